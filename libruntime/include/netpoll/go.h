@@ -1,0 +1,75 @@
+// go.h: what a goroutine can do with itself.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+#include "netpoll/result.h"
+
+namespace netpoll {
+
+namespace sched {
+class Scheduler;
+struct G;
+}  // namespace sched
+
+namespace detail {
+// Takes a goroutine record with a stack; returns where a closure of size and align is to be built (on the new stack).
+struct Spawn {
+  sched::G* g;
+  void* closure;
+};
+Spawn spawn_begin(sched::Scheduler* scheduler, std::size_t size, std::size_t align, void* caller);
+void spawn_commit(sched::G* g, void (*entry)(void* closure));
+}  // namespace detail
+
+// Starts f as a goroutine of the current goroutine's Runtime. f is moved onto the new stack and destroyed there when it
+// returns. An exception that escapes f is fatal and names the goroutine.
+template <typename F>
+[[gnu::noinline]] void go(F&& f) {
+  using Fn = std::decay_t<F>;
+  auto spawn = detail::spawn_begin(nullptr, sizeof(Fn), alignof(Fn), __builtin_return_address(0));
+  new (spawn.closure) Fn(std::forward<F>(f));
+  detail::spawn_commit(spawn.g, [](void* closure) {
+    auto* fn = static_cast<Fn*>(closure);
+    (*fn)();
+    fn->~Fn();
+  });
+}
+
+// Lets other goroutines run; the caller goes to the end of a run queue.
+void yield();
+
+// Parks for at least d. kCanceled when the Runtime shuts down with kCancel first.
+Result<void> sleep(std::chrono::nanoseconds d);
+// Parks until the steady clock (CLOCK_MONOTONIC) reaches t.
+Result<void> sleep_until(std::chrono::steady_clock::time_point t);
+
+// Id of the calling goroutine, unique within its Runtime; 0 outside of goroutines.
+std::uint64_t goid();
+
+// Whether the Runtime of the calling goroutine is shutting down with kCancel. For loops that never wait.
+bool canceled();
+
+namespace detail {
+void enter_blocking();
+void exit_blocking();
+}  // namespace detail
+
+// Runs f, which may block the thread (a file, getaddrinfo, a foreign library), while another thread takes over the P,
+// so other goroutines go on. f runs on the goroutine's stack and must not park, yield or use errno afterwards; return
+// errno from f instead. Returns what f returned.
+template <typename F>
+auto block_on(F&& f) -> decltype(f()) {
+  struct Guard {
+    Guard() { detail::enter_blocking(); }
+    ~Guard() { detail::exit_blocking(); }
+  } guard;
+  return std::forward<F>(f)();
+}
+
+}  // namespace netpoll

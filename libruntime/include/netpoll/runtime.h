@@ -1,0 +1,82 @@
+// Runtime: goroutines, their scheduler and the netpoller, as one object.
+//
+//   netpoll::Runtime runtime({.procs = 2});
+//   runtime.run([] {
+//     auto listener = netpoll::TcpListener::listen("127.0.0.1:0");
+//     ...
+//   });
+//
+// Two Runtimes can live in one process; a goroutine belongs to the Runtime that created it.
+#pragma once
+
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+#include "netpoll/config.h"
+#include "netpoll/debug/snapshot.h"
+#include "netpoll/go.h"
+
+namespace netpoll {
+
+class Runtime {
+ public:
+  // What shutdown does with goroutines that still exist.
+  enum class Shutdown {
+    kWait,    // waits until the last one ended
+    kCancel,  // their I/O, sleeps and channel operations return kCanceled; then waits until they ended
+  };
+
+  // No descriptor is opened before the first registration and no thread is started before the first goroutine.
+  explicit Runtime(Config config = {});
+  // Shuts down with kCancel.
+  ~Runtime();
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+
+  // Starts a goroutine. Callable from any thread and from any goroutine, also of another Runtime.
+  template <typename F>
+  [[gnu::noinline]] void go(F&& f) {
+    using Fn = std::decay_t<F>;
+    auto spawn = detail::spawn_begin(scheduler_.get(), sizeof(Fn), alignof(Fn), __builtin_return_address(0));
+    new (spawn.closure) Fn(std::forward<F>(f));
+    detail::spawn_commit(spawn.g, [](void* closure) {
+      auto* fn = static_cast<Fn*>(closure);
+      (*fn)();
+      fn->~Fn();
+    });
+  }
+
+  // Runs f as the main goroutine, blocks the calling thread until it returned, then shuts down as told. Once per
+  // Runtime, not from a goroutine.
+  template <typename F>
+  void run(F&& f, Shutdown how = Shutdown::kCancel) {
+    begin_run();
+    go([this, f = std::forward<F>(f)]() mutable {
+      f();
+      main_returned();
+    });
+    wait_main();
+    shutdown(how);
+  }
+
+  // Ends all goroutines as told and stops the threads. Idempotent; not from a goroutine of this Runtime. A goroutine
+  // started meanwhile is still run (and cancelled).
+  void shutdown(Shutdown how);
+
+  // A copy of all goroutines and registrations, taken without stopping anything; see debug/snapshot.h. Thread-safe.
+  debug::Snapshot snapshot() const;
+
+  const Config& config() const;
+  sched::Scheduler& scheduler() const { return *scheduler_; }
+
+ private:
+  void begin_run();
+  void main_returned();
+  void wait_main();
+
+  std::unique_ptr<sched::Scheduler> scheduler_;
+};
+
+}  // namespace netpoll

@@ -1,0 +1,52 @@
+// netpoll.h: the platform-independent half of the poller: pollDescs, their rg/wg semaphores, deadlines and close.
+// Model: Go 1.19 runtime/netpoll.go; differences are explained in libruntime/HACKING.md.
+//
+// Life of a descriptor, as net/ uses it:
+//   open -> { prepare(mode); try the system call; on EAGAIN wait(mode); retry }* -> unblock -> (last reference) close
+#pragma once
+
+#include <cstdint>
+
+#include "libruntime/poll/poll_desc.h"
+#include "netpoll/result.h"
+
+namespace netpoll::poll {
+
+enum class PollResult : std::uint8_t {
+  kOk,
+  kClosing,      // the descriptor is being closed
+  kTimeout,      // the deadline of that direction has passed
+  kNotPollable,  // the event scan saw ERR alone (read side only; Go: ErrNotPollable)
+  kCanceled,     // the runtime shuts down with kCancel
+};
+
+// What net/ needs from the poller; one object per Runtime (Scheduler::netpoll()). Thread-safe.
+class Netpoll {
+ public:
+  virtual ~Netpoll() = default;
+
+  // Registers fd (open, non-blocking) and returns its pollDesc. kNotPollable where the platform refuses (EPERM).
+  virtual Result<PollDesc*> open(int fd) = 0;
+
+  // Before a try: forgets an older readiness of mode, so that wait() sees only what comes after this call. Returns why
+  // the I/O must not even be tried.
+  static PollResult prepare(PollDesc& pd, Mode mode);
+
+  // Parks the calling goroutine until mode is ready, its deadline passes or the descriptor closes. One waiter per
+  // direction (the fd mutex sees to it); a second one is fatal ("double wait"). Without a prepare() before it, a
+  // readiness noted since the last wait() ends it at once: that is how a read that follows a short read parks first.
+  virtual PollResult wait(PollDesc& pd, Mode mode) = 0;
+
+  // Sets (> 0, absolute ns CLOCK_MONOTONIC), clears (0) or expires (< 0, and > 0 in the past) the deadline of the
+  // directions in `modes` (1 read, 2 write, 3 both). An expired deadline unblocks its waiter before this returns.
+  virtual void set_deadline(PollDesc& pd, unsigned modes, std::int64_t when) = 0;
+
+  // First half of close: every present and later wait returns kClosing. Called once.
+  virtual void unblock(PollDesc& pd) = 0;
+
+  // Second half, by the last reference: gives the pollDesc back; the caller then closes the fd. `deregister` asks for
+  // an explicit EPOLL_CTL_DEL, needed where the open file may live on in another descriptor (dup, fork, RawConn).
+  virtual void close(PollDesc& pd, bool deregister) = 0;
+};
+
+}  // namespace netpoll::poll

@@ -1,0 +1,59 @@
+// poll_desc.h: the record of one registered descriptor.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "libruntime/base/mutex.h"
+#include "libruntime/sched/timers.h"
+
+namespace netpoll::poll {
+
+// Direction of I/O. The values are the `mode` of the tracepoints.
+enum class Mode : std::uint32_t { kRead = 0, kWrite = 1 };
+
+// States of PollDesc::rg (the reader's binary semaphore) and wg (the writer's). Any larger value is the address of the
+// parked G.
+//   kPdNil    nothing pending. wait() -> kPdWait; event -> kPdReady.
+//   kPdReady  readiness noted. wait() or prepare() -> kPdNil.
+//   kPdWait   a goroutine is about to park. Its commit -> G; event -> kPdReady, close or deadline -> kPdNil (and the
+//             commit then fails, so the goroutine does not park).
+//   G         parked. Event -> kPdReady, close or deadline -> kPdNil; whoever moves it away makes the G runnable.
+inline constexpr std::uint64_t kPdNil = 0;
+inline constexpr std::uint64_t kPdReady = 1;
+inline constexpr std::uint64_t kPdWait = 2;
+
+// Bits of PollDesc::info, the summary that a waiter reads without the lock. The low three are in the debug ABI.
+enum : std::uint32_t {
+  kInfoClosing = 1u << 0,
+  kInfoHangup = 1u << 1,   // RDHUP, HUP or ERR was seen: a short read no longer proves that the stream is drained
+  kInfoForeign = 1u << 2,  // somebody else's epoll_ctl touched this registration
+  kInfoEventErr = 1u << 3, // the last event was ERR alone
+  kInfoReadExpired = 1u << 4,
+  kInfoWriteExpired = 1u << 5,
+  kInfoCanceled = 1u << 6,
+};
+
+// PollDesc. Type-stable: never freed, recycled through PollCache, its `seq` bumped each time, so that an event of an
+// earlier life is recognised. `lock` guards everything that is not atomic, and all writes to info, rd and wd; waiters
+// read those without it. Publish rule: a writer changes info first and unblocks second; a waiter sets kPdWait first
+// and reads info second (both seq_cst): one of the two always sees the other.
+struct alignas(64) PollDesc {
+  std::atomic<std::uint64_t> rg{kPdNil};
+  std::atomic<std::uint64_t> wg{kPdNil};
+  std::atomic<std::uint32_t> info{0};
+  std::atomic<std::uint32_t> seq{1};
+  std::atomic<std::int32_t> fd{-1};
+  std::uint32_t index = 0;              // constant; 0 is "no pollDesc"
+  std::atomic<std::int64_t> rd{0};      // read deadline: 0 none, > 0 absolute ns, < 0 expired
+  std::atomic<std::int64_t> wd{0};
+  base::Mutex lock;
+  std::uint32_t armed = 0;              // oneshot, level: epoll event bits that are armed now
+  std::uint32_t deadline_seq[2] = {0, 0};
+  PollDesc* link = nullptr;             // free list
+  sched::Timer timer[2];                // by Mode; one may serve both directions (see set_deadline)
+
+  std::atomic<std::uint64_t>& semaphore(Mode mode) { return mode == Mode::kRead ? rg : wg; }
+};
+
+}  // namespace netpoll::poll

@@ -1,0 +1,62 @@
+// timers.h: one binary-heap-of-four of timers per P.
+//
+// A Timer is memory of its owner (a G, a PollDesc, a sync object's stack frame). Its callback gets two words copied
+// out of the timer under the heap's lock and never sees the Timer itself, so the owner may free the Timer as soon as
+// stop() returned, even if the callback runs at that moment elsewhere. Whatever the words refer to must therefore be
+// type-stable (G, PollDesc) and versioned (WaitHandle::generation, PollDesc sequence).
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "libruntime/base/mutex.h"
+
+namespace netpoll::sched {
+
+class TimerHeap;
+
+struct Timer {
+  using Callback = void (*)(void* arg, std::uint64_t seq);
+  std::int64_t when = 0;  // CLOCK_MONOTONIC ns
+  Callback callback = nullptr;
+  void* arg = nullptr;
+  std::uint64_t seq = 0;
+  std::atomic<TimerHeap*> heap{nullptr};  // where it is queued; null when idle
+  std::uint32_t index = 0;                // position in that heap, guarded by its lock
+};
+
+inline constexpr std::int64_t kNoTimer = INT64_MAX;
+
+// The timers of one P. Thread-safe: any thread may stop or run them.
+class TimerHeap {
+ public:
+  // Adds an idle timer. Returns true when it became the earliest one of this heap.
+  bool add(Timer& timer);
+  // Removes timer if it is queued here. Returns whether it was (false: it fired or was never started).
+  bool remove(Timer& timer);
+  // Runs the callbacks, without the lock, of every timer with when <= now. Returns how many ran.
+  std::size_t run(std::int64_t now);
+  // The earliest `when`, or kNoTimer. One relaxed load.
+  std::int64_t earliest() const { return earliest_.load(std::memory_order_acquire); }
+  std::size_t size() const;
+
+ private:
+  void sift_up(std::size_t i);
+  void sift_down(std::size_t i);
+  void remove_at(std::size_t i);
+  void publish_earliest();
+
+  mutable base::Mutex mutex_;
+  std::vector<Timer*> heap_;  // 4-ary
+  std::atomic<std::int64_t> earliest_{kNoTimer};
+};
+
+// Starts timer (idle, filled in) on the calling goroutine's P (or on some P of `runtime` when called from elsewhere)
+// and wakes a sleeping poller that would sleep past it. stop_timer returns whether the callback was prevented.
+class Scheduler;
+void start_timer(Scheduler& scheduler, Timer& timer);
+bool stop_timer(Timer& timer);
+
+}  // namespace netpoll::sched

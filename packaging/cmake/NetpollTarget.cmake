@@ -1,0 +1,31 @@
+# netpoll_target_options(TARGET): language level, warnings and sanitizers, the same for every target of the tree.
+#
+# Cache variables: NETPOLL_WERROR, NETPOLL_SANITIZE ("", "thread", "address,undefined"), NETPOLL_INJECT_YIELDS.
+
+option(NETPOLL_WERROR "Treat warnings as errors (presets and CI; not for users)" OFF)
+option(NETPOLL_INJECT_YIELDS "Random yields at every atomic step of scheduler and poller (stress tests)" OFF)
+set(NETPOLL_SANITIZE "" CACHE STRING "Sanitizers to build with: empty, thread, or address,undefined")
+
+find_package(Threads REQUIRED)
+
+function(netpoll_target_options target)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wcast-align
+                                           -Wno-missing-field-initializers)
+  # Backtraces of parked goroutines, by us and by perf, follow the frame pointer.
+  target_compile_options(${target} PRIVATE -fno-omit-frame-pointer)
+  if(NETPOLL_WERROR)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+  if(NETPOLL_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=${NETPOLL_SANITIZE} -g)
+    target_link_options(${target} PUBLIC -fsanitize=${NETPOLL_SANITIZE})
+    if(NETPOLL_SANITIZE MATCHES "undefined")
+      target_compile_options(${target} PRIVATE -fno-sanitize-recover=undefined)
+    endif()
+  endif()
+  if(NETPOLL_INJECT_YIELDS)
+    target_compile_definitions(${target} PRIVATE NETPOLL_INJECT_YIELDS=1)
+  endif()
+endfunction()

@@ -1,0 +1,58 @@
+// Counts: what a Source measured of one target between start and stop. Plain data; unknown is nullopt and never 0.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string_view>
+
+#include "netpoll/trace/event.h"
+
+namespace netpoll::probes {
+
+// One value per row of syscalls.def.
+enum class Syscall : std::uint8_t {
+#define NETPOLL_SYSCALL(name, class_) name,
+#include "probes/syscalls.def"
+#undef NETPOLL_SYSCALL
+};
+inline constexpr std::size_t kSyscallCount = 0
+#define NETPOLL_SYSCALL(name, class_) +1
+#include "probes/syscalls.def"
+#undef NETPOLL_SYSCALL
+    ;
+inline constexpr std::size_t kHistogramBuckets = 64;
+
+std::string_view syscall_name(Syscall syscall);
+std::optional<Syscall> parse_syscall(std::string_view name);
+bool is_epoll_wait(Syscall syscall);  // epoll_wait, epoll_pwait, epoll_pwait2
+
+// Of one system call. `count` counts calls that were entered; errors, times and buckets come from calls that returned,
+// so one call in flight at the end makes count exceed their sum by one.
+struct SyscallCounts {
+  std::uint64_t count = 0;
+  std::map<int, std::uint64_t> errors;  // positive errno -> calls
+  std::optional<std::uint64_t> total_ns;
+  // log2 of latency: bucket i holds calls with 2^i <= ns < 2^(i+1), bucket 0 also 0 ns. Absent when not measured.
+  std::optional<std::array<std::uint64_t, kHistogramBuckets>> latency;
+};
+
+struct Counts {
+  std::array<SyscallCounts, kSyscallCount> syscalls{};
+  // epoll_ctl by operation.
+  std::uint64_t ctl_add = 0, ctl_mod = 0, ctl_del = 0;
+  // Of the three wait calls, indexed by Syscall: events returned, calls that returned 0, and the calls among those
+  // that were asked to wait (timeout > 0), which is a timeout rather than an empty look.
+  struct Wait {
+    std::uint64_t events = 0, empty = 0, timeouts = 0;
+  };
+  std::array<Wait, 3> waits{};
+  // Per tracepoint of libruntime; nullopt when the target has none or the back end cannot see them.
+  std::array<std::optional<std::uint64_t>, trace::kTpCount> tracepoints{};
+  // Calls or events known to have escaped the counting.
+  std::uint64_t lost = 0;
+};
+
+}  // namespace netpoll::probes

@@ -1,0 +1,51 @@
+#define CATCH_CONFIG_RUNNER
+#include "tests/support/catch.h"
+
+#include <cstdio>
+#include <string>
+
+#include "tests/support/skip.h"
+
+namespace netpoll::test {
+namespace {
+int skipped = 0;
+}
+
+void note_skip(std::string_view reason) {
+  ++skipped;
+  std::fprintf(stderr, "SKIPPED: %.*s\n", static_cast<int>(reason.size()), reason.data());
+}
+
+}  // namespace netpoll::test
+
+namespace {
+int cases_run = 0;
+
+struct CountCases {
+  static void ran() { ++cases_run; }
+};
+}  // namespace
+
+#if __has_include(<catch2/catch_all.hpp>)
+class CaseCounter : public Catch::EventListenerBase {
+ public:
+  using EventListenerBase::EventListenerBase;
+  void testCaseStarting(const Catch::TestCaseInfo&) override { CountCases::ran(); }
+};
+#else
+class CaseCounter : public Catch::TestEventListenerBase {
+ public:
+  using TestEventListenerBase::TestEventListenerBase;
+  void testCaseStarting(const Catch::TestCaseInfo&) override { CountCases::ran(); }
+};
+#endif
+CATCH_REGISTER_LISTENER(CaseCounter)
+
+int main(int argc, char** argv) {
+  const int failed = Catch::Session().run(argc, argv);
+  if (netpoll::test::skipped > 0) {
+    std::fprintf(stderr, "%d of %d cases skipped, see the reasons above\n", netpoll::test::skipped, cases_run);
+  }
+  if (failed == 0 && cases_run > 0 && netpoll::test::skipped == cases_run) return 77;
+  return failed;
+}
