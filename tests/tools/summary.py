@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""Sums up what ctest ran: summary.py NAME=JUNIT.xml...
+
+Prints, for each named run, the counts, every failure and the reason of every skip; the last line is
+"N passed, N failed, N skipped" over all of them. Counts are test cases where a program tells how many it ran (Catch2),
+programs otherwise, so that a case that was skipped inside a program that passed is counted as skipped. Exit status: 1
+when something failed or nothing ran.
+"""
+
+import re
+import sys
+import xml.etree.ElementTree as xml
+from collections import Counter
+
+SKIPPED = re.compile(r"^SKIPPED: (.*)$", re.M)
+ALL_PASSED = re.compile(r"^All tests passed \(.*? in (\d+) test cases?\)", re.M)
+SOME_FAILED = re.compile(r"^test cases: +(\d+) \|(?:.*? (\d+) passed)?.*?(\d+) failed", re.M)
+NO_ASSERTIONS = re.compile(r"^test cases: +(\d+) \| +\d+ passed$|^No assertions? in", re.M)
+
+
+class Run:
+    """One ctest run: its counts, failures and skips."""
+
+    def __init__(self, name):
+        self.name = name
+        self.passed = self.failed = self.skipped = 0
+        self.failures = []
+        self.reasons = Counter()
+
+    def add(self, case):
+        name = case.get("name")
+        status = case.get("status")
+        output = case.findtext("system-out") or ""
+        reasons = SKIPPED.findall(output)
+        if status == "disabled":
+            reasons = ["disabled in CMake"]
+        self.reasons.update((name, reason) for reason in reasons)
+        if status == "fail" or case.find("failure") is not None:
+            partly = SOME_FAILED.search(output)
+            failed = int(partly.group(3)) if partly else 1
+            passed = int(partly.group(2) or 0) if partly else 0
+            self.failed += failed
+            self.passed += max(0, passed - len(reasons))
+            self.skipped += len(reasons)
+            self.failures.append(name)
+        elif status == "run":
+            whole = ALL_PASSED.search(output) or NO_ASSERTIONS.search(output)
+            cases = int(whole.group(1)) if whole and whole.group(1) else max(1, len(reasons))
+            self.skipped += min(len(reasons), cases)
+            self.passed += max(0, cases - len(reasons))
+        elif case.find("skipped") is not None or status == "disabled":
+            self.skipped += max(1, len(reasons))
+            if not reasons:
+                self.reasons[(name, "no reason given")] += 1
+        else:
+            self.failed += 1
+            self.failures.append(f"{name} ({status})")
+
+    def print(self):
+        print(f"{self.name}: {self.passed} passed, {self.failed} failed, {self.skipped} skipped.")
+        for failure in self.failures:
+            print(f"  failed: {failure}")
+        for (test, reason), count in self.reasons.items():
+            print(f"  skipped: {test}: {reason}" + (f" ({count} times)" if count > 1 else ""))
+
+
+def main(arguments):
+    if not arguments:
+        sys.exit(__doc__)
+    runs = []
+    for argument in arguments:
+        name, _, path = argument.partition("=")
+        run = Run(name)
+        for case in xml.parse(path).getroot().iter("testcase"):
+            run.add(case)
+        run.print()
+        runs.append(run)
+    passed = sum(run.passed for run in runs)
+    failed = sum(run.failed for run in runs)
+    skipped = sum(run.skipped for run in runs)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
