@@ -1,0 +1,170 @@
+#include "exporters/destination.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <utility>
+
+namespace netpoll::exporters {
+namespace {
+
+std::string directory_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// The file a path leads to, so that rename() replaces the target of a symbolic link and not the link.
+std::string resolve(const std::string& path) {
+  char* real = ::realpath(path.c_str(), nullptr);
+  if (real == nullptr) return path;
+  std::string result = real;
+  std::free(real);
+  return result;
+}
+
+// Beside the target, hidden, and unique among the processes that may write the same target at the same time.
+std::string temporary_name(const std::string& path, int attempt) {
+  const auto slash = path.rfind('/');
+  const std::string base = slash == std::string::npos ? path : path.substr(slash + 1);
+  return directory_of(path) + "/." + base.substr(0, 200) + "." + std::to_string(::getpid()) + "." +
+         std::to_string(attempt) + ".tmp";
+}
+
+mode_t creation_mode() {
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  return 0666 & ~mask;
+}
+
+}  // namespace
+
+Result<Destination> Destination::open(const std::string& path) {
+  Destination destination;
+  if (path.empty() || path == "-") {
+    destination.out_ = STDOUT_FILENO;
+    if (::fcntl(STDOUT_FILENO, F_GETFD) < 0) return destination.failed("write to ", errno);
+    return destination;
+  }
+  destination.path_ = path;
+  destination.real_path_ = resolve(path);
+  if (auto opened = destination.open_temporary(); !opened) return opened.error();
+  destination.out_ = destination.fd_.get();
+  return destination;
+}
+
+Result<void> Destination::open_temporary() {
+  struct stat st {};
+  const bool exists = ::stat(real_path_.c_str(), &st) == 0;
+  if (exists && S_ISDIR(st.st_mode)) return failed("write to ", EISDIR);
+  if (exists && !S_ISREG(st.st_mode)) {
+    in_place_ = true;
+    fd_.reset(::open(real_path_.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY));
+    return fd_.valid() ? Result<void>() : failed("write to ", errno);
+  }
+  // rename() would happily replace a file that its owner made read-only.
+  if (exists && ::access(real_path_.c_str(), W_OK) != 0) return failed("write to ", errno);
+  const mode_t mode = exists ? (st.st_mode & 07777) : creation_mode();
+
+  fd_.reset(::open(directory_of(real_path_).c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600));
+  if (fd_.valid()) {
+    unnamed_ = true;
+  } else if (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOSYS || errno == EINVAL) {
+    for (int attempt = 0; !fd_.valid(); ++attempt) {
+      temporary_ = temporary_name(real_path_, attempt);
+      fd_.reset(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+      if (!fd_.valid() && errno != EEXIST) {
+        const int err = errno;
+        temporary_.clear();
+        return failed("create a file beside ", err);
+      }
+    }
+  } else {
+    return failed("write to ", errno);
+  }
+  if (::fchmod(fd_.get(), mode) != 0) return failed("set the mode of ", errno);
+  return {};
+}
+
+Destination::Destination(Destination&& other) noexcept
+    : path_(std::move(other.path_)),
+      real_path_(std::move(other.real_path_)),
+      temporary_(std::exchange(other.temporary_, {})),
+      fd_(std::move(other.fd_)),
+      out_(std::exchange(other.out_, -1)),
+      unnamed_(other.unnamed_),
+      in_place_(other.in_place_) {}
+
+Destination::~Destination() {
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+Result<void> Destination::write(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(out_, bytes.data(), bytes.size());
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      return failed("write to ", errno);
+    }
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return {};
+}
+
+Result<void> Destination::commit() {
+  if (is_stdout()) return {};
+  if (in_place_) {
+    // close() is where a file server reports what it could not store.
+    const int fd = fd_.release();
+    return ::close(fd) == 0 || errno == EINTR ? Result<void>() : failed("write to ", errno);
+  }
+  if (unnamed_) {
+    // linkat() cannot replace an existing file, so the file gets a temporary name for the blink before its rename.
+    const std::string self = "/proc/self/fd/" + std::to_string(fd_.get());
+    for (int attempt = 0; temporary_.empty(); ++attempt) {
+      const std::string name = temporary_name(real_path_, attempt);
+      if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+        temporary_ = name;
+      } else if (errno != EEXIST) {
+        return failed("write to ", errno);
+      }
+    }
+  }
+  const int fd = fd_.release();
+  if (::close(fd) != 0 && errno != EINTR) return failed("write to ", errno);
+  if (::rename(temporary_.c_str(), real_path_.c_str()) != 0) return failed("write to ", errno);
+  temporary_.clear();
+  return {};
+}
+
+bool Destination::is_terminal() const { return is_stdout() && ::isatty(STDOUT_FILENO) == 1; }
+
+std::string Destination::name() const { return path_.empty() ? "standard output" : path_; }
+
+Error Destination::failed(std::string_view what, int err) const {
+  Error error = posix_error("cannot " + std::string(what) + name(), err);
+  switch (err) {
+    case EPIPE:
+      return std::move(error).with_hint("the reader of the pipe left early; -o FILE keeps the whole result");
+    case EBADF:
+      return std::move(error).with_hint("standard output is closed; -o FILE writes a file instead");
+    case ENOSPC:
+    case EDQUOT:
+      return std::move(error).with_hint("free some space, or choose another place with -o FILE");
+    case EISDIR:
+      return std::move(error).with_hint("name a file inside it: -o " + path_ + "/result.json");
+    case ENOENT:
+      return std::move(error).with_hint("the directory does not exist: mkdir -p " + directory_of(path_));
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return std::move(error).with_hint("choose a file that you may write with -o FILE");
+    default:
+      return error;
+  }
+}
+
+}  // namespace netpoll::exporters

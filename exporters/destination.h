@@ -1,0 +1,53 @@
+// Destination: where a result goes. Standard output, or a file that is either complete or not there at all.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "netpoll/fd.h"
+#include "netpoll/result.h"
+
+namespace netpoll::exporters {
+
+// Owns an unfinished output. open() it before the work that produces the result, so that an unwritable target is known
+// at once; then write() any number of times, then commit(). Without commit() nothing appears and nothing stays behind,
+// not even after SIGKILL where the file system knows O_TMPFILE. Not thread-safe.
+class Destination {
+ public:
+  // "" and "-" mean standard output. A regular or absent file is written under a temporary name in the same directory
+  // and renamed by commit(), so a reader never sees half of it and an older file survives a failure; its mode is kept.
+  // Devices, pipes and sockets (/dev/null, a FIFO) are written as they are. A symbolic link is followed.
+  static Result<Destination> open(const std::string& path);
+
+  Destination(Destination&&) noexcept;
+  Destination& operator=(Destination&&) = delete;
+  ~Destination();
+
+  // Appends bytes. Fails with the errno of the write: ENOSPC, EPIPE (the reader of a pipe left), EBADF (closed stdout).
+  // SIGPIPE must not be at its default action.
+  Result<void> write(std::string_view bytes);
+
+  // Makes the output visible under its name. Nothing may follow but the destructor.
+  Result<void> commit();
+
+  bool is_stdout() const { return path_.empty(); }
+  // True when a person reads along: standard output on a terminal.
+  bool is_terminal() const;
+  // "standard output" or the path, for messages.
+  std::string name() const;
+
+ private:
+  Destination() = default;
+  Result<void> open_temporary();
+  Error failed(std::string_view what, int err) const;
+
+  std::string path_;       // target as the user named it, empty for stdout
+  std::string real_path_;  // after symbolic links
+  std::string temporary_;  // name to unlink, empty when none exists
+  Fd fd_;
+  int out_ = -1;           // where write() goes: fd_ or STDOUT_FILENO
+  bool unnamed_ = false;   // O_TMPFILE: has no name until commit()
+  bool in_place_ = false;  // not a regular file: no rename
+};
+
+}  // namespace netpoll::exporters

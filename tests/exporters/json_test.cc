@@ -1,0 +1,33 @@
+#include "exporters/json.h"
+
+#include "tests/support/catch.h"
+
+namespace netpoll::exporters {
+
+TEST_CASE("unknown values are null and never zero") {
+  CHECK(or_null(std::optional<int>()).is_null());
+  CHECK(or_null(std::optional<int>(0)) == 0);
+  CHECK(ratio(5, std::nullopt).is_null());
+  CHECK(ratio(5, 0).is_null());
+}
+
+TEST_CASE("ratios are numbers that scripts can compare") {
+  CHECK(to_line(ratio(200'000, 100'000)) == "2.0\n");
+  CHECK(to_line(ratio(1, 3)) == "0.333333\n");
+  CHECK(to_line(ratio(0, 3)) == "0.0\n");
+}
+
+TEST_CASE("addresses are strings") {
+  CHECK(hex(0) == "0x0");
+  CHECK(hex(UINT64_MAX) == "0xffffffffffffffff");
+}
+
+TEST_CASE("documents keep the order of their fields and survive foreign bytes") {
+  Json json;
+  json["schema"] = "z";
+  json["a"] = "bad \xff, <tag>, \"quote\", \n, \x01";
+  CHECK(to_line(json) == "{\"schema\":\"z\",\"a\":\"bad \xef\xbf\xbd, <tag>, \\\"quote\\\", \\n, \\u0001\"}\n");
+  CHECK(Json::parse(to_document(json)) == Json::parse(to_line(json)));
+}
+
+}  // namespace netpoll::exporters
