@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""summary.py counts test cases, not programs, and tells every reason of a skip."""
+
+import contextlib
+import io
+import tempfile
+import unittest
+from pathlib import Path
+
+import summary
+
+
+def report(*cases):
+    body = "".join(
+        f'<testcase name="{name}" status="{status}">{"<failure/>" if status == "fail" else ""}'
+        f'{"<skipped/>" if status == "notrun" else ""}<system-out>{output}</system-out></testcase>'
+        for name, status, output in cases
+    )
+    return f"<testsuite>{body}</testsuite>"
+
+
+def summed_up(*cases):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "junit.xml")
+        path.write_text(report(*cases), encoding="utf-8")
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            status = summary.main([f"dev={path}"])
+        return status, out.getvalue().splitlines()
+
+
+class Summary(unittest.TestCase):
+    def test_cases_of_a_program_that_passed_are_counted(self):
+        status, lines = summed_up(("a", "run", "All tests passed (31 assertions in 7 test cases)\n"), ("b", "run", "fine"))
+        self.assertEqual((status, lines[-1]), (0, "8 passed, 0 failed, 0 skipped"))
+
+    def test_a_case_skipped_inside_a_program_that_passed_is_skipped(self):
+        output = "SKIPPED: no BTF\nAll tests passed (3 assertions in 2 test cases)\n"
+        status, lines = summed_up(("a", "run", output))
+        self.assertEqual((status, lines[-1]), (0, "1 passed, 0 failed, 1 skipped"))
+        self.assertIn("  skipped: a: no BTF", lines)
+
+    def test_one_case_is_counted_as_one(self):
+        self.assertEqual(summed_up(("a", "run", "All tests passed (1 assertion in 1 test case)\n"))[1][-1],
+                         "1 passed, 0 failed, 0 skipped")
+
+    def test_a_program_in_which_all_cases_were_skipped(self):
+        status, lines = summed_up(("ok", "run", ""), ("a", "notrun", "SKIPPED: not root\nSKIPPED: not root\n"))
+        self.assertEqual((status, lines[-1]), (0, "1 passed, 0 failed, 2 skipped"))
+        self.assertIn("  skipped: a: not root (2 times)", lines)
+
+    def test_failed_cases_beside_passed_ones(self):
+        output = "test cases: 9 | 7 passed | 2 failed\nassertions: 99 | 90 passed | 9 failed\n"
+        status, lines = summed_up(("a", "fail", output))
+        self.assertEqual((status, lines[-1]), (1, "7 passed, 2 failed, 0 skipped"))
+        self.assertIn("  failed: a", lines)
+
+    def test_a_program_where_everything_failed(self):
+        self.assertEqual(summed_up(("a", "fail", "test cases: 1 | 1 failed\n"))[1][-1], "0 passed, 1 failed, 0 skipped")
+
+    def test_a_crash_counts_as_a_failure(self):
+        self.assertEqual(summed_up(("a", "fail", "Segmentation fault"))[1][-1], "0 passed, 1 failed, 0 skipped")
+
+    def test_nothing_run_is_no_success(self):
+        self.assertEqual(summed_up()[0], 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
