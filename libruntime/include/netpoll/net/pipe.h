@@ -1,0 +1,17 @@
+// pipe and socket_pair: two connected Conns within the process.
+#pragma once
+
+#include <utility>
+
+#include "netpoll/net/conn.h"
+#include "netpoll/result.h"
+
+namespace netpoll {
+
+// A pipe(7): first is the read end, second the write end. Using an end in the wrong direction gives EBADF.
+Result<std::pair<Conn, Conn>> pipe();
+
+// A pair of connected Unix stream sockets; both ends read and write.
+Result<std::pair<Conn, Conn>> socket_pair();
+
+}  // namespace netpoll
