@@ -26,9 +26,9 @@ inline constexpr std::uint64_t kPdWait = 2;
 // Bits of PollDesc::info, the summary that a waiter reads without the lock. The low three are in the debug ABI.
 enum : std::uint32_t {
   kInfoClosing = 1u << 0,
-  kInfoHangup = 1u << 1,   // RDHUP, HUP or ERR was seen: a short read no longer proves that the stream is drained
-  kInfoForeign = 1u << 2,  // somebody else's epoll_ctl touched this registration
-  kInfoEventErr = 1u << 3, // the last event was ERR alone
+  kInfoHangup = 1u << 1,    // RDHUP, HUP or ERR was seen: a short read no longer proves that the stream is drained
+  kInfoForeign = 1u << 2,   // somebody else's epoll_ctl touched this registration
+  kInfoEventErr = 1u << 3,  // the last event was ERR alone
   kInfoReadExpired = 1u << 4,
   kInfoWriteExpired = 1u << 5,
   kInfoCanceled = 1u << 6,
@@ -44,14 +44,14 @@ struct alignas(64) PollDesc {
   std::atomic<std::uint32_t> info{0};
   std::atomic<std::uint32_t> seq{1};
   std::atomic<std::int32_t> fd{-1};
-  std::uint32_t index = 0;              // constant; 0 is "no pollDesc"
-  std::atomic<std::int64_t> rd{0};      // read deadline: 0 none, > 0 absolute ns, < 0 expired
+  std::uint32_t index = 0;          // constant; 0 is "no pollDesc"
+  std::atomic<std::int64_t> rd{0};  // read deadline: 0 none, > 0 absolute ns, < 0 expired
   std::atomic<std::int64_t> wd{0};
   base::Mutex lock;
-  std::uint32_t armed = 0;              // oneshot, level: epoll event bits that are armed now
+  std::uint32_t armed = 0;  // oneshot, level: epoll event bits that are armed now
   std::uint32_t deadline_seq[2] = {0, 0};
-  PollDesc* link = nullptr;             // free list
-  sched::Timer timer[2];                // by Mode; one may serve both directions (see set_deadline)
+  PollDesc* link = nullptr;  // free list
+  sched::Timer timer[2];     // by Mode; one may serve both directions (see set_deadline)
 
   std::atomic<std::uint64_t>& semaphore(Mode mode) { return mode == Mode::kRead ? rg : wg; }
 };

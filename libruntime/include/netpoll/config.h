@@ -29,12 +29,12 @@ std::optional<PollMode> parse_poll_mode(std::string_view s);  // nothing for an 
 std::optional<Trigger> parse_trigger(std::string_view s);
 
 struct Config {
-  int procs = 0;                            // number of Ps; 0: one per CPU the process may use
+  int procs = 0;  // number of Ps; 0: one per CPU the process may use
   PollMode poll_mode = PollMode::kHybrid;
   Trigger trigger = Trigger::kEdge;
-  std::size_t stack_size = 64 * 1024;       // usable bytes of a goroutine's stack, rounded up to pages
-  bool detect_deadlock = true;              // fatal "all goroutines are asleep" instead of hanging in run()
-  std::string name = "netpoll";             // shown in snapshots and messages
+  std::size_t stack_size = 64 * 1024;  // usable bytes of a goroutine's stack, rounded up to pages
+  bool detect_deadlock = true;         // fatal "all goroutines are asleep" instead of hanging in run()
+  std::string name = "netpoll";        // shown in snapshots and messages
 };
 
 }  // namespace netpoll

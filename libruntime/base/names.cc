@@ -1,0 +1,101 @@
+// Names of the enumerations that users see.
+#include "netpoll/config.h"
+#include "netpoll/wait_reason.h"
+
+namespace netpoll {
+
+std::string_view poll_mode_name(PollMode mode) {
+  switch (mode) {
+    case PollMode::kThread:
+      return "thread";
+    case PollMode::kInline:
+      return "inline";
+    case PollMode::kHybrid:
+      return "hybrid";
+  }
+  return "unknown";
+}
+
+std::string_view trigger_name(Trigger trigger) {
+  switch (trigger) {
+    case Trigger::kOneshot:
+      return "oneshot";
+    case Trigger::kEdge:
+      return "edge";
+    case Trigger::kLevel:
+      return "level";
+  }
+  return "unknown";
+}
+
+std::optional<PollMode> parse_poll_mode(std::string_view s) {
+  for (PollMode mode : {PollMode::kThread, PollMode::kInline, PollMode::kHybrid}) {
+    if (s == poll_mode_name(mode)) return mode;
+  }
+  return std::nullopt;
+}
+
+std::optional<Trigger> parse_trigger(std::string_view s) {
+  for (Trigger trigger : {Trigger::kOneshot, Trigger::kEdge, Trigger::kLevel}) {
+    if (s == trigger_name(trigger)) return trigger;
+  }
+  return std::nullopt;
+}
+
+std::string_view wait_reason_name(WaitReason reason) {
+  switch (reason) {
+    case WaitReason::kNone:
+      return "";
+    case WaitReason::kIoWait:
+      return "IO wait";
+    case WaitReason::kSleep:
+      return "sleep";
+    case WaitReason::kChanReceive:
+      return "chan receive";
+    case WaitReason::kChanSend:
+      return "chan send";
+    case WaitReason::kSelect:
+      return "select";
+    case WaitReason::kMutex:
+      return "sync.Mutex.Lock";
+    case WaitReason::kRwMutexRead:
+      return "sync.RWMutex.RLock";
+    case WaitReason::kRwMutexWrite:
+      return "sync.RWMutex.Lock";
+    case WaitReason::kWaitGroup:
+      return "sync.WaitGroup.Wait";
+    case WaitReason::kSemaphore:
+      return "semacquire";
+    case WaitReason::kCond:
+      return "sync.Cond.Wait";
+    case WaitReason::kFdMutex:
+      return "fd mutex";
+    case WaitReason::kContext:
+      return "context wait";
+    case WaitReason::kFdClose:
+      return "fd close";
+    case WaitReason::kAcceptBackoff:
+      return "accept backoff";
+  }
+  return "unknown";
+}
+
+std::string_view g_status_name(GStatus status) {
+  switch (status) {
+    case GStatus::kIdle:
+      return "idle";
+    case GStatus::kRunnable:
+      return "runnable";
+    case GStatus::kRunning:
+      return "running";
+    case GStatus::kSyscall:
+      return "syscall";
+    case GStatus::kWaiting:
+      return "waiting";
+    case GStatus::kDead:
+      return "dead";
+  }
+  return "unknown";
+}
+
+}  // namespace netpoll

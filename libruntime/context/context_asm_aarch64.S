@@ -1,0 +1,65 @@
+// void netpoll_context_switch(void** from_sp [x0], void* to_sp [x1])
+//
+// Frame layout: see Frame in context_aarch64.cc. Callee-saved by AAPCS64: x19-x29, sp, d8-d15; x30 is where to continue.
+    .text
+    .globl  netpoll_context_switch
+    .hidden netpoll_context_switch
+    .type   netpoll_context_switch, %function
+    .p2align 4
+netpoll_context_switch:
+    .cfi_startproc
+    sub     sp, sp, #176
+    .cfi_adjust_cfa_offset 176
+    stp     x19, x20, [sp, #0]
+    stp     x21, x22, [sp, #16]
+    stp     x23, x24, [sp, #32]
+    stp     x25, x26, [sp, #48]
+    stp     x27, x28, [sp, #64]
+    stp     x29, x30, [sp, #80]
+    stp     d8, d9, [sp, #96]
+    stp     d10, d11, [sp, #112]
+    stp     d12, d13, [sp, #128]
+    stp     d14, d15, [sp, #144]
+    mrs     x2, fpcr
+    str     x2, [sp, #160]
+
+    mov     x3, sp
+    str     x3, [x0]
+    mov     sp, x1
+
+    ldr     x4, [sp, #160]
+    cmp     x4, x2
+    b.eq    1f
+    msr     fpcr, x4
+1:  ldp     x19, x20, [sp, #0]
+    ldp     x21, x22, [sp, #16]
+    ldp     x23, x24, [sp, #32]
+    ldp     x25, x26, [sp, #48]
+    ldp     x27, x28, [sp, #64]
+    ldp     x29, x30, [sp, #80]
+    ldp     d8, d9, [sp, #96]
+    ldp     d10, d11, [sp, #112]
+    ldp     d12, d13, [sp, #128]
+    ldp     d14, d15, [sp, #144]
+    add     sp, sp, #176
+    br      x30
+    .cfi_endproc
+    .size   netpoll_context_switch, .-netpoll_context_switch
+
+// First code on a new stack: entry in x19, its argument in x20. The frame chain and the unwind information end here.
+    .globl  netpoll_context_entry
+    .hidden netpoll_context_entry
+    .type   netpoll_context_entry, %function
+    .p2align 4
+netpoll_context_entry:
+    .cfi_startproc
+    .cfi_undefined x30
+    mov     x29, xzr
+    mov     x30, xzr
+    mov     x0, x20
+    blr     x19
+    brk     #1
+    .cfi_endproc
+    .size   netpoll_context_entry, .-netpoll_context_entry
+
+    .section .note.GNU-stack, "", %progbits

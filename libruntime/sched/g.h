@@ -1,0 +1,106 @@
+// g.h: the goroutine record.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "libruntime/context/context.h"
+#include "libruntime/context/stack.h"
+#include "libruntime/sched/timers.h"
+#include "netpoll/wait_reason.h"
+
+namespace netpoll::sched {
+
+class Scheduler;
+struct M;
+
+// States of G::wait_word (sched/wait.h): generation << 2 | one of these.
+inline constexpr std::uint64_t kWaitArmed = 0;
+inline constexpr std::uint64_t kWaitParked = 1;
+inline constexpr std::uint64_t kWaitClaimed = 2;
+inline constexpr std::uint64_t kWaitStateMask = 3;
+
+// G. Type-stable: lives in a chunk of the scheduler's table for as long as the Scheduler does and is re-used for later
+// goroutines, together with its stack. Fields that another thread or process may read while the owner writes are
+// atomics accessed relaxed; `status` is released by the writer.
+struct alignas(64) G {
+  // Published in the debug ABI.
+  std::atomic<std::uint64_t> goid{0};
+  std::atomic<std::uint32_t> status{0};  // GStatus
+  std::atomic<std::uint32_t> wait_reason{0};
+  std::atomic<std::uint64_t> park_seq{0};
+  std::atomic<std::int64_t> wait_since{0};
+  std::atomic<std::uint32_t> wait_pd{0};
+  std::atomic<std::uint32_t> wait_mode{0};
+  std::uint64_t parent_goid = 0;
+  std::uint64_t created_pc = 0;
+  std::uint64_t start_pc = 0;
+  context::Stack stack;
+  context::Context context;
+
+  // How the goroutine runs.
+  void (*entry)(void*) = nullptr;
+  void* closure = nullptr;
+  M* m = nullptr;     // while running
+  G* link = nullptr;  // the one queue or list this G is on
+  Scheduler* scheduler = nullptr;
+  void* exception_globals[2] = {nullptr, nullptr};  // __cxa_eh_globals while not running (Itanium C++ ABI, 2.2.2)
+
+  // Waiting.
+  std::atomic<std::uint64_t> wait_word{kWaitClaimed};
+  std::atomic<bool> wait_cancelable{false};
+  std::uint8_t wake_result = 0;  // WakeResult of the winner of wait_word
+  bool guarded = false;          // the stack's guard is in place
+  bool trimmed = true;           // an unused stack whose pages were given back
+  Timer timer;                   // sleep
+
+  GStatus load_status() const { return static_cast<GStatus>(status.load(std::memory_order_acquire)); }
+  void store_status(GStatus s) { status.store(static_cast<std::uint32_t>(s), std::memory_order_release); }
+};
+
+// GList: an intrusive stack-or-queue of Gs through G::link. Not thread-safe.
+struct GList {
+  G* head = nullptr;
+  G* tail = nullptr;
+  std::uint32_t size = 0;
+
+  bool empty() const { return head == nullptr; }
+  void push_back(G* g) {
+    g->link = nullptr;
+    if (tail != nullptr) {
+      tail->link = g;
+    } else {
+      head = g;
+    }
+    tail = g;
+    ++size;
+  }
+  void push_front(G* g) {
+    g->link = head;
+    head = g;
+    if (tail == nullptr) tail = g;
+    ++size;
+  }
+  G* pop_front() {
+    G* g = head;
+    if (g == nullptr) return nullptr;
+    head = g->link;
+    if (head == nullptr) tail = nullptr;
+    g->link = nullptr;
+    --size;
+    return g;
+  }
+  void append(GList& other) {
+    if (other.empty()) return;
+    if (tail != nullptr) {
+      tail->link = other.head;
+    } else {
+      head = other.head;
+    }
+    tail = other.tail;
+    size += other.size;
+    other = GList{};
+  }
+};
+
+}  // namespace netpoll::sched

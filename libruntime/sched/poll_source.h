@@ -1,0 +1,29 @@
+// poll_source.h: all that the scheduler knows of the poller. `sched` does not include `poll`; tests inject a scripted
+// source.
+#pragma once
+
+#include <cstdint>
+
+#include "libruntime/sched/g.h"
+
+namespace netpoll::sched {
+
+class PollSource {
+ public:
+  virtual ~PollSource() = default;
+  // Whether there is anything to poll at all (the poller was initialised).
+  virtual bool initialized() const = 0;
+  // Goroutines parked in IO wait. A hint, exact when nothing moves.
+  virtual std::uint32_t waiters() const = 0;
+  // Asks for events: delay_ns < 0 blocks, 0 looks, > 0 waits at most that long. Appends the Gs that became ready to
+  // out, in order of the events. Any number of threads at a time.
+  virtual void poll(std::int64_t delay_ns, GList& out) = 0;
+  // Makes one blocked poll() return early. Never blocks; calls are merged until one poll() returned.
+  virtual void wake() = 0;
+  // Makes the poller able to wait for timers before the first descriptor is registered.
+  virtual void ensure_initialized() = 0;
+  // Ends every present and future IO wait with kCanceled (shutdown).
+  virtual void cancel_all() = 0;
+};
+
+}  // namespace netpoll::sched

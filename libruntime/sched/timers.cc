@@ -1,0 +1,104 @@
+#include "libruntime/sched/timers.h"
+
+#include <mutex>
+
+namespace netpoll::sched {
+namespace {
+constexpr std::size_t kArity = 4;
+}
+
+bool TimerHeap::add(Timer& timer) {
+  std::lock_guard lock(mutex_);
+  heap_.push_back(&timer);
+  timer.index = static_cast<std::uint32_t>(heap_.size() - 1);
+  timer.heap.store(this, std::memory_order_relaxed);
+  sift_up(timer.index);
+  if (heap_[0] != &timer) return false;
+  publish_earliest();
+  return true;
+}
+
+bool TimerHeap::remove(Timer& timer) {
+  std::lock_guard lock(mutex_);
+  if (timer.heap.load(std::memory_order_relaxed) != this) return false;
+  const bool was_first = timer.index == 0;
+  remove_at(timer.index);
+  if (was_first) publish_earliest();
+  return true;
+}
+
+std::size_t TimerHeap::run(std::int64_t now) {
+  std::size_t ran = 0;
+  while (earliest() <= now) {
+    Timer::Callback callback;
+    void* arg;
+    std::uint64_t seq;
+    {
+      std::lock_guard lock(mutex_);
+      if (heap_.empty() || heap_[0]->when > now) return ran;
+      Timer& timer = *heap_[0];
+      callback = timer.callback;
+      arg = timer.arg;
+      seq = timer.seq;
+      remove_at(0);
+      publish_earliest();
+    }
+    callback(arg, seq);
+    ++ran;
+  }
+  return ran;
+}
+
+std::size_t TimerHeap::size() const {
+  std::lock_guard lock(mutex_);
+  return heap_.size();
+}
+
+void TimerHeap::remove_at(std::size_t i) {
+  Timer* removed = heap_[i];
+  Timer* last = heap_.back();
+  heap_.pop_back();
+  removed->heap.store(nullptr, std::memory_order_release);
+  if (removed == last) return;
+  heap_[i] = last;
+  last->index = static_cast<std::uint32_t>(i);
+  sift_up(i);
+  sift_down(last->index);
+}
+
+void TimerHeap::sift_up(std::size_t i) {
+  Timer* timer = heap_[i];
+  while (i > 0) {
+    const std::size_t parent = (i - 1) / kArity;
+    if (heap_[parent]->when <= timer->when) break;
+    heap_[i] = heap_[parent];
+    heap_[i]->index = static_cast<std::uint32_t>(i);
+    i = parent;
+  }
+  heap_[i] = timer;
+  timer->index = static_cast<std::uint32_t>(i);
+}
+
+void TimerHeap::sift_down(std::size_t i) {
+  Timer* timer = heap_[i];
+  for (;;) {
+    const std::size_t first = i * kArity + 1;
+    if (first >= heap_.size()) break;
+    std::size_t least = first;
+    for (std::size_t c = first + 1; c < first + kArity && c < heap_.size(); ++c) {
+      if (heap_[c]->when < heap_[least]->when) least = c;
+    }
+    if (heap_[least]->when >= timer->when) break;
+    heap_[i] = heap_[least];
+    heap_[i]->index = static_cast<std::uint32_t>(i);
+    i = least;
+  }
+  heap_[i] = timer;
+  timer->index = static_cast<std::uint32_t>(i);
+}
+
+void TimerHeap::publish_earliest() {
+  earliest_.store(heap_.empty() ? kNoTimer : heap_[0]->when, std::memory_order_seq_cst);
+}
+
+}  // namespace netpoll::sched
