@@ -5,10 +5,11 @@
 //   if (auto sent = jobs.send(std::move(job)); !sent) return sent.error();
 //   jobs.close();
 //
-// Ownership: a Channel is a handle; copies are the same channel, and it lives until the last copy is gone. Goroutines
-//            take a copy, because they may outlive the scope that made the channel. Elements are moved, from the
-//            sender's stack to the receiver's where one of them waits, else through the buffer; T must move without
-//            throwing. What is still buffered when the channel dies is destroyed.
+// Ownership: a Channel is a handle; copies are the same channel (const copies too, as with pointers), and it lives
+//            until the last copy is gone. Goroutines take a copy, because they may outlive the scope that made the
+//            channel. Elements are moved, from the sender's stack to the receiver's where one of them waits, else
+//            through the buffer; T must move without throwing. What is still buffered when the channel dies is
+//            destroyed.
 // Threads:   send and recv in goroutines, of any Runtime: a channel may connect two. try_send, try_recv, close and the
 //            queries from any thread, so that foreign threads can feed goroutines.
 // Order:     elements arrive in the order sent; waiting senders and receivers are served first come, first served. What
@@ -58,22 +59,22 @@ class Channel {
 
   // Waits until a receiver or the buffer took value. On an error (kClosing, kCanceled, kTimeout) value keeps, or gets
   // back, what it held.
-  Result<void> send(T&& value) { return send_ns(std::move(value), sync::kForever); }
-  Result<void> send(const T& value) { return send_ns(T(value), sync::kForever); }
-  Result<void> send_until(std::chrono::steady_clock::time_point deadline, T&& value) {
+  Result<void> send(T&& value) const { return send_ns(std::move(value), sync::kForever); }
+  Result<void> send(const T& value) const { return send_ns(T(value), sync::kForever); }
+  Result<void> send_until(std::chrono::steady_clock::time_point deadline, T&& value) const {
     return send_ns(std::move(value), deadline.time_since_epoch() / std::chrono::nanoseconds(1));
   }
 
   // Waits for the next element. Nothing: no element will come any more, since the channel is closed and drained, or the
   // Runtime shuts down (netpoll::canceled() tells which).
-  std::optional<T> recv() {
+  std::optional<T> recv() const {
     sync::Slot<T> slot;
     if (sync::chan_recv(*core_, &slot, sync::kForever) != sync::ChanStatus::kOk) return std::nullopt;
     return slot.take();
   }
   // As recv(), and says why there is no element: kClosing, kCanceled or kTimeout. A deadline in the past still takes
   // what is there.
-  Result<T> recv_until(std::chrono::steady_clock::time_point deadline) {
+  Result<T> recv_until(std::chrono::steady_clock::time_point deadline) const {
     sync::Slot<T> slot;
     const auto ns = deadline.time_since_epoch() / std::chrono::nanoseconds(1);
     const auto status = sync::chan_recv(*core_, &slot, ns);
@@ -82,7 +83,7 @@ class Channel {
   }
 
   // As send, without waiting. value is moved from only with kOk.
-  TryResult try_send(T&& value) {
+  TryResult try_send(T&& value) const {
     sync::Slot<T> slot;
     std::construct_at(&slot.value, std::move(value));
     const auto status = sync::chan_try_send(*core_, &slot);
@@ -90,17 +91,17 @@ class Channel {
     give_back(value, slot);
     return status == sync::ChanStatus::kClosed ? TryResult::kClosed : TryResult::kWouldBlock;
   }
-  TryResult try_send(const T& value) { return try_send(T(value)); }
+  TryResult try_send(const T& value) const { return try_send(T(value)); }
 
   // As recv, without waiting; nothing also when there is no element yet (then drained() is false).
-  std::optional<T> try_recv() {
+  std::optional<T> try_recv() const {
     sync::Slot<T> slot;
     if (sync::chan_try_recv(*core_, &slot) != sync::ChanStatus::kOk) return std::nullopt;
     return slot.take();
   }
 
   // Returns whether this call closed the channel.
-  bool close() { return sync::chan_close(*core_); }
+  bool close() const { return sync::chan_close(*core_); }
 
   bool closed() const { return sync::chan_closed(*core_); }
   // Closed, and nothing left to receive: final once true.
@@ -120,7 +121,7 @@ class Channel {
     using iterator_concept = std::input_iterator_tag;
 
     Iterator() = default;
-    explicit Iterator(Channel& channel) : channel_(&channel), element_(channel.recv()) {}
+    explicit Iterator(const Channel& channel) : channel_(&channel), element_(channel.recv()) {}
 
     T& operator*() const { return *element_; }
     Iterator& operator++() {
@@ -131,18 +132,18 @@ class Channel {
     bool operator==(std::default_sentinel_t) const { return !element_.has_value(); }
 
    private:
-    Channel* channel_ = nullptr;
+    const Channel* channel_ = nullptr;
     mutable std::optional<T> element_;
   };
 
-  Iterator begin() const { return Iterator(const_cast<Channel&>(*this)); }
+  Iterator begin() const { return Iterator(*this); }
   std::default_sentinel_t end() const { return {}; }
 
   // For select.h.
   sync::ChanCore& core() const { return *core_; }
 
  private:
-  Result<void> send_ns(T&& value, std::int64_t deadline) {
+  Result<void> send_ns(T&& value, std::int64_t deadline) const {
     sync::Slot<T> slot;
     std::construct_at(&slot.value, std::move(value));
     const auto status = sync::chan_send(*core_, &slot, deadline);

@@ -27,8 +27,9 @@ namespace netpoll {
 
 namespace sync {
 struct ContextState;
+// What a context tells when it ends: a child or an OnCancel. Linked under the lock of that context.
 struct CancelNode {
-  void (*notify)(CancelNode& node) = nullptr;
+  void (*notify)(CancelNode& node, ChanStatus reason) = nullptr;
   CancelNode* next = nullptr;
   CancelNode* previous = nullptr;
   bool linked = false;
@@ -86,7 +87,7 @@ class OnCancel : private sync::CancelNode {
   OnCancel& operator=(const OnCancel&) = delete;
 
  private:
-  static void run(sync::CancelNode& node);
+  static void run(sync::CancelNode& node, sync::ChanStatus reason);
 
   Context context_;
   void (*callback_)(void* argument);

@@ -8,11 +8,15 @@ namespace netpoll::sync {
 // One parked goroutine; lives on its stack (libruntime/sync/waiter.h).
 struct Waiter;
 
-// A doubly linked list and its lock. The object that contains it must stay where it is.
-struct WaitQueue {
+// A doubly linked list. Whoever contains it has the lock that guards it, and stays where it is.
+struct WaitList {
+  Waiter* head = nullptr;
+  Waiter* tail = nullptr;
+};
+
+// The same with a lock of its own.
+struct WaitQueue : WaitList {
   base::Mutex lock;
-  Waiter* head = nullptr;  // guarded by lock
-  Waiter* tail = nullptr;  // guarded by lock
 };
 
 }  // namespace netpoll::sync

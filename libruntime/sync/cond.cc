@@ -1,0 +1,45 @@
+#include "netpoll/sync/cond.h"
+
+#include <mutex>
+
+#include "libruntime/sync/waiter.h"
+
+namespace netpoll {
+
+Result<void> Cond::wait(Mutex& mutex) { return wait_ns(mutex, sync::kForever); }
+
+Result<void> Cond::wait_until(Mutex& mutex, std::chrono::steady_clock::time_point deadline) {
+  return wait_ns(mutex, deadline.time_since_epoch() / std::chrono::nanoseconds(1));
+}
+
+Result<void> Cond::wait_ns(Mutex& mutex, std::int64_t deadline) {
+  sync::Waiter waiter{.handle = sched::begin_wait()};
+  {
+    const std::lock_guard hold(queue_.lock);
+    push_back(queue_, waiter);
+  }
+  // A notification from here on ends the wait, even before we park.
+  mutex.unlock();
+  const sched::WakeResult result = sync::finish_wait_until(waiter.handle, WaitReason::kCond, deadline);
+  if (result != sched::WakeResult::kOk) {
+    const std::lock_guard hold(queue_.lock);
+    remove(queue_, waiter);
+  }
+  mutex.lock();
+  if (result != sched::WakeResult::kOk) return sync::chan_error(sync::to_status(result), "wait for condition");
+  return {};
+}
+
+void Cond::notify_one() {
+  const std::lock_guard hold(queue_.lock);
+  while (sync::Waiter* waiter = pop_front(queue_)) {
+    if (sched::wake(waiter->handle, sched::WakeResult::kOk)) return;
+  }
+}
+
+void Cond::notify_all() {
+  const std::lock_guard hold(queue_.lock);
+  while (sync::Waiter* waiter = pop_front(queue_)) sched::wake(waiter->handle, sched::WakeResult::kOk);
+}
+
+}  // namespace netpoll

@@ -1,0 +1,51 @@
+// context_state.h: one node of the tree of contexts.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "libruntime/base/mutex.h"
+#include "libruntime/sched/timers.h"
+#include "libruntime/sync/chan.h"
+#include "netpoll/sync/context.h"
+
+namespace netpoll::sync {
+
+// Lock order: a parent's lock before its child's, both before a channel's and before whatever an OnCancel callback
+// takes. The timer heap's lock is never held while a callback of a timer runs, so it may be taken inside.
+struct ContextState {
+  // The place of a child in its parent's list.
+  struct ChildNode : CancelNode {
+    ContextState* child = nullptr;
+  };
+
+  explicit ContextState(ContextState* parent_context);
+  ~ContextState();
+
+  // Ends the context, its waiters, its callbacks and its descendants, unless that happened before.
+  void end(ChanStatus reason);
+  // Links node, or returns the reason if the context has ended (then node is not linked).
+  ChanStatus link(CancelNode& node);
+  void unlink(CancelNode& node);
+  // Lets the context end at `when`, unless it has ended. In goroutines.
+  void start_timer(std::int64_t when);
+
+  // users counts handles and children; at zero the context leaves the tree and stops its timer. memory counts one for
+  // all users and one for a timer that is queued or running; at zero the state is freed.
+  static void add_user(ContextState* state);
+  static void drop_user(ContextState* state);
+  static void drop_memory(ContextState* state);
+
+  std::atomic<std::uint32_t> users{1};
+  std::atomic<std::uint32_t> memory{1};
+  std::atomic<ChanStatus> reason{ChanStatus::kOk};  // kOk while it lives, then kCanceled or kTimeout
+  std::int64_t deadline = kForever;                 // the earliest of this context and its parents; constant
+  base::Mutex lock;
+  CancelNode* nodes = nullptr;  // guarded by lock
+  ContextState* const parent;   // counted as a user of it
+  ChildNode in_parent;          // guarded by the parent's lock
+  sched::Timer timer;
+  ChanCore done;
+};
+
+}  // namespace netpoll::sync

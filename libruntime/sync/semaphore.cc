@@ -1,0 +1,94 @@
+#include "netpoll/sync/semaphore.h"
+
+#include <mutex>
+
+#include "libruntime/base/fatal.h"
+#include "libruntime/sync/waiter.h"
+
+namespace netpoll {
+namespace {
+
+void check(std::int64_t n) {
+  if (n <= 0) base::fatalf("netpoll: Semaphore asked for %lld permits", static_cast<long long>(n));
+}
+
+}  // namespace
+
+bool Semaphore::try_acquire(std::int64_t n) {
+  check(n);
+  std::int64_t state = state_.load(std::memory_order_relaxed);
+  while ((state & 1) == 0 && state >> 1 >= n) {
+    if (state_.compare_exchange_weak(state, state - 2 * n, std::memory_order_acquire, std::memory_order_relaxed)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+Result<void> Semaphore::acquire(std::int64_t n) {
+  if (try_acquire(n)) return {};
+  return acquire_slow(n, sync::kForever);
+}
+
+Result<void> Semaphore::acquire_until(std::chrono::steady_clock::time_point deadline, std::int64_t n) {
+  if (try_acquire(n)) return {};
+  return acquire_slow(n, deadline.time_since_epoch() / std::chrono::nanoseconds(1));
+}
+
+void Semaphore::release(std::int64_t n) {
+  check(n);
+  std::int64_t state = state_.load(std::memory_order_relaxed);
+  while ((state & 1) == 0) {
+    if (state_.compare_exchange_weak(state, state + 2 * n, std::memory_order_release, std::memory_order_relaxed)) {
+      return;
+    }
+  }
+  release_slow(n);
+}
+
+void Semaphore::release_slow(std::int64_t n) {
+  const std::lock_guard hold(queue_.lock);
+  state_.fetch_add(2 * n, std::memory_order_release);
+  grant_locked();
+}
+
+// Serves waiters in order while the permits last.
+void Semaphore::grant_locked() {
+  while (queue_.head != nullptr && queue_.head->need <= state_.load(std::memory_order_relaxed) >> 1) {
+    sync::Waiter* const waiter = pop_front(queue_);
+    const std::int64_t permits = 2 * waiter->need;
+    // Taken before the wake-up, so that the permits are never granted twice; given back if it comes too late.
+    state_.fetch_sub(permits, std::memory_order_acquire);
+    if (!sched::wake(waiter->handle, sched::WakeResult::kOk)) state_.fetch_add(permits, std::memory_order_relaxed);
+  }
+  if (queue_.head == nullptr) state_.fetch_and(~std::int64_t{1}, std::memory_order_release);
+}
+
+Result<void> Semaphore::acquire_slow(std::int64_t n, std::int64_t deadline) {
+  queue_.lock.lock();
+  std::int64_t state = state_.load(std::memory_order_relaxed);
+  for (;;) {
+    const bool take = (state & 1) == 0 && state >> 1 >= n;
+    const std::int64_t next = take ? state - 2 * n : state | 1;
+    if (!state_.compare_exchange_weak(state, next, std::memory_order_acquire, std::memory_order_relaxed)) continue;
+    if (take) {
+      queue_.lock.unlock();
+      return {};
+    }
+    break;
+  }
+  sync::Waiter waiter{.handle = sched::begin_wait(), .need = n};
+  push_back(queue_, waiter);
+  queue_.lock.unlock();
+  const sched::WakeResult result = sync::finish_wait_until(waiter.handle, WaitReason::kSemaphore, deadline);
+
+  // Also after success: release() wakes with the lock held, and our caller may destroy the semaphore.
+  const std::lock_guard hold(queue_.lock);
+  if (result == sched::WakeResult::kOk) return {};
+  remove(queue_, waiter);
+  // A large request that gives up lets the smaller ones behind it go.
+  grant_locked();
+  return sync::chan_error(sync::to_status(result), "acquire semaphore");
+}
+
+}  // namespace netpoll
