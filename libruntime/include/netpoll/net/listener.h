@@ -65,7 +65,7 @@ class Listener {
     void operator()(State* state) const;
   };
   explicit Listener(std::unique_ptr<State, StateDeleter> state) : state_(std::move(state)) {}
-  static Result<Listener> open(Fd fd, const Addr& local, bool unlink_on_close, bool deregister);
+  static Result<Listener> open(Fd fd, bool unlink_on_close, bool shared);
 
   std::unique_ptr<State, StateDeleter> state_;
 };

@@ -1,0 +1,157 @@
+#include "libruntime/net/net_fd.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <new>
+
+#include "libruntime/net/socket.h"
+#include "libruntime/net/sys.h"
+#include "libruntime/sched/scheduler.h"
+#include "netpoll/go.h"
+
+namespace netpoll::net {
+
+NetFd::NetFd(int fd, FdKind kind, const Addr& name, bool shared)
+    : name_(IpName::of(name)), sysfd_(fd), kind_(kind), exposed_(shared ? kShared : 0) {}
+
+Result<NetFd*> NetFd::create(Fd& fd, FdKind kind, const Addr& name, bool shared) {
+  auto* net_fd = new NetFd(fd.get(), kind, name, shared);
+  if (kind != FdKind::kFile) {
+    poll::Netpoll& poller = sched::current().netpoll();
+    Result<poll::PollDesc*> pd = poller.open(fd.get());
+    if (!pd) {
+      delete net_fd;
+      return std::move(pd).error();
+    }
+    net_fd->poller_ = &poller;
+    net_fd->pd_ = *pd;
+  }
+  fd.release();
+  return net_fd;
+}
+
+void NetFd::unref() {
+  if (handles_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+}
+
+long NetFd::close() {
+  if (!mutex_.incref_and_close()) return kIoClosing;
+  if (pd_ != nullptr) poller_->unblock(*pd_);
+  if (mutex_.decref()) return destroy();
+  if (goid() != 0) mutex_.wait_destroyed();
+  return 0;
+}
+
+long NetFd::destroy() {
+  // close(2) takes the registration with it unless the open file has other descriptors.
+  if (pd_ != nullptr) poller_->close(*pd_, exposed_.load(std::memory_order_relaxed) != 0);
+  const long result = sys(SYS_close, sysfd_);
+  // Linux frees the number before anything can fail, so EINTR means "closed" and must not be retried.
+  return result == -EINTR ? 0 : result;
+}
+
+void NetFd::destroy_and_notify() {
+  destroy();
+  mutex_.notify_destroyed();
+}
+
+long NetFd::io_code(poll::PollResult result) {
+  switch (result) {
+    case poll::PollResult::kOk:
+      return 0;
+    case poll::PollResult::kClosing:
+      return kIoClosing;
+    case poll::PollResult::kTimeout:
+      return kIoTimeout;
+    case poll::PollResult::kNotPollable:
+      return kIoNotPollable;
+    case poll::PollResult::kCanceled:
+      return kIoCanceled;
+  }
+  return kIoNotPollable;
+}
+
+long NetFd::wait_readable() {
+  if (!mutex_.lock(FdMutex::Lock::kRead)) return kIoClosing;
+  forget_drained_after_hangup();
+  long result;
+  if (drained_) {
+    result = io_code(poller_->wait(*pd_, poll::Mode::kRead));
+    if (result == 0) drained_ = false;
+  } else {
+    // Nothing is known about the stream, so the kernel is asked; the one place where that costs a call of its own.
+    result = attempt(poll::Mode::kRead, drained_, [this] {
+      pollfd pfd{.fd = sysfd_, .events = POLLIN | POLLRDHUP, .revents = 0};
+      timespec zero{};
+      const long ready = sys(SYS_ppoll, &pfd, 1, &zero, nullptr, 0);
+      return ready == 0 ? static_cast<long>(-EAGAIN) : ready;
+    });
+    if (result > 0) result = 0;
+  }
+  unlock(FdMutex::Lock::kRead);
+  return result;
+}
+
+long NetFd::shutdown(int how) {
+  if (!is_socket()) return mutex_.closed() ? kIoClosing : -EOPNOTSUPP;
+  if (!mutex_.incref()) return kIoClosing;
+  const long result = sys(SYS_shutdown, sysfd_, how);
+  release();
+  return result;
+}
+
+long NetFd::set_deadline(unsigned modes, TimePoint deadline) {
+  if (!mutex_.incref()) return kIoClosing;
+  if (pd_ == nullptr) {
+    release();
+    return -EOPNOTSUPP;
+  }
+  std::int64_t when = 0;
+  if (deadline != kNoDeadline) {
+    when = std::chrono::duration_cast<std::chrono::nanoseconds>(deadline.time_since_epoch()).count();
+    if (when <= 0) when = -1;
+  }
+  poller_->set_deadline(*pd_, modes, when);
+  release();
+  return 0;
+}
+
+Addr NetFd::local() {
+  Addr name;
+  with_fd([&](int fd) { name = socket_name(fd); });
+  return name;
+}
+
+Addr NetFd::peer() {
+  if (kind_ == FdKind::kTcp) return name_.addr();
+  Addr name;
+  with_fd([&](int fd) { name = peer_name(fd); });
+  return name;
+}
+
+std::string NetFd::describe(const char* operation) {
+  Addr address = name_.addr();
+  if (!address.valid() && is_socket()) address = peer();
+  if (!address.valid() && (is_socket() || kind_ == FdKind::kListener)) address = local();
+  if (address.valid()) return std::string(operation) + " " + address.str();
+  return std::string(operation) + (kind_ == FdKind::kPipe ? " pipe fd " : " fd ") + std::to_string(sysfd_);
+}
+
+Error io_error(std::string context, long code) {
+  switch (code) {
+    case kIoClosing:
+      return Error(ErrorKind::kClosing, std::move(context));
+    case kIoTimeout:
+      return Error(ErrorKind::kTimeout, std::move(context));
+    case kIoNotPollable:
+      return Error(ErrorKind::kNotPollable, std::move(context));
+    case kIoCanceled:
+      return Error(ErrorKind::kCanceled, std::move(context));
+    default:
+      return posix_error(std::move(context), static_cast<int>(-code));
+  }
+}
+
+}  // namespace netpoll::net
