@@ -1,0 +1,56 @@
+// Command: one row of the table of subcommands, and what its action gets to work with.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/exit_status.h"
+#include "cli/interrupt.h"
+#include "cli/log.h"
+#include "netpoll/result.h"
+
+namespace CLI {
+class App;
+}
+
+namespace netpoll::cli {
+
+struct Invocation {
+  Log& log;
+  Interrupt& interrupt;
+  ColorChoice color = ColorChoice::kAuto;
+  std::vector<std::string> program;  // CMD ARG… after "--"
+};
+
+// Does the work. An Error is printed by main() and decides the exit status (exit_status_of); an action that printed
+// its own message returns the status.
+using Action = std::function<Result<ExitStatus>(Invocation&)>;
+
+// Texts are for `help`: usage without the program and command name, description in paragraphs, examples one a line.
+struct Command {
+  std::string_view name;
+  std::string_view summary;
+  std::string_view usage;
+  std::string_view description;
+  std::string_view examples;
+  bool takes_program = false;  // accepts -- CMD ARG…
+  // Declares the flags on app and returns the action that reads them after parsing.
+  Action (*add)(CLI::App& app) = nullptr;
+};
+
+// The one table, in the order of --help.
+std::span<const Command* const> commands();
+const Command* find_command(std::string_view name);
+std::vector<std::string> command_names();
+
+extern const Command kRunCommand;
+extern const Command kStatCommand;
+extern const Command kSnapshotCommand;
+extern const Command kCompareCommand;
+extern const Command kDoctorCommand;
+extern const Command kHelpCommand;
+
+}  // namespace netpoll::cli

@@ -1,0 +1,20 @@
+// Help texts, made from the table of commands and their flags so that they cannot disagree with what is accepted.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/command.h"
+
+namespace netpoll::cli {
+
+std::string overview();
+std::string command_help(const Command& command);
+
+// Pages beside the commands: "exit-codes", "units", "workloads", "tracepoints".
+std::vector<std::string> topics();
+std::optional<std::string> topic_help(std::string_view topic);
+
+}  // namespace netpoll::cli

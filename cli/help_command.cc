@@ -1,0 +1,75 @@
+// help: the manual in pieces.
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/help.h"
+#include "cli/schemas.h"
+#include "cli/spell.h"
+#include "exporters/destination.h"
+
+namespace netpoll::cli {
+namespace {
+
+std::vector<std::string> schema_names() {
+  std::vector<std::string> names;
+  for (const Schema& schema : schemas()) names.emplace_back(schema.name);
+  return names;
+}
+
+Result<std::string> schema_text(const std::vector<std::string>& words) {
+  if (words.size() < 2) {
+    return Error(ErrorKind::kInvalid, "help schema needs the name of a document")
+        .with_hint("one of: " + joined(schema_names()));
+  }
+  for (const Schema& schema : schemas()) {
+    if (schema.name == words[1]) return std::string(schema.text);
+  }
+  return Error(ErrorKind::kInvalid, "there is no schema \"" + words[1] + "\"")
+      .with_hint(did_you_mean(words[1], schema_names(), "one of: " + joined(schema_names())));
+}
+
+Result<std::string> text_for(const std::vector<std::string>& words) {
+  if (words.empty()) return overview();
+  if (words[0] == "schema") return schema_text(words);
+  if (words.size() > 1) {
+    return Error(ErrorKind::kInvalid, "help takes one command or topic, not " + std::to_string(words.size()))
+        .with_hint("help " + words[0]);
+  }
+  if (const Command* command = find_command(words[0])) return command_help(*command);
+  if (auto text = topic_help(words[0])) return *text;
+  std::vector<std::string> known = command_names();
+  for (const std::string& topic : topics()) known.push_back(topic);
+  known.emplace_back("schema");
+  return Error(ErrorKind::kInvalid, "there is no help on \"" + words[0] + "\"")
+      .with_hint(did_you_mean(words[0], known, "one of: " + joined(known)));
+}
+
+Action add(CLI::App& app) {
+  auto words = std::make_shared<std::vector<std::string>>();
+  app.add_option("topic", *words, "A command, a topic, or: schema NAME");
+  return [words](Invocation&) -> Result<ExitStatus> {
+    auto text = text_for(*words);
+    if (!text) return text.error();
+    auto out = exporters::Destination::open("");
+    if (!out) return out.error();
+    if (auto written = out->write(*text); !written) return written.error();
+    return ExitStatus::kDone;
+  };
+}
+
+}  // namespace
+
+const Command kHelpCommand{
+    .name = "help",
+    .summary = "explains a command, a topic, or a JSON document",
+    .usage = "[COMMAND | TOPIC | schema NAME]",
+    .description =
+        "Prints the help of a command, a page on a topic (exit-codes, units, workloads, tracepoints), or the "
+        "JSON Schema of a document.",
+    .examples = "netpoll-trace help run\nnetpoll-trace help exit-codes\nnetpoll-trace help schema run",
+    .takes_program = false,
+    .add = add,
+};
+
+}  // namespace netpoll::cli

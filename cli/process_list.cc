@@ -1,0 +1,66 @@
+#include "cli/process_list.h"
+
+#include <dirent.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <fstream>
+#include <memory>
+#include <set>
+#include <string_view>
+
+namespace netpoll::cli {
+namespace {
+
+std::string proc_path(pid_t pid, const char* file) { return "/proc/" + std::to_string(pid) + "/" + file; }
+
+std::vector<pid_t> all_processes() {
+  std::vector<pid_t> pids;
+  const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir("/proc"), &::closedir);
+  if (dir == nullptr) return pids;
+  while (const dirent* entry = ::readdir(dir.get())) {
+    const std::string_view name = entry->d_name;
+    pid_t pid = 0;
+    const auto [end, err] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (err == std::errc() && end == name.data() + name.size() && pid != ::getpid()) pids.push_back(pid);
+  }
+  std::sort(pids.begin(), pids.end());
+  return pids;
+}
+
+}  // namespace
+
+bool process_exists(pid_t pid) {
+  // "pid (comm) state ...": comm may hold blanks and parentheses, so the state follows the last ')'.
+  std::ifstream in(proc_path(pid, "stat"));
+  std::string stat;
+  if (!std::getline(in, stat, '\0')) return false;
+  const auto end = stat.rfind(')');
+  return end != std::string::npos && end + 2 < stat.size() && stat[end + 2] != 'Z' && stat[end + 2] != 'X';
+}
+
+std::string process_comm(pid_t pid) {
+  std::ifstream in(proc_path(pid, "comm"));
+  std::string comm((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  if (!comm.empty() && comm.back() == '\n') comm.pop_back();
+  return comm;
+}
+
+std::vector<pid_t> processes_named(const std::string& comm) {
+  std::vector<pid_t> named;
+  for (const pid_t pid : all_processes()) {
+    if (process_comm(pid) == comm && process_exists(pid)) named.push_back(pid);
+  }
+  return named;
+}
+
+std::vector<std::string> process_names() {
+  std::set<std::string> names;
+  for (const pid_t pid : all_processes()) names.insert(process_comm(pid));
+  names.erase("");
+  return {names.begin(), names.end()};
+}
+
+}  // namespace netpoll::cli

@@ -1,0 +1,21 @@
+// Processes of this machine by number and name, from /proc.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+namespace netpoll::cli {
+
+bool process_exists(pid_t pid);  // a zombie does not count: nothing of it is left to observe
+
+// /proc/PID/comm: at most 15 bytes, chosen by the process. Empty when it is gone.
+std::string process_comm(pid_t pid);
+
+// Ascending, without ourselves.
+std::vector<pid_t> processes_named(const std::string& comm);
+// Every name once, sorted.
+std::vector<std::string> process_names();
+
+}  // namespace netpoll::cli

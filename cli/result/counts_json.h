@@ -1,0 +1,30 @@
+// Counts as the members .syscalls, .poll and .tracepoints of `run` and `stat`.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "cli/options.h"
+#include "exporters/json.h"
+#include "probes/counts.h"
+
+namespace netpoll::cli {
+
+// Whether a back end sees system calls at all; where it does not, .syscalls and .poll are null.
+bool sees_syscalls(probes::Backend backend);
+
+// Sets the three members. per_op is null without operations. A call that this architecture does not have is null.
+void put_counts(exporters::Json& document, const probes::Counts& counts, probes::Backend backend,
+                std::optional<std::uint64_t> operations, const EventFilter& filter);
+
+// The difference of two readings of one source: what happened between them.
+probes::Counts counts_between(const probes::Counts& earlier, const probes::Counts& later);
+
+// Adds `more` to `sum`: two processes counted as one target. A tracepoint is known when it is known of one of them.
+void add_counts(probes::Counts& sum, const probes::Counts& more);
+
+// "EAGAIN"; also names the codes by which the kernel restarts an interrupted call ("ERESTARTSYS").
+std::string errno_name(int number);
+
+}  // namespace netpoll::cli

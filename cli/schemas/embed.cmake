@@ -1,0 +1,21 @@
+# cmake -DOUT=FILE -DSCHEMAS=a.json;b.json -P embed.cmake: writes the C++ source behind cli/schemas.h.
+set(rows "")
+foreach(file IN LISTS SCHEMAS)
+  get_filename_component(name ${file} NAME_WE)
+  file(READ ${file} text)
+  string(APPEND rows "    {\"${name}\", R\"__JSON__(${text})__JSON__\"},\n")
+endforeach()
+file(WRITE ${OUT} "#include \"cli/schemas.h\"
+
+namespace netpoll::cli {
+namespace {
+
+constexpr Schema kSchemas[] = {
+${rows}};
+
+}  // namespace
+
+std::span<const Schema> schemas() { return kSchemas; }
+
+}  // namespace netpoll::cli
+")

@@ -1,0 +1,116 @@
+#include "cli/result/counts_json.h"
+
+#include <cerrno>
+
+#include "tests/support/catch.h"
+
+namespace netpoll::cli {
+namespace {
+
+using exporters::Json;
+using probes::Backend;
+using probes::Counts;
+using probes::Syscall;
+
+probes::SyscallCounts& row(Counts& counts, Syscall syscall) {
+  return counts.syscalls[static_cast<std::size_t>(syscall)];
+}
+
+Counts sample() {
+  Counts counts;
+  row(counts, Syscall::epoll_pwait) = {.count = 10, .total_ns = 500};
+  row(counts, Syscall::epoll_pwait2) = {.count = 4, .total_ns = 100};
+  counts.waits[1] = {.events = 20, .empty = 2, .timeouts = 1};
+  counts.waits[2] = {.events = 1, .empty = 3, .timeouts = 0};
+  row(counts, Syscall::epoll_ctl).count = 7;
+  counts.ctl_add = 4;
+  counts.ctl_mod = 2;
+  counts.ctl_del = 1;
+  row(counts, Syscall::read) = {.count = 200, .errors = {{EAGAIN, 100}, {ECONNRESET, 1}}, .total_ns = 9000};
+  counts.tracepoints[static_cast<std::size_t>(trace::Tp::park)] = 50;
+  return counts;
+}
+
+}  // namespace
+
+TEST_CASE("counts have the spelling that scripts rely on") {
+  Json doc;
+  put_counts(doc, sample(), Backend::kEbpf, 100, {});
+  CHECK(doc["syscalls"]["read"]["count"] == 200);
+  CHECK(doc["syscalls"]["read"]["per_op"] == 2.0);
+  CHECK(doc["syscalls"]["read"]["errors"] == Json({{"EAGAIN", 100}, {"ECONNRESET", 1}}));
+  CHECK(doc["syscalls"]["read"]["total_ns"] == 9000);
+  CHECK(doc["syscalls"]["epoll_ctl"]["ops"] == Json({{"add", 4}, {"mod", 2}, {"del", 1}}));
+  CHECK(doc["syscalls"]["epoll_pwait"]["events"] == 20);
+  CHECK(doc["syscalls"]["epoll_pwait"]["empty"] == 2);
+  CHECK(doc["syscalls"]["epoll_pwait"]["timeouts"] == 1);
+  CHECK(doc["tracepoints"]["park"] == Json({{"count", 50}, {"per_op", 0.5}}));
+}
+
+TEST_CASE("the wait calls are apart under syscalls and summed under poll") {
+  Json doc;
+  put_counts(doc, sample(), Backend::kEbpf, 100, {});
+  CHECK(doc["poll"]["count"] == 14);
+  CHECK(doc["poll"]["events"] == 21);
+  CHECK(doc["poll"]["empty"] == 5);
+  CHECK(doc["poll"]["timeouts"] == 1);
+  CHECK(doc["poll"]["total_ns"] == 600);
+  CHECK(doc["poll"]["events_per_call"] == 1.5);
+}
+
+TEST_CASE("a call that did not happen is a known zero, an unseen one is null") {
+  Json doc;
+  put_counts(doc, sample(), Backend::kPtrace, std::nullopt, {});
+  CHECK(doc["syscalls"]["accept4"]["count"] == 0);
+  CHECK(doc["syscalls"]["accept4"]["per_op"].is_null());
+  CHECK(doc["tracepoints"]["ready"].is_null());
+  put_counts(doc, sample(), Backend::kSelf, 100, {});
+  CHECK(doc["syscalls"].is_null());
+  CHECK(doc["poll"].is_null());
+}
+
+TEST_CASE("-e leaves only what was asked for") {
+  const auto filter = parse_events({"epoll", "park"});
+  REQUIRE(filter);
+  Json doc;
+  put_counts(doc, sample(), Backend::kEbpf, 100, *filter);
+  CHECK(doc["syscalls"].contains("epoll_ctl"));
+  CHECK_FALSE(doc["syscalls"].contains("read"));
+  CHECK(doc["tracepoints"].size() == 1);
+  const auto unknown = parse_events({"epol_ctl"});
+  REQUIRE_FALSE(unknown);
+  CHECK(unknown.error().hint() == "did you mean \"epoll_ctl\"?");
+}
+
+TEST_CASE("the difference of two readings is what happened between them") {
+  Counts later = sample();
+  row(later, Syscall::read).count += 5;
+  row(later, Syscall::read).errors[EAGAIN] += 3;
+  *later.tracepoints[static_cast<std::size_t>(trace::Tp::park)] += 2;
+  const Counts between = counts_between(sample(), later);
+  CHECK(between.syscalls[static_cast<std::size_t>(Syscall::read)].count == 5);
+  CHECK(between.syscalls[static_cast<std::size_t>(Syscall::read)].errors == std::map<int, std::uint64_t>{{EAGAIN, 3}});
+  CHECK(between.syscalls[static_cast<std::size_t>(Syscall::epoll_ctl)].count == 0);
+  CHECK(between.tracepoints[static_cast<std::size_t>(trace::Tp::park)] == 2);
+}
+
+TEST_CASE("two processes are added up") {
+  Counts sum = sample();
+  add_counts(sum, sample());
+  CHECK(row(sum, Syscall::read).count == 400);
+  CHECK(row(sum, Syscall::read).errors[EAGAIN] == 200);
+  CHECK(row(sum, Syscall::read).total_ns == 18000);
+  CHECK(sum.tracepoints[static_cast<std::size_t>(trace::Tp::park)] == 100);
+  Counts fresh;
+  add_counts(fresh, sample());
+  CHECK(row(fresh, Syscall::read).total_ns == 9000);
+  CHECK(fresh.tracepoints[static_cast<std::size_t>(trace::Tp::park)] == 50);
+}
+
+TEST_CASE("error numbers have their names, also the kernel's own") {
+  CHECK(errno_name(EAGAIN) == "EAGAIN");
+  CHECK(errno_name(512) == "ERESTARTSYS");
+  CHECK(errno_name(4000) == "errno4000");
+}
+
+}  // namespace netpoll::cli

@@ -1,0 +1,65 @@
+#include "cli/result/input.h"
+
+#include "tests/support/catch.h"
+
+namespace netpoll::cli {
+namespace {
+
+std::string refusal(std::string_view text) {
+  const auto documents = parse_documents(text, "f.json");
+  if (documents) return "accepted";
+  CHECK(documents.error().kind() == ErrorKind::kInvalid);
+  CHECK_FALSE(documents.error().hint().empty());
+  return documents.error().message();
+}
+
+}  // namespace
+
+TEST_CASE("one document, an array, NDJSON and documents behind each other are read alike") {
+  CHECK(parse_documents(R"({"a":1})", "f").value().size() == 1);
+  CHECK(parse_documents(R"([{"a":1},{"a":2}])", "f").value().size() == 2);
+  CHECK(parse_documents("{\"a\":1}\n{\"a\":2}\n\n{\"a\":3}\n", "f").value().size() == 3);
+  CHECK(parse_documents("{\n \"a\": \"}{\\\"\"\n}\n{\n \"a\": 2\n}\n", "f").value().size() == 2);
+  CHECK(parse_documents("\xef\xbb\xbf{}", "f").value().size() == 1);
+}
+
+TEST_CASE("a file that is cut short says so and where") {
+  CHECK(refusal("{\"a\": [1, 2") == "f.json is cut short: the document that starts in line 1 does not end");
+  CHECK(refusal("{\"a\":1}\n{\"b\": \"x") == "f.json is cut short: the document that starts in line 2 does not end");
+}
+
+TEST_CASE("what is not JSON says so") {
+  CHECK(refusal("hello world") == "f.json is not JSON (line 1)");
+  CHECK(refusal("{}\n{a:1}") == "f.json is not JSON (line 2)");
+  CHECK(refusal("{\"a\":1e999}") == "f.json is not JSON (line 1)");
+  CHECK(refusal("]") == "f.json is not JSON (line 1)");
+  CHECK(refusal(std::string_view("\0\0\0", 3)) == "f.json is not JSON (line 1)");
+}
+
+TEST_CASE("JSON that is no result says so") {
+  CHECK(refusal("") == "f.json holds no document");
+  CHECK(refusal("[]") == "f.json holds no document");
+  CHECK(refusal("[1]") == "f.json is JSON, but not a result of netpoll-trace");
+  CHECK(refusal("\"text\"") == "f.json is JSON, but not a result of netpoll-trace");
+  CHECK(refusal("7") == "f.json is JSON, but not a result of netpoll-trace");
+}
+
+TEST_CASE("deep nesting is an ordinary document") {
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  CHECK(refusal(deep) == "f.json is JSON, but not a result of netpoll-trace");
+}
+
+TEST_CASE("schemas of others and of the future are refused") {
+  const auto schema = [](const char* text) { return schema_of(exporters::Json::parse(text), "f"); };
+  CHECK(schema(R"({"schema":"netpoll-trace/stat/v1"})").value().kind == "stat");
+  CHECK_FALSE(schema(R"({})"));
+  CHECK_FALSE(schema(R"({"schema":7})"));
+  CHECK_FALSE(schema(R"({"schema":"perf/stat/v1"})"));
+  CHECK_FALSE(schema(R"({"schema":"netpoll-trace/v1"})"));
+  CHECK_FALSE(schema(R"({"schema":"netpoll-trace/stat/vx"})"));
+  const auto future = schema(R"({"schema":"netpoll-trace/stat/v2"})");
+  REQUIRE_FALSE(future);
+  CHECK(future.error().message().find("cannot read") != std::string::npos);
+}
+
+}  // namespace netpoll::cli
