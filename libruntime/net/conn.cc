@@ -5,7 +5,6 @@
 #include <string>
 
 #include "libruntime/net/net_fd.h"
-#include "libruntime/net/sigpipe.h"
 #include "libruntime/net/socket.h"
 
 namespace netpoll {
@@ -62,8 +61,7 @@ Result<Conn> Conn::adopt(Fd fd) {
     if (found->type == SOCK_STREAM && found->unix_domain) kind = net::FdKind::kUnixStream;
     name = net::peer_name(fd.get());
   } else {
-    net::ignore_sigpipe();
-  }
+    }
   if (auto set = net::make_nonblocking(fd.get(), *found); !set) return std::move(set).error();
   auto net_fd = net::NetFd::create(fd, kind, name, /*shared=*/true);
   if (!net_fd) {

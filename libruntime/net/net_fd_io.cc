@@ -1,4 +1,7 @@
 // The reads and writes of NetFd.
+//
+// A stream whose reader is gone gives EPIPE and no SIGPIPE: sockets are written with MSG_NOSIGNAL, and for pipes and
+// sendfile, which have no such flag, the signal stays pending at the M, which blocks it (sched/thread.cc).
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -6,7 +9,6 @@
 #include <cerrno>
 
 #include "libruntime/net/net_fd.h"
-#include "libruntime/net/sigpipe.h"
 #include "libruntime/net/sys.h"
 #include "netpoll/go.h"
 
@@ -146,8 +148,6 @@ long NetFd::writev_all(const iovec* buffers, std::size_t count) {
 }
 
 long NetFd::send_file(int file_fd, std::int64_t offset, std::size_t count) {
-  // sendfile(2) has no MSG_NOSIGNAL.
-  ignore_sigpipe();
   if (!mutex_.lock(FdMutex::Lock::kWrite)) return kIoClosing;
   std::size_t left = count;
   long result = 0;

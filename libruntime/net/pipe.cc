@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 
 #include "libruntime/net/net_fd.h"
-#include "libruntime/net/sigpipe.h"
 #include "libruntime/net/sys.h"
 
 namespace netpoll {
@@ -22,7 +21,6 @@ Result<std::pair<Conn, Conn>> make_pair(Fd first, Fd second, net::FdKind kind) {
 }  // namespace
 
 Result<std::pair<Conn, Conn>> pipe() {
-  net::ignore_sigpipe();
   int fds[2];
   const long result = net::sys(SYS_pipe2, fds, O_NONBLOCK | O_CLOEXEC);
   if (result < 0) return posix_error("pipe", static_cast<int>(-result));
