@@ -61,7 +61,7 @@ Result<Conn> Conn::adopt(Fd fd) {
     if (found->type == SOCK_STREAM && found->unix_domain) kind = net::FdKind::kUnixStream;
     name = net::peer_name(fd.get());
   } else {
-    }
+  }
   if (auto set = net::make_nonblocking(fd.get(), *found); !set) return std::move(set).error();
   auto net_fd = net::NetFd::create(fd, kind, name, /*shared=*/true);
   if (!net_fd) {

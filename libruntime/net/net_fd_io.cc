@@ -87,16 +87,14 @@ long NetFd::write_all(const void* data, std::size_t size) {
   const char* next = static_cast<const char*>(data);
   std::size_t left = size;
   long result = 0;
-  bool full = false;
+  bool idle = false;
   while (left > 0) {
     const std::size_t chunk = std::min(left, kMaxTransfer);
-    result = attempt(poll::Mode::kWrite, full, [&] {
+    result = attempt(poll::Mode::kWrite, idle, [&] {
       return is_socket() ? sys(SYS_sendto, sysfd_, next, chunk, MSG_NOSIGNAL, nullptr, 0)
                          : sys(SYS_write, sysfd_, next, chunk);
     });
     if (result < 0) break;
-    // A short write has filled the stream, as a short read empties it.
-    full = static_cast<std::size_t>(result) < chunk && short_is_empty();
     next += result;
     left -= static_cast<std::size_t>(result);
   }
@@ -120,7 +118,7 @@ long NetFd::writev_all(const iovec* buffers, std::size_t count) {
   std::size_t offset = 0;  // what of it was written
   std::size_t total = 0;
   long result = 0;
-  bool full = false;
+  bool idle = false;
   for (;;) {
     std::size_t used = 0;
     std::size_t wanted = 0;
@@ -132,9 +130,8 @@ long NetFd::writev_all(const iovec* buffers, std::size_t count) {
       wanted += window[used++].iov_len;
     }
     if (used == 0) break;
-    result = attempt(poll::Mode::kWrite, full, [&] { return writev_once(window, used); });
+    result = attempt(poll::Mode::kWrite, idle, [&] { return writev_once(window, used); });
     if (result < 0) break;
-    full = static_cast<std::size_t>(result) < wanted && short_is_empty();
     total += static_cast<std::size_t>(result);
     std::size_t written = static_cast<std::size_t>(result);
     while (index < count && written >= buffers[index].iov_len - offset) {
@@ -151,11 +148,11 @@ long NetFd::send_file(int file_fd, std::int64_t offset, std::size_t count) {
   if (!mutex_.lock(FdMutex::Lock::kWrite)) return kIoClosing;
   std::size_t left = count;
   long result = 0;
-  bool full = false;
+  bool idle = false;
   while (left > 0) {
     const std::size_t chunk = std::min(left, kMaxSendfile);
     // The file may not be in the page cache, so the call may block however non-blocking the socket is.
-    result = attempt(poll::Mode::kWrite, full,
+    result = attempt(poll::Mode::kWrite, idle,
                      [&] { return block_on([&] { return sys(SYS_sendfile, sysfd_, file_fd, &offset, chunk); }); });
     if (result <= 0) break;  // 0: the file ends here
     left -= static_cast<std::size_t>(result);
@@ -205,8 +202,8 @@ long NetFd::send_to(const void* data, std::size_t size, const Addr* to) {
       pause = std::min(pause * 2, std::chrono::milliseconds{16});
     }
   } else {
-    bool full = false;
-    result = attempt(poll::Mode::kWrite, full, send);
+    bool idle = false;
+    result = attempt(poll::Mode::kWrite, idle, send);
   }
   unlock(FdMutex::Lock::kWrite);
   return result;
