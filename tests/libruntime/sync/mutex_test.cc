@@ -1,0 +1,182 @@
+#include "netpoll/sync/mutex.h"
+
+#include <memory>
+#include <mutex>
+
+#include "netpoll/sync/channel.h"
+#include "netpoll/sync/wait_group.h"
+#include "tests/libruntime/sync/in_runtime.h"
+#include "tests/support/death.h"
+
+using namespace netpoll;
+using namespace std::chrono_literals;
+using test::eventually;
+using test::in_runtime;
+using test::until_parked;
+
+TEST_CASE("a mutex lets one goroutine in at a time, also across parks and yields") {
+  constexpr int kGoroutines = 16;
+  constexpr int kRounds = 500;
+  int inside = 0;
+  int overlaps = 0;
+  int total = 0;
+  in_runtime([&](Runtime&) {
+    Mutex mutex;
+    WaitGroup group;
+    for (int i = 0; i < kGoroutines; ++i) {
+      group.go([&, i] {
+        for (int round = 0; round < kRounds; ++round) {
+          const std::lock_guard hold(mutex);
+          overlaps += inside++ != 0;
+          if ((round + i) % 7 == 0) yield();
+          if ((round + i) % 101 == 0) (void)sleep(10us);
+          ++total;
+          --inside;
+        }
+      });
+    }
+    group.wait();
+  });
+  CHECK(overlaps == 0);
+  CHECK(total == kGoroutines * kRounds);
+}
+
+TEST_CASE("try_lock takes a free mutex and leaves a held one") {
+  bool free = false;
+  bool held = true;
+  bool again = false;
+  in_runtime([&](Runtime&) {
+    Mutex mutex;
+    free = mutex.try_lock();
+    held = mutex.try_lock();
+    mutex.unlock();
+    again = mutex.try_lock();
+    mutex.unlock();
+  });
+  CHECK(free);
+  CHECK_FALSE(held);
+  CHECK(again);
+}
+
+TEST_CASE("a mutex may be unlocked by another goroutine") {
+  bool entered = false;
+  in_runtime([&](Runtime& runtime) {
+    Mutex mutex;
+    mutex.lock();
+    WaitGroup group;
+    group.go([&] {
+      const std::lock_guard hold(mutex);
+      entered = true;
+    });
+    (void)until_parked(runtime, WaitReason::kMutex);
+    group.go([&] { mutex.unlock(); });
+    group.wait();
+  });
+  CHECK(entered);
+}
+
+TEST_CASE("a goroutine that takes the mutex again and again cannot keep a waiter out") {
+  // The hog always runs when it unlocks, so without hand-over it would always win the race for the mutex.
+  int turns_of_hog = 0;
+  bool entered = false;
+  in_runtime([&](Runtime&) {
+    Mutex mutex;
+    WaitGroup group;
+    mutex.lock();
+    group.go([&] {
+      const std::lock_guard hold(mutex);
+      entered = true;
+    });
+    for (; !entered && turns_of_hog < 1000; ++turns_of_hog) {
+      (void)sleep(2ms);
+      mutex.unlock();
+      mutex.lock();
+    }
+    mutex.unlock();
+    group.wait();
+  });
+  CHECK(entered);
+  // One turn until the waiter is woken in vain, one until it has claimed the mutex; the rest is reserve.
+  CHECK(turns_of_hog < 20);
+}
+
+TEST_CASE("waiters of a starving mutex are served in order and leave it usable") {
+  std::vector<int> order;
+  in_runtime([&](Runtime& runtime) {
+    Mutex mutex;
+    WaitGroup group;
+    mutex.lock();
+    for (int i = 0; i < 6; ++i) {
+      group.go([&, i] {
+        const std::lock_guard hold(mutex);
+        order.push_back(i);
+        (void)sleep(2ms);
+      });
+      (void)until_parked(runtime, WaitReason::kMutex, i + 1);
+    }
+    (void)sleep(2ms);
+    mutex.unlock();
+    group.wait();
+    for (int i = 0; i < 100; ++i) const std::lock_guard hold(mutex);
+  });
+  CHECK(order == std::vector{0, 1, 2, 3, 4, 5});
+}
+
+TEST_CASE("whoever locks last may destroy the mutex right after unlocking it") {
+  constexpr int kRounds = 2000;
+  int destroyed = 0;
+  in_runtime([&](Runtime&) {
+    struct Shared {
+      Mutex mutex;
+      int users = 3;
+    };
+    WaitGroup group;
+    for (int round = 0; round < kRounds; ++round) {
+      auto* const shared = new Shared;
+      for (int i = 0; i < 3; ++i) {
+        group.go([&, shared] {
+          shared->mutex.lock();
+          if (shared->users == 2) yield();
+          const bool last = --shared->users == 0;
+          shared->mutex.unlock();
+          if (!last) return;
+          delete shared;
+          ++destroyed;
+        });
+      }
+      group.wait();
+    }
+  });
+  CHECK(destroyed == kRounds);
+}
+
+TEST_CASE("shutdown with kCancel lets mutex waiters wait for a holder that is cancelled") {
+  bool holder_canceled = false;
+  bool waiter_entered = false;
+  in_runtime(
+      [&](Runtime& runtime) {
+        auto mutex = std::make_shared<Mutex>();
+        go([&, mutex] {
+          const std::lock_guard hold(*mutex);
+          holder_canceled = !sleep(1h);
+        });
+        (void)until_parked(runtime, WaitReason::kSleep);
+        go([&, mutex] {
+          const std::lock_guard hold(*mutex);
+          waiter_entered = true;
+        });
+        (void)until_parked(runtime, WaitReason::kMutex);
+      },
+      Runtime::Shutdown::kCancel);
+  CHECK(holder_canceled);
+  CHECK(waiter_entered);
+}
+
+TEST_CASE("unlocking a mutex that is not locked is fatal") {
+  const auto death = test::dies([] {
+    Mutex mutex;
+    mutex.unlock();
+  });
+  CHECK(death.aborted);
+  CHECK(death.message.find("unlock of unlocked Mutex") != std::string::npos);
+}
