@@ -15,6 +15,8 @@
 
 namespace netpoll::probes {
 
+struct LaunchSpec;  // probes/child.h
+
 enum class Backend : std::uint8_t { kAuto, kEbpf, kPerf, kPtrace, kSelf, kNone };
 std::string_view backend_name(Backend backend);
 std::optional<Backend> parse_backend(std::string_view name);
@@ -32,11 +34,15 @@ struct SourceOptions {
   bool tracepoints = true;  // attach to libruntime's USDT probes where the target has them
 };
 
-// Not thread-safe: one thread makes all calls, in this order: attach, read any number of times, detach.
+// Not thread-safe: one thread makes all calls, in this order: prepare (where a child is to be launched), attach, read
+// any number of times, detach.
 class Source {
  public:
   virtual ~Source() = default;
   virtual Backend backend() const = 0;
+  // Adds what this back end needs of a child that launch() is about to start for it (ptrace: a seccomp filter). Call it
+  // before launch(), whatever the back end; a held target that was not prepared may be refused by attach().
+  virtual void prepare(LaunchSpec& spec) { static_cast<void>(spec); }
   // Attaches to target. On failure nothing stays attached. For a held target the caller resumes it afterwards.
   virtual Result<void> attach(const Target& target) = 0;
   // Lets the source work (a ptrace loop must run for the target to proceed) until timeout_ms passed, the target
