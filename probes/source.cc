@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "probes/bpf/ebpf_source.h"
 #include "probes/none_source.h"
 
 namespace netpoll::probes {
@@ -32,9 +33,16 @@ std::optional<Backend> parse_backend(std::string_view name) {
   return std::nullopt;
 }
 
-Result<std::unique_ptr<Source>> make_source(Backend backend, const SourceOptions&, std::vector<std::string>*) {
-  if (backend == Backend::kNone) return make_none_source();
-  return Error(ErrorKind::kNotSupported, "back end " + std::string(backend_name(backend)) + " is not built in");
+Result<std::unique_ptr<Source>> make_source(Backend backend, const SourceOptions& options, std::vector<std::string>*) {
+  switch (backend) {
+    case Backend::kAuto:
+    case Backend::kEbpf:
+      return make_ebpf_source(options);
+    case Backend::kNone:
+      return make_none_source();
+    default:
+      return Error(ErrorKind::kNotSupported, "back end " + std::string(backend_name(backend)) + " is not built in");
+  }
 }
 
 }  // namespace netpoll::probes

@@ -1,0 +1,13 @@
+// In place of ebpf_source.cc where clang, bpftool or libbpf were missing at build time.
+#include "probes/bpf/ebpf_source.h"
+
+namespace netpoll::probes {
+
+Result<std::unique_ptr<Source>> make_ebpf_source(const SourceOptions&, std::uint32_t) {
+  return Error(ErrorKind::kNotSupported, "this build has no eBPF back end")
+      .with_hint("install " + ebpf_missing_at_build() + " and build again, or use --backend ptrace");
+}
+
+std::string ebpf_missing_at_build() { return NETPOLL_BPF_MISSING; }
+
+}  // namespace netpoll::probes

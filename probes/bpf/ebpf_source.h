@@ -1,0 +1,27 @@
+// The eBPF back end: counts in the kernel, on the raw system call tracepoints, and hits of libruntime's USDT probes by
+// uprobes. See syscall_counts.bpf.c for the kernel half.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "probes/source.h"
+
+namespace netpoll::probes {
+
+// Loads the programs (about 15 ms, most of it relocation against the kernel's BTF), so that "does it work here" is
+// answered before a target exists; attach() then only connects them.
+//
+// What is counted, and what is not:
+// - the calls of every thread of the target, from attach (a held child: from its exec) to detach;
+// - a call that was already running at attach is ignored, start and end;
+// - a call that seccomp refuses never starts for the kernel's tracepoint, and is not counted;
+// - calls through the 32-bit interface (int $0x80) of a 64-bit program carry other numbers: they are not counted under
+//   wrong names but added to Counts::lost. A 32-bit program is refused with kNotSupported.
+// slots: size of the kernel-side tables, a power of two, 0 for the default; tests make it small to force collisions.
+Result<std::unique_ptr<Source>> make_ebpf_source(const SourceOptions& options, std::uint32_t slots = 0);
+
+// Empty when this build contains the eBPF back end, else what the machine that built it lacked ("clang, bpftool").
+std::string ebpf_missing_at_build();
+
+}  // namespace netpoll::probes

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * ids.bpf.h: which processes are targets, and one record for each of their threads. Ids are those of the initial pid
+ * namespace.
+ *
+ * Both tables are direct-mapped: the slot of an id is its low bits, found by one inlined array lookup. Rejected: hash
+ * maps and task storage, which cost several times as much per system call. An id whose slot belongs to another goes to
+ * an overflow hash map.
+ */
+#ifndef PROBES_BPF_IDS_BPF_H
+#define PROBES_BPF_IDS_BPF_H
+
+#include <bpf/bpf_helpers.h>
+
+#include "probes/bpf/kernel_types.bpf.h"
+#include "probes/bpf/syscall_counts.h"
+
+/* Entries of `threads` and of `processes`, a power of two, less one. Fixed before loading. */
+const volatile __u32 slot_mask = 0;
+
+/* Set by user space while attached. */
+__u32 root_tgid = 0;    /* the process that is counted; 0: nobody (yet, or any more) */
+__u32 held_tgid = 0;    /* becomes root_tgid at its exec */
+__u32 follow_forks = 0; /* the descendants of root_tgid are targets too */
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1); /* slot_mask + 1 */
+  __type(key, __u32);
+  __type(value, struct netpoll_thread);
+} threads SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, NETPOLL_OVERFLOW_SLOTS);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, __u32);
+  __type(value, struct netpoll_thread);
+} threads_overflow SEC(".maps");
+
+/* The descendants when follow_forks is set: each tgid in its slot. */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1); /* slot_mask + 1 */
+  __type(key, __u32);
+  __type(value, __u32);
+} processes SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, NETPOLL_OVERFLOW_SLOTS);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, __u32);
+  __type(value, __u32);
+} processes_overflow SEC(".maps");
+
+/*
+ * A slot is VIRGIN, owned by an id, or VACATED by one that exited. Only VIRGIN says that no id of this slot can be in
+ * the overflow map. Several CPUs may want a slot at once, so it is taken by compare-and-swap.
+ */
+#define VIRGIN 0
+#define VACATED 0xffffffffu
+
+static __always_inline bool take_slot(__u32* owner, __u32 state, __u32 id) {
+  return __sync_val_compare_and_swap(owner, state, id) == state;
+}
+
+static __always_inline bool is_target(__u32 tgid) {
+  if (tgid == root_tgid) return true;
+  if (!follow_forks) return false;
+  __u32 key = tgid & slot_mask;
+  __u32* owner = bpf_map_lookup_elem(&processes, &key);
+  if (!owner || *owner == VIRGIN) return false;
+  return *owner == tgid || bpf_map_lookup_elem(&processes_overflow, &tgid) != NULL;
+}
+
+/* False: no room. */
+static __always_inline bool add_target(__u32 tgid) {
+  __u32 key = tgid & slot_mask;
+  __u32* owner = bpf_map_lookup_elem(&processes, &key);
+  if (!owner) return false;
+  if (take_slot(owner, VIRGIN, tgid) || take_slot(owner, VACATED, tgid)) return true;
+  __u32 one = 1;
+  return bpf_map_update_elem(&processes_overflow, &tgid, &one, BPF_ANY) == 0;
+}
+
+static __always_inline void forget_target(__u32 tgid) {
+  if (tgid == root_tgid) {
+    root_tgid = 0;
+    return;
+  }
+  __u32 key = tgid & slot_mask;
+  __u32* owner = bpf_map_lookup_elem(&processes, &key);
+  if (owner && *owner == tgid) {
+    *owner = VACATED;
+  } else {
+    bpf_map_delete_elem(&processes_overflow, &tgid);
+  }
+}
+
+/* The thread's record; NULL if it has none. */
+static __always_inline struct netpoll_thread* find_thread(__u32 tid) {
+  __u32 key = tid & slot_mask;
+  struct netpoll_thread* slot = bpf_map_lookup_elem(&threads, &key);
+  if (!slot || slot->tid == tid) return slot;
+  if (slot->tid == VIRGIN) return NULL;
+  return bpf_map_lookup_elem(&threads_overflow, &tid);
+}
+
+/* The same for a thread that has no record in its slot: makes one, kept until it exits. NULL: no room. */
+static __noinline struct netpoll_thread* claim_thread(__u32 tid) {
+  __u32 key = tid & slot_mask;
+  struct netpoll_thread* slot = bpf_map_lookup_elem(&threads, &key);
+  if (!slot || take_slot(&slot->tid, VIRGIN, tid)) return slot;
+  struct netpoll_thread* elsewhere = bpf_map_lookup_elem(&threads_overflow, &tid);
+  if (elsewhere) return elsewhere;
+  if (take_slot(&slot->tid, VACATED, tid)) return slot;
+  struct netpoll_thread fresh = {.tid = tid};
+  bpf_map_update_elem(&threads_overflow, &tid, &fresh, BPF_ANY);
+  return bpf_map_lookup_elem(&threads_overflow, &tid);
+}
+
+static __always_inline struct netpoll_thread* find_or_claim_thread(__u32 tid) {
+  __u32 key = tid & slot_mask;
+  struct netpoll_thread* slot = bpf_map_lookup_elem(&threads, &key);
+  return slot && slot->tid == tid ? slot : claim_thread(tid);
+}
+
+static __always_inline void forget_thread(__u32 tid) {
+  __u32 key = tid & slot_mask;
+  struct netpoll_thread* slot = bpf_map_lookup_elem(&threads, &key);
+  if (!slot || slot->tid == VIRGIN) return;
+  if (slot->tid == tid) {
+    slot->call = 0;
+    slot->tid = VACATED;
+  } else {
+    bpf_map_delete_elem(&threads_overflow, &tid);
+  }
+}
+
+#endif

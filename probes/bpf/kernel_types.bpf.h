@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * kernel_types.bpf.h: the kernel fields that our BPF programs read, and no others. libbpf relocates each access against
+ * the BTF of the running kernel (CO-RE), so order, size and neighbours do not matter here; names and nesting do.
+ */
+#ifndef PROBES_BPF_KERNEL_TYPES_BPF_H
+#define PROBES_BPF_KERNEL_TYPES_BPF_H
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef int pid_t;
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+typedef struct {
+  int counter;
+} atomic_t;
+
+struct signal_struct {
+  atomic_t live; /* threads of the process that have not begun to exit */
+};
+
+struct thread_info {
+  unsigned long flags;
+  __u32 status; /* x86 */
+};
+
+struct task_struct {
+  struct thread_info thread_info;
+  unsigned int __state; /* Linux 5.14 renamed it from state */
+  pid_t pid;            /* what user space calls tid */
+  pid_t tgid;           /* what user space calls pid */
+  struct signal_struct* signal;
+  unsigned long nvcsw, nivcsw; /* context switches, voluntary and not */
+};
+
+struct bpf_iter__task {
+  struct task_struct* task;
+};
+
+#if defined(__TARGET_ARCH_x86)
+struct pt_regs {
+  unsigned long si, r10, orig_ax;
+};
+#elif defined(__TARGET_ARCH_arm64)
+struct pt_regs {
+  __u64 regs[31];
+  __s32 syscallno;
+};
+#endif
+
+#pragma clang attribute pop
+
+/*
+ * The number and the arguments of a system call, from the registers at its exit: the kernel leaves the second and later
+ * arguments as they were (only the first is overwritten by the result, on arm64). The number is negative when the task
+ * came into the kernel by an interrupt or a fault.
+ */
+#if defined(__TARGET_ARCH_x86)
+#define SYSCALL_NR(regs) ((long)(regs)->orig_ax)
+#define SYSCALL_ARG2(regs) ((regs)->si)
+#define SYSCALL_ARG4(regs) ((regs)->r10)
+#elif defined(__TARGET_ARCH_arm64)
+#define SYSCALL_NR(regs) ((long)(regs)->syscallno)
+#define SYSCALL_ARG2(regs) ((regs)->regs[1])
+#define SYSCALL_ARG4(regs) ((regs)->regs[3])
+#else
+#error "the system call registers of this architecture are not described here"
+#endif
+
+/*
+ * True inside a system call of the 32-bit interface, whose numbers mean other calls: int $0x80 works in every 64-bit
+ * program. x86: TS_COMPAT in arch/x86/include/asm/thread_info.h, cleared only after the exit tracepoint
+ * (arch_exit_to_user_mode_prepare). arm64: TIF_32BIT in arch/arm64/include/asm/thread_info.h. x32 needs no test: its
+ * numbers carry bit 30 and so are beyond our table.
+ */
+static __always_inline bool in_compat_syscall(const struct task_struct* task) {
+#if defined(__TARGET_ARCH_x86)
+  return task->thread_info.status & 0x0002;
+#else
+  return task->thread_info.flags & (1ul << 22);
+#endif
+}
+
+/* True while task sleeps, interruptibly or not: TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE. A stopped task does not. */
+static __always_inline bool sleeps(const struct task_struct* task) { return task->__state & 0x0003; }
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * syscall_counts.h: what syscall_counts.bpf.c (kernel) and ebpf_source.cc (user) share. C and C++ read it.
+ */
+#ifndef PROBES_BPF_SYSCALL_COUNTS_H
+#define PROBES_BPF_SYSCALL_COUNTS_H
+
+#include <linux/types.h>
+
+/* One value per row of syscalls.def, in its order. */
+enum netpoll_call {
+#define NETPOLL_SYSCALL(name, class_) NETPOLL_CALL_##name,
+#include "probes/syscalls.def"
+#undef NETPOLL_SYSCALL
+  NETPOLL_CALLS
+};
+
+/* System call numbers below this are looked up; the highest of Linux 6.18 is 470. */
+#define NETPOLL_MAX_NR 512
+#define NETPOLL_BUCKETS 64
+/* Room for tracepoints.def to grow. */
+#define NETPOLL_MAX_TRACEPOINTS 32
+
+/*
+ * Errors a system call can end with have two ranges: errno values of user space (0..133 today), and the kernel's own
+ * 512..543, such as ERESTARTSYS, which a tracer sees although the program does not. Slots hold both without the gap.
+ */
+#define NETPOLL_USER_ERRNOS 144
+#define NETPOLL_KERNEL_ERRNO_BASE 512
+#define NETPOLL_KERNEL_ERRNOS 32
+#define NETPOLL_ERRNO_SLOTS (NETPOLL_USER_ERRNOS + NETPOLL_KERNEL_ERRNOS)
+
+struct netpoll_call_counts {
+  __u64 count;
+  __u64 total_ns;
+  __u64 errors[NETPOLL_ERRNO_SLOTS];
+  __u64 latency[NETPOLL_BUCKETS];
+};
+
+struct netpoll_wait_counts {
+  __u64 events;
+  __u64 empty;
+  __u64 timeouts;
+};
+
+/*
+ * One element of the map `counters` per CPU. An ordinary array indexed by CPU, not a per-CPU map: user space maps it
+ * into memory and reads without a system call, and the lookup is inlined by every kernel.
+ */
+struct netpoll_cpu_counts {
+  struct netpoll_call_counts calls[NETPOLL_CALLS];
+  __u64 ctl[4]; /* by operation: EPOLL_CTL_ADD 1, DEL 2, MOD 3 */
+  struct netpoll_wait_counts waits[3];
+  __u64 tracepoints[NETPOLL_MAX_TRACEPOINTS];
+  __u64 compat_calls; /* of the 32-bit interface: seen, not told apart */
+  __u64 dropped;      /* threads and processes that found no room in a table, errors out of range */
+};
+
+/* Bounds of the tables in ids.bpf.h. */
+#define NETPOLL_MAX_SLOTS 65536
+#define NETPOLL_OVERFLOW_SLOTS 16384
+
+struct netpoll_thread {
+  __u32 tid;      /* owner of the slot */
+  __u32 call;     /* the counted call it is in, as enum netpoll_call + 1; 0: none, or its start was not seen */
+  __u64 start_ns; /* of that call; beside NETPOLL_NOT_OURS: the thread's context switches when it was marked */
+};
+
+/* Marks, in netpoll_thread.call, a call that had begun before we attached. */
+#define NETPOLL_NOT_OURS 0xffffffffu
+
+enum netpoll_task_job {
+  NETPOLL_TASKS_RESOLVE,   /* found_tgid = the process in the initial pid namespace */
+  NETPOLL_TASKS_MARK,      /* mark the calls that targets sleep in */
+  NETPOLL_TASKS_CHECK,     /* remove the marks of threads that have run since */
+  NETPOLL_TASKS_IN_FLIGHT, /* count the calls that targets sleep in and that are not marked */
+};
+
+#endif
