@@ -37,6 +37,7 @@ void each_field(Child& child, F&& field) {
   field("server-pid", child.server_pid);
   field("control-fd", child.control_fd);
   field("report-fd", child.report_fd);
+  field("patience-ns", child.patience);
 }
 
 class Writer {

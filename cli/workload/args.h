@@ -16,6 +16,8 @@ struct ChildArgs {
   int server_pid = 0;                  // load: whose CPU time to report; 0 none
   int control_fd = -1;                 // -1: stop on nothing but the end of the work
   int report_fd = 1;
+  // load: how long nothing may happen while something is expected, before that is a failure.
+  std::chrono::nanoseconds patience{30'000'000'000};
 };
 
 std::vector<std::string> to_args(const ChildArgs& child);

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint64_t kBatch = 512;
 constexpr std::int64_t kRetryNs = 1'000'000;
-constexpr std::int64_t kLimitNs = 30'000'000'000;
+constexpr std::int64_t kSecond = 1'000'000'000;
 
 int socket_error(int fd) {
   int error = 0;
@@ -70,10 +70,10 @@ Result<std::vector<Fd>> connect_all(Session& session, std::uint64_t count, std::
       last_progress = now_ns();
     }
     if (session.stopping()) return Error(ErrorKind::kCanceled, "stopped while connecting");
-    if (now_ns() - last_progress > kLimitNs) {
+    if (now_ns() - last_progress > session.patience_ns()) {
       return Error(ErrorKind::kTimeout, "connect " + session.endpoint(0).text() + ": " + std::to_string(done) + " of " +
                                             std::to_string(count) + " connections after " +
-                                            std::to_string(kLimitNs / 1'000'000'000) + " s without a new one")
+                                            std::to_string(session.patience_ns() / kSecond) + " s without a new one")
           .with_hint("does the server accept? its listen queue may be full");
     }
   }
@@ -106,7 +106,7 @@ Result<void> finish_all(Session& session, const std::vector<Fd>& connections) {
       last_progress = now_ns();
     }
     // A server that is told to stop at the same time may close them all at once, or never: do not insist for long.
-    if (now_ns() - last_progress > (session.stopping() ? kLimitNs / 30 : kLimitNs)) {
+    if (now_ns() - last_progress > (session.stopping() ? kSecond : session.patience_ns())) {
       if (session.stopping()) return {};
       return Error(ErrorKind::kTimeout, std::to_string(open) + " of " + std::to_string(connections.size()) +
                                             " connections were not closed by the server after their end of stream")

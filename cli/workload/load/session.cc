@@ -115,8 +115,8 @@ LoadResult Session::close_window() {
 }
 
 Result<void> Session::check_stall() const {
-  if (now_ns() - last_completion_ < kStallNs) return {};
-  return Error(ErrorKind::kTimeout, "no answer from the server for " + std::to_string(kStallNs / 1'000'000'000) +
+  if (now_ns() - last_completion_ < patience_ns()) return {};
+  return Error(ErrorKind::kTimeout, "no answer from the server for " + std::to_string(patience_ns() / 1'000'000'000) +
                                         " s after " + std::to_string(operations_) + " operations")
       .with_hint("see what it waits for: netpoll-trace snapshot -p " + std::to_string(child_->server_pid));
 }

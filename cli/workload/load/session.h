@@ -23,9 +23,6 @@ std::int64_t now_ns();
 // One thread owns a Session; it is not thread-safe.
 class Session {
  public:
-  // No operation completed for so long while some are in flight: the server hangs.
-  static constexpr std::int64_t kStallNs = 30'000'000'000;
-
   // child must outlive the Session.
   static Result<Session> open(const ChildArgs& child);
 
@@ -56,7 +53,9 @@ class Session {
   // Ends the window and fills in what the session knows.
   LoadResult close_window();
 
-  // Fails when nothing completed for kStallNs. Call it after each wait() while operations are in flight.
+  // How long nothing may happen while something is expected (ChildArgs::patience).
+  std::int64_t patience_ns() const { return child_->patience.count(); }
+  // Fails when nothing completed for so long. Call it after each wait() while operations are in flight.
   Result<void> check_stall() const;
   // Restarts the stall clock where operations begin after a pause.
   void begin_waiting() { last_completion_ = now_ns(); }

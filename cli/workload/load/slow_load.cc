@@ -111,7 +111,7 @@ Result<void> SlowLoad::run_phase(std::uint64_t operations, std::int64_t until) {
     }
     // Long answers complete rarely: the stall clock follows the bytes of a whole answer at this pace.
     const auto pace = static_cast<std::int64_t>(size_ / kChunk + 1) * pause;
-    if (pace < Session::kStallNs / 2) {
+    if (pace < session_.patience_ns() / 2) {
       if (auto alive = session_.check_stall(); !alive) return alive;
     }
   }
