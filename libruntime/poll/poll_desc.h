@@ -9,6 +9,8 @@
 
 namespace netpoll::poll {
 
+class NetpollImpl;
+
 // Direction of I/O. The values are the `mode` of the tracepoints.
 enum class Mode : std::uint32_t { kRead = 0, kWrite = 1 };
 
@@ -49,7 +51,8 @@ struct alignas(64) PollDesc {
   std::atomic<std::int64_t> wd{0};
   base::Mutex lock;
   std::uint32_t armed = 0;  // oneshot, level: epoll event bits that are armed now
-  std::uint32_t deadline_seq[2] = {0, 0};
+  bool registered = false;  // the kernel knows it, as far as we did it
+  NetpollImpl* owner = nullptr;
   PollDesc* link = nullptr;  // free list
   sched::Timer timer[2];     // by Mode; one may serve both directions (see set_deadline)
 

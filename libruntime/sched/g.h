@@ -14,11 +14,14 @@ namespace netpoll::sched {
 class Scheduler;
 struct M;
 
-// States of G::wait_word (sched/wait.h): generation << 2 | one of these.
+// Layout of G::wait_word; the states are explained in sched/wait.h.
 inline constexpr std::uint64_t kWaitArmed = 0;
 inline constexpr std::uint64_t kWaitParked = 1;
 inline constexpr std::uint64_t kWaitClaimed = 2;
 inline constexpr std::uint64_t kWaitStateMask = 3;
+inline constexpr std::uint64_t kWaitCancelable = 4;
+inline constexpr int kWaitResultShift = 3;
+inline constexpr int kWaitGenerationShift = 5;
 
 // G. Type-stable: lives in a chunk of the scheduler's table for as long as the Scheduler does and is re-used for later
 // goroutines, together with its stack. Fields that another thread or process may read while the owner writes are
@@ -32,9 +35,10 @@ struct alignas(64) G {
   std::atomic<std::int64_t> wait_since{0};
   std::atomic<std::uint32_t> wait_pd{0};
   std::atomic<std::uint32_t> wait_mode{0};
-  std::uint64_t parent_goid = 0;
-  std::uint64_t created_pc = 0;
-  std::uint64_t start_pc = 0;
+  std::atomic<std::int32_t> wait_fd{-1};
+  std::atomic<std::uint64_t> parent_goid{0};
+  std::atomic<std::uint64_t> created_pc{0};
+  std::atomic<std::uint64_t> start_pc{0};
   context::Stack stack;
   context::Context context;
 
@@ -48,8 +52,7 @@ struct alignas(64) G {
 
   // Waiting.
   std::atomic<std::uint64_t> wait_word{kWaitClaimed};
-  std::atomic<bool> wait_cancelable{false};
-  std::uint8_t wake_result = 0;  // WakeResult of the winner of wait_word
+  std::uint32_t slab_index = 0;  // position in the table, and of the stack in its slab
   bool guarded = false;          // the stack's guard is in place
   bool trimmed = true;           // an unused stack whose pages were given back
   Timer timer;                   // sleep

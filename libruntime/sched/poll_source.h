@@ -22,6 +22,8 @@ class PollSource {
   virtual void wake() = 0;
   // Makes the poller able to wait for timers before the first descriptor is registered.
   virtual void ensure_initialized() = 0;
+  // Compares the registrations with the kernel's view; called when the runtime falls idle, at most once a second.
+  virtual void audit() = 0;
   // Ends every present and future IO wait with kCanceled (shutdown).
   virtual void cancel_all() = 0;
 };

@@ -37,16 +37,21 @@ class RunQueue {
     return next_.exchange(g, std::memory_order_acq_rel);
   }
 
-  G* get() {
+  // Takes runnext, or null. A thief can only take it away, so a failed CAS means that it is gone.
+  G* get_next() {
     G* next = next_.load(std::memory_order_relaxed);
-    // A thief can only take runnext away, so a failed CAS means it is gone.
-    if (next != nullptr && next_.compare_exchange_strong(next, nullptr, std::memory_order_acq_rel)) return next;
+    if (next == nullptr) return nullptr;
+    return next_.compare_exchange_strong(next, nullptr, std::memory_order_acq_rel) ? next : nullptr;
+  }
+
+  // Takes the oldest of the ring, or null.
+  G* get() {
+    std::uint32_t head = head_.load(std::memory_order_acquire);
     for (;;) {
-      std::uint32_t head = head_.load(std::memory_order_acquire);
       const std::uint32_t tail = tail_.load(std::memory_order_relaxed);
       if (head == tail) return nullptr;
       G* g = slots_[head % kCapacity].load(std::memory_order_relaxed);
-      if (head_.compare_exchange_weak(head, head + 1, std::memory_order_acq_rel)) return g;
+      if (head_.compare_exchange_weak(head, head + 1, std::memory_order_acq_rel, std::memory_order_acquire)) return g;
     }
   }
 

@@ -53,10 +53,10 @@ class TimerHeap {
   std::atomic<std::int64_t> earliest_{kNoTimer};
 };
 
-// Starts timer (idle, filled in) on the calling goroutine's P (or on some P of `runtime` when called from elsewhere)
-// and wakes a sleeping poller that would sleep past it. stop_timer returns whether the callback was prevented.
+// Starts an idle, filled-in timer (Scheduler::start_timer of the calling goroutine's scheduler or of `scheduler`).
 class Scheduler;
 void start_timer(Scheduler& scheduler, Timer& timer);
+// Returns whether the callback was prevented; if not it has run, runs right now, or the timer was never started.
 bool stop_timer(Timer& timer);
 
 }  // namespace netpoll::sched

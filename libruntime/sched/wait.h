@@ -12,11 +12,12 @@
 // A handle is {G, generation}. Gs are type-stable and the generation grows with every wait, so a waker that comes too
 // late (a timer, a second select case) loses cleanly: it touches no memory of the waiter's stack.
 //
-// States of G::wait_word = generation << 2 | state, and who may leave them:
-//   kArmed   0  begin_wait .. park commit. Waker -> kClaimed (then the commit fails and the G does not park).
-//               Commit (on the scheduler's stack, after the G's context is saved) -> kParked.
-//   kParked  1  Waker -> kClaimed, and the waker makes the G runnable.
-//   kClaimed 2  nobody; the next begin_wait of the same G starts the next generation.
+// G::wait_word = generation << 5 | result << 3 | cancelable << 2 | state. States, and who may leave them:
+//   kWaitArmed   0  begin_wait .. park commit. Waker -> kWaitClaimed (then the commit fails and the G does not park).
+//                   Commit (on g0, after the G's context is saved) -> kWaitParked.
+//   kWaitParked  1  Waker -> kWaitClaimed, and the waker makes the G runnable.
+//   kWaitClaimed 2  nobody; the next begin_wait of the same G starts the next generation.
+// The result travels in the word, so that a goroutine that was claimed before it parked reads it from the same access.
 #pragma once
 
 #include <cstdint>

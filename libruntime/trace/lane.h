@@ -18,7 +18,8 @@ class alignas(64) Lane {
  public:
   static constexpr std::uint16_t kShared = 0xffff;
 
-  explicit Lane(std::uint16_t p) : p_(p) {}
+  // counters belongs to the scheduler, which keeps those of all lanes side by side for the debug ABI.
+  Lane(std::uint16_t p, Counters& counters) : counters_(counters), p_(p) {}
 
   void count(Tp tp) {
     if (p_ != kShared) {
@@ -37,7 +38,7 @@ class alignas(64) Lane {
   void set_ring(Ring* ring) { ring_.store(ring, std::memory_order_release); }
 
  private:
-  Counters counters_;
+  Counters& counters_;
   std::atomic<Ring*> ring_{nullptr};
   const std::uint16_t p_;
   base::Mutex mutex_;  // serialises record() of a shared lane

@@ -4,6 +4,7 @@
 
 #if __has_include(<sys/sdt.h>)
 #define _SDT_HAS_SEMAPHORES 1
+#define SDT_USE_VARIADIC 1
 #include <sys/sdt.h>
 #define NETPOLL_HAVE_USDT 1
 #else

@@ -39,7 +39,7 @@ class Runtime {
   template <typename F>
   [[gnu::noinline]] void go(F&& f) {
     using Fn = std::decay_t<F>;
-    auto spawn = detail::spawn_begin(scheduler_.get(), sizeof(Fn), alignof(Fn), __builtin_return_address(0));
+    auto spawn = detail::spawn_begin(&scheduler(), sizeof(Fn), alignof(Fn), __builtin_return_address(0));
     new (spawn.closure) Fn(std::forward<F>(f));
     detail::spawn_commit(spawn.g, [](void* closure) {
       auto* fn = static_cast<Fn*>(closure);
@@ -69,14 +69,15 @@ class Runtime {
   debug::Snapshot snapshot() const;
 
   const Config& config() const;
-  sched::Scheduler& scheduler() const { return *scheduler_; }
+  sched::Scheduler& scheduler() const;
 
  private:
   void begin_run();
   void main_returned();
   void wait_main();
 
-  std::unique_ptr<sched::Scheduler> scheduler_;
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
 };
 
 }  // namespace netpoll

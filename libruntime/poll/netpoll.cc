@@ -1,0 +1,397 @@
+// netpoll.cc: the pollDesc protocol. Model: Go 1.19 runtime/netpoll.go.
+//
+// Where we differ from Go, and why:
+//   * A timer is not moved when its deadline moves later (the common case, once per request): it fires at its old time,
+//     finds that the deadline lies ahead, and starts again for it. So no sequence per deadline is needed either: what
+//     counts is whether the deadline that stands now has passed.
+//   * An event carries index and life number of the pollDesc (32 bits each) instead of a tagged pointer; a foreign data
+//     word is then found out, not dereferenced.
+//   * RDHUP, HUP and ERR are remembered per pollDesc (kInfoHangup), so that net/ may trust a short read otherwise.
+#include <sys/types.h>
+
+#include <cerrno>
+#include <mutex>
+
+#include "libruntime/base/clock.h"
+#include "libruntime/base/fatal.h"
+#include "libruntime/poll/netpoll_impl.h"
+#include "libruntime/sched/inject.h"
+
+namespace netpoll::poll {
+namespace {
+
+constexpr int kBatch = 128;
+// A deadline farther away than this lies in the future whatever the coarse clock says.
+constexpr std::int64_t kSurelyFuture = 1'000'000'000;
+
+std::uint32_t bit(Mode mode) { return 1u << static_cast<std::uint32_t>(mode); }
+std::uint32_t expired_bit(Mode mode) { return mode == Mode::kRead ? kInfoReadExpired : kInfoWriteExpired; }
+std::atomic<std::int64_t>& deadline(PollDesc& pd, Mode mode) { return mode == Mode::kRead ? pd.rd : pd.wd; }
+std::uint64_t event_data(const PollDesc& pd) {
+  return static_cast<std::uint64_t>(pd.seq.load(std::memory_order_relaxed)) << 32 | pd.index;
+}
+
+// Go: netpollcheckerr.
+PollResult check(const PollDesc& pd, Mode mode) {
+  const std::uint32_t info = pd.info.load(std::memory_order_seq_cst);
+  const std::uint32_t relevant =
+      kInfoClosing | kInfoCanceled | expired_bit(mode) | (mode == Mode::kRead ? std::uint32_t{kInfoEventErr} : 0u);
+  if (__builtin_expect((info & relevant) == 0, 1)) return PollResult::kOk;
+  if ((info & kInfoClosing) != 0) return PollResult::kClosing;
+  if ((info & kInfoCanceled) != 0) return PollResult::kCanceled;
+  if ((info & expired_bit(mode)) != 0) return PollResult::kTimeout;
+  return PollResult::kNotPollable;
+}
+
+}  // namespace
+
+PollResult Netpoll::prepare(PollDesc& pd, Mode mode) {
+  const PollResult result = check(pd, mode);
+  if (result != PollResult::kOk) return result;
+  auto& semaphore = pd.semaphore(mode);
+  // Only the one waiter of this direction moves kPdReady away, so a plain look saves the write in the common case.
+  if (semaphore.load(std::memory_order_relaxed) != kPdNil) semaphore.store(kPdNil, std::memory_order_seq_cst);
+  return PollResult::kOk;
+}
+
+NetpollImpl::NetpollImpl(sched::Scheduler& scheduler, std::unique_ptr<Poller> poller)
+    : scheduler_(scheduler), trigger_(scheduler.config().trigger), poller_(std::move(poller)) {}
+
+int NetpollImpl::initialize() {
+  if (initialized()) return 0;
+  {
+    std::lock_guard lock(init_mutex_);
+    if (initialized()) return 0;
+    if (const int result = poller_->init(); result < 0) return result;
+    if (on_initialized_) on_initialized_(poller_->debug_fd());
+    initialized_.store(true, std::memory_order_seq_cst);
+  }
+  scheduler_.poller_initialized();
+  return 0;
+}
+
+void NetpollImpl::ensure_initialized() {
+  if (const int result = initialize(); result < 0) base::fatalf("netpoll: cannot create a poller: errno %d", -result);
+}
+
+Result<PollDesc*> NetpollImpl::open(int fd) {
+  if (const int result = initialize(); result < 0) return posix_error("netpoll: create a poller", -result);
+  PollDesc* pd = cache_.get();
+  if (pd == nullptr) return posix_error("netpoll: pollDesc", ENOMEM);
+  {
+    std::lock_guard lock(pd->lock);
+    if (pd->rg.load(std::memory_order_relaxed) > kPdReady || pd->wg.load(std::memory_order_relaxed) > kPdReady) {
+      base::fatal("netpoll: blocked goroutine on a free pollDesc");
+    }
+    pd->rg.store(kPdNil, std::memory_order_relaxed);
+    pd->wg.store(kPdNil, std::memory_order_relaxed);
+    pd->rd.store(0, std::memory_order_relaxed);
+    pd->wd.store(0, std::memory_order_relaxed);
+    pd->armed = 0;
+    pd->owner = this;
+    pd->info.store(0, std::memory_order_seq_cst);
+    pd->fd.store(fd, std::memory_order_seq_cst);
+  }
+  NETPOLL_STEP();
+  if (canceled_.load(std::memory_order_seq_cst)) pd->info.fetch_or(kInfoCanceled, std::memory_order_seq_cst);
+  int result = poller_->open(fd, event_data(*pd));
+  if (result == -EEXIST) {
+    // A fd leaves the epoll set with its last close, so somebody else added it. Take it over, and say so.
+    found_foreign(*pd, fd, 2);
+    result = poller_->repair(fd, event_data(*pd));
+  }
+  if (result < 0) {
+    cache_.put(*pd);
+    if (result == -EPERM) return Error(ErrorKind::kNotPollable, "register fd " + std::to_string(fd));
+    return posix_error("register fd " + std::to_string(fd), -result);
+  }
+  {
+    std::lock_guard lock(pd->lock);
+    pd->registered = true;
+  }
+  NETPOLL_TRACE(scheduler_.lane(), fd_register, NETPOLL_ARG(pd->index), NETPOLL_ARG(fd), NETPOLL_ARG(0));
+  return pd;
+}
+
+PollResult NetpollImpl::wait(PollDesc& pd, Mode mode) {
+  for (;;) {
+    if (const PollResult result = check(pd, mode); result != PollResult::kOk) return result;
+    if (block(pd, mode)) return PollResult::kOk;
+    // Woken without readiness: closed, cancelled or timed out, which check() says; or a deadline that fired and was
+    // set anew before this goroutine ran: then wait on.
+  }
+}
+
+// Go: netpollblock. Returns whether the direction is ready.
+bool NetpollImpl::block(PollDesc& pd, Mode mode) {
+  auto& semaphore = pd.semaphore(mode);
+  if (trigger_ != Trigger::kEdge && semaphore.load(std::memory_order_relaxed) == kPdNil) arm(pd, mode);
+  for (;;) {
+    NETPOLL_STEP();
+    std::uint64_t state = semaphore.load(std::memory_order_acquire);
+    if (state == kPdReady) {
+      if (semaphore.compare_exchange_strong(state, kPdNil, std::memory_order_seq_cst)) return true;
+      continue;
+    }
+    if (state != kPdNil) base::fatal("netpoll: double wait");
+    if (semaphore.compare_exchange_strong(state, kPdWait, std::memory_order_seq_cst)) break;
+  }
+  NETPOLL_STEP();
+  // Look again now that kPdWait is visible: whoever closes or expires after this look finds kPdWait (publish rule).
+  if (check(pd, mode) == PollResult::kOk) {
+    struct Arg {
+      NetpollImpl* self;
+      std::atomic<std::uint64_t>* semaphore;
+    } arg{this, &semaphore};
+    sched::Scheduler::park(
+        [](sched::G* g, void* opaque) {
+          auto* a = static_cast<Arg*>(opaque);
+          // The count goes up first: once the G is visible it may be woken, and the count go down, at any moment.
+          a->self->waiters_.fetch_add(1, std::memory_order_seq_cst);
+          NETPOLL_STEP();
+          std::uint64_t expected = kPdWait;
+          auto* self = a->self;
+          if (a->semaphore->compare_exchange_strong(expected, reinterpret_cast<std::uint64_t>(g),
+                                                    std::memory_order_seq_cst)) {
+            return true;
+          }
+          self->waiters_.fetch_sub(1, std::memory_order_seq_cst);
+          return false;
+        },
+        &arg, WaitReason::kIoWait, pd.index, pd.fd.load(std::memory_order_relaxed), static_cast<std::uint32_t>(mode));
+  }
+  const std::uint64_t old = semaphore.exchange(kPdNil, std::memory_order_seq_cst);
+  if (old > kPdWait) base::fatal("netpoll: corrupted pollDesc");
+  return old == kPdReady;
+}
+
+// Go: netpollunblock. Moves the semaphore to kPdReady (io_ready) or kPdNil and returns the G that was parked, which the
+// caller makes runnable; null if none was.
+sched::G* NetpollImpl::take_waiter(PollDesc& pd, Mode mode, bool io_ready) {
+  auto& semaphore = pd.semaphore(mode);
+  std::uint64_t old = semaphore.load(std::memory_order_seq_cst);
+  for (;;) {
+    NETPOLL_STEP();
+    if (old == kPdReady) return nullptr;
+    if (old == kPdNil && !io_ready) return nullptr;
+    if (semaphore.compare_exchange_weak(old, io_ready ? kPdReady : kPdNil, std::memory_order_seq_cst)) break;
+  }
+  if (old <= kPdWait) return nullptr;
+  waiters_.fetch_sub(1, std::memory_order_seq_cst);
+  return reinterpret_cast<sched::G*>(old);
+}
+
+void NetpollImpl::ready(sched::G* g, PollDesc& pd, Mode mode) {
+  if (g != nullptr) {
+    scheduler_.ready(g, pd.index, pd.fd.load(std::memory_order_relaxed), static_cast<std::uint32_t>(mode));
+  }
+}
+
+void NetpollImpl::poll(std::int64_t delay_ns, sched::GList& out) {
+  trace::Lane& lane = scheduler_.lane();
+  NETPOLL_TRACE(lane, poll_enter, NETPOLL_ARG(delay_ns));
+  if (scheduler_.debug().polltrace) base::log_line("POLL enter timeout=%lld", static_cast<long long>(delay_ns));
+  Event events[kBatch];
+  const int count = poller_->poll(delay_ns, events, kBatch);
+  NETPOLL_TRACE(lane, poll_exit, NETPOLL_ARG(count));
+  if (scheduler_.debug().polltrace) base::log_line("POLL exit n=%d", count);
+  if (count < 0) base::fatalf("netpoll: poll failed: errno %d", -count);
+  for (int i = 0; i < count; ++i) on_event(events[i], out);
+}
+
+void NetpollImpl::on_event(const Event& event, sched::GList& out) {
+  const auto index = static_cast<std::uint32_t>(event.data);
+  const auto life = static_cast<std::uint32_t>(event.data >> 32);
+  PollDesc* pd = cache_.at(index);
+  if (pd == nullptr) {
+    // No pollDesc ever had this index: somebody registered a descriptor of his own with our poller.
+    NETPOLL_TRACE(scheduler_.lane(), foreign_ctl, NETPOLL_ARG(index), NETPOLL_ARG(-1), NETPOLL_ARG(3));
+    return;
+  }
+  NETPOLL_STEP();
+  if (pd->seq.load(std::memory_order_seq_cst) != life) {
+    NETPOLL_TRACE(scheduler_.lane(), stale_event, NETPOLL_ARG(index), NETPOLL_ARG(pd->fd.load()));
+    return;
+  }
+  if (event.hangup || trigger_ != Trigger::kEdge || (pd->info.load(std::memory_order_relaxed) & kInfoEventErr) != 0) {
+    std::lock_guard lock(pd->lock);
+    if (pd->seq.load(std::memory_order_relaxed) != life) return;
+    std::uint32_t info = pd->info.load(std::memory_order_relaxed);
+    if (event.hangup) info |= kInfoHangup;
+    info = event.error_only ? info | kInfoEventErr : info & ~kInfoEventErr;
+    pd->info.store(info, std::memory_order_seq_cst);
+    if (trigger_ != Trigger::kEdge) after_delivery(*pd, event.modes);
+  }
+  // Between the look at seq and here the pollDesc may have begun a new life. Its goroutine is then woken once for
+  // nothing: it tries, gets EAGAIN and waits again.
+  for (const Mode mode : {Mode::kRead, Mode::kWrite}) {
+    if ((event.modes & bit(mode)) == 0) continue;
+    sched::G* g = take_waiter(*pd, mode, true);
+    if (g == nullptr) continue;
+    NETPOLL_TRACE(scheduler_.lane(), ready, NETPOLL_ARG(g->goid.load(std::memory_order_relaxed)), NETPOLL_ARG(index),
+                  NETPOLL_ARG(pd->fd.load(std::memory_order_relaxed)), NETPOLL_ARG(mode));
+    out.push_back(g);
+  }
+}
+
+// Oneshot and level: makes sure that mode is armed before its goroutine waits. A direction that still counts as armed
+// although the kernel has just reported it needs nothing: that report is on its way and ends the wait.
+void NetpollImpl::arm(PollDesc& pd, Mode mode) {
+  std::lock_guard lock(pd.lock);
+  if ((pd.armed & bit(mode)) != 0) return;
+  pd.armed |= bit(mode);
+  const std::int32_t fd = pd.fd.load(std::memory_order_relaxed);
+  int result = poller_->arm(fd, event_data(pd), pd.armed);
+  if (result == -ENOENT) {
+    found_foreign(pd, fd, 1);
+    poller_->repair(fd, event_data(pd));
+    result = poller_->arm(fd, event_data(pd), pd.armed);
+  }
+  if (result < 0) base::fatalf("netpoll: cannot arm fd %d: errno %d", fd, -result);
+  NETPOLL_TRACE(scheduler_.lane(), rearm, NETPOLL_ARG(pd.index), NETPOLL_ARG(fd), NETPOLL_ARG(mode));
+}
+
+// Oneshot and level, lock held: the kernel reported `modes`. Oneshot has disarmed everything, level nothing; what
+// another goroutine still waits for is armed, what was delivered is not.
+void NetpollImpl::after_delivery(PollDesc& pd, std::uint32_t modes) {
+  if (pd.armed == 0 || (pd.info.load(std::memory_order_relaxed) & kInfoClosing) != 0) return;
+  pd.armed &= ~modes;
+  if (trigger_ == Trigger::kOneshot && pd.armed == 0) return;
+  // The result does not matter: a registration that is gone is found by the next arm().
+  poller_->arm(pd.fd.load(std::memory_order_relaxed), event_data(pd), pd.armed);
+}
+
+void NetpollImpl::set_deadline(PollDesc& pd, unsigned modes, std::int64_t when) {
+  sched::G* unblocked[2] = {nullptr, nullptr};
+  {
+    std::lock_guard lock(pd.lock);
+    if ((pd.info.load(std::memory_order_relaxed) & kInfoClosing) != 0) return;
+    for (const Mode mode : {Mode::kRead, Mode::kWrite}) {
+      if ((modes & bit(mode)) != 0) change_deadline(pd, mode, when, &unblocked[static_cast<std::uint32_t>(mode)]);
+    }
+  }
+  for (const Mode mode : {Mode::kRead, Mode::kWrite}) ready(unblocked[static_cast<std::uint32_t>(mode)], pd, mode);
+}
+
+// Lock held. Publish rule: info first, unblock second.
+void NetpollImpl::change_deadline(PollDesc& pd, Mode mode, std::int64_t when, sched::G** unblocked) {
+  NETPOLL_TRACE(scheduler_.lane(), deadline_set, NETPOLL_ARG(pd.index), NETPOLL_ARG(pd.fd.load()), NETPOLL_ARG(mode),
+                NETPOLL_ARG(when));
+  if (when > 0 && when - scheduler_.coarse_now().load(std::memory_order_relaxed) < kSurelyFuture &&
+      when <= base::nanotime()) {
+    when = -1;
+  }
+  sched::Timer& timer = pd.timer[static_cast<std::uint32_t>(mode)];
+  deadline(pd, mode).store(when < 0 ? -1 : when, std::memory_order_relaxed);
+  const std::uint32_t info = pd.info.load(std::memory_order_relaxed);
+  const std::uint32_t new_info = when < 0 ? info | expired_bit(mode) : info & ~expired_bit(mode);
+  if (new_info != info) pd.info.store(new_info, std::memory_order_seq_cst);
+  if (when < 0) {
+    sched::stop_timer(timer);
+    *unblocked = take_waiter(pd, mode, false);
+    return;
+  }
+  if (when == 0) {
+    sched::stop_timer(timer);
+    return;
+  }
+  if (timer.heap.load(std::memory_order_acquire) != nullptr) {
+    if (timer.when <= when) return;  // fires early, finds the deadline ahead, starts again
+    if (!sched::stop_timer(timer)) {
+      // It fires this very moment, and waits for our lock to look at the deadline: it will start itself again.
+      if (timer.heap.load(std::memory_order_acquire) != nullptr) return;
+    }
+  }
+  timer.when = when;
+  timer.callback = [](void* arg, std::uint64_t seq) {
+    auto* desc = static_cast<PollDesc*>(arg);
+    desc->owner->deadline_passed(*desc, static_cast<Mode>(seq & 1), seq >> 1);
+  };
+  timer.arg = &pd;
+  timer.seq =
+      static_cast<std::uint64_t>(pd.seq.load(std::memory_order_relaxed)) << 1 | static_cast<std::uint64_t>(mode);
+  scheduler_.start_timer(timer);
+}
+
+// A timer fired. Its pollDesc may have begun another life, its deadline may have moved or gone.
+void NetpollImpl::deadline_passed(PollDesc& pd, Mode mode, std::uint64_t life) {
+  sched::G* g = nullptr;
+  {
+    std::lock_guard lock(pd.lock);
+    NETPOLL_STEP();
+    if (pd.seq.load(std::memory_order_relaxed) != life) return;
+    if ((pd.info.load(std::memory_order_relaxed) & kInfoClosing) != 0) return;
+    const std::int64_t when = deadline(pd, mode).load(std::memory_order_relaxed);
+    if (when <= 0) return;
+    if (when > base::nanotime()) {
+      sched::Timer& timer = pd.timer[static_cast<std::uint32_t>(mode)];
+      if (timer.heap.load(std::memory_order_acquire) != nullptr) return;  // set anew meanwhile
+      timer.when = when;
+      scheduler_.start_timer(timer);
+      return;
+    }
+    deadline(pd, mode).store(-1, std::memory_order_relaxed);
+    pd.info.fetch_or(expired_bit(mode), std::memory_order_seq_cst);
+    NETPOLL_TRACE(scheduler_.lane(), deadline_fire, NETPOLL_ARG(pd.index), NETPOLL_ARG(pd.fd.load()),
+                  NETPOLL_ARG(mode));
+    g = take_waiter(pd, mode, false);
+  }
+  ready(g, pd, mode);
+}
+
+void NetpollImpl::unblock(PollDesc& pd) {
+  sched::G* reader;
+  sched::G* writer;
+  {
+    std::lock_guard lock(pd.lock);
+    if ((pd.info.load(std::memory_order_relaxed) & kInfoClosing) != 0)
+      base::fatal("netpoll: unblock on closing pollDesc");
+    pd.info.fetch_or(kInfoClosing, std::memory_order_seq_cst);
+    NETPOLL_STEP();
+    reader = take_waiter(pd, Mode::kRead, false);
+    writer = take_waiter(pd, Mode::kWrite, false);
+    sched::stop_timer(pd.timer[0]);
+    sched::stop_timer(pd.timer[1]);
+  }
+  ready(reader, pd, Mode::kRead);
+  ready(writer, pd, Mode::kWrite);
+}
+
+void NetpollImpl::close(PollDesc& pd, bool deregister) {
+  const std::int32_t fd = pd.fd.load(std::memory_order_relaxed);
+  if ((pd.info.load(std::memory_order_relaxed) & kInfoClosing) == 0)
+    base::fatal("netpoll: close of a pollDesc without unblock");
+  if (pd.rg.load() > kPdReady || pd.wg.load() > kPdReady)
+    base::fatal("netpoll: blocked goroutine on a closing pollDesc");
+  if (deregister && poller_->close(fd) == -ENOENT) found_foreign(pd, fd, 1);
+  NETPOLL_TRACE(scheduler_.lane(), fd_close, NETPOLL_ARG(pd.index), NETPOLL_ARG(fd));
+  // Under the lock, so that a timer or event that holds it sees one life or the other.
+  std::lock_guard lock(pd.lock);
+  pd.registered = false;
+  cache_.put(pd);
+}
+
+void NetpollImpl::cancel_all() {
+  canceled_.store(true, std::memory_order_seq_cst);
+  for (std::uint64_t i = 1; i < cache_.count(); ++i) {
+    PollDesc& pd = *cache_.at(static_cast<std::uint32_t>(i));
+    sched::G* reader = nullptr;
+    sched::G* writer = nullptr;
+    {
+      std::lock_guard lock(pd.lock);
+      if (pd.fd.load(std::memory_order_seq_cst) < 0) continue;
+      pd.info.fetch_or(kInfoCanceled, std::memory_order_seq_cst);
+      reader = take_waiter(pd, Mode::kRead, false);
+      writer = take_waiter(pd, Mode::kWrite, false);
+    }
+    ready(reader, pd, Mode::kRead);
+    ready(writer, pd, Mode::kWrite);
+  }
+}
+
+void NetpollImpl::found_foreign(PollDesc& pd, std::int32_t fd, int kind) {
+  pd.info.fetch_or(kInfoForeign, std::memory_order_seq_cst);
+  NETPOLL_TRACE(scheduler_.lane(), foreign_ctl, NETPOLL_ARG(pd.index), NETPOLL_ARG(fd), NETPOLL_ARG(kind));
+}
+
+}  // namespace netpoll::poll

@@ -1,0 +1,68 @@
+// netpoll_impl.h: the one implementation of Netpoll, over any Poller.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <unordered_set>
+
+#include "libruntime/poll/netpoll.h"
+#include "libruntime/poll/poll_cache.h"
+#include "libruntime/poll/poller.h"
+#include "libruntime/sched/poll_source.h"
+#include "libruntime/sched/scheduler.h"
+
+namespace netpoll::poll {
+
+class NetpollImpl final : public Netpoll, public sched::PollSource {
+ public:
+  // poller is not initialised yet; that happens at the first registration or timer.
+  NetpollImpl(sched::Scheduler& scheduler, std::unique_ptr<Poller> poller);
+
+  // Netpoll
+  Result<PollDesc*> open(int fd) override;
+  PollResult wait(PollDesc& pd, Mode mode) override;
+  void set_deadline(PollDesc& pd, unsigned modes, std::int64_t when) override;
+  void unblock(PollDesc& pd) override;
+  void close(PollDesc& pd, bool deregister) override;
+
+  // sched::PollSource
+  bool initialized() const override { return initialized_.load(std::memory_order_acquire); }
+  std::uint32_t waiters() const override { return waiters_.load(std::memory_order_relaxed); }
+  void poll(std::int64_t delay_ns, sched::GList& out) override;
+  void wake() override { poller_->wake(); }
+  void ensure_initialized() override;
+  void cancel_all() override;
+  void audit() override;
+
+  // Called once, with the descriptor other tools may look at, when the poller was created.
+  void on_initialized(std::function<void(int)> callback) { on_initialized_ = std::move(callback); }
+
+  const PollCache& cache() const { return cache_; }
+
+ private:
+  bool block(PollDesc& pd, Mode mode);
+  sched::G* take_waiter(PollDesc& pd, Mode mode, bool io_ready);
+  void ready(sched::G* g, PollDesc& pd, Mode mode);
+  void on_event(const Event& event, sched::GList& out);
+  void arm(PollDesc& pd, Mode mode);
+  void after_delivery(PollDesc& pd, std::uint32_t modes);
+  void change_deadline(PollDesc& pd, Mode mode, std::int64_t when, sched::G** unblocked);
+  void deadline_passed(PollDesc& pd, Mode mode, std::uint64_t life);
+  void found_foreign(PollDesc& pd, std::int32_t fd, int kind);
+  int initialize();
+
+  sched::Scheduler& scheduler_;
+  const Trigger trigger_;
+  std::unique_ptr<Poller> poller_;
+  PollCache cache_;
+  std::atomic<std::uint32_t> waiters_{0};
+  std::atomic<bool> initialized_{false};
+  std::atomic<bool> canceled_{false};
+  std::function<void(int)> on_initialized_;
+  base::Mutex init_mutex_;
+  base::Mutex audit_mutex_;
+  std::unordered_set<int> foreign_fds_;  // reported already; guarded by audit_mutex_
+};
+
+}  // namespace netpoll::poll

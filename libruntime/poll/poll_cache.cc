@@ -1,0 +1,58 @@
+#include "libruntime/poll/poll_cache.h"
+
+#include <sys/mman.h>
+
+#include <mutex>
+#include <new>
+
+#include "libruntime/base/fatal.h"
+#include "libruntime/base/syscall.h"
+
+namespace netpoll::poll {
+
+PollCache::PollCache() {
+  const long address = base::sys(SYS_mmap, nullptr, kMaxChunks * sizeof(PollDesc*), PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (address < 0 && address > -4096) base::fatalf("netpoll: no memory for the pollDesc table (errno %ld)", -address);
+  chunks_ = reinterpret_cast<PollDesc**>(address);
+}
+
+PollCache::~PollCache() {
+  for (std::uint64_t i = 0; i < count(); i += kPerChunk) delete[] chunks_[i / kPerChunk];
+  base::sys(SYS_munmap, chunks_, kMaxChunks * sizeof(PollDesc*));
+}
+
+PollDesc* PollCache::get() {
+  std::lock_guard lock(mutex_);
+  PollDesc* pd = free_;
+  if (pd != nullptr) {
+    free_ = pd->link;
+  } else {
+    std::uint64_t index = count_.load(std::memory_order_relaxed);
+    if (index % kPerChunk == 0) {
+      if (index / kPerChunk == kMaxChunks) return nullptr;
+      chunks_[index / kPerChunk] = new (std::nothrow) PollDesc[kPerChunk];
+      if (chunks_[index / kPerChunk] == nullptr) return nullptr;
+    }
+    if (index == 0) index = 1;
+    pd = &chunks_[index / kPerChunk][index % kPerChunk];
+    pd->index = static_cast<std::uint32_t>(index);
+    count_.store(index + 1, std::memory_order_release);
+  }
+  pd->link = nullptr;
+  in_use_.fetch_add(1, std::memory_order_relaxed);
+  return pd;
+}
+
+void PollCache::put(PollDesc& pd) {
+  std::lock_guard lock(mutex_);
+  pd.fd.store(-1, std::memory_order_relaxed);
+  // 0 is skipped, so that no data word is the wake descriptor's.
+  const std::uint32_t seq = pd.seq.load(std::memory_order_relaxed) + 1;
+  pd.seq.store(seq != 0 ? seq : 1, std::memory_order_seq_cst);
+  pd.link = free_;
+  free_ = &pd;
+  in_use_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+}  // namespace netpoll::poll

@@ -1,0 +1,58 @@
+// runtime.cc: wires the pieces; the one place that knows them all.
+#include "netpoll/runtime.h"
+
+#include "libruntime/base/fatal.h"
+#include "libruntime/base/futex.h"
+#include "libruntime/debug/snapshot.h"
+#include "libruntime/poll/netpoll_impl.h"
+#include "libruntime/sched/scheduler.h"
+
+namespace netpoll {
+
+struct Runtime::Parts {
+  explicit Parts(Config config)
+      : scheduler(std::move(config)),
+        netpoll(scheduler, poll::make_poller(scheduler.config().trigger)),
+        publication(scheduler, netpoll) {
+    scheduler.set_poll_source(&netpoll, &netpoll);
+    netpoll.on_initialized([this](int epfd) { publication.set_epfd(epfd); });
+  }
+  ~Parts() { scheduler.stop_threads(); }
+
+  sched::Scheduler scheduler;
+  poll::NetpollImpl netpoll;
+  debug::Publication publication;
+  base::Note main_done;
+};
+
+Runtime::Runtime(Config config) : parts_(std::make_unique<Parts>(std::move(config))) {}
+
+Runtime::~Runtime() { shutdown(Shutdown::kCancel); }
+
+sched::Scheduler& Runtime::scheduler() const { return parts_->scheduler; }
+const Config& Runtime::config() const { return parts_->scheduler.config(); }
+
+void Runtime::begin_run() {
+  if (sched::current_g() != nullptr) base::fatal("netpoll: Runtime::run called from a goroutine");
+  parts_->scheduler.expect_progress(parts_->scheduler.config().detect_deadlock);
+}
+
+void Runtime::main_returned() { parts_->main_done.wake(); }
+
+void Runtime::wait_main() { parts_->main_done.sleep(); }
+
+void Runtime::shutdown(Shutdown how) {
+  sched::G* g = sched::current_g();
+  if (g != nullptr && g->scheduler == &parts_->scheduler)
+    base::fatal("netpoll: a goroutine cannot shut its own Runtime down");
+  if (how == Shutdown::kCancel) parts_->scheduler.cancel_all();
+  parts_->scheduler.wait_until_no_goroutines();
+  parts_->scheduler.stop_threads();
+}
+
+debug::Snapshot Runtime::snapshot() const {
+  parts_->netpoll.audit();
+  return debug::take_snapshot(parts_->scheduler, parts_->netpoll);
+}
+
+}  // namespace netpoll

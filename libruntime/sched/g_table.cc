@@ -1,0 +1,75 @@
+#include "libruntime/sched/g_table.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstring>
+#include <mutex>
+#include <new>
+
+#include "libruntime/base/fatal.h"
+#include "libruntime/base/syscall.h"
+
+namespace netpoll::sched {
+
+GTable::GTable(std::size_t stack_size) : stack_size_(stack_size) {
+  const long address = base::sys(SYS_mmap, nullptr, kMaxChunks * sizeof(G*), PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (address < 0 && address > -4096) base::fatalf("netpoll: no memory for the goroutine table (errno %ld)", -address);
+  chunks_ = reinterpret_cast<G**>(address);
+}
+
+GTable::~GTable() {
+  const std::uint64_t chunk_count = (count() + kPerChunk - 1) / kPerChunk;
+  for (std::uint64_t i = 0; i < count(); ++i) context::fiber_destroy(at(i).context.fiber);
+  for (std::uint64_t i = 0; i < chunk_count; ++i) delete[] chunks_[i];
+  for (auto& slab : slabs_) slab.unmap();
+  base::sys(SYS_munmap, chunks_, kMaxChunks * sizeof(G*));
+}
+
+G* GTable::add(Scheduler* scheduler) {
+  std::lock_guard lock(mutex_);
+  const std::uint64_t index = count_.load(std::memory_order_relaxed);
+  if (index % kPerChunk == 0) {
+    if (index / kPerChunk == kMaxChunks) return nullptr;
+    auto slab = context::StackSlab::map(kPerChunk, stack_size_);
+    if (!slab.valid()) return nullptr;
+    chunks_[index / kPerChunk] = new (std::nothrow) G[kPerChunk];
+    if (chunks_[index / kPerChunk] == nullptr) {
+      slab.unmap();
+      return nullptr;
+    }
+    slabs_.push_back(slab);
+  }
+  G& g = at(index);
+  g.stack = slabs_.back().at(index % kPerChunk);
+  g.slab_index = static_cast<std::uint32_t>(index);
+  g.scheduler = scheduler;
+  count_.store(index + 1, std::memory_order_release);
+  return &g;
+}
+
+int GTable::protect(const G& g) {
+  std::lock_guard lock(mutex_);
+  return slabs_[g.slab_index / kPerChunk].protect(g.slab_index % kPerChunk);
+}
+
+G* GTable::find_by_guard_address(const void* address) const {
+  const auto* at_address = static_cast<const char*>(address);
+  for (std::uint64_t i = 0; i < count(); ++i) {
+    G& g = at(i);
+    const auto* lo = static_cast<const char*>(g.stack.lo);
+    if (at_address >= lo - context::kGuardSize && at_address < lo) return &g;
+  }
+  return nullptr;
+}
+
+void GTable::guard_stack(G* g) {
+  if (const int error = protect(*g); error != 0) {
+    base::fatalf("netpoll: cannot guard a goroutine stack: errno %d%s", error,
+                 error == ENOMEM ? " (vm.max_map_count may be too small for this many goroutines)" : "");
+  }
+  g->guarded = true;
+}
+
+}  // namespace netpoll::sched

@@ -1,0 +1,205 @@
+// machine.cc: which M holds which P: idle lists, waking, hand-off around blocking calls.
+#include <signal.h>
+
+#include <cxxabi.h>
+
+#include <mutex>
+
+#include "libruntime/base/fatal.h"
+#include "libruntime/base/syscall.h"
+#include "libruntime/sched/overflow.h"
+#include "libruntime/sched/scheduler.h"
+#include "libruntime/sched/thread.h"
+
+namespace netpoll::sched {
+namespace {
+
+thread_local M* tls_m = nullptr;
+
+}  // namespace
+
+__attribute__((noinline)) M* current_m() {
+  __asm__ volatile("");
+  return tls_m;
+}
+
+G* current_g() {
+  M* m = current_m();
+  return m != nullptr ? m->curg : nullptr;
+}
+
+Scheduler& current() {
+  G* g = current_g();
+  if (g == nullptr) base::fatal("netpoll: this call needs a goroutine");
+  return *g->scheduler;
+}
+
+trace::Lane& Scheduler::lane() {
+  M* m = current_m();
+  return m != nullptr && m->p != nullptr && m->scheduler == this ? m->p->lane : shared_lane_;
+}
+
+void* Scheduler::m_thread(void* arg) {
+  auto* m = static_cast<M*>(arg);
+  tls_m = m;
+  adopt_thread_stack(m->g0.fiber);
+  m->exception_globals = reinterpret_cast<void**>(abi::__cxa_get_globals());
+  AlternateStack overflow_stack;
+  Scheduler& scheduler = *m->scheduler;
+  scheduler.acquire_p(m, m->next_p);
+  scheduler.m_loop(m);
+  if (m->p != nullptr) {
+    std::lock_guard lock(scheduler.mutex_);
+    scheduler.idle_p_put(scheduler.release_p(m));
+  }
+  tls_m = nullptr;
+  return nullptr;
+}
+
+void Scheduler::acquire_p(M* m, P* p) {
+  m->p = p;
+  m->next_p = nullptr;
+  p->m = m;
+  p->status.store(kPRunning, std::memory_order_release);
+}
+
+P* Scheduler::release_p(M* m) {
+  P* p = m->p;
+  m->p = nullptr;
+  p->m = nullptr;
+  p->status.store(kPIdle, std::memory_order_release);
+  return p;
+}
+
+P* Scheduler::idle_p_get() {
+  P* p = idle_ps_;
+  if (p == nullptr) return nullptr;
+  idle_ps_ = p->link;
+  p->link = nullptr;
+  idle_p_count_.fetch_sub(1, std::memory_order_seq_cst);
+  // The service threads sleep without a limit only while every P is idle.
+  if (sysmon_asleep_.load(std::memory_order_seq_cst) != 0) wake_sleeper(sysmon_asleep_);
+  return p;
+}
+
+void Scheduler::idle_p_put(P* p) {
+  p->link = idle_ps_;
+  idle_ps_ = p;
+  idle_p_count_.fetch_add(1, std::memory_order_seq_cst);
+}
+
+void Scheduler::stop_m(M* m) {
+  {
+    std::lock_guard lock(mutex_);
+    if (stopping_.load(std::memory_order_relaxed)) return;
+    // Work that was queued globally after this M looked, while its P was already on the idle list.
+    if (!global_.empty() && idle_ps_ != nullptr) {
+      acquire_p(m, idle_p_get());
+      return;
+    }
+    m->link = idle_ms_;
+    idle_ms_ = m;
+    ++idle_m_count_;
+  }
+  m->note.sleep();
+  m->note.clear();
+  if (m->next_p != nullptr) acquire_p(m, m->next_p);
+}
+
+void Scheduler::start_m(P* p, bool spinning) {
+  M* m;
+  {
+    std::lock_guard lock(mutex_);
+    m = idle_ms_;
+    if (m != nullptr) {
+      idle_ms_ = m->link;
+      m->link = nullptr;
+      --idle_m_count_;
+      m->spinning = spinning;
+      m->next_p = p;
+    } else if (!stopping_.load(std::memory_order_relaxed)) {
+      ms_.push_back(std::make_unique<M>());
+      m = ms_.back().get();
+      m->id = static_cast<std::uint32_t>(ms_.size() - 1);
+      m->scheduler = this;
+      m->spinning = spinning;
+      m->next_p = p;
+      start_thread(m->thread, &Scheduler::m_thread, m, "netpoll-m");
+      return;
+    } else {
+      idle_p_put(p);
+      if (spinning) spinning_ms_.fetch_sub(1, std::memory_order_seq_cst);
+      return;
+    }
+  }
+  m->note.wake();
+}
+
+// Wakes one M to look for work, unless one is looking already: it will wake the next one when it finds some.
+void Scheduler::wake_p() {
+  std::uint32_t none = 0;
+  if (idle_p_count_.load(std::memory_order_seq_cst) == 0) return;
+  if (spinning_ms_.load(std::memory_order_seq_cst) != 0 || !spinning_ms_.compare_exchange_strong(none, 1)) return;
+  P* p;
+  {
+    std::lock_guard lock(mutex_);
+    p = idle_p_get();
+  }
+  if (p == nullptr) {
+    spinning_ms_.fetch_sub(1, std::memory_order_seq_cst);
+    return;
+  }
+  start_m(p, true);
+}
+
+void Scheduler::stop_spinning(M* m) {
+  m->spinning = false;
+  spinning_ms_.fetch_sub(1, std::memory_order_seq_cst);
+  // Found work: there may be more of it.
+  if (m->p->runq.size() > 1 || global_size_.load(std::memory_order_relaxed) != 0) wake_p();
+}
+
+// Gives away a P whose M went into a blocking call.
+void Scheduler::hand_off_p(P* p) {
+  const bool nobody_polls = config_.poll_mode != PollMode::kThread && !somebody_polls() &&
+                            (poll_source_->waiters() != 0 || earliest_timer() != kNoTimer);
+  if (!p->runq.empty() || global_size_.load(std::memory_order_relaxed) != 0 || nobody_polls) {
+    start_m(p, false);
+    return;
+  }
+  {
+    std::lock_guard lock(mutex_);
+    if (global_.empty()) {
+      idle_p_put(p);
+      return;
+    }
+  }
+  start_m(p, false);
+}
+
+// Takes every P whose M sits in a blocking call, if there is work for it. Returns whether one was taken.
+bool Scheduler::retake_blocked_ps() {
+  if (blocked_ps_.load(std::memory_order_seq_cst) == 0) return false;
+  bool taken = false;
+  for (const auto& p : ps_) {
+    std::uint32_t expected = kPSyscall;
+    if (p->status.load(std::memory_order_relaxed) != kPSyscall) continue;
+    const bool work = !p->runq.empty() || global_size_.load(std::memory_order_relaxed) != 0 ||
+                      poll_source_->waiters() != 0 || earliest_timer() != kNoTimer;
+    if (!work || !p->status.compare_exchange_strong(expected, kPIdle, std::memory_order_seq_cst)) continue;
+    blocked_ps_.fetch_sub(1, std::memory_order_seq_cst);
+    hand_off_p(p.get());
+    taken = true;
+  }
+  return taken;
+}
+
+// Whether no goroutine can ever run again. Asked by sysmon when everything was still for a while.
+bool Scheduler::is_deadlocked() {
+  if (!progress_expected_.load() || stopping_.load()) return false;
+  std::lock_guard lock(mutex_);
+  return live_gs_.load() != 0 && global_.empty() && idle_m_count_ == ms_.size() && blocking_calls_.load() == 0 &&
+         spinning_ms_.load() == 0 && poll_source_->waiters() == 0 && earliest_timer() == kNoTimer;
+}
+
+}  // namespace netpoll::sched

@@ -1,0 +1,27 @@
+// overflow.h: names the goroutine whose stack overflowed.
+#pragma once
+
+namespace netpoll::sched {
+
+// AlternateStack gives the calling thread a signal stack for as long as it lives: a goroutine that ran out of stack
+// cannot handle the fault on it.
+class AlternateStack {
+ public:
+  AlternateStack();
+  ~AlternateStack();
+  AlternateStack(const AlternateStack&) = delete;
+  AlternateStack& operator=(const AlternateStack&) = delete;
+
+ private:
+  void* memory_ = nullptr;
+};
+
+// Installs, once per process, handlers for SIGSEGV and SIGBUS that report a fault in a goroutine's guard ("goroutine
+// 17: stack overflow") and abort; any other fault goes to the handler that was there before.
+void install_overflow_handler();
+
+// Installs, once per process, what names the goroutine when fatal() or std::terminate (an escaping exception) ends the
+// process.
+void install_crash_reports();
+
+}  // namespace netpoll::sched

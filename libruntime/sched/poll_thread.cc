@@ -1,0 +1,98 @@
+// poll_thread.cc: the dedicated poll thread.
+//
+// thread mode: it alone polls, always. hybrid mode: it watches, every kWatchPeriod, whether Ms poll; when none did for
+// a period and none sits in the poller, every M is busy, and it polls in their place until an M polls again. Two
+// threads may then be in epoll_wait for a moment: the kernel wakes the one that came last (exclusive waiters are queued
+// LIFO, fs/eventpoll.c, ep_poll), which is the M, so the thread that is no longer needed is not woken for nothing.
+//
+// Nothing is left waiting longer than a period: an M that leaves the poller with events wakes the watch if it sleeps
+// without a limit, and the watch does so only after an M sat in the poller for kQuietPeriods.
+#include "libruntime/base/clock.h"
+#include "libruntime/sched/scheduler.h"
+
+namespace netpoll::sched {
+namespace {
+
+constexpr std::int64_t kWatchPeriod = 2'000'000;
+constexpr int kQuietPeriods = 16;
+
+}  // namespace
+
+bool Scheduler::wake_sleeper(std::atomic<std::uint32_t>& word) {
+  if (word.exchange(0, std::memory_order_seq_cst) == 0) return false;
+  base::futex_wake(word);
+  return true;
+}
+
+void Scheduler::poller_initialized() {
+  if (config_.poll_mode == PollMode::kThread) wake_sleeper(poll_thread_asleep_);
+}
+
+void Scheduler::poll_thread_loop() {
+  if (config_.poll_mode == PollMode::kThread) {
+    while (!stopping_.load(std::memory_order_seq_cst) && !poll_source_->initialized()) {
+      poll_thread_asleep_.store(1, std::memory_order_seq_cst);
+      if (poll_source_->initialized() || stopping_.load(std::memory_order_seq_cst)) break;
+      base::futex_wait(poll_thread_asleep_, 1);
+    }
+    poll_thread_asleep_.store(0);
+    poll_until_ms_return();
+    return;
+  }
+  while (watch_ms()) poll_until_ms_return();
+}
+
+// hybrid: returns true when the poll thread is to poll, false when the scheduler stops.
+bool Scheduler::watch_ms() {
+  std::uint64_t seen = m_poll_count_.load(std::memory_order_relaxed);
+  int quiet = 0;
+  for (;;) {
+    if (stopping_.load(std::memory_order_seq_cst)) return false;
+    if (quiet >= kQuietPeriods) {
+      poll_thread_asleep_.store(1, std::memory_order_seq_cst);
+      // Only while an M sits in the poller, or nothing is to be polled for, may this sleep last; both end with a wake.
+      const bool may_sleep =
+          m_polls_.load(std::memory_order_seq_cst) != 0 || idle_p_count_.load(std::memory_order_seq_cst) == ps_.size();
+      if (may_sleep && !stopping_.load(std::memory_order_seq_cst)) base::futex_wait(poll_thread_asleep_, 1);
+      poll_thread_asleep_.store(0, std::memory_order_seq_cst);
+      quiet = 0;
+    } else {
+      // A private word nobody wakes: a plain timed sleep that shutdown can end through poll_thread_asleep_.
+      base::futex_wait(poll_thread_asleep_, 0, kWatchPeriod);
+    }
+    const std::uint64_t count = m_poll_count_.load(std::memory_order_relaxed);
+    if (count != seen) {
+      seen = count;
+      quiet = 0;
+      continue;
+    }
+    if (m_polls_.load(std::memory_order_seq_cst) != 0 || !poll_source_->initialized() ||
+        (poll_source_->waiters() == 0 && earliest_timer() == kNoTimer) ||
+        idle_p_count_.load(std::memory_order_relaxed) == ps_.size()) {
+      ++quiet;
+      continue;
+    }
+    return true;
+  }
+}
+
+// Polls for everybody: for ever in thread mode, in hybrid mode until Ms poll again.
+void Scheduler::poll_until_ms_return() {
+  const bool forever = config_.poll_mode == PollMode::kThread;
+  const std::uint64_t seen = m_poll_count_.load(std::memory_order_relaxed);
+  thread_polls_.store(1, std::memory_order_seq_cst);
+  while (!stopping_.load(std::memory_order_seq_cst)) {
+    GList list;
+    const std::int64_t now = blocking_poll(thread_poll_until_, list);
+    inject(list);
+    for (const auto& p : ps_) {
+      if (p->timers.earliest() <= now) p->timers.run(now);
+    }
+    if (!forever && m_poll_count_.load(std::memory_order_relaxed) != seen) break;
+  }
+  thread_polls_.store(0, std::memory_order_seq_cst);
+  // A wake-up that was meant for an M in the poller may have come here.
+  if (stopping_.load() || m_poll_until_.load(std::memory_order_seq_cst) > earliest_timer()) poll_source_->wake();
+}
+
+}  // namespace netpoll::sched

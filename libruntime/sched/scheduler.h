@@ -1,0 +1,206 @@
+// scheduler.h: Gs on Ms with Ps. The design, its rejected variants and the lost-wake-up proof are in proc.cc and
+// HACKING.md.
+#pragma once
+
+#include <pthread.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "libruntime/base/futex.h"
+#include "libruntime/sched/debug_env.h"
+#include "libruntime/sched/g_table.h"
+#include "libruntime/sched/m.h"
+#include "libruntime/sched/p.h"
+#include "libruntime/sched/poll_source.h"
+#include "libruntime/sched/wait.h"
+#include "netpoll/base/mutex.h"
+#include "netpoll/config.h"
+
+namespace netpoll::poll {
+class Netpoll;
+}
+
+namespace netpoll::sched {
+
+// Scheduler: one per Runtime. Public members are for the runtime's own layers (poll, net, sync, debug); all are
+// thread-safe unless said otherwise.
+class Scheduler {
+ public:
+  explicit Scheduler(Config config);
+  ~Scheduler();
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+
+  // Wiring, by runtime.cc, before the first goroutine. Neither is owned.
+  void set_poll_source(PollSource* source, poll::Netpoll* netpoll);
+  poll::Netpoll& netpoll() const { return *netpoll_; }
+  const Config& config() const { return config_; }
+  const DebugEnv& debug() const { return debug_; }
+
+  // --- goroutines (spawn.cc)
+  G* new_g(std::size_t closure_size, std::size_t closure_align, void* caller, void** closure);
+  void start_g(G* g, void (*entry)(void*));
+
+  // --- park and ready (park.cc)
+  // Parks the calling goroutine; see ParkCommit. pd, fd and mode are shown in snapshots (IO wait).
+  static void park(ParkCommit commit, void* arg, WaitReason reason, std::uint32_t pd = 0, std::int32_t fd = -1,
+                   std::uint32_t mode = 0);
+  // Makes a parked goroutine runnable: on the caller's P if it has one, else on the global queue. Fires `ready`.
+  void ready(G* g, std::uint32_t pd = 0, std::int32_t fd = -1, std::uint32_t mode = 0);
+  // The same for many that a poll returned (their `ready` was fired by the poller), without a P.
+  void inject(GList& list);
+  static void yield();
+
+  // --- blocking calls (blocking.cc)
+  static void enter_blocking();
+  static void exit_blocking();
+
+  // --- timers (spawn.cc)
+  // Queues timer on the caller's P (else on the first one) and wakes a poller that would sleep past it.
+  void start_timer(Timer& timer);
+
+  // Called by the poller once it has something to poll: wakes the poll thread in thread mode.
+  void poller_initialized();
+
+  // --- shutdown (shutdown.cc)
+  void cancel_all();
+  bool canceled() const { return canceled_.load(std::memory_order_seq_cst); }
+  void wait_until_no_goroutines();
+  void stop_threads();
+  std::uint64_t goroutine_count() const { return live_gs_.load(std::memory_order_acquire); }
+  // Declares that run() waits for a main goroutine, so that "nothing can ever happen" is a deadlock.
+  void expect_progress(bool on) { progress_expected_.store(on); }
+
+  // --- looking inside
+  GTable& gs() { return gs_; }
+  const GTable& gs() const { return gs_; }
+  const std::vector<std::unique_ptr<P>>& ps() const { return ps_; }
+  // Where the calling thread writes tracepoints: its P's lane, or the shared one.
+  trace::Lane& lane();
+  // One block per P and one for the shared lane, side by side (debug ABI).
+  const trace::Counters* counter_blocks() const { return counters_.get(); }
+  trace::Lane& shared_lane() { return shared_lane_; }
+  // The coarse clock: at most 10 ms old while goroutines run (poll returns and sysmon refresh it).
+  const std::atomic<std::int64_t>& coarse_now() const { return coarse_now_; }
+  void print_goroutines();
+
+ private:
+  friend struct SchedulerTestPeer;
+
+  // proc.cc: the loop of an M
+  void m_loop(M* m);
+  G* find_runnable(M* m);
+  void execute(M* m, G* g);
+  G* idle_until_work(M* m);
+  G* poll_as_idle_m(M* m);
+  G* look_before_stealing(P* p);
+  void look_at_clock(P* p, std::uint32_t tick);
+  std::int64_t blocking_poll(std::atomic<std::int64_t>& until, GList& list);
+  void run_list(P* p, GList& list);
+  G* steal_work(M* m);
+  G* take_global(P* p, std::uint32_t limit);
+  void run_put(P* p, G* g, bool next);
+  static G* take_local(P* p);
+  bool somebody_polls() const {
+    return m_polls_.load(std::memory_order_relaxed) != 0 || thread_polls_.load(std::memory_order_relaxed) != 0;
+  }
+  std::int64_t earliest_timer() const;
+
+  // machine.cc: Ms and Ps come and go
+  void acquire_p(M* m, P* p);
+  P* release_p(M* m);
+  P* idle_p_get();        // mutex_ held
+  void idle_p_put(P* p);  // mutex_ held
+  void stop_m(M* m);      // sleeps until start_m hands a P over, or the scheduler stops (then m->p is null)
+  void start_m(P* p, bool spinning);
+  void wake_p();
+  void stop_spinning(M* m);
+  void hand_off_p(P* p);
+  bool retake_blocked_ps();
+  bool is_deadlocked();
+  static void* m_thread(void* arg);
+
+  // poll_thread.cc, sysmon.cc
+  void poll_thread_loop();
+  bool watch_ms();
+  void poll_until_ms_return();
+  void sysmon_loop();
+  void sysmon_tick(std::int64_t now);
+  void trim_free_stacks();
+  bool wake_sleeper(std::atomic<std::uint32_t>& word);
+  struct HogWatch {
+    std::uint32_t tick = 0;
+    std::int64_t since = 0;
+    bool reported = false;
+  };
+  void report_hogs(std::vector<HogWatch>& hogs, std::int64_t now);
+  void print_trace(std::int64_t now);
+
+  // spawn.cc
+  G* free_g_get(P* p);
+  void free_g_put(P* p, G* g);
+  std::uint64_t next_goid(P* p);
+  void goroutine_ended();
+  void ensure_threads();
+  static void goroutine_main(void* arg);
+
+  // park.cc
+  void cancel_waits();
+  static bool commit_wait(G* g, void* arg);
+  friend WakeResult finish_wait(WaitHandle h, WaitReason reason, bool cancelable);
+
+  const Config config_;
+  DebugEnv debug_;
+  PollSource* poll_source_ = nullptr;
+  poll::Netpoll* netpoll_ = nullptr;
+  std::vector<std::unique_ptr<P>> ps_;
+  GTable gs_;
+  std::unique_ptr<trace::Counters[]> counters_;  // of each P, then of the shared lane
+  trace::Lane shared_lane_;
+  const std::int64_t started_at_;
+
+  // Lock order: mutex_ is a leaf except for base-level locks; no pollDesc, timer or list lock is taken under it.
+  mutable base::Mutex mutex_;
+  P* idle_ps_ = nullptr;                // guarded by mutex_
+  M* idle_ms_ = nullptr;                // guarded by mutex_
+  std::uint32_t idle_m_count_ = 0;      // guarded by mutex_
+  std::vector<std::unique_ptr<M>> ms_;  // guarded by mutex_
+  GList global_;                        // guarded by mutex_
+  GList free_gs_;                       // guarded by mutex_; dead Gs, cold
+  std::atomic<std::uint32_t> global_size_{0};
+  std::atomic<std::uint32_t> idle_p_count_{0};
+  std::atomic<std::uint32_t> spinning_ms_{0};
+  std::atomic<std::uint32_t> blocking_calls_{0};  // goroutines in block_on
+  std::atomic<std::uint64_t> goid_source_{1};
+  std::atomic<std::uint64_t> live_gs_{0};
+  std::atomic<std::uint32_t> live_gs_word_{0};  // futex: bumped when live_gs_ reaches 0
+
+  // Who polls.
+  std::atomic<std::uint32_t> m_polls_{0};           // 1 while an idle M blocks in the poll
+  std::atomic<std::uint32_t> thread_polls_{0};      // 1 while the poll thread is responsible
+  std::atomic<std::uint64_t> m_poll_count_{0};      // polls by Ms; tells the poll thread that it is not needed
+  std::atomic<std::int64_t> m_poll_until_{0};       // when the M that blocks will return by itself; 0: none blocks
+  std::atomic<std::int64_t> thread_poll_until_{0};  // the same of the poll thread
+  std::atomic<std::int64_t> last_poll_{0};
+  std::atomic<std::int64_t> coarse_now_{0};
+
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> canceled_{false};
+  std::atomic<bool> progress_expected_{false};
+  // Futex words of the two service threads: 1 while the thread sleeps without a limit, because nothing happens.
+  std::atomic<std::uint32_t> poll_thread_asleep_{0};
+  std::atomic<std::uint32_t> sysmon_asleep_{0};
+  std::atomic<std::uint32_t> blocked_ps_{0};  // Ps in kPSyscall
+  bool threads_started_ = false;              // guarded by mutex_
+  bool have_poll_thread_ = false;
+  pthread_t poll_thread_{};
+  pthread_t sysmon_thread_{};
+};
+
+// The Scheduler of the calling goroutine; fatal elsewhere.
+Scheduler& current();
+
+}  // namespace netpoll::sched

@@ -1,0 +1,223 @@
+// spawn.cc: how goroutines begin and end; timers and sleep.
+#include <mutex>
+
+#include "libruntime/base/clock.h"
+#include "libruntime/base/fatal.h"
+#include "libruntime/sched/scheduler.h"
+#include "libruntime/sched/thread.h"
+#include "netpoll/go.h"
+
+namespace netpoll::sched {
+namespace {
+
+constexpr std::uint64_t kGoidBatch = 16;
+// Dead Gs that a P keeps, and how many move at once to and from the scheduler's list (Go: gfput, gfget).
+constexpr std::uint32_t kMaxFreePerP = 64;
+constexpr std::uint32_t kFreeBatch = 32;
+// A closure lives on the stack of its goroutine; a larger one leaves too little of it.
+constexpr std::size_t kMaxClosure = 8 * 1024;
+
+}  // namespace
+
+G* Scheduler::new_g(std::size_t closure_size, std::size_t closure_align, void* caller, void** closure) {
+  if (closure_size > kMaxClosure) {
+    base::fatalf("netpoll: closure of %zu bytes given to go(); capture large objects by pointer", closure_size);
+  }
+  M* m = current_m();
+  P* p = m != nullptr && m->scheduler == this ? m->p : nullptr;
+  G* g = free_g_get(p);
+  if (g == nullptr) g = gs_.add(this);
+  if (g == nullptr) base::fatalf("netpoll: no memory for goroutine %zu", static_cast<std::size_t>(gs_.count() + 1));
+  if (!g->guarded) gs_.guard_stack(g);
+  g->trimmed = false;
+
+  G* parent = m != nullptr ? m->curg : nullptr;
+  const bool ours = parent != nullptr && parent->scheduler == this;
+  g->parent_goid.store(ours ? parent->goid.load(std::memory_order_relaxed) : 0, std::memory_order_relaxed);
+  g->created_pc.store(reinterpret_cast<std::uint64_t>(caller), std::memory_order_relaxed);
+  auto top = reinterpret_cast<std::uintptr_t>(g->stack.hi) - closure_size;
+  top &= ~(static_cast<std::uintptr_t>(closure_align < 16 ? 16 : closure_align) - 1);
+  g->closure = reinterpret_cast<void*>(top);
+  *closure = g->closure;
+  context::fiber_create(g->context.fiber, g->stack.lo,
+                        static_cast<std::size_t>(static_cast<char*>(g->stack.hi) - static_cast<char*>(g->stack.lo)));
+  return g;
+}
+
+void Scheduler::start_g(G* g, void (*entry)(void*)) {
+  g->entry = entry;
+  g->start_pc.store(reinterpret_cast<std::uint64_t>(entry), std::memory_order_relaxed);
+  g->exception_globals[0] = g->exception_globals[1] = nullptr;
+  context::context_init(g->context, g->stack.lo, g->closure, &Scheduler::goroutine_main, g);
+
+  M* m = current_m();
+  P* p = m != nullptr && m->scheduler == this ? m->p : nullptr;
+  g->goid.store(next_goid(p), std::memory_order_relaxed);
+  live_gs_.fetch_add(1, std::memory_order_relaxed);
+  NETPOLL_TRACE(p != nullptr ? p->lane : shared_lane_, go_create, NETPOLL_ARG(g->goid.load(std::memory_order_relaxed)),
+                NETPOLL_ARG(g->parent_goid.load(std::memory_order_relaxed)));
+  if (p != nullptr) {
+    g->store_status(GStatus::kRunnable);
+    run_put(p, g, true);
+    if (idle_p_count_.load(std::memory_order_relaxed) != 0) wake_p();
+    return;
+  }
+  ensure_threads();
+  GList one;
+  one.push_back(g);
+  inject(one);
+}
+
+void Scheduler::goroutine_main(void* arg) {
+  context::fiber_first_entry();
+  auto* g = static_cast<G*>(arg);
+  // noexcept: an escaping exception ends in std::terminate where it was thrown, with the goroutine's stack still there.
+  [&]() noexcept { g->entry(g->closure); }();
+  M* m = current_m();
+  m->after = After::kExit;
+  context::context_leave(g->context, m->g0);
+}
+
+std::uint64_t Scheduler::next_goid(P* p) {
+  if (p == nullptr) return goid_source_.fetch_add(1, std::memory_order_relaxed);
+  if (p->next_goid == p->last_goid) {
+    p->next_goid = goid_source_.fetch_add(kGoidBatch, std::memory_order_relaxed);
+    p->last_goid = p->next_goid + kGoidBatch;
+  }
+  return p->next_goid++;
+}
+
+G* Scheduler::free_g_get(P* p) {
+  if (p != nullptr && !p->free_gs.empty()) return p->free_gs.pop_front();
+  std::lock_guard lock(mutex_);
+  if (p == nullptr) return free_gs_.pop_front();
+  while (p->free_gs.size < kFreeBatch && !free_gs_.empty()) p->free_gs.push_back(free_gs_.pop_front());
+  return p->free_gs.pop_front();
+}
+
+void Scheduler::free_g_put(P* p, G* g) {
+  context::fiber_destroy(g->context.fiber);
+  g->m = nullptr;
+  g->store_status(GStatus::kDead);
+  p->free_gs.push_front(g);  // the warmest stack is used next
+  if (p->free_gs.size <= kMaxFreePerP) return;
+  std::lock_guard lock(mutex_);
+  while (p->free_gs.size > kFreeBatch) free_gs_.push_front(p->free_gs.pop_front());
+}
+
+void Scheduler::goroutine_ended() {
+  if (live_gs_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  live_gs_word_.fetch_add(1, std::memory_order_release);
+  base::futex_wake(live_gs_word_, INT32_MAX);
+}
+
+void Scheduler::ensure_threads() {
+  std::lock_guard lock(mutex_);
+  if (threads_started_) return;
+  threads_started_ = true;
+  coarse_now_.store(base::nanotime());
+  last_poll_.store(coarse_now_.load());
+  have_poll_thread_ = config_.poll_mode != PollMode::kInline;
+  if (have_poll_thread_) {
+    start_thread(
+        poll_thread_,
+        [](void* self) -> void* {
+          static_cast<Scheduler*>(self)->poll_thread_loop();
+          return nullptr;
+        },
+        this, "netpoll-poll");
+  }
+  start_thread(
+      sysmon_thread_,
+      [](void* self) -> void* {
+        static_cast<Scheduler*>(self)->sysmon_loop();
+        return nullptr;
+      },
+      this, "netpoll-sysmon");
+}
+
+void Scheduler::start_timer(Timer& timer) {
+  M* m = current_m();
+  P* p = m != nullptr && m->scheduler == this && m->p != nullptr ? m->p : ps_[0].get();
+  if (!p->timers.add(timer)) return;
+  // It became the earliest of its P: whoever sleeps in the poller past it must look again. (An M without work that
+  // holds no poll, and a P whose M is busy, need nothing: they look at their timers before they sleep.)
+  const std::int64_t m_until = m_poll_until_.load(std::memory_order_seq_cst);
+  const std::int64_t thread_until = thread_poll_until_.load(std::memory_order_seq_cst);
+  if (m_until > timer.when || thread_until > timer.when) {
+    poll_source_->wake();
+    return;
+  }
+  if (m_until == 0 && thread_until == 0 && (m == nullptr || m->p == nullptr)) {
+    // Started from outside, and nobody is in the poller.
+    if (config_.poll_mode == PollMode::kThread) {
+      poll_source_->ensure_initialized();
+    } else {
+      wake_p();
+    }
+  } else if (config_.poll_mode == PollMode::kThread && !poll_source_->initialized()) {
+    poll_source_->ensure_initialized();
+  }
+}
+
+void start_timer(Scheduler& scheduler, Timer& timer) { scheduler.start_timer(timer); }
+
+bool stop_timer(Timer& timer) {
+  TimerHeap* heap = timer.heap.load(std::memory_order_acquire);
+  return heap != nullptr && heap->remove(timer);
+}
+
+}  // namespace netpoll::sched
+
+namespace netpoll {
+
+namespace detail {
+
+Spawn spawn_begin(sched::Scheduler* scheduler, std::size_t size, std::size_t align, void* caller) {
+  if (scheduler == nullptr) scheduler = &sched::current();
+  Spawn spawn;
+  spawn.g = scheduler->new_g(size, align, caller, &spawn.closure);
+  return spawn;
+}
+
+void spawn_commit(sched::G* g, void (*entry)(void* closure)) { g->scheduler->start_g(g, entry); }
+
+void enter_blocking() { sched::Scheduler::enter_blocking(); }
+void exit_blocking() { sched::Scheduler::exit_blocking(); }
+
+}  // namespace detail
+
+void yield() { sched::Scheduler::yield(); }
+
+std::uint64_t goid() {
+  sched::G* g = sched::current_g();
+  return g != nullptr ? g->goid.load(std::memory_order_relaxed) : 0;
+}
+
+bool canceled() { return sched::current().canceled(); }
+
+Result<void> sleep(std::chrono::nanoseconds d) {
+  return sleep_until(std::chrono::steady_clock::time_point(std::chrono::nanoseconds(base::nanotime()) +
+                                                           (d.count() > 0 ? d : std::chrono::nanoseconds(0))));
+}
+
+Result<void> sleep_until(std::chrono::steady_clock::time_point t) {
+  const sched::WaitHandle h = sched::begin_wait();
+  sched::Timer& timer = h.g->timer;
+  // libstdc++'s steady_clock is CLOCK_MONOTONIC in nanoseconds.
+  timer.when = t.time_since_epoch().count();
+  timer.callback = [](void* arg, std::uint64_t generation) {
+    sched::wake({static_cast<sched::G*>(arg), generation}, sched::WakeResult::kTimeout);
+  };
+  timer.arg = h.g;
+  timer.seq = h.generation;
+  h.g->scheduler->start_timer(timer);
+  const sched::WakeResult result = sched::finish_wait(h, WaitReason::kSleep, true);
+  if (result != sched::WakeResult::kTimeout) {
+    sched::stop_timer(timer);
+    return Error(ErrorKind::kCanceled, "sleep");
+  }
+  return {};
+}
+
+}  // namespace netpoll
