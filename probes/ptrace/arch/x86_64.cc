@@ -1,0 +1,15 @@
+#include <linux/audit.h>
+#include <sys/syscall.h>
+
+#include "probes/ptrace/arch.h"
+
+namespace netpoll::probes {
+namespace {
+constexpr int kAffinityCalls[] = {
+    SYS_sched_setaffinity, SYS_sched_getaffinity, SYS_clone, SYS_clone3, SYS_fork, SYS_vfork};
+constexpr Arch kArch = {AUDIT_ARCH_X86_64, kAffinityCalls};
+}  // namespace
+
+const Arch& native_arch() { return kArch; }
+
+}  // namespace netpoll::probes

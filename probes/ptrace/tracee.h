@@ -1,0 +1,22 @@
+// Tracee: what the tracer remembers of one thread. Passive data, owned by the Tracer's table.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+
+#include "probes/ptrace/call_counter.h"
+
+namespace netpoll::probes {
+
+struct Tracee {
+  pid_t tid = -1;
+  pid_t tgid = -1;
+  // False for a process that is followed only because it carries our seccomp filter: its calls are let pass.
+  bool counted = false;
+  // Attached while it ran, and not yet stopped for the first time.
+  bool interrupted = false;
+  std::optional<OpenCall> call;
+};
+
+}  // namespace netpoll::probes

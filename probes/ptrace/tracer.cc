@@ -1,0 +1,323 @@
+#include "probes/ptrace/tracer.h"
+
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <mutex>
+
+#include "probes/ptrace/arch.h"
+#include "probes/ptrace/attach_error.h"
+#include "probes/ptrace/monotonic.h"
+#include "probes/ptrace/proc_status.h"
+#include "probes/ptrace/requests.h"
+#include "probes/ptrace/seccomp_filter.h"
+#include "probes/syscall_numbers.h"
+
+namespace netpoll::probes {
+namespace {
+
+// Interrupts the tracer's waitpid. SIGURG, because a stray one is ignored wherever this handler is not in place.
+constexpr int kWakeSignal = SIGURG;
+// So many reports in a row from one thread, and the others are looked after first: waitpid prefers whoever attached
+// first, and a busy thread could keep all the rest stopped for ever.
+constexpr int kStreak = 16;
+
+void install_wake_handler() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    struct sigaction action = {};  // no SA_RESTART
+    action.sa_handler = [](int) {};
+    sigaction(kWakeSignal, &action, nullptr);
+  });
+}
+
+// Of a new thread: everything is for other threads to handle, but for our wake-up.
+void mask_signals() {
+  sigset_t mask;
+  sigfillset(&mask);
+  sigdelset(&mask, kWakeSignal);
+  pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+}
+
+bool is_group_stop(int signal) {
+  return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+}
+
+}  // namespace
+
+Tracer::Tracer(const Target& target, bool latency, std::shared_ptr<ExitRelay> relay)
+    : target_(target), latency_(latency), relay_(std::move(relay)), counter_(latency) {}
+
+Tracer::~Tracer() {
+  if (!thread_.joinable()) return;
+  quit_ = true;
+  // A signal that comes between the thread's look at quit_ and its waitpid is lost, so it is repeated.
+  while (!ended_) {
+    pthread_kill(thread_.native_handle(), kWakeSignal);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  thread_.join();
+  // The kernel detaches and kills a little after join() returns; it is done when the thread's id is gone.
+  const std::string task = "/proc/self/task/" + std::to_string(thread_id_.load());
+  while (access(task.c_str(), F_OK) == 0) std::this_thread::sleep_for(std::chrono::microseconds(100));
+  if (relay_ != nullptr) relay_->release();
+}
+
+Result<void> Tracer::start() {
+  gone_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!gone_.valid()) return posix_error("eventfd", errno);
+  install_wake_handler();
+  std::promise<Result<void>> started;
+  std::future<Result<void>> result = started.get_future();
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread(&Tracer::run, this, std::move(started));
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  // A thread in an uninterruptible sleep stops only after it. It is traced from then on; the caller need not wait.
+  if (result.wait_for(std::chrono::seconds(1)) == std::future_status::timeout) return {};
+  return result.get();
+}
+
+Counts Tracer::counts() const {
+  std::lock_guard lock(counter_mutex_);
+  return counter_.counts();
+}
+
+void Tracer::run(std::promise<Result<void>> started) {
+  mask_signals();
+  thread_id_ = gettid();
+  started_ = std::move(started);
+  placement_.emplace(kWakeSignal);
+
+  int options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC;
+  // Descendants of a child inherit the filter, so they are traced even where they are not counted.
+  if (target_.held || target_.follow_forks) options |= PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
+  if (target_.held) options |= PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL;
+  if (Result<void> seized = seize(options); !seized) {
+    announced_ = true;
+    started_.set_value(std::move(seized));
+  } else {
+    if (interrupted_ == 0) attached();
+    loop();
+    attached();
+  }
+  placement_.reset();
+  const std::uint64_t one = 1;
+  if (!quit_) (void)!write(gone_.get(), &one, sizeof one);
+  ended_ = true;
+}
+
+void Tracer::attached() {
+  if (announced_) return;
+  announced_ = true;
+  started_.set_value({});
+}
+
+Result<void> Tracer::seize(int options) {
+  if (target_.held) {
+    if (request(PTRACE_SEIZE, target_.pid, nullptr, options) != 0) return attach_error(target_.pid, errno);
+    tracees_.emplace(target_.pid, Tracee{target_.pid, target_.pid, true, false, {}});
+    if (relay_ != nullptr) relay_->take();
+    return {};
+  }
+  // The first thread speaks for the process, unless it has ended before the others.
+  if (!seize_thread(target_.pid, options)) {
+    const int error = errno;
+    if (!is_zombie(target_.pid)) return attach_error(target_.pid, error);
+  }
+  // Threads that one of ours creates meanwhile are traced from their birth; those that a thread creates before it is
+  // its turn have to be looked for, until a round finds none.
+  for (bool found = true; found;) {
+    found = false;
+    for (pid_t tid : thread_ids(target_.pid)) {
+      // Refused: it has just ended, or is a newborn of ours that will report itself.
+      if (!tracees_.contains(tid) && seize_thread(tid, options)) found = true;
+    }
+  }
+  if (tracees_.empty()) return attach_error(target_.pid, ESRCH);
+  return {};
+}
+
+bool Tracer::seize_thread(pid_t tid, int options) {
+  if (request(PTRACE_SEIZE, tid, nullptr, options) != 0) return false;
+  request(PTRACE_INTERRUPT, tid);
+  tracees_.emplace(tid, Tracee{tid, target_.pid, true, true, {}});
+  ++interrupted_;
+  return true;
+}
+
+void Tracer::loop() {
+  pid_t previous = 0;
+  int streak = 0;
+  while (!quit_.load(std::memory_order_relaxed)) {
+    int status = 0;
+    // Only this thread's tracees: other threads have children of their own to wait for.
+    const pid_t tid = waitpid(-1, &status, __WALL | __WNOTHREAD);
+    if (tid < 0) {
+      if (errno != EINTR) break;  // ECHILD: all have ended
+      placement_->tick();
+      continue;
+    }
+    if (latency_) woken_ns_ = monotonic_ns();
+    streak = tid == previous ? streak + 1 : 0;
+    previous = tid;
+    if (streak < kStreak || tracees_.size() == 1) {
+      handle({tid, status});
+    } else {
+      streak = 0;
+      collect_others({tid, status});
+    }
+  }
+}
+
+// Takes in every report that is there before any of them is answered.
+void Tracer::collect_others(Event first) {
+  events_.assign(1, first);
+  int status = 0;
+  for (pid_t tid = 0; (tid = waitpid(-1, &status, __WALL | __WNOTHREAD | WNOHANG)) > 0;) {
+    events_.push_back({tid, status});
+  }
+  for (const Event& event : events_) handle(event);
+}
+
+void Tracer::handle(Event event) {
+  if (!WIFSTOPPED(event.status)) {
+    handle_end(event);
+  } else if (Tracee* tracee = find_or_add(event.tid)) {
+    handle_stop(*tracee, event.status);
+  }
+}
+
+void Tracer::handle_stop(Tracee& tracee, int status) {
+  if (tracee.interrupted) {
+    tracee.interrupted = false;
+    if (--interrupted_ == 0) attached();
+  }
+  const int signal = WSTOPSIG(status);
+  switch (status >> 16) {
+    case 0:
+      if (signal == (SIGTRAP | 0x80)) return handle_syscall(tracee);
+      return resume(tracee, signal);  // on its way to the target
+    case PTRACE_EVENT_SECCOMP:
+      return handle_seccomp(tracee);
+    case PTRACE_EVENT_EXEC:
+      return handle_exec(tracee);
+    case PTRACE_EVENT_STOP:
+      // A stopped process stays stopped until somebody sends SIGCONT, and reports that.
+      if (is_group_stop(signal)) {
+        request(PTRACE_LISTEN, tracee.tid);
+        return;
+      }
+      return resume(tracee);
+    default:
+      return resume(tracee);  // clone, fork, vfork: the newborn reports itself
+  }
+}
+
+Tracee* Tracer::find_or_add(pid_t tid) {
+  if (const auto found = tracees_.find(tid); found != tracees_.end()) return &found->second;
+  // A newborn's first stop, which may come before its parent's report or after it.
+  const pid_t tgid = static_cast<pid_t>(status_number(tid, "Tgid").value_or(tid));
+  const bool counted = tgid == target_.pid || target_.follow_forks;
+  if (!counted && !target_.held) {
+    // A process made by clone() without SIGCHLD, which the kernel reports as it does a thread.
+    request(PTRACE_DETACH, tid);
+    return nullptr;
+  }
+  return &tracees_.emplace(tid, Tracee{tid, tgid, counted, false, {}}).first->second;
+}
+
+void Tracer::handle_seccomp(Tracee& tracee) {
+  SyscallInfo info;
+  if (!get_syscall_info(tracee.tid, info)) return resume(tracee);
+  const auto reason = static_cast<StopReason>(info.seccomp.ret_data);
+  if (reason == StopReason::kAffinity) placement_->lift();
+  if (reason == StopReason::kAffinity || !tracee.counted || !executed_ || !counting_) return resume(tracee);
+  if (reason == StopReason::kForeign) {
+    std::lock_guard lock(counter_mutex_);
+    counter_.lose();
+    return resume(tracee);
+  }
+  placement_->note(tracee.tid);
+  enter(tracee, static_cast<Syscall>(reason), info.seccomp.args);
+  resume_to_exit(tracee);
+}
+
+void Tracer::handle_syscall(Tracee& tracee) {
+  SyscallInfo info;
+  if (!get_syscall_info(tracee.tid, info)) return resume(tracee);
+  if (info.op == PTRACE_SYSCALL_INFO_EXIT) {
+    leave(tracee, info.exit.rval);
+    return resume(tracee);
+  }
+  // An entry, of a running target only: a child reports its entries as seccomp stops.
+  const bool foreign = info.arch != native_arch().audit_arch;
+  const auto nr = static_cast<long>(info.entry.nr);
+  placement_->note(tracee.tid);
+  if (!foreign && native_arch().passes_affinity(nr)) placement_->lift();
+  if (counting_) {
+    const auto syscall = foreign ? std::nullopt : syscall_of_number(nr);
+    if (syscall) enter(tracee, *syscall, info.entry.args);
+    if (foreign) {
+      std::lock_guard lock(counter_mutex_);
+      counter_.lose();
+    }
+  }
+  resume_to_exit(tracee);
+}
+
+void Tracer::handle_exec(Tracee& tracee) {
+  // exec from another than the first thread: that thread takes over the first one's id and vanishes without a report.
+  unsigned long former = 0;
+  if (request(PTRACE_GETEVENTMSG, tracee.tid, nullptr, &former) == 0 && static_cast<pid_t>(former) != tracee.tid) {
+    drop(static_cast<pid_t>(former));
+  }
+  tracee.call.reset();
+  if (tracee.tid == target_.pid) executed_ = true;
+  resume(tracee);
+}
+
+void Tracer::handle_end(Event event) {
+  drop(event.tid);
+  if (event.tid == target_.pid && relay_ != nullptr) relay_->deliver(event.status);
+}
+
+void Tracer::drop(pid_t tid) {
+  placement_->forget(tid);
+  const auto found = tracees_.find(tid);
+  if (found == tracees_.end()) return;
+  if (found->second.interrupted && --interrupted_ == 0) attached();
+  tracees_.erase(found);
+}
+
+void Tracer::enter(Tracee& tracee, Syscall syscall, const std::uint64_t (&args)[6]) {
+  std::lock_guard lock(counter_mutex_);
+  tracee.call = counter_.enter(syscall, std::to_array(args));
+}
+
+void Tracer::leave(Tracee& tracee, std::int64_t result) {
+  if (!tracee.call) return;
+  if (counting_) {
+    std::lock_guard lock(counter_mutex_);
+    counter_.leave(*tracee.call, result, woken_ns_, tracee.tid);
+  }
+  tracee.call.reset();
+}
+
+// A request can fail only because the tracee was killed meanwhile; its end will be reported.
+void Tracer::resume(const Tracee& tracee, int signal) {
+  request(target_.held ? PTRACE_CONT : PTRACE_SYSCALL, tracee.tid, nullptr, signal);
+}
+
+void Tracer::resume_to_exit(Tracee& tracee) {
+  if (latency_ && tracee.call) tracee.call->start_ns = monotonic_ns();
+  request(PTRACE_SYSCALL, tracee.tid);
+}
+
+}  // namespace netpoll::probes

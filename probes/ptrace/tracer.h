@@ -1,0 +1,106 @@
+// Tracer: the thread that makes all ptrace requests, since the kernel takes them only from the thread that attached,
+// and that lets every stopped thread of the target go on. It runs for itself, so a caller may block in whatever it
+// likes while the target proceeds.
+//
+// Two modes, by what kind of target it is:
+//   child    held before its exec and prepared with make_seccomp_filter(): it stops at counted calls only. Since the
+//            filter cannot be removed and without a tracer makes these calls fail, the whole offspring of the child
+//            stays traced until it has ended, and dies with the tracer (PTRACE_O_EXITKILL).
+//   running  no filter: every system call stops twice. Left by letting the tracer thread end, whereupon the kernel
+//            detaches and nobody's wait is interrupted; PTRACE_DETACH would need each thread stopped first.
+//
+// The kernel gives a tracee's stops to any thread of the tracing process that waits for it. So no other code of this
+// process may call waitpid(-1) or wait for a traced pid while a Tracer lives; Child does neither.
+//
+// Attaching to a running process interrupts each of its threads once. A wait that this finds (epoll_wait, but not
+// read or futex, which restart) returns EINTR to the program, as after SIGSTOP and SIGCONT: see signal(7).
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "netpoll/fd.h"
+#include "netpoll/result.h"
+#include "probes/exit_relay.h"
+#include "probes/ptrace/call_counter.h"
+#include "probes/ptrace/placement.h"
+#include "probes/ptrace/tracee.h"
+#include "probes/source.h"
+
+namespace netpoll::probes {
+
+class Tracer {
+ public:
+  // relay: of the held child; null for a running process.
+  Tracer(const Target& target, bool latency, std::shared_ptr<ExitRelay> relay);
+  // Leaves a running target as it is, and kills what is left of a child.
+  ~Tracer();
+  Tracer(const Tracer&) = delete;
+  Tracer& operator=(const Tracer&) = delete;
+
+  // Attaches to every thread of the target. Once, before anything else.
+  Result<void> start();
+  // Stops counting. A child goes on being traced, for the reason above.
+  void stop_counting() { counting_ = false; }
+  // Readable once every traced process has ended.
+  int gone_fd() const { return gone_.get(); }
+  Counts counts() const;
+
+ private:
+  // One report of waitpid.
+  struct Event {
+    pid_t tid;
+    int status;
+  };
+
+  void run(std::promise<Result<void>> started);
+  Result<void> seize(int options);
+  bool seize_thread(pid_t tid, int options);
+  void loop();
+  void collect_others(Event first);
+  void handle(Event event);
+  void handle_stop(Tracee& tracee, int status);
+  void handle_seccomp(Tracee& tracee);
+  void handle_syscall(Tracee& tracee);
+  void handle_exec(Tracee& tracee);
+  void handle_end(Event event);
+  void drop(pid_t tid);
+  Tracee* find_or_add(pid_t tid);
+  void enter(Tracee& tracee, Syscall syscall, const std::uint64_t (&args)[6]);
+  void leave(Tracee& tracee, std::int64_t result);
+  void resume(const Tracee& tracee, int signal = 0);
+  void resume_to_exit(Tracee& tracee);
+  void attached();
+
+  const Target target_;
+  const bool latency_;
+  const std::shared_ptr<ExitRelay> relay_;
+  Fd gone_;
+  std::thread thread_;
+  std::atomic<pid_t> thread_id_{0};
+  std::atomic<bool> counting_{true};
+  std::atomic<bool> quit_{false};
+  std::atomic<bool> ended_{false};
+
+  mutable std::mutex counter_mutex_;
+  CallCounter counter_;  // GUARDED_BY(counter_mutex_)
+
+  // The tracer thread's own.
+  std::unordered_map<pid_t, Tracee> tracees_;
+  std::vector<Event> events_;
+  std::optional<Placement> placement_;
+  std::promise<Result<void>> started_;
+  bool announced_ = false;      // started_ has its value
+  int interrupted_ = 0;         // tracees that have yet to stop for the first time
+  bool executed_ = false;       // the child's exec has been seen
+  std::uint64_t woken_ns_ = 0;  // when the last report arrived
+};
+
+}  // namespace netpoll::probes
