@@ -277,6 +277,8 @@ G* Scheduler::poll_as_idle_m(M* m) {
   if (config_.poll_mode == PollMode::kThread) return nullptr;
   if ((!poll_source_->initialized() || poll_source_->waiters() == 0) && earliest_timer() == kNoTimer) return nullptr;
   if (m_polls_.exchange(1, std::memory_order_seq_cst) != 0) return nullptr;
+  // With timers and no descriptor yet, the poller is where the wait for the timers happens.
+  poll_source_->ensure_initialized();
   GList list;
   const std::int64_t now = blocking_poll(m_poll_until_, list);
   m_poll_count_.fetch_add(1, std::memory_order_relaxed);
