@@ -187,12 +187,13 @@ TEST_CASE("close ends a waiting select, as nothing for a receive and as false fo
     Channel<int> in;
     Channel<int> out;
     Channel<int> never;
+    Channel<int> stuck;
     WaitGroup group;
     group.go([&] {
       (void)select(on_recv(never, [](std::optional<int>) {}), on_recv(in, [&](std::optional<int> v) { nothing = !v; }));
     });
     group.go(
-        [&] { (void)select(on_send(out, 1, [&](bool sent) { refused = !sent; }), on_send(never, 1, [](bool) {})); });
+        [&] { (void)select(on_send(out, 1, [&](bool sent) { refused = !sent; }), on_send(stuck, 1, [](bool) {})); });
     (void)until_parked(runtime, WaitReason::kSelect, 2);
     in.close();
     out.close();
