@@ -1,6 +1,6 @@
 // A stranger's program: one goroutine answers over a TCP connection, the main goroutine asks. Prints the answer.
 #include <netpoll/net/conn.h>
-#include <netpoll/net/dialer.h>
+#include <netpoll/net/dial.h>
 #include <netpoll/net/listener.h>
 #include <netpoll/runtime.h>
 
