@@ -4,6 +4,7 @@
 
 #include "probes/bpf/ebpf_source.h"
 #include "probes/none_source.h"
+#include "probes/rtproc/self_source.h"
 
 namespace netpoll::probes {
 namespace {
@@ -38,6 +39,8 @@ Result<std::unique_ptr<Source>> make_source(Backend backend, const SourceOptions
     case Backend::kAuto:
     case Backend::kEbpf:
       return make_ebpf_source(options);
+    case Backend::kSelf:
+      return rtproc::make_self_source();
     case Backend::kNone:
       return make_none_source();
     default:
