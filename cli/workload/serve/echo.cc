@@ -1,0 +1,105 @@
+#include "cli/workload/serve/echo.h"
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "cli/workload/payload.h"
+#include "cli/workload/serve/accept.h"
+#include "cli/workload/serve/servers.h"
+#include "netpoll/net/addr.h"
+
+namespace netpoll::workload {
+
+void echo(Server& server, Conn& conn, Traffic& traffic) {
+  const std::size_t size = server.plan().buffer;
+  const auto buffer = std::make_unique_for_overwrite<std::byte[]>(size);
+  std::uint64_t answers = 0;
+  for (;;) {
+    auto n = conn.read({buffer.get(), size});
+    if (!n) {
+      server.note_error(n.error());
+      break;
+    }
+    if (*n == 0) break;
+    traffic.read += *n;
+    auto written = conn.write({buffer.get(), *n});
+    if (!written) {
+      server.note_error(written.error());
+      break;
+    }
+    traffic.written += *n;
+    ++answers;
+  }
+  // A message may come in pieces, or several at once; a client of its own has messages of its own size.
+  traffic.operations = server.plan().serve_only ? answers : traffic.written / server.plan().size;
+}
+
+void serve_echo(Server& server) {
+  Listener listener = server.listen();
+  if (!listener.valid()) return;
+  server.listening({listener.local().str()});
+  accept_loop(server, listener, echo);
+}
+
+void serve_reuseport(Server& server) {
+  std::vector<Listener> listeners;
+  listeners.push_back(server.listen(true));
+  if (!listeners[0].valid()) return;
+  const std::string address = listeners[0].local().str();  // with the port that the kernel chose for the first
+  while (listeners.size() < server.plan().listeners) {
+    listeners.push_back(server.listen(address, true));
+    if (!listeners.back().valid()) return;
+  }
+  server.listening({address});
+  struct Count {
+    std::uint64_t value = 0;
+  };
+  std::vector<Count> accepted(listeners.size());
+  std::atomic<std::size_t> running{listeners.size()};
+  for (std::size_t i = 1; i < listeners.size(); ++i) {
+    go([&server, &listener = listeners[i], &count = accepted[i].value, &running] {
+      accept_loop(server, listener, echo, &count);
+      running.fetch_sub(1);
+    });
+  }
+  accept_loop(server, listeners[0], echo, &accepted[0].value);
+  running.fetch_sub(1);
+  // The other goroutines hold references to this stack frame; they end with the runtime's shutdown as this one did.
+  while (running.load() > 0) yield();
+  std::vector<std::uint64_t> counts;
+  for (const Count& count : accepted) counts.push_back(count.value);
+  server.set_accepted(std::move(counts));
+}
+
+namespace {
+
+// About 20 µs of arithmetic whose result is used, so that it is not optimised away.
+std::uint64_t compute(std::uint64_t seed) {
+  std::uint64_t sum = 0;
+  for (std::uint64_t i = 1; i <= 16'000; ++i) sum ^= payload_word(seed, i);
+  return sum;
+}
+
+}  // namespace
+
+void serve_cpu(Server& server) {
+  Listener listener = server.listen();
+  if (!listener.valid()) return;
+  for (std::uint64_t i = 0; i < server.plan().busy; ++i) {
+    go([&server, i] {
+      std::uint64_t rounds = 0;
+      std::uint64_t seed = i;
+      while (!canceled()) {
+        seed = compute(seed);
+        ++rounds;
+        yield();
+      }
+      server.add_busy_rounds(rounds);
+    });
+  }
+  server.listening({listener.local().str()});
+  accept_loop(server, listener, echo);
+}
+
+}  // namespace netpoll::workload

@@ -1,0 +1,98 @@
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+#include <variant>
+
+#include "cli/workload/child.h"
+#include "cli/workload/line.h"
+#include "cli/workload/serve/counters.h"
+#include "cli/workload/serve/server.h"
+#include "cli/workload/serve/servers.h"
+#include "netpoll/runtime.h"
+
+namespace netpoll::workload {
+namespace {
+
+using Serve = void (*)(Server&);
+
+Serve find_server(std::string_view name) {
+  static constexpr std::pair<std::string_view, Serve> kServers[] = {
+      {"echo", serve_echo},           {"idle", serve_idle},   {"fanin", serve_fanin},       {"churn", serve_echo},
+      {"pipeline", serve_echo},       {"proxy", serve_proxy}, {"deadline", serve_deadline}, {"slow", serve_slow},
+      {"reuseport", serve_reuseport}, {"pipe", serve_pipe},   {"udp", serve_udp},           {"cpu", serve_cpu},
+  };
+  for (const auto& [known, serve] : kServers) {
+    if (known == name) return serve;
+  }
+  return nullptr;
+}
+
+std::int64_t read_clock(clockid_t clock) {
+  timespec t{};
+  clock_gettime(clock, &t);
+  return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
+}
+
+// How the main thread's wait ended.
+enum class End { kStopped, kFinished, kFailed };
+
+// Prints what goroutines post until the control pipe ends, the work is done, or it failed.
+End wait_for_end(Server& server, const ChildArgs& child, int finished_fd, int& exit_status) {
+  pollfd fds[] = {{.fd = finished_fd, .events = POLLIN, .revents = 0},
+                  {.fd = child.control_fd, .events = 0, .revents = 0}};
+  for (;;) {
+    if (poll(fds, 2, -1) < 0 && errno != EINTR) return End::kStopped;
+    std::uint64_t posts = 0;
+    if ((fds[0].revents & POLLIN) != 0) (void)!read(finished_fd, &posts, sizeof(posts));
+    for (const ServerMessage& message : server.take_messages()) {
+      write_line(child.report_fd, to_line(message));
+      if (const auto* failure = std::get_if<Failure>(&message); failure != nullptr) {
+        exit_status = failure->exit_status;
+        return End::kFailed;
+      }
+    }
+    if (server.finished()) return End::kFinished;
+    if (fds[1].revents != 0) return End::kStopped;
+  }
+}
+
+int run_server(const ChildArgs& child) {
+  const Fd finished(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!finished.valid()) return report_failure(child.report_fd, posix_error("eventfd", errno));
+  Server server(child, finished.get());
+  const Serve serve = find_server(child.plan.workload->name);
+  const std::int64_t begin = read_clock(CLOCK_MONOTONIC);
+  int exit_status = 0;
+  Runtime runtime(child.plan.runtime);
+  runtime.go([serve, &server] { serve(server); });
+  const End end = wait_for_end(server, child, finished.get(), exit_status);
+  const std::int64_t duration = read_clock(CLOCK_MONOTONIC) - begin;
+  runtime.shutdown(Runtime::Shutdown::kCancel);
+  if (end == End::kFailed) return exit_status;
+
+  ServerResult result = server.result();
+  if (child.plan.workload->driver == Driver::kLoad || end == End::kStopped) result.duration_ns = duration;
+  result.cpu_ns = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+  result.tracepoints = tracepoint_counts(runtime);
+  write_line(child.report_fd, to_line(ServerMessage(std::move(result))));
+  return 0;
+}
+
+}  // namespace
+
+int serve_main(std::span<char*> args) {
+  ignore_signals();
+  auto child = parse_args(args);
+  if (!child) return report_failure(1, child.error());
+  if (auto pinned = pin_to_cpu(child->plan.server_cpu); !pinned)
+    return report_failure(child->report_fd, pinned.error());
+  if (auto raised = raise_descriptor_limit(descriptors_needed(child->plan)); !raised) {
+    return report_failure(child->report_fd, raised.error());
+  }
+  return run_server(*child);
+}
+
+}  // namespace netpoll::workload
