@@ -8,13 +8,10 @@
 #include <vector>
 
 #include "cli/exit_status.h"
+#include "cli/flags.h"
 #include "cli/interrupt.h"
 #include "cli/log.h"
 #include "netpoll/result.h"
-
-namespace CLI {
-class App;
-}
 
 namespace netpoll::cli {
 
@@ -37,8 +34,8 @@ struct Command {
   std::string_view description;
   std::string_view examples;
   bool takes_program = false;  // accepts -- CMD ARG…
-  // Declares the flags on app and returns the action that reads them after parsing.
-  Action (*add)(CLI::App& app) = nullptr;
+  // Declares the flags and returns the action that uses them once they are parsed.
+  Action (*add)(Flags& flags) = nullptr;
 };
 
 // The one table, in the order of --help.

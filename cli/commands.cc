@@ -6,8 +6,7 @@ namespace netpoll::cli {
 namespace {
 
 constexpr std::array kCommands{
-    &kCompareCommand,
-    &kHelpCommand,
+    &kRunCommand, &kStatCommand, &kSnapshotCommand, &kCompareCommand, &kHelpCommand,
 };
 
 }  // namespace

@@ -1,5 +1,4 @@
 // compare: two results side by side; the gate of a CI.
-#include <CLI/CLI.hpp>
 #include <cmath>
 #include <memory>
 
@@ -181,19 +180,16 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   return lost > 0 && options.output.strict ? ExitStatus::kIncomplete : ExitStatus::kDone;
 }
 
-Action add(CLI::App& app) {
+Action add(Flags& flags) {
   auto options = std::make_shared<Options>();
-  app.add_option("base", options->base, "The result to compare with");
-  app.add_option("head", options->head, "The result to judge");
-  app.add_option("--fail-on", options->fail_on, "Exit with 1 when this holds: PATH OP LIMIT; may be repeated")
-      ->type_name("'EXPR'")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->group("Comparison");
-  app.add_flag("--force", options->force, "Compare results that were not measured in the same way")
-      ->group("Comparison");
-  app.add_flag("--all", options->all, "List every figure, not only those that changed")->group("Comparison");
-  add_output_options(app, options->output, true);
+  const char* group = "Comparison";
+  flags.positional("base", options->base);
+  flags.positional("head", options->head);
+  flags.list("--fail-on", options->fail_on, /*separate=*/false,
+             {group, "'EXPR'", "Exit with 1 when this holds: PATH OP LIMIT; may be repeated"});
+  flags.on_off("--force", options->force, {group, "", "Compare results that were not measured in the same way"});
+  flags.on_off("--all", options->all, {group, "", "List every figure, not only those that changed"});
+  add_output_options(flags, options->output, true);
   return [options](Invocation& invocation) { return run(*options, invocation); };
 }
 

@@ -1,6 +1,5 @@
 #include "cli/help.h"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 
@@ -57,28 +56,24 @@ std::string paragraphs(std::string_view text) {
   return out;
 }
 
-std::string flag_term(const CLI::Option& option) {
+std::string flag_term(const Flags::Row& row) {
   std::string term;
-  for (const std::string& name : option.get_snames()) term += (term.empty() ? "-" : ", -") + name;
-  for (const std::string& name : option.get_lnames()) term += (term.empty() ? "    --" : ", --") + name;
-  if (option.get_items_expected_max() > 0) term += " " + option.get_type_name();
-  return term;
+  for (const std::string& name : row.short_names) term += (term.empty() ? "-" : ", -") + name;
+  for (const std::string& name : row.long_names) term += (term.empty() ? "    --" : ", --") + name;
+  return row.type.empty() ? term : term + " " + row.type;
 }
 
-std::string flags(const CLI::App& app) {
+std::string flag_list(const Flags& flags) {
+  const auto rows = flags.rows();
   std::vector<std::string> groups;
-  for (const CLI::Option* option : app.get_options()) {
-    const std::string& group = option->get_group();
-    if (group.empty() || option->get_positional()) continue;
-    if (std::find(groups.begin(), groups.end(), group) == groups.end()) groups.push_back(group);
+  for (const Flags::Row& row : rows) {
+    if (std::find(groups.begin(), groups.end(), row.group) == groups.end()) groups.push_back(row.group);
   }
   std::string out;
   for (const std::string& group : groups) {
     out += "\n" + group + ":\n";
-    for (const CLI::Option* option : app.get_options()) {
-      if (option->get_group() == group && !option->get_positional()) {
-        out += item(flag_term(*option), option->get_description(), 28);
-      }
+    for (const Flags::Row& row : rows) {
+      if (row.group == group) out += item(flag_term(row), row.help, 28);
     }
   }
   return out;
@@ -165,17 +160,14 @@ std::string overview() {
 }
 
 std::string command_help(const Command& command) {
-  CLI::App app;
-  app.set_help_flag();
-  command.add(app);
+  Flags flags;
+  command.add(flags);
   GeneralOptions general;
-  add_general_options(app, general);
-  bool help = false;
-  app.add_flag("-h,--help", help, "Show this help")->group("Messages");
+  add_general_options(flags, general);
 
   std::string out = "Usage: netpoll-trace " + std::string(command.name);
   if (!command.usage.empty()) out += " " + std::string(command.usage);
-  out += "\n\n" + paragraphs(command.description) + flags(app);
+  out += "\n\n" + paragraphs(command.description) + flag_list(flags);
   if (!command.examples.empty()) {
     out += "\nExamples:\n";
     std::string_view rest = command.examples;

@@ -1,5 +1,4 @@
 // help: the manual in pieces.
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "cli/command.h"
@@ -45,9 +44,9 @@ Result<std::string> text_for(const std::vector<std::string>& words) {
       .with_hint(did_you_mean(words[0], known, "one of: " + joined(known)));
 }
 
-Action add(CLI::App& app) {
+Action add(Flags& flags) {
   auto words = std::make_shared<std::vector<std::string>>();
-  app.add_option("topic", *words, "A command, a topic, or: schema NAME");
+  flags.positionals("topic", *words);
   return [words](Invocation&) -> Result<ExitStatus> {
     auto text = text_for(*words);
     if (!text) return text.error();

@@ -1,6 +1,5 @@
 // netpoll-trace: finds the command, parses its flags, runs it, turns its Error into an exit status.
-#include <CLI/CLI.hpp>
-#include <cstdio>
+#include <algorithm>
 #include <exception>
 #include <span>
 
@@ -27,70 +26,19 @@ int print(Log& log, const std::string& text) {
   return static_cast<int>(ExitStatus::kDone);
 }
 
-// The long and short spellings that app knows.
-std::vector<std::string> known_flags(const CLI::App& app) {
-  std::vector<std::string> names;
-  for (const CLI::Option* option : app.get_options()) {
-    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
-    for (const std::string& name : option->get_snames()) names.push_back("-" + name);
-  }
-  return names;
-}
-
-// What CLI11 could not place: the first unknown flag, else the first word too many.
-std::optional<Error> left_over(const CLI::App& app, const Command& command) {
-  const std::vector<std::string> words = app.remaining();
-  if (words.empty()) return std::nullopt;
-  const std::string help = "netpoll-trace help " + std::string(command.name) + " lists the flags";
-  for (const std::string& word : words) {
-    if (word.size() < 2 || word[0] != '-') continue;
-    const std::string flag = word.substr(0, word.find('='));
-    return Error(ErrorKind::kInvalid, "unknown flag " + flag).with_hint(did_you_mean(flag, known_flags(app), help));
-  }
-  Error error(ErrorKind::kInvalid, "unexpected argument \"" + words[0] + "\"");
-  if (command.takes_program) {
-    return std::move(error).with_hint("a command to run follows two dashes: netpoll-trace " +
-                                      std::string(command.name) + " [options] -- " + joined(words, " "));
-  }
-  return std::move(error).with_hint("usage: netpoll-trace " + std::string(command.name) + " " +
-                                    std::string(command.usage));
-}
-
-Error parse_failure(const CLI::ParseError& failure, const Command& command) {
-  std::string what = failure.what();
-  const std::string help = "netpoll-trace help " + std::string(command.name) + " shows how it is used";
-  if (const auto* mismatch = dynamic_cast<const CLI::ArgumentMismatch*>(&failure)) {
-    // "--conns: 1 required TEXT missing" and relatives.
-    const auto colon = what.find(':');
-    if (colon != std::string::npos && what.find("required") != std::string::npos)
-      what = what.substr(0, colon) + " needs a value";
-    (void)mismatch;
-  }
-  return Error(ErrorKind::kInvalid, what).with_hint(help);
-}
-
 int run_command(const Command& command, const std::vector<std::string>& words, std::vector<std::string> program,
                 bool has_program, Log& log) {
-  CLI::App app;
-  app.set_help_flag();
-  app.allow_extras();
-  const Action action = command.add(app);
+  Flags flags;
+  const Action action = command.add(flags);
   GeneralOptions general;
-  add_general_options(app, general);
-  bool help = false;
-  app.add_flag("-h,--help", help, "Show this help");
-
-  std::optional<Error> error;
-  try {
-    app.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them from the back
-  } catch (const CLI::ParseError& failure) {
-    error = parse_failure(failure, command);
-  }
-  if (help) return print(log, command_help(command));
+  add_general_options(flags, general);
+  const std::string usage = "netpoll-trace " + std::string(command.name) + " " + std::string(command.usage);
+  const auto parsed =
+      flags.parse(words, "usage: " + usage, "netpoll-trace help " + std::string(command.name) + " lists the flags");
+  if (general.help) return print(log, command_help(command));
   const auto color = parse_color(general.color);
   log.configure(general.quiet, general.verbose, color.value_or(ColorChoice::kAuto));
-  if (auto unknown = left_over(app, command)) return fail(log, *unknown);
-  if (error) return fail(log, *error);
+  if (!parsed) return fail(log, parsed.error());
   if (!color) return fail(log, color.error());
   if (has_program && !command.takes_program) {
     return fail(log,

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 
 #include "cli/process_list.h"
@@ -19,13 +18,12 @@ Error unknown(std::string_view kind, const std::string& word, const std::vector<
 
 }  // namespace
 
-void add_general_options(CLI::App& app, GeneralOptions& options) {
-  const std::string group = "Messages";
-  app.add_flag("-q,--quiet", options.quiet, "No progress and no notes on standard error")->group(group);
-  app.add_flag("-v,--verbose", options.verbose, "Say what is being done, and why")->group(group);
-  app.add_option("--color", options.color, "When to colour: auto, always or never; NO_COLOR is respected")
-      ->type_name("WHEN")
-      ->group(group);
+void add_general_options(Flags& flags, GeneralOptions& options) {
+  const char* group = "Messages";
+  flags.on_off("-q,--quiet", options.quiet, {group, "", "No progress and no notes on standard error"});
+  flags.on_off("-v,--verbose", options.verbose, {group, "", "Say what is being done, and why"});
+  flags.text("--color", options.color, {group, "WHEN", "When to colour: auto, always or never; NO_COLOR is respected"});
+  flags.on_off("-h,--help", options.help, {group, "", "Show this help"});
 }
 
 Result<ColorChoice> parse_color(const std::string& text) {
@@ -35,14 +33,12 @@ Result<ColorChoice> parse_color(const std::string& text) {
   return unknown("--color", text, {"auto", "always", "never"});
 }
 
-void add_output_options(CLI::App& app, OutputOptions& options, bool strict_too) {
-  const std::string group = "Output";
-  app.add_option("-f,--format", options.format, "table or json; a table unless told")->type_name("NAME")->group(group);
-  app.add_flag("--json", options.json, "The same as -f json")->group(group);
-  app.add_option("-o,--output", options.path, "Write to FILE, which appears once it is complete")
-      ->type_name("FILE")
-      ->group(group);
-  if (strict_too) app.add_flag("--strict", options.strict, "Exit with 4 when data was lost")->group(group);
+void add_output_options(Flags& flags, OutputOptions& options, bool strict_too) {
+  const char* group = "Output";
+  flags.text("-f,--format", options.format, {group, "NAME", "table or json; a table unless told"});
+  flags.on_off("--json", options.json, {group, "", "The same as -f json"});
+  flags.text("-o,--output", options.path, {group, "FILE", "Write to FILE, which appears once it is complete"});
+  if (strict_too) flags.on_off("--strict", options.strict, {group, "", "Exit with 4 when data was lost"});
 }
 
 Result<Format> parse_format(const OutputOptions& options) {
@@ -60,18 +56,13 @@ bool use_color_for(ColorChoice choice, const exporters::Destination& out) {
   return use_color(choice, STDOUT_FILENO);
 }
 
-void add_process_options(CLI::App& app, ProcessOptions& options, bool several) {
-  const std::string group = "Target";
-  app.add_option("-p,--pid", options.pids, several ? "A process id; repeat it for more" : "A process id")
-      ->type_name("PID")
-      ->delimiter(',')
-      ->expected(1, several ? 1024 : 1)
-      ->group(group);
-  app.add_option(
-         "--comm", options.comm,
-         several ? "Every process with this name (/proc/PID/comm)" : "The process with this name (/proc/PID/comm)")
-      ->type_name("NAME")
-      ->group(group);
+void add_process_options(Flags& flags, ProcessOptions& options, bool several) {
+  const char* group = "Target";
+  const char* pid = several ? "A process id; repeat it for more" : "A process id";
+  const char* comm =
+      several ? "Every process with this name (/proc/PID/comm)" : "The process with this name (/proc/PID/comm)";
+  flags.list("-p,--pid", options.pids, /*separate=*/true, {group, "PID", pid});
+  flags.text("--comm", options.comm, {group, "NAME", comm});
 }
 
 Result<std::vector<pid_t>> find_processes(const ProcessOptions& options) {
@@ -98,10 +89,8 @@ Result<std::vector<pid_t>> find_processes(const ProcessOptions& options) {
   return found;
 }
 
-void add_backend_option(CLI::App& app, std::string& backend) {
-  app.add_option("--backend", backend, "How to observe: auto, ebpf, ptrace, self or none")
-      ->type_name("NAME")
-      ->group("Probes");
+void add_backend_option(Flags& flags, std::string& backend) {
+  flags.text("--backend", backend, {"Probes", "NAME", "How to observe: auto, ebpf, ptrace, self or none"});
 }
 
 Result<probes::Backend> parse_backend_option(const std::string& text) {
@@ -109,13 +98,10 @@ Result<probes::Backend> parse_backend_option(const std::string& text) {
   return unknown("back end", text, {"auto", "ebpf", "ptrace", "self", "none"});
 }
 
-void add_event_option(CLI::App& app, std::vector<std::string>& events) {
-  app.add_option("-e,--event", events,
-                 "Show only these: system calls, tracepoints, or the groups epoll, io, thread, "
-                 "syscalls, tracepoints")
-      ->type_name("LIST")
-      ->delimiter(',')
-      ->group("Probes");
+void add_event_option(Flags& flags, std::vector<std::string>& events) {
+  flags.list("-e,--event", events, /*separate=*/true,
+             {"Probes", "LIST",
+              "Show only these: system calls, tracepoints, or the groups epoll, io, thread, syscalls, tracepoints"});
 }
 
 Result<EventFilter> parse_events(const std::vector<std::string>& events) {

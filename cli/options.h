@@ -10,28 +10,25 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/flags.h"
 #include "cli/log.h"
 #include "exporters/destination.h"
 #include "netpoll/result.h"
 #include "probes/source.h"
-
-namespace CLI {
-class App;
-class Option;
-}  // namespace CLI
 
 namespace netpoll::cli {
 
 // Every flag arrives as the text that the user typed and is parsed by units.h, so that all mistakes read alike. Lists
 // of names arrive split at commas.
 
-// -q -v --color: every command has them.
+// -q -v --color -h: every command has them.
 struct GeneralOptions {
   bool quiet = false;
   bool verbose = false;
   std::string color = "auto";
+  bool help = false;
 };
-void add_general_options(CLI::App& app, GeneralOptions& options);
+void add_general_options(Flags& flags, GeneralOptions& options);
 Result<ColorChoice> parse_color(const std::string& text);
 
 // -f --json -o --strict: commands with a result have them.
@@ -42,7 +39,7 @@ struct OutputOptions {
   bool strict = false;
 };
 // strict_too: the command's data can be incomplete.
-void add_output_options(CLI::App& app, OutputOptions& options, bool strict_too);
+void add_output_options(Flags& flags, OutputOptions& options, bool strict_too);
 enum class Format { kTable, kJson };
 Result<Format> parse_format(const OutputOptions& options);
 // A file is coloured only on --color always.
@@ -53,13 +50,13 @@ struct ProcessOptions {
   std::vector<std::string> pids;
   std::string comm;
 };
-void add_process_options(CLI::App& app, ProcessOptions& options, bool several);
+void add_process_options(Flags& flags, ProcessOptions& options, bool several);
 // The pids named, checked to exist, without repetition. Fails with kInvalid when a number is malformed, kNotFound when
 // nobody has it or the name. Empty when neither flag was given.
 Result<std::vector<pid_t>> find_processes(const ProcessOptions& options);
 
 // --backend.
-void add_backend_option(CLI::App& app, std::string& backend);
+void add_backend_option(Flags& flags, std::string& backend);
 Result<probes::Backend> parse_backend_option(const std::string& text);
 
 // Which system calls and tracepoints to show, from -e: names, and the groups epoll, io, thread, syscalls, tracepoints.
@@ -71,7 +68,7 @@ struct EventFilter {
   bool shows(probes::Syscall syscall) const { return everything || syscalls[static_cast<std::size_t>(syscall)]; }
   bool shows(trace::Tp tp) const { return everything || tracepoints[static_cast<std::size_t>(tp)]; }
 };
-void add_event_option(CLI::App& app, std::vector<std::string>& events);
+void add_event_option(Flags& flags, std::vector<std::string>& events);
 Result<EventFilter> parse_events(const std::vector<std::string>& events);
 
 // Parses text when it is not empty.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <set>
@@ -46,6 +47,25 @@ std::string process_comm(pid_t pid) {
   std::string comm((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   if (!comm.empty() && comm.back() == '\n') comm.pop_back();
   return comm;
+}
+
+std::string find_program(const std::string& name) {
+  const auto absolute = [](const std::string& path) {
+    char* real = ::realpath(path.c_str(), nullptr);
+    std::string result = real != nullptr ? real : "";
+    std::free(real);
+    return result;
+  };
+  if (name.find('/') != std::string::npos) return absolute(name);
+  const char* path = std::getenv("PATH");
+  std::string_view rest = path != nullptr ? path : "/bin:/usr/bin";
+  for (;;) {
+    const std::size_t end = std::min(rest.find(':'), rest.size());
+    const std::string candidate = (end == 0 ? "." : std::string(rest.substr(0, end))) + "/" + name;
+    if (::access(candidate.c_str(), X_OK) == 0) return absolute(candidate);
+    if (end == rest.size()) return {};
+    rest.remove_prefix(end + 1);
+  }
 }
 
 std::vector<pid_t> processes_named(const std::string& comm) {

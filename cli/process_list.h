@@ -13,6 +13,10 @@ bool process_exists(pid_t pid);  // a zombie does not count: nothing of it is le
 // /proc/PID/comm: at most 15 bytes, chosen by the process. Empty when it is gone.
 std::string process_comm(pid_t pid);
 
+// The file that a shell would execute for name: itself when it contains a slash, else the first in PATH. Empty when
+// there is none.
+std::string find_program(const std::string& name);
+
 // Ascending, without ourselves.
 std::vector<pid_t> processes_named(const std::string& comm);
 // Every name once, sorted.

@@ -1,4 +1,5 @@
 # cmake -DOUT=FILE -DSCHEMAS=a.json;b.json -P embed.cmake: writes the C++ source behind cli/schemas.h.
+cmake_minimum_required(VERSION 3.25)
 set(rows "")
 foreach(file IN LISTS SCHEMAS)
   get_filename_component(name ${file} NAME_WE)

@@ -1,0 +1,82 @@
+#include "cli/flags.h"
+
+#include <CLI/CLI.hpp>
+
+#include "cli/spell.h"
+
+namespace netpoll::cli {
+
+struct Flags::State {
+  CLI::App app;
+};
+
+Flags::Flags() : state_(std::make_unique<State>()) {
+  state_->app.set_help_flag();
+  // What CLI11 cannot place is ours to explain: it knows no "did you mean".
+  state_->app.allow_extras();
+}
+
+Flags::~Flags() = default;
+
+void Flags::text(const char* names, std::string& field, const Look& look) {
+  state_->app.add_option(names, field, look.help)->type_name(look.type)->group(look.group);
+}
+
+void Flags::on_off(const char* names, bool& field, const Look& look) {
+  state_->app.add_flag(names, field, look.help)->group(look.group);
+}
+
+void Flags::list(const char* names, std::vector<std::string>& field, bool separate, const Look& look) {
+  CLI::Option* option = state_->app.add_option(names, field, look.help)->type_name(look.type)->group(look.group);
+  if (separate) {
+    option->delimiter(',')->expected(1, 4096);
+  } else {
+    option->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  }
+}
+
+void Flags::positional(const char* name, std::string& field) { state_->app.add_option(name, field); }
+
+void Flags::positionals(const char* name, std::vector<std::string>& field) { state_->app.add_option(name, field); }
+
+std::vector<Flags::Row> Flags::rows() const {
+  std::vector<Row> rows;
+  for (const CLI::Option* option : state_->app.get_options()) {
+    if (option->get_positional()) continue;
+    Row row{option->get_snames(), option->get_lnames(), "", option->get_group(), option->get_description()};
+    if (option->get_items_expected_max() > 0) row.type = option->get_type_name();
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+Result<void> Flags::parse(const std::vector<std::string>& words, const std::string& usage, const std::string& help) {
+  std::string failure;
+  try {
+    state_->app.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them from the back
+  } catch (const CLI::ArgumentMismatch& mismatch) {
+    // "--conns: 1 required TEXT missing" and relatives.
+    failure = mismatch.what();
+    const auto colon = failure.find(':');
+    if (colon != std::string::npos) failure = failure.substr(0, colon) + " needs a value";
+  } catch (const CLI::ParseError& error) {
+    failure = error.what();
+  }
+
+  const std::vector<std::string> rest = state_->app.remaining();
+  for (const std::string& word : rest) {
+    if (word.size() < 2 || word[0] != '-') continue;
+    const std::string flag = word.substr(0, word.find('='));
+    std::vector<std::string> known;
+    for (const Row& row : rows()) {
+      for (const std::string& name : row.long_names) known.push_back("--" + name);
+      for (const std::string& name : row.short_names) known.push_back("-" + name);
+    }
+    return Error(ErrorKind::kInvalid, "unknown flag " + flag).with_hint(did_you_mean(flag, known, help));
+  }
+  if (!failure.empty()) return Error(ErrorKind::kInvalid, failure).with_hint(help);
+  if (!rest.empty()) return Error(ErrorKind::kInvalid, "unexpected argument \"" + rest.front() + "\"").with_hint(usage);
+  return {};
+}
+
+}  // namespace netpoll::cli

@@ -1,0 +1,56 @@
+// Measurement: counts of a running process, or of a command from its exec to its exit. What `stat` is made of.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/interrupt.h"
+#include "cli/log.h"
+#include "cli/result/envelope.h"
+#include "netpoll/result.h"
+#include "probes/child.h"
+#include "probes/counts.h"
+
+namespace netpoll::cli {
+
+// What lies between two looks at the counts (stat -i).
+struct Interval {
+  std::chrono::nanoseconds start{0};  // since the measurement began
+  std::chrono::nanoseconds duration{0};
+  probes::Counts counts;
+};
+
+struct Measurement {
+  std::chrono::system_clock::time_point started_at;
+  std::chrono::nanoseconds duration{0};
+  std::vector<probes::rtproc::TargetInfo> targets;
+  ProbeInfo probe;
+  probes::Counts counts;  // of all targets together
+  std::vector<Interval> intervals;
+  bool target_ended = false;               // every target, before the time was up
+  std::optional<probes::ExitStatus> exit;  // of a command
+  std::optional<Error> exec_error;         // a command that could not be executed; nothing was counted
+};
+
+struct MeasurePlan {
+  probes::Backend backend = probes::Backend::kAuto;
+  bool follow_forks = false;
+  std::optional<std::chrono::nanoseconds> duration;  // nothing: until the target ends or somebody interrupts
+  std::optional<std::chrono::nanoseconds> interval;
+  std::function<void(const Interval&, probes::Backend)> on_interval;
+};
+
+// Attaches to every pid, counts, and leaves them as they were. An interrupt ends the measurement and is no error; nor
+// is a target that ends meanwhile.
+Result<Measurement> measure_processes(const std::vector<pid_t>& pids, const MeasurePlan& plan, Interrupt& interrupt,
+                                      Log& log);
+
+// Runs program, held until the probes are attached, and counts until it ends. After plan.duration, or an interrupt, it
+// is asked to end. A command that cannot be executed is reported in Measurement::exec_error.
+Result<Measurement> measure_program(const std::vector<std::string>& program, const MeasurePlan& plan,
+                                    Interrupt& interrupt, Log& log);
+
+}  // namespace netpoll::cli
