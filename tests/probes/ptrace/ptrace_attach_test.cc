@@ -1,0 +1,260 @@
+// Attaching to processes that already run, and leaving them.
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "probes/ptrace/proc_status.h"
+#include "tests/probes/ptrace/prey.h"
+
+namespace netpoll::test {
+namespace {
+
+using probes::make_ptrace_source;
+using probes::Syscall;
+using probes::Target;
+
+// Reads the counts until a thread of the target has made some calls under our eyes.
+bool counts_grow(probes::Source& source) {
+  const auto calls = [&] { return row_of(source.read().value(), Syscall::epoll_pwait).count; };
+  const std::uint64_t before = calls();
+  return eventually([&] { return calls() > before + 100; });
+}
+
+bool any_thread_traced(pid_t pid) {
+  for (const pid_t tid : probes::thread_ids(pid)) {
+    if (probes::status_number(tid, "TracerPid").value_or(0) != 0) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("everything after attaching is counted") {
+  for (const bool latency : {false, true}) {
+    auto source = make_ptrace_source({.latency = latency});
+    TalkingChild child({kTraced, "await-exec", kCalls, "polls", "io", "burst", "refused"});
+    REQUIRE(child.await_ready());
+    REQUIRE(source->attach({.pid = child.pid()}));
+    child.poke();
+    const Truth truth = parse_truth(child.rest());
+    wait_for_end(*source);
+    const auto counts = source->read();
+    REQUIRE(counts);
+    CHECK(differences(*counts, truth.counts) == kNoDifference);
+    CHECK(counts->lost == 0);
+    source->detach();
+    CHECK(differences(source->read().value(), truth.counts) == kNoDifference);
+  }
+}
+
+TEST_CASE("children of a running process are counted when forks are followed, and left alone otherwise") {
+  for (const bool follow : {false, true}) {
+    auto source = make_ptrace_source({});
+    TalkingChild child({kTraced, "await-exec", kCalls, "forks"});
+    REQUIRE(child.await_ready());
+    REQUIRE(source->attach({.pid = child.pid(), .follow_forks = follow}));
+    child.poke();
+    Truth truth = parse_truth(child.rest());
+    wait_for_end(*source);
+    if (!follow) truth = parse_truth(run_plainly({kCalls, "polls"}).value());
+    CHECK(differences(source->read().value(), truth.counts) == kNoDifference);
+  }
+}
+
+TEST_CASE("calls of the 32-bit interface of a running process are lost") {
+  auto source = make_ptrace_source({});
+  TalkingChild child({kTraced, "await-exec", kCalls, "compat"});
+  REQUIRE(child.await_ready());
+  REQUIRE(source->attach({.pid = child.pid()}));
+  child.poke();
+  const Truth truth = parse_truth(child.rest());
+  wait_for_end(*source);
+  CHECK(source->read().value().lost == truth.uncounted);
+}
+
+TEST_CASE("a call that has begun but not returned is counted once") {
+  auto source = make_ptrace_source({});
+  TalkingChild child({kTraced, "await-exec", kCalls, "hang"});
+  REQUIRE(child.await_ready());
+  REQUIRE(source->attach({.pid = child.pid()}));
+  child.poke();
+  REQUIRE(child.await_ready());
+  REQUIRE(eventually([&] { return row_of(source->read().value(), Syscall::epoll_pwait).count == 1; }));
+  REQUIRE(child.child().send(SIGKILL));
+  wait_for_end(*source);
+  const auto counts = source->read();
+  const auto& wait = row_of(counts.value(), Syscall::epoll_pwait);
+  CHECK(wait.count == 1);
+  CHECK(wait.errors.empty());
+}
+
+TEST_CASE("detaching from busy threads, again and again, leaves a process that works") {
+  TalkingChild child({kTraced, "hammer", "4"});
+  REQUIRE(child.await_ready());
+  for (int round = 0; round < 20; ++round) {
+    auto source = make_ptrace_source({});
+    REQUIRE(source->attach({.pid = child.pid()}));
+    REQUIRE(counts_grow(*source));
+    source->detach();
+    source->detach();
+    CHECK_FALSE(any_thread_traced(child.pid()));
+  }
+  child.poke();
+  const std::string output = child.rest();
+  CHECK(number_after(output, "wrong") == 0);
+  CHECK(child.child().wait(0).value()->success());
+}
+
+TEST_CASE("the affinity of one busy thread is as before when we leave") {
+  TalkingChild child({kTraced, "hammer", "1"});
+  REQUIRE(child.await_ready());
+  const auto affinities = [&] {
+    std::vector<int> counts;
+    for (const pid_t tid : probes::thread_ids(child.pid())) {
+      cpu_set_t cpus;
+      if (sched_getaffinity(tid, sizeof cpus, &cpus) == 0) counts.push_back(CPU_COUNT(&cpus));
+    }
+    return counts;
+  };
+  const std::vector<int> before = affinities();
+  for (int round = 0; round < 10; ++round) {
+    auto source = make_ptrace_source({});
+    REQUIRE(source->attach({.pid = child.pid()}));
+    REQUIRE(counts_grow(*source));
+    source.reset();
+    CHECK(affinities() == before);
+  }
+  child.poke();
+  CHECK(number_after(child.rest(), "wrong") == 0);
+}
+
+TEST_CASE("threads that come and go while we attach and detach are no obstacle") {
+  TalkingChild child({kTraced, "churn"});
+  REQUIRE(child.await_ready());
+  for (int round = 0; round < 20; ++round) {
+    auto source = make_ptrace_source({});
+    REQUIRE(source->attach({.pid = child.pid()}));
+    REQUIRE(counts_grow(*source));
+  }
+  child.poke();
+  const std::string output = child.rest();
+  CHECK(number_after(output, "wrong") == 0);
+  CHECK(child.child().wait(0).value()->success());
+}
+
+TEST_CASE("a stopped process stays stopped, and goes on when it is told to") {
+  TalkingChild child({kTraced, "await-exec", kCalls, "polls"});
+  REQUIRE(child.await_ready());
+  REQUIRE(child.child().send(SIGSTOP));
+  REQUIRE(eventually([&] { return state_of(child.pid()) == 'T'; }));
+  auto source = make_ptrace_source({});
+  REQUIRE(source->attach({.pid = child.pid()}));
+  child.poke();
+  CHECK(source->wait(50, -1).value());
+  CHECK((state_of(child.pid()) == 'T' || state_of(child.pid()) == 't'));
+
+  SECTION("while we are attached") {
+    REQUIRE(child.child().send(SIGCONT));
+    const Truth truth = parse_truth(child.rest());
+    wait_for_end(*source);
+    CHECK(differences(source->read().value(), truth.counts) == kNoDifference);
+  }
+  SECTION("after we have left") {
+    source->detach();
+    CHECK(eventually([&] { return state_of(child.pid()) == 'T'; }));
+    REQUIRE(child.child().send(SIGCONT));
+    CHECK(parse_truth(child.rest()).counts.ctl_add == 7);
+    CHECK(child.child().wait(0).value()->success());
+  }
+}
+
+TEST_CASE("stop and continue pass through to a traced process") {
+  TalkingChild child({kTraced, "hammer", "2"});
+  REQUIRE(child.await_ready());
+  auto source = make_ptrace_source({});
+  REQUIRE(source->attach({.pid = child.pid()}));
+  for (int round = 0; round < 5; ++round) {
+    REQUIRE(counts_grow(*source));
+    REQUIRE(child.child().send(SIGSTOP));
+    // No call is seen any more once all threads have stopped.
+    REQUIRE(eventually([&] {
+      const auto calls = [&] { return row_of(source->read().value(), Syscall::epoll_pwait).count; };
+      const std::uint64_t before = calls();
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      return calls() == before;
+    }));
+    REQUIRE(child.child().send(SIGCONT));
+  }
+  REQUIRE(counts_grow(*source));
+  child.poke();
+  CHECK(number_after(child.rest(), "wrong") == 0);
+}
+
+TEST_CASE("signals reach a traced process, those that end it too") {
+  TalkingChild child({kTraced, "hammer", "2"});
+  REQUIRE(child.await_ready());
+  auto source = make_ptrace_source({});
+  REQUIRE(source->attach({.pid = child.pid()}));
+  REQUIRE(counts_grow(*source));
+  REQUIRE(child.child().send(SIGTERM));
+  wait_for_end(*source);
+  CHECK(state_of(child.pid()) == '\0');
+}
+
+TEST_CASE("wait returns when the time is over or somebody wants to stop") {
+  TalkingChild child({kTraced, "hammer", "1"});
+  REQUIRE(child.await_ready());
+  auto source = make_ptrace_source({});
+  REQUIRE(source->attach({.pid = child.pid()}));
+  CHECK(source->wait(10, -1).value());
+  int pipe_fds[2];
+  REQUIRE(pipe(pipe_fds) == 0);
+  const Fd stop(pipe_fds[0]), say_stop(pipe_fds[1]);
+  REQUIRE(write(say_stop.get(), "x", 1) == 1);
+  CHECK(source->wait(-1, stop.get()).value());
+  REQUIRE(child.child().send(SIGKILL));
+  CHECK_FALSE(source->wait(20000, -1).value());
+}
+
+TEST_CASE("attaching to what cannot be traced says why") {
+  auto source = make_ptrace_source({});
+  auto child = probes::launch({.argv = {"/bin/true"}});
+  REQUIRE(child);
+  const pid_t gone = child->pid();
+  REQUIRE(child->resume());
+  REQUIRE(child->wait(-1));
+  auto missing = source->attach({.pid = gone});
+  REQUIRE_FALSE(missing);
+  CHECK(missing.error().is(ErrorKind::kNotFound));
+
+  auto self = source->attach({.pid = getpid()});
+  REQUIRE_FALSE(self);
+  CHECK(self.error().is(ErrorKind::kPermission));
+  CHECK(self.error().hint() == "a process cannot trace itself");
+
+  pid_t tid = 0;
+  std::thread([&] { tid = static_cast<pid_t>(::syscall(SYS_gettid)); }).join();
+  auto thread = source->attach({.pid = tid});
+  REQUIRE_FALSE(thread);
+  CHECK(thread.error().is(ErrorKind::kNotFound));
+
+  TalkingChild prey({kTraced, "hammer", "1"});
+  REQUIRE(prey.await_ready());
+  auto first = make_ptrace_source({});
+  REQUIRE(first->attach({.pid = prey.pid()}));
+  auto second = source->attach({.pid = prey.pid()});
+  REQUIRE_FALSE(second);
+  CHECK(second.error().is(ErrorKind::kPermission));
+  CHECK(second.error().hint().find("traces it already") != std::string::npos);
+  CHECK(counts_grow(*first));
+
+  auto unprepared = probes::launch({.argv = {"/bin/true"}});
+  REQUIRE(unprepared);
+  auto refused = source->attach({.pid = unprepared->pid(), .held = true});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().is(ErrorKind::kInvalid));
+}
+
+}  // namespace netpoll::test
