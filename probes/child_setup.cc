@@ -170,6 +170,9 @@ void run_child(ChildPlan& plan) {
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   // A parent that died before the prctl sends nothing any more; then we have a new parent by now.
   if (getppid() != plan.parent) fail(plan, SetupStep::kParentGone, 0);
+  // A tool that has changed its user or has file capabilities is not dumpable, and so would not be allowed to trace
+  // what it forked. Others still may not: the kernel compares users and capabilities as well (ptrace(2), access mode).
+  if (!plan.spec.seccomp_filter.empty()) prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
   if (plan.spec.own_group && setpgid(0, 0) != 0) fail(plan, SetupStep::kGroup, errno);
   if (int error = arrange_descriptors(plan)) fail(plan, SetupStep::kDescriptors, error);
   unblock_signals();
