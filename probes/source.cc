@@ -4,6 +4,7 @@
 
 #include "probes/bpf/ebpf_source.h"
 #include "probes/none_source.h"
+#include "probes/ptrace/ptrace_source.h"
 #include "probes/rtproc/self_source.h"
 
 namespace netpoll::probes {
@@ -34,11 +35,30 @@ std::optional<Backend> parse_backend(std::string_view name) {
   return std::nullopt;
 }
 
-Result<std::unique_ptr<Source>> make_source(Backend backend, const SourceOptions& options, std::vector<std::string>*) {
+namespace {
+
+Result<std::unique_ptr<Source>> make_best_source(const SourceOptions& options, std::vector<std::string>* why_not) {
+  auto ebpf = make_ebpf_source(options);
+  if (ebpf) return ebpf;
+  if (why_not != nullptr) {
+    const Error& error = ebpf.error();
+    why_not->push_back("ebpf: " + error.message() + (error.hint().empty() ? "" : " (" + error.hint() + ")"));
+  }
+  // Whether ptrace works depends on the target alone, and attach() says so.
+  return make_ptrace_source(options);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Source>> make_source(Backend backend, const SourceOptions& options,
+                                            std::vector<std::string>* why_not) {
   switch (backend) {
     case Backend::kAuto:
+      return make_best_source(options, why_not);
     case Backend::kEbpf:
       return make_ebpf_source(options);
+    case Backend::kPtrace:
+      return make_ptrace_source(options);
     case Backend::kSelf:
       return rtproc::make_self_source();
     case Backend::kNone:
