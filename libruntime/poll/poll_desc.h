@@ -28,7 +28,7 @@ inline constexpr std::uint64_t kPdWait = 2;
 // Bits of PollDesc::info, the summary that a waiter reads without the lock. The low three are in the debug ABI.
 enum : std::uint32_t {
   kInfoClosing = 1u << 0,
-  kInfoHangup = 1u << 1,    // RDHUP, HUP or ERR was seen: a short read no longer proves that the stream is drained
+  kInfoHangup = 1u << 1,    // RDHUP, HUP, ERR or PRI was seen: a short read no longer proves that the stream is drained
   kInfoForeign = 1u << 2,   // somebody else's epoll_ctl touched this registration
   kInfoEventErr = 1u << 3,  // the last event was ERR alone
   kInfoReadExpired = 1u << 4,

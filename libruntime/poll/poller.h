@@ -18,7 +18,7 @@ inline constexpr std::uint32_t kWriteBit = 2;  // 1 << Mode::kWrite
 struct Event {
   std::uint64_t data = 0;   // what open() was given
   std::uint32_t modes = 0;  // kReadBit | kWriteBit
-  bool hangup = false;      // the peer closed or reset; readiness edges may have been merged with this one
+  bool hangup = false;      // the peer closed or reset, or sent urgent data; edges may have been merged with this one
   bool error_only = false;  // an error and nothing else
 };
 

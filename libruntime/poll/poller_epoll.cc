@@ -78,7 +78,7 @@ class EpollPoller final : public Poller {
       event.modes = 0;
       if ((bits & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) event.modes |= kReadBit;
       if ((bits & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) event.modes |= kWriteBit;
-      event.hangup = (bits & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+      event.hangup = (bits & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0;
       event.error_only = bits == EPOLLERR;
     }
     return used;
@@ -97,7 +97,8 @@ class EpollPoller final : public Poller {
   std::uint32_t initial_events() const {
     switch (trigger_) {
       case Trigger::kEdge:
-        return EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+        // PRI: a read stops at urgent data, so there too a short read leaves something behind (tcp(7), MSG_OOB).
+        return EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
       case Trigger::kOneshot:
         return EPOLLONESHOT;
       case Trigger::kLevel:
