@@ -2,16 +2,19 @@
 // listens, says so, and returns or goes on serving; goroutines that are left when the run ends are cancelled.
 //
 // What the plainest of them, echo, costs in system calls is exact, and tests/cli/workload/counts_test.cc holds it. With
-// C connections and N messages that fit the buffer, one P, and a load that connects first:
-//   read                 N + C + 1   each message, each end of stream; 1: the main thread is told to print "listening"
-//   write                N + 3       each answer; 3: that message, "listening" and "result"
+// C connections, N messages smaller than the buffer, and a load that connects first, in every poll mode:
+//   sendto               N           each answer
+//   recvfrom             N + C       each message, each end of stream; none ends in EAGAIN (level, when several
+//                        threads poll: now and then one, for an event that two of them saw)
 //   epoll_create1        1
 //   epoll_ctl add        C + 2       each connection, the listener, the poller's own wake-up descriptor
 //   epoll_ctl del        0           close(2) takes the registration away
-//   epoll_ctl mod        edge: 0; oneshot and level: one per wait, which for a connection is N + 1 in all connections'
-//                        sum plus those of the listener
-//   accept4              C answers, and one EAGAIN each time the queue was found empty (timing)
-//   epoll_wait and kin   timing; one connection: one per message, at 64 connections 0.02 to 0.2 per message
+//   epoll_ctl mod        edge: 0
+//                        oneshot: N + C + 1 + A, each wait of a connection or the listener arms
+//                        level: each wait arms and each event disarms, at most twice that
+//   accept4              C + A       A: how often the queue was found empty, which is timing
+//   epoll_wait and kin   timing; one connection: one per message, 64 connections: 0.02 to 0.2 per message
+//   read, write, futex   a handful, for the pipes to the CLI and the start and end of threads
 #pragma once
 
 #include "cli/workload/serve/server.h"

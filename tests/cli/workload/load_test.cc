@@ -1,36 +1,23 @@
 // The load generator against right and wrong servers, all in this process.
-#include <poll.h>
 #include <unistd.h>
 
 #include <chrono>
-#include <cstring>
-#include <optional>
 #include <string>
-#include <thread>
-#include <vector>
 
-#include "cli/workload/args.h"
 #include "cli/workload/load/endpoint.h"
-#include "cli/workload/protocol.h"
 #include "cli/workload/workload.h"
+#include "tests/cli/workload/child_thread.h"
 #include "tests/cli/workload/prey_server.h"
 #include "tests/support/catch.h"
 
 using namespace netpoll::workload;
 using namespace std::chrono_literals;
+using netpoll::test::ChildThread;
 using netpoll::test::Prey;
 using netpoll::test::PreyServer;
+using netpoll::test::Said;
 
 namespace {
-
-// What a load said, and how it ended.
-struct Said {
-  int exit_status = -1;
-  std::optional<std::uint64_t> connected;
-  std::vector<Progress> progress;
-  std::optional<LoadResult> result;
-  std::optional<Failure> failure;
-};
 
 Request request(const std::string& workload, std::uint64_t conns, std::uint64_t ops) {
   Request r;
@@ -40,51 +27,14 @@ Request request(const std::string& workload, std::uint64_t conns, std::uint64_t 
   return r;
 }
 
-// Runs __load on a thread, reads what it says. stop_after: closes the control pipe after the first progress line.
+// Runs a load to its end; stop_after_progress: stops it after the first progress line.
 Said run_load(const Request& request, const std::string& address, std::chrono::nanoseconds patience = 10s,
               bool stop_after_progress = false) {
   auto plan = make_plan(request);
   REQUIRE(plan.has_value());
-  auto link = make_link();
-  REQUIRE(link.has_value());
-  ChildArgs child{.plan = *plan,
-                  .addresses = {address},
-                  .server_pid = getpid(),
-                  .control_fd = link->child_control.get(),
-                  .report_fd = link->child_report.get(),
-                  .patience = patience};
-  std::vector<std::string> args = to_args(child);
-  Said said;
-  std::thread load([&] {
-    std::vector<char*> pointers;
-    for (std::string& arg : args) pointers.push_back(arg.data());
-    said.exit_status = load_main(pointers);
-    link->child_report.reset();
-  });
-  LineReader reader(link->report.get());
-  bool malformed = false;
-  while (!reader.at_end()) {
-    pollfd polled{link->report.get(), POLLIN, 0};
-    poll(&polled, 1, -1);
-    auto lines = reader.read();
-    if (!lines) break;
-    for (const std::string& line : *lines) {
-      auto message = parse_load_line(line);
-      if (!message || !message->has_value()) {
-        malformed = true;
-        continue;
-      }
-      if (auto* c = std::get_if<Connected>(&**message)) said.connected = c->connections;
-      if (auto* p = std::get_if<Progress>(&**message)) {
-        said.progress.push_back(*p);
-        if (stop_after_progress) link->control.reset();
-      }
-      if (auto* r = std::get_if<LoadResult>(&**message)) said.result = *r;
-      if (auto* f = std::get_if<Failure>(&**message)) said.failure = *f;
-    }
-  }
-  load.join();
-  REQUIRE_FALSE(malformed);
+  ChildThread load(load_main, {.plan = *plan, .addresses = {address}, .server_pid = getpid(), .patience = patience});
+  Said said = listen_to_load(load, stop_after_progress);
+  REQUIRE(said.malformed == 0);
   return said;
 }
 
