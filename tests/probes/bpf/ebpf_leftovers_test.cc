@@ -1,0 +1,132 @@
+// What stays behind when the tool goes: nothing, however it goes.
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <chrono>
+#include <fstream>
+#include <set>
+#include <thread>
+
+#include "tests/probes/bpf/ebpf_or_skip.h"
+#include "tests/probes/talking_child.h"
+
+namespace netpoll::test {
+namespace {
+
+constexpr const char* kTracepoints = NETPOLL_KNOWN_TRACEPOINTS;
+
+struct Objects {
+  std::set<std::uint32_t> programs, maps, links;
+  bool empty() const { return programs.empty() && maps.empty() && links.empty(); }
+};
+
+// The BPF objects that pid holds descriptors of.
+Objects objects_of(pid_t pid) {
+  Objects found;
+  const std::string folder = "/proc/" + std::to_string(pid) + "/fdinfo";
+  DIR* directory = ::opendir(folder.c_str());
+  if (directory == nullptr) return found;
+  while (const dirent* entry = ::readdir(directory)) {
+    std::ifstream lines(folder + "/" + entry->d_name);
+    bool is_link = false;
+    std::uint32_t program = 0;
+    for (std::string key; lines >> key;) {
+      std::uint32_t id = 0;
+      if (key == "prog_id:" && lines >> id) program = id;
+      if (key == "map_id:" && lines >> id) found.maps.insert(id);
+      if (key == "link_id:" && lines >> id) {
+        found.links.insert(id);
+        is_link = true;
+      }
+    }
+    if (program != 0 && !is_link) found.programs.insert(program);
+  }
+  ::closedir(directory);
+  return found;
+}
+
+// Those that the kernel still knows.
+Objects survivors(const Objects& objects) {
+  Objects alive;
+  const auto keep = [](const std::set<std::uint32_t>& ids, std::set<std::uint32_t>& into, auto open) {
+    for (const std::uint32_t id : ids) {
+      const Fd fd(open(id));
+      if (fd.valid()) into.insert(id);
+    }
+  };
+  keep(objects.programs, alive.programs, bpf_prog_get_fd_by_id);
+  keep(objects.maps, alive.maps, bpf_map_get_fd_by_id);
+  keep(objects.links, alive.links, bpf_link_get_fd_by_id);
+  return alive;
+}
+
+// The kernel frees them after a grace period.
+bool all_gone(const Objects& objects) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (std::chrono::steady_clock::now() < deadline) {
+    if (survivors(objects).empty()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("a source that is destroyed leaves no program, map or link") {
+  auto source = ebpf_or_skip();
+  if (!source) return;
+  TalkingChild child({kTracepoints, "await"});
+  REQUIRE(child.await_ready());
+  REQUIRE(source->attach({.pid = child.pid()}));
+  const Objects objects = objects_of(::getpid());
+  CHECK(objects.programs.size() >= 5);
+  CHECK(objects.links.size() >= 4);
+  CHECK(survivors(objects).programs == objects.programs);
+  source.reset();
+  CHECK(all_gone(objects));
+  child.poke();
+  child.rest();
+}
+
+TEST_CASE("a source whose attach failed leaves no link") {
+  auto source = ebpf_or_skip();
+  if (!source) return;
+  CHECK_FALSE(source->attach({.pid = -5}));
+  CHECK(objects_of(::getpid()).links.empty());
+}
+
+TEST_CASE("a tool that is killed leaves no program, map or link, and its target runs on undisturbed") {
+  {
+    auto source = ebpf_or_skip();
+    if (!source) return;
+  }
+  TalkingChild child({kTracepoints, "await", "park=10"});
+  REQUIRE(child.await_ready());
+  int ready[2];
+  REQUIRE(::pipe(ready) == 0);
+  const pid_t tool = ::fork();
+  if (tool == 0) {
+    auto source = probes::make_ebpf_source({});
+    const bool attached = source && (*source)->attach({.pid = child.pid()}).has_value();
+    if (::write(ready[1], attached ? "y" : "n", 1) == 1) ::pause();
+    ::_exit(1);
+  }
+  ::close(ready[1]);
+  char answer = 0;
+  CHECK(::read(ready[0], &answer, 1) == 1);
+  CHECK(answer == 'y');
+  const Objects objects = objects_of(tool);
+  CHECK(objects.programs.size() >= 5);
+  CHECK(objects.links.size() >= 4);
+  ::kill(tool, SIGKILL);
+  ::waitpid(tool, nullptr, 0);
+  ::close(ready[0]);
+  CHECK(all_gone(objects));
+  child.poke();
+  CHECK(child.rest().find("tracepoint park 0 10") != std::string::npos);
+}
+
+}  // namespace netpoll::test

@@ -1,0 +1,23 @@
+// What tests/testprogs/known_calls says that it did, and how a measurement differs from it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "probes/counts.h"
+
+namespace netpoll::test {
+
+struct Truth {
+  probes::Counts counts;        // count, errors, ctl and waits
+  std::uint64_t uncounted = 0;  // calls that cannot be named, and so must show up as lost
+};
+
+// Parses the program's output; the books of several processes are added up. Lines that it does not know are skipped.
+Truth parse_truth(const std::string& output);
+
+// One line per figure that differs: "read EAGAIN: 16, not 17". Times, tracepoints and losses are not compared.
+std::vector<std::string> differences(const probes::Counts& measured, const probes::Counts& expected);
+
+}  // namespace netpoll::test

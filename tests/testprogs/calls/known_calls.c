@@ -1,0 +1,432 @@
+/*
+ * known_calls: makes system calls of syscalls.def in known numbers and prints them, for tests of the probes.
+ *
+ *   known_calls SCENARIO...     runs the scenarios in order, then prints the truth and exits with 0
+ *
+ * It is linked statically and makes every call by itself, so that neither the dynamic loader nor stdio adds any. Each
+ * call goes through call(), which keeps the books; what is printed at the end contains the print itself:
+ *
+ *   call NAME COUNT
+ *   error NAME ERRNO COUNT
+ *   ctl ADD MOD DEL
+ *   wait NAME EVENTS EMPTY TIMEOUTS
+ *   uncounted COUNT           calls of the 32-bit interface, which no probe can name
+ *
+ * Threads and forked children add to the same books. A child that executes a program prints books of its own.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/futex.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef SYS_epoll_wait
+#define SYS_epoll_wait -1
+#endif
+#ifndef SYS_epoll_create
+#define SYS_epoll_create -1
+#endif
+#ifndef SYS_epoll_pwait2
+#define SYS_epoll_pwait2 -1
+#endif
+#ifndef SYS_accept
+#define SYS_accept -1
+#endif
+
+enum row {
+#define NETPOLL_SYSCALL(name, class_) ROW_##name,
+#include "probes/syscalls.def"
+#undef NETPOLL_SYSCALL
+  ROWS
+};
+static const char* const names[] = {
+#define NETPOLL_SYSCALL(name, class_) #name,
+#include "probes/syscalls.def"
+#undef NETPOLL_SYSCALL
+};
+static const long numbers[] = {
+#define NETPOLL_SYSCALL(name, class_) SYS_##name,
+#include "probes/syscalls.def"
+#undef NETPOLL_SYSCALL
+};
+
+/* Shared with forked children. */
+#define ERRNOS 600
+struct books {
+  long count[ROWS];
+  long errors[ROWS][ERRNOS];
+  long add, mod, del;
+  long events[3], empty[3], timeouts[3];
+  long uncounted;
+};
+static struct books* books;
+
+static void add(long* what, long n) { __atomic_fetch_add(what, n, __ATOMIC_RELAXED); }
+
+/* Returns what the kernel does: -errno for failure. -ENOSYS, uncounted, where this architecture has no such call. */
+static long call(enum row row, long a, long b, long c, long d, long e, long f) {
+  if (numbers[row] < 0) return -ENOSYS;
+  add(&books->count[row], 1);
+  long result = syscall(numbers[row], a, b, c, d, e, f);
+  if (result == -1) {
+    result = -errno;
+    add(&books->errors[row][-result], 1);
+  }
+  return result;
+}
+#define CALL6(row, a, b, c, d, e, f, ...) \
+  call(ROW_##row, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+#define CALL(...) CALL6(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
+
+static void fail(const char* what) {
+  syscall(SYS_write, 2, what, strlen(what));
+  syscall(SYS_write, 2, "\n", 1);
+  syscall(SYS_exit_group, 99);
+}
+static void must(int ok, const char* what) {
+  if (!ok) fail(what);
+}
+
+static void control(int epfd, int op, int fd, unsigned events, long expected) {
+  struct epoll_event event = {.events = events};
+  long result = CALL(epoll_ctl, epfd, op, fd, &event);
+  must(result == expected, "epoll_ctl");
+  add(op == EPOLL_CTL_ADD ? &books->add : op == EPOLL_CTL_MOD ? &books->mod : &books->del, 1);
+}
+
+/* timeout_ms as for epoll_wait; each of the three calls gets the same wait. */
+static void wait_for(int row, int epfd, int timeout_ms, long expected) {
+  struct epoll_event events[8];
+  long result = 0;
+  if (row == ROW_epoll_pwait2) {
+    struct timespec timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
+    result = CALL(epoll_pwait2, epfd, events, 8, timeout_ms < 0 ? NULL : &timeout, NULL, 8);
+  } else {
+    result = call(row, epfd, (long)events, 8, timeout_ms, 0, 8);
+  }
+  if (result == -ENOSYS) return;
+  must(result == expected, "epoll wait");
+  if (result > 0) add(&books->events[row], result);
+  if (result == 0) add(&books->empty[row], 1);
+  if (result == 0 && timeout_ms > 0) add(&books->timeouts[row], 1);
+}
+
+/* epoll_ctl of each kind, with errors; per wait call three that return 2 events, four empty looks, two timeouts. */
+static void polls(void) {
+  long epfd = CALL(epoll_create1, EPOLL_CLOEXEC);
+  must(epfd >= 0, "epoll_create1");
+  long old = CALL(epoll_create, 1);
+  if (old >= 0) must(CALL(close, old) == 0, "close");
+  int pipes[2][2];
+  must(pipe(pipes[0]) == 0 && pipe(pipes[1]) == 0, "pipe");
+
+  control(epfd, EPOLL_CTL_ADD, pipes[0][0], EPOLLIN, 0);
+  control(epfd, EPOLL_CTL_ADD, pipes[1][0], EPOLLIN, 0);
+  control(epfd, EPOLL_CTL_ADD, pipes[1][0], EPOLLIN, -EEXIST);
+  control(epfd, EPOLL_CTL_MOD, pipes[0][1], EPOLLIN, -ENOENT);
+  control(epfd, EPOLL_CTL_DEL, 1000000, EPOLLIN, -EBADF);
+  for (int row = ROW_epoll_wait; row <= ROW_epoll_pwait2; ++row) {
+    for (int i = 0; i < 4; ++i) wait_for(row, epfd, 0, 0);
+    for (int i = 0; i < 2; ++i) wait_for(row, epfd, 1, 0);
+  }
+  for (int i = 0; i < 2; ++i) must(CALL(write, pipes[i][1], "x", 1) == 1, "write");
+  for (int row = ROW_epoll_wait; row <= ROW_epoll_pwait2; ++row) {
+    wait_for(row, epfd, 0, 2);
+    wait_for(row, epfd, 1000, 2);
+    wait_for(row, epfd, -1, 2);
+  }
+  for (int i = 0; i < 4; ++i) control(epfd, EPOLL_CTL_MOD, pipes[0][0], EPOLLIN | EPOLLET, 0);
+  for (int i = 0; i < 4; ++i) {
+    control(epfd, EPOLL_CTL_DEL, pipes[1][0], 0, 0);
+    control(epfd, EPOLL_CTL_ADD, pipes[1][0], EPOLLIN, 0);
+  }
+  control(epfd, EPOLL_CTL_DEL, pipes[0][0], 0, 0);
+  long wrong = CALL(epoll_wait, pipes[0][0], &pipes, 1, 0);
+  must(wrong == -EINVAL || wrong == -ENOSYS, "epoll_wait on a pipe");
+  for (int i = 0; i < 2; ++i) {
+    for (int side = 0; side < 2; ++side) must(CALL(close, pipes[i][side]) == 0, "close");
+  }
+  must(CALL(close, epfd) == 0, "close");
+}
+
+/* Every other call of the table, in different numbers, with EAGAIN and other errors among them. */
+static void io(void) {
+  int fds[2], sockets[2];
+  char buffer[64];
+  struct iovec vec = {buffer, sizeof(buffer)}, word = {"0123456789", 10};
+  must(pipe2(fds, O_NONBLOCK) == 0, "pipe2");
+  for (int i = 0; i < 17; ++i) must(CALL(read, fds[0], buffer, sizeof(buffer)) == -EAGAIN, "read EAGAIN");
+  for (int i = 0; i < 3; ++i) {
+    must(CALL(write, fds[1], "0123456789", 10) == 10, "write");
+    must(CALL(read, fds[0], buffer, sizeof(buffer)) == 10, "read");
+  }
+  for (int i = 0; i < 2; ++i) {
+    must(CALL(writev, fds[1], &word, 1) == 10, "writev");
+    must(CALL(readv, fds[0], &vec, 1) == 10, "readv");
+  }
+  must(CALL(readv, fds[0], &vec, 1) == -EAGAIN, "readv EAGAIN");
+  for (int i = 0; i < 2; ++i) must(CALL(close, fds[i]) == 0, "close");
+  for (int i = 0; i < 5; ++i) must(CALL(close, 1000000) == -EBADF, "close EBADF");
+  must(CALL(write, 1000000, "x", 1) == -EBADF, "write EBADF");
+
+  must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sockets) == 0, "socketpair");
+  struct msghdr out = {.msg_iov = &word, .msg_iovlen = 1}, in = {.msg_iov = &vec, .msg_iovlen = 1};
+  for (int i = 0; i < 6; ++i) {
+    must(CALL(sendto, sockets[0], "0123456789", 10, 0, NULL, 0) == 10, "sendto");
+    must(CALL(recvfrom, sockets[1], buffer, sizeof(buffer), 0, NULL, NULL) == 10, "recvfrom");
+  }
+  must(CALL(recvfrom, sockets[1], buffer, sizeof(buffer), 0, NULL, NULL) == -EAGAIN, "recvfrom EAGAIN");
+  for (int i = 0; i < 4; ++i) {
+    must(CALL(sendmsg, sockets[0], &out, 0) == 10, "sendmsg");
+    must(CALL(recvmsg, sockets[1], &in, 0) == 10, "recvmsg");
+  }
+  for (int i = 0; i < 8; ++i) must(CALL(recvmsg, sockets[1], &in, 0) == -EAGAIN, "recvmsg EAGAIN");
+  for (int i = 0; i < 2; ++i) must(CALL(close, sockets[i]) == 0, "close");
+
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  const socklen_t automatic = sizeof(address.sun_family);
+  int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), client = socket(AF_UNIX, SOCK_STREAM, 0);
+  must(bind(listener, (struct sockaddr*)&address, automatic) == 0, "bind");
+  socklen_t length = sizeof(address);
+  must(getsockname(listener, (struct sockaddr*)&address, &length) == 0, "getsockname");
+  for (int i = 0; i < 2; ++i) must(CALL(connect, client, &address, length) == -ECONNREFUSED, "connect refused");
+  must(listen(listener, 4) == 0, "listen");
+  for (int i = 0; i < 9; ++i) must(CALL(accept4, listener, NULL, NULL, 0) == -EAGAIN, "accept4 EAGAIN");
+  if (SYS_accept >= 0) must(CALL(accept, listener, NULL, NULL) == -EAGAIN, "accept EAGAIN");
+  must(CALL(connect, client, &address, length) == 0, "connect");
+  long served = CALL(accept4, listener, NULL, NULL, SOCK_CLOEXEC);
+  must(served >= 0, "accept4");
+  must(CALL(close, served) == 0 && CALL(close, client) == 0 && CALL(close, listener) == 0, "close");
+
+  int word32 = 1;
+  for (int i = 0; i < 3; ++i) must(CALL(futex, &word32, FUTEX_WAIT_PRIVATE, 2, NULL) == -EAGAIN, "futex EAGAIN");
+  must(CALL(futex, &word32, FUTEX_WAKE_PRIVATE, 1) == 0, "futex wake");
+  struct timespec moment = {0, 1000};
+  for (int i = 0; i < 2; ++i) must(CALL(nanosleep, &moment, NULL) == 0, "nanosleep");
+  for (int i = 0; i < 3; ++i) must(CALL(clock_nanosleep, CLOCK_MONOTONIC, 0, &moment, NULL) == 0, "clock_nanosleep");
+  struct timespec never = {0, 2000000000};
+  must(CALL(nanosleep, &never, NULL) == -EINVAL, "nanosleep EINVAL");
+}
+
+/* 2,000 reads, each of which ends in EAGAIN, and 2,000 looks into an empty epoll: a burst without a pause. */
+static void burst(void) {
+  int fds[2];
+  char byte;
+  must(pipe2(fds, O_NONBLOCK) == 0, "pipe2");
+  long epfd = CALL(epoll_create1, 0);
+  for (int i = 0; i < 2000; ++i) {
+    must(CALL(read, fds[0], &byte, 1) == -EAGAIN, "read EAGAIN");
+    wait_for(ROW_epoll_pwait, epfd, 0, 0);
+  }
+  must(CALL(close, epfd) == 0 && CALL(close, fds[0]) == 0 && CALL(close, fds[1]) == 0, "close");
+}
+
+static void* busy_thread(void* done) {
+  for (int i = 0; i < 3; ++i) {
+    polls();
+    io();
+  }
+  burst();
+  add(done, 1);
+  return NULL;
+}
+
+static void* short_thread(void* done) {
+  io();
+  add(done, 1);
+  return NULL;
+}
+
+/* 8 threads at once, then 64 one after the other. Joining would make futex calls in numbers that depend on timing. */
+static void threads(void) {
+  long done = 0;
+  pthread_attr_t detached;
+  pthread_t thread;
+  pthread_attr_init(&detached);
+  pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+  pthread_attr_setstacksize(&detached, 64 * 1024);
+  for (int i = 0; i < 8; ++i) must(pthread_create(&thread, &detached, busy_thread, &done) == 0, "pthread_create");
+  while (__atomic_load_n(&done, __ATOMIC_ACQUIRE) < 8) sched_yield();
+  for (int i = 0; i < 64; ++i) {
+    must(pthread_create(&thread, &detached, short_thread, &done) == 0, "pthread_create");
+    while (__atomic_load_n(&done, __ATOMIC_ACQUIRE) < 9 + i) sched_yield();
+  }
+}
+
+static pid_t fork_plain(void) { return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0); }
+
+static void reap(pid_t child) {
+  int status = 0;
+  must(waitpid(child, &status, 0) == child && status == 0, "child failed");
+}
+
+/* 6 children with a grandchild each. */
+static void forks(void) {
+  pid_t children[6];
+  for (int i = 0; i < 6; ++i) {
+    children[i] = fork_plain();
+    if (children[i] != 0) continue;
+    polls();
+    pid_t grandchild = fork_plain();
+    if (grandchild == 0) {
+      io();
+      syscall(SYS_exit_group, 0);
+    }
+    reap(grandchild);
+    io();
+    syscall(SYS_exit_group, 0);
+  }
+  polls();
+  for (int i = 0; i < 6; ++i) reap(children[i]);
+}
+
+/* A child that runs another image of this program. */
+static void execs(void) {
+  pid_t child = fork_plain();
+  if (child == 0) {
+    char* argv[] = {"known_calls", "polls", "io", NULL};
+    execv("/proc/self/exe", argv);
+    syscall(SYS_exit_group, 98);
+  }
+  reap(child);
+}
+
+static int signal_pipe[2];
+static void on_alarm(int signal) {
+  (void)signal;
+  must(CALL(write, signal_pipe[1], "x", 1) == 1, "write");
+}
+
+/* A read that a signal interrupts and the kernel restarts: two calls, the first of which ends in ERESTARTSYS. */
+static void restart(void) {
+  struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
+  struct itimerval soon = {.it_value = {0, 50000}};
+  char byte;
+  must(pipe(signal_pipe) == 0 && sigaction(SIGALRM, &action, NULL) == 0, "sigaction");
+  must(setitimer(ITIMER_REAL, &soon, NULL) == 0, "setitimer");
+  must(CALL(read, signal_pipe[0], &byte, 1) == 1, "read");
+  add(&books->count[ROW_read], 1);
+  add(&books->errors[ROW_read][512], 1);
+  for (int i = 0; i < 2; ++i) must(CALL(close, signal_pipe[i]) == 0, "close");
+}
+
+/* 3 connects that seccomp refuses, before the kernel looks at them. */
+static void refused(void) {
+  struct sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_connect, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
+  must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0,
+       "seccomp");
+  for (int i = 0; i < 3; ++i) must(CALL(connect, 0, NULL, 0) == -EPERM, "connect EPERM");
+}
+
+/* 5 calls of the 32-bit interface by a 64-bit program: read, whose number there means close in the 64-bit table. */
+static void compat(void) {
+#ifdef __x86_64__
+  for (int i = 0; i < 5; ++i) {
+    long result;
+    __asm__ volatile("int $0x80" : "=a"(result) : "a"(3), "b"(-1), "c"(0), "d"(0) : "memory", "r8", "r9", "r10", "r11");
+    must(result == -EBADF, "int80 read");
+    add(&books->uncounted, 1);
+  }
+#endif
+}
+
+/* Prints "ready", then sleeps in epoll_wait until a byte arrives on standard input; reads it, and goes on. */
+static void await(void) {
+  struct epoll_event event = {.events = EPOLLIN};
+  char byte;
+  long epfd = epoll_create1(0);
+  must(epoll_ctl((int)epfd, EPOLL_CTL_ADD, 0, &event) == 0, "epoll_ctl stdin");
+  must(write(1, "ready\n", 6) == 6, "write");
+  must(epoll_wait((int)epfd, &event, 1, -1) == 1, "epoll_wait stdin");
+  must(CALL(read, 0, &byte, 1) == 1, "read stdin");
+  must(CALL(close, epfd) == 0, "close");
+}
+
+/* Sleeps in epoll_pwait for ever, in a call that never returns; a test kills the process. */
+static void hang(void) {
+  struct epoll_event event;
+  long epfd = CALL(epoll_create1, 0);
+  must(write(1, "ready\n", 6) == 6, "write");
+  CALL(epoll_pwait, epfd, &event, 1, -1, NULL, 8);
+}
+
+static char text[64 * 1024];
+static size_t used;
+static void put(const char* word) {
+  const size_t length = strlen(word);
+  must(used + length < sizeof(text), "too much truth");
+  memcpy(text + used, word, length);
+  used += length;
+}
+static void put_number(long number) {
+  char digits[24] = "", *at = digits + sizeof(digits) - 1;
+  do *--at = (char)('0' + number % 10);
+  while ((number /= 10) > 0);
+  put(" ");
+  put(at);
+}
+
+static void print_truth(void) {
+  add(&books->count[ROW_write], 1);
+  for (int row = 0; row < ROWS; ++row) {
+    if (books->count[row] == 0) continue;
+    put("call "), put(names[row]), put_number(books->count[row]), put("\n");
+    for (int error = 0; error < ERRNOS; ++error) {
+      if (books->errors[row][error] == 0) continue;
+      put("error "), put(names[row]), put_number(error), put_number(books->errors[row][error]), put("\n");
+    }
+  }
+  put("ctl"), put_number(books->add), put_number(books->mod), put_number(books->del), put("\n");
+  for (int row = 0; row < 3; ++row) {
+    put("wait "), put(names[row]), put_number(books->events[row]), put_number(books->empty[row]);
+    put_number(books->timeouts[row]), put("\n");
+  }
+  put("uncounted"), put_number(books->uncounted), put("\n");
+  must(syscall(SYS_write, 1, text, used) == (long)used, "write truth");
+}
+
+static const struct {
+  const char* name;
+  void (*run)(void);
+} scenarios[] = {
+    {"polls", polls},   {"io", io},       {"burst", burst},     {"threads", threads},
+    {"forks", forks},   {"execs", execs}, {"restart", restart}, {"refused", refused},
+    {"compat", compat}, {"await", await}, {"hang", hang},
+};
+
+int main(int argc, char** argv) {
+  books = mmap(NULL, sizeof(*books), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  must(books != MAP_FAILED, "mmap");
+  for (int i = 1; i < argc; ++i) {
+    size_t k = 0;
+    while (k < sizeof(scenarios) / sizeof(scenarios[0]) && strcmp(scenarios[k].name, argv[i]) != 0) ++k;
+    must(k < sizeof(scenarios) / sizeof(scenarios[0]), "unknown scenario");
+    scenarios[k].run();
+  }
+  print_truth();
+  syscall(SYS_exit_group, 0);
+}
