@@ -1,0 +1,107 @@
+#include "libruntime/context/context.h"
+
+#include <cfenv>
+#include <cstdint>
+#include <vector>
+
+#include "libruntime/context/stack.h"
+#include "tests/support/catch.h"
+
+namespace netpoll::context {
+namespace {
+
+// Two flows, the test's own and one on a stack of the slab, which hand over to each other.
+struct PingPong {
+  Context here;
+  Context there;
+  std::vector<int> trace;
+  bool aligned = false;
+  int rounding_seen = -1;
+
+  void run_there(void (*body)(PingPong&)) {
+    body_ = body;
+    slab_ = StackSlab::map(1, 64 * 1024);
+    REQUIRE(slab_.valid());
+    REQUIRE(slab_.protect(0) == 0);
+    stack = slab_.at(0);
+    const auto size = static_cast<std::size_t>(static_cast<char*>(stack.hi) - static_cast<char*>(stack.lo));
+    fiber_adopt_thread(here.fiber, nullptr, 0);
+    fiber_create(there.fiber, stack.lo, size);
+    context_init(there, stack.lo, stack.hi, &PingPong::entry, this);
+  }
+  ~PingPong() {
+    fiber_destroy(there.fiber);
+    slab_.unmap();
+  }
+
+  Stack stack;
+
+ private:
+  static void entry(void* arg) {
+    fiber_first_entry();
+    auto& self = *static_cast<PingPong*>(arg);
+    self.body_(self);
+    context_leave(self.there, self.here);
+  }
+
+  void (*body_)(PingPong&) = nullptr;
+  StackSlab slab_;
+};
+
+TEST_CASE("a switch continues where the other flow left off") {
+  PingPong flows;
+  flows.run_there([](PingPong& f) {
+    alignas(16) char probe[16];
+    f.aligned = reinterpret_cast<std::uintptr_t>(probe) % 16 == 0;
+    for (int i = 0; i < 3; ++i) {
+      f.trace.push_back(i * 2 + 1);
+      context_switch(f.there, f.here);
+    }
+  });
+  for (int i = 0; i < 3; ++i) {
+    flows.trace.push_back(i * 2);
+    context_switch(flows.here, flows.there);
+  }
+  context_switch(flows.here, flows.there);
+  CHECK(flows.trace == std::vector<int>{0, 1, 2, 3, 4, 5});
+  CHECK(flows.aligned);
+}
+
+TEST_CASE("the floating-point rounding mode belongs to the flow, not to the thread") {
+  PingPong flows;
+  flows.run_there([](PingPong& f) {
+    std::fesetround(FE_UPWARD);
+    context_switch(f.there, f.here);
+    f.rounding_seen = std::fegetround();
+  });
+  context_switch(flows.here, flows.there);
+  CHECK(std::fegetround() == FE_TONEAREST);
+  context_switch(flows.here, flows.there);
+  CHECK(flows.rounding_seen == FE_UPWARD);
+  CHECK(std::fegetround() == FE_TONEAREST);
+}
+
+TEST_CASE("stacks of a slab lie apart by their guards and keep their size") {
+  StackSlab slab = StackSlab::map(4, 10'000);
+  REQUIRE(slab.valid());
+  for (std::size_t i = 0; i < 4; ++i) {
+    const Stack stack = slab.at(i);
+    const auto size = static_cast<std::size_t>(static_cast<char*>(stack.hi) - static_cast<char*>(stack.lo));
+    CHECK(size >= 10'000);
+    CHECK(size % page_size() == 0);
+    CHECK(slab.protect(i) == 0);
+    if (i > 0) {
+      CHECK(static_cast<char*>(stack.lo) - static_cast<char*>(slab.at(i - 1).hi) ==
+            static_cast<std::ptrdiff_t>(kGuardSize));
+    }
+    static_cast<char*>(stack.lo)[0] = 1;
+    static_cast<char*>(stack.hi)[-1] = 1;
+    stack_trim(stack);
+    CHECK(static_cast<char*>(stack.hi)[-1] == 1);  // the top page stays
+    CHECK(static_cast<char*>(stack.lo)[0] == 0);   // the rest went back to the kernel
+  }
+  slab.unmap();
+}
+
+}  // namespace
+}  // namespace netpoll::context

@@ -1,0 +1,379 @@
+// Every edge of the pollDesc's state machine, with scripted readiness.
+#include <sys/types.h>
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "libruntime/base/clock.h"
+#include "libruntime/poll/netpoll_impl.h"
+#include "libruntime/sched/scheduler.h"
+#include "netpoll/go.h"
+#include "tests/support/catch.h"
+#include "tests/support/fake_poller.h"
+#include "tests/support/procs.h"
+
+namespace netpoll::poll {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A scheduler on a FakePoller. body runs as a goroutine.
+class World {
+ public:
+  explicit World(Trigger trigger = Trigger::kEdge, PollMode mode = PollMode::kHybrid) {
+    Config config;
+    config.procs = test::procs();
+    config.trigger = trigger;
+    config.poll_mode = mode;
+    scheduler = std::make_unique<sched::Scheduler>(config);
+    auto fake = std::make_unique<test::FakePoller>();
+    poller = fake.get();
+    netpoll = std::make_unique<NetpollImpl>(*scheduler, std::move(fake));
+    scheduler->set_poll_source(netpoll.get(), netpoll.get());
+  }
+  ~World() {
+    scheduler->wait_until_no_goroutines();
+    scheduler->stop_threads();
+    netpoll.reset();
+  }
+
+  template <typename F>
+  void start(F f) {
+    auto spawn = netpoll::detail::spawn_begin(scheduler.get(), sizeof(F), alignof(F), nullptr);
+    new (spawn.closure) F(std::move(f));
+    netpoll::detail::spawn_commit(spawn.g, [](void* closure) {
+      auto* fn = static_cast<F*>(closure);
+      (*fn)();
+      fn->~F();
+    });
+  }
+  template <typename F>
+  void run(F f) {
+    start(std::move(f));
+    scheduler->wait_until_no_goroutines();
+  }
+
+  PollDesc& open(int fd) {
+    auto result = netpoll->open(fd);
+    if (!result) std::abort();
+    return **result;
+  }
+  void close(PollDesc& pd) {
+    netpoll->unblock(pd);
+    netpoll->close(pd, true);
+  }
+  void deliver(int fd, std::uint32_t modes, bool hangup = false) {
+    poller->deliver({poller->data_of(fd), modes, hangup, false});
+  }
+  std::uint64_t count(trace::Tp tp) const {
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i <= scheduler->ps().size(); ++i) {
+      sum += scheduler->counter_blocks()[i].count[static_cast<std::size_t>(tp)].load();
+    }
+    return sum;
+  }
+
+  std::unique_ptr<sched::Scheduler> scheduler;
+  std::unique_ptr<NetpollImpl> netpoll;
+  test::FakePoller* poller = nullptr;
+};
+
+void until(const std::function<bool()>& condition) {
+  while (!condition()) (void)sleep(100us);
+}
+
+bool parked(const PollDesc& pd, Mode mode) { return (mode == Mode::kRead ? pd.rg : pd.wg).load() > kPdWait; }
+
+TEST_CASE("an event wakes the goroutine that is parked on its direction, and only that") {
+  World world;
+  std::atomic<int> reader{-1}, writer{-1};
+  world.run([&] {
+    PollDesc& pd = world.open(5);
+    go([&] { reader = static_cast<int>(world.netpoll->wait(pd, Mode::kRead)); });
+    go([&] { writer = static_cast<int>(world.netpoll->wait(pd, Mode::kWrite)); });
+    until([&] { return parked(pd, Mode::kRead) && parked(pd, Mode::kWrite); });
+    CHECK(world.netpoll->waiters() == 2);
+    world.deliver(5, kReadBit);
+    until([&] { return reader >= 0; });
+    CHECK(parked(pd, Mode::kWrite));
+    world.deliver(5, kWriteBit);
+    until([&] { return writer >= 0; });
+    world.close(pd);
+  });
+  CHECK(reader == static_cast<int>(PollResult::kOk));
+  CHECK(writer == static_cast<int>(PollResult::kOk));
+  CHECK(world.netpoll->waiters() == 0);
+  CHECK(world.netpoll->cache().in_use() == 0);
+}
+
+TEST_CASE("ready before park is not lost: nil -> ready -> nil") {
+  World world;
+  PollResult result{};
+  world.run([&] {
+    PollDesc& pd = world.open(5);
+    world.deliver(5, kReadBit);
+    until([&] { return pd.rg.load() == kPdReady; });
+    result = world.netpoll->wait(pd, Mode::kRead);
+    CHECK(pd.rg.load() == kPdNil);
+    world.close(pd);
+  });
+  CHECK(result == PollResult::kOk);
+}
+
+TEST_CASE("prepare forgets an older readiness") {
+  World world;
+  world.run([&] {
+    PollDesc& pd = world.open(5);
+    world.deliver(5, kReadBit | kWriteBit);
+    until([&] { return pd.rg.load() == kPdReady && pd.wg.load() == kPdReady; });
+    CHECK(Netpoll::prepare(pd, Mode::kRead) == PollResult::kOk);
+    CHECK(pd.rg.load() == kPdNil);
+    CHECK(pd.wg.load() == kPdReady);
+    world.close(pd);
+  });
+}
+
+TEST_CASE("close unblocks both directions, and every later operation") {
+  World world;
+  std::vector<PollResult> results(2);
+  world.run([&] {
+    PollDesc& pd = world.open(5);
+    std::atomic<int> done{0};
+    for (Mode mode : {Mode::kRead, Mode::kWrite}) {
+      go([&, mode] {
+        results[static_cast<std::size_t>(mode)] = world.netpoll->wait(pd, mode);
+        ++done;
+      });
+    }
+    until([&] { return parked(pd, Mode::kRead) && parked(pd, Mode::kWrite); });
+    world.netpoll->unblock(pd);
+    until([&] { return done == 2; });
+    CHECK(world.netpoll->wait(pd, Mode::kRead) == PollResult::kClosing);
+    CHECK(Netpoll::prepare(pd, Mode::kWrite) == PollResult::kClosing);
+    world.netpoll->close(pd, true);
+  });
+  CHECK(results == std::vector<PollResult>{PollResult::kClosing, PollResult::kClosing});
+}
+
+TEST_CASE("an event of an earlier life is dropped and counted") {
+  World world;
+  world.run([&] {
+    PollDesc& first = world.open(5);
+    const std::uint64_t stale = world.poller->data_of(5);
+    world.close(first);
+    PollDesc& second = world.open(5);
+    CHECK(&second == &first);  // type-stable memory, next life
+    CHECK(world.poller->data_of(5) != stale);
+    world.poller->deliver({stale, kReadBit, false, false});
+    until([&] { return world.count(trace::Tp::stale_event) == 1; });
+    CHECK(second.rg.load() == kPdNil);
+    world.close(second);
+  });
+}
+
+TEST_CASE("an event whose data was never ours is reported, not followed") {
+  World world;
+  world.run([&] {
+    PollDesc& pd = world.open(5);
+    world.poller->deliver({0xdeadbeef'7fffffff, kReadBit, false, false});
+    until([&] { return world.count(trace::Tp::foreign_ctl) == 1; });
+    world.close(pd);
+  });
+}
+
+TEST_CASE("a deadline unblocks its direction; the other one waits on") {
+  World world;
+  std::atomic<int> reader{-1};
+  world.run([&] {
+    PollDesc& pd = world.open(5);
+    go([&] { reader = static_cast<int>(world.netpoll->wait(pd, Mode::kRead)); });
+    std::atomic<bool> wrote{false};
+    go([&] {
+      CHECK(world.netpoll->wait(pd, Mode::kWrite) == PollResult::kOk);
+      wrote = true;
+    });
+    until([&] { return parked(pd, Mode::kRead) && parked(pd, Mode::kWrite); });
+    world.netpoll->set_deadline(pd, kReadBit, base::nanotime() + 1'000'000);
+    until([&] { return reader >= 0; });
+    CHECK(parked(pd, Mode::kWrite));
+    CHECK(pd.rd.load() < 0);
+    world.deliver(5, kWriteBit);
+    until([&] { return wrote.load(); });
+    world.close(pd);
+  });
+  CHECK(reader == static_cast<int>(PollResult::kTimeout));
+}
+
+TEST_CASE("a deadline in the past unblocks a parked reader before set_deadline returns, and fails later ones") {
+  World world;
+  std::atomic<int> reader{-1};
+  world.run([&] {
+    PollDesc& pd = world.open(5);
+    go([&] { reader = static_cast<int>(world.netpoll->wait(pd, Mode::kRead)); });
+    until([&] { return parked(pd, Mode::kRead); });
+    world.netpoll->set_deadline(pd, kReadBit, base::nanotime() - 1);
+    CHECK_FALSE(parked(pd, Mode::kRead));
+    until([&] { return reader >= 0; });
+    CHECK(Netpoll::prepare(pd, Mode::kRead) == PollResult::kTimeout);
+    world.netpoll->set_deadline(pd, kReadBit, 0);
+    CHECK(Netpoll::prepare(pd, Mode::kRead) == PollResult::kOk);
+    world.close(pd);
+  });
+  CHECK(reader == static_cast<int>(PollResult::kTimeout));
+}
+
+TEST_CASE("a deadline that moves later while somebody waits fires at its new time, one that moves earlier too") {
+  World world;
+  std::vector<std::int64_t> fired_after;
+  world.run([&] {
+    PollDesc& pd = world.open(5);
+    for (const std::int64_t second : {30'000'000, 5'000'000}) {
+      std::atomic<bool> done{false};
+      const std::int64_t start = base::nanotime();
+      world.netpoll->set_deadline(pd, kReadBit, start + 15'000'000);
+      std::int64_t end = 0;
+      go([&] {
+        CHECK(world.netpoll->wait(pd, Mode::kRead) == PollResult::kTimeout);
+        end = base::nanotime();
+        done = true;
+      });
+      until([&] { return parked(pd, Mode::kRead); });
+      world.netpoll->set_deadline(pd, kReadBit, start + second);
+      until([&] { return done.load(); });
+      fired_after.push_back(end - start - second);
+      world.netpoll->set_deadline(pd, kReadBit, 0);
+    }
+    world.close(pd);
+  });
+  REQUIRE(fired_after.size() == 2);
+  for (auto late : fired_after) CHECK(late >= 0);
+}
+
+TEST_CASE("a cleared deadline never fires") {
+  World world;
+  std::atomic<int> reader{-1};
+  world.run([&] {
+    PollDesc& pd = world.open(5);
+    world.netpoll->set_deadline(pd, 3, base::nanotime() + 2'000'000);
+    go([&] { reader = static_cast<int>(world.netpoll->wait(pd, Mode::kRead)); });
+    world.netpoll->set_deadline(pd, 3, 0);
+    (void)sleep(10ms);
+    CHECK(reader == -1);
+    world.deliver(5, kReadBit);
+    until([&] { return reader >= 0; });
+    world.close(pd);
+  });
+  CHECK(reader == static_cast<int>(PollResult::kOk));
+  CHECK(world.count(trace::Tp::deadline_fire) == 0);
+}
+
+TEST_CASE("a hang-up is remembered until the end of the pollDesc's life") {
+  World world;
+  world.run([&] {
+    PollDesc& pd = world.open(5);
+    world.deliver(5, kReadBit, true);
+    CHECK(world.netpoll->wait(pd, Mode::kRead) == PollResult::kOk);
+    CHECK((pd.info.load() & kInfoHangup) != 0);
+    world.deliver(5, kReadBit, false);
+    CHECK(world.netpoll->wait(pd, Mode::kRead) == PollResult::kOk);
+    CHECK((pd.info.load() & kInfoHangup) != 0);
+    world.close(pd);
+    PollDesc& next = world.open(6);
+    CHECK((next.info.load() & kInfoHangup) == 0);
+    world.close(next);
+  });
+}
+
+TEST_CASE("oneshot and level arm once per wait, edge never") {
+  for (const Trigger trigger : {Trigger::kOneshot, Trigger::kLevel, Trigger::kEdge}) {
+    World world(trigger);
+    INFO("trigger " << trigger_name(trigger));
+    world.run([&] {
+      PollDesc& pd = world.open(5);
+      for (int i = 0; i < 3; ++i) {
+        std::atomic<bool> done{false};
+        go([&] {
+          CHECK(world.netpoll->wait(pd, Mode::kRead) == PollResult::kOk);
+          done = true;
+        });
+        until([&] { return parked(pd, Mode::kRead); });
+        if (trigger != Trigger::kEdge) CHECK(world.poller->armed(5) == kReadBit);
+        world.deliver(5, kReadBit);
+        until([&] { return done.load(); });
+      }
+      world.close(pd);
+    });
+    CHECK(world.count(trace::Tp::rearm) == (trigger == Trigger::kEdge ? 0u : 3u));
+    // Level disarms at each delivery as well.
+    CHECK(world.poller->arms() == (trigger == Trigger::kEdge ? 0 : trigger == Trigger::kOneshot ? 3 : 6));
+  }
+}
+
+TEST_CASE("oneshot arms again for the direction that was not delivered") {
+  World world(Trigger::kOneshot);
+  world.run([&] {
+    PollDesc& pd = world.open(5);
+    std::atomic<int> done{0};
+    for (Mode mode : {Mode::kRead, Mode::kWrite}) {
+      go([&, mode] {
+        CHECK(world.netpoll->wait(pd, mode) == PollResult::kOk);
+        ++done;
+      });
+    }
+    until([&] { return parked(pd, Mode::kRead) && parked(pd, Mode::kWrite); });
+    CHECK(world.poller->armed(5) == (kReadBit | kWriteBit));
+    world.deliver(5, kReadBit);
+    until([&] { return done == 1; });
+    CHECK(world.poller->armed(5) == kWriteBit);
+    world.deliver(5, kWriteBit);
+    until([&] { return done == 2; });
+    world.close(pd);
+  });
+}
+
+TEST_CASE("a registration that somebody removed is found at the next arm, reported and repaired") {
+  World world(Trigger::kOneshot);
+  world.run([&] {
+    PollDesc& pd = world.open(5);
+    world.poller->forget(5);
+    std::atomic<bool> done{false};
+    go([&] {
+      CHECK(world.netpoll->wait(pd, Mode::kRead) == PollResult::kOk);
+      done = true;
+    });
+    until([&] { return parked(pd, Mode::kRead); });
+    CHECK((pd.info.load() & kInfoForeign) != 0);
+    world.deliver(5, kReadBit);
+    until([&] { return done.load(); });
+    world.close(pd);
+  });
+  CHECK(world.count(trace::Tp::foreign_ctl) == 1);
+}
+
+TEST_CASE("shutdown with cancel ends present and future waits with kCanceled") {
+  World world;
+  std::atomic<int> first{-1}, second{-1};
+  std::atomic<bool> is_parked{false};
+  world.start([&] {
+    PollDesc& pd = world.open(5);
+    go([&] {
+      until([&] { return parked(pd, Mode::kRead); });
+      is_parked = true;
+    });
+    first = static_cast<int>(world.netpoll->wait(pd, Mode::kRead));
+    second = static_cast<int>(world.netpoll->wait(pd, Mode::kWrite));
+    world.close(pd);
+  });
+  while (!is_parked) std::this_thread::yield();
+  world.scheduler->cancel_all();
+  world.scheduler->wait_until_no_goroutines();
+  CHECK(first == static_cast<int>(PollResult::kCanceled));
+  CHECK(second == static_cast<int>(PollResult::kCanceled));
+}
+
+}  // namespace
+}  // namespace netpoll::poll

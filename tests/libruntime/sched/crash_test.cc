@@ -1,0 +1,96 @@
+// What the runtime says when a program breaks its rules. Each case runs in a process of its own
+// (testprogs/crash_cases).
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "tests/support/catch.h"
+
+namespace {
+
+struct Outcome {
+  std::string output;
+  int status = 0;
+  bool aborted() const {
+    // A shell reports a signal as 128 + number.
+    return (WIFSIGNALED(status) && WTERMSIG(status) == 6) || (WIFEXITED(status) && WEXITSTATUS(status) == 134);
+  }
+  bool says(const std::string& text) const { return output.find(text) != std::string::npos; }
+};
+
+Outcome run_case(const std::string& name, const std::string& environment = "") {
+  Outcome outcome;
+  const std::string command = "ulimit -c 0; " + environment + " '" + CRASH_CASES "' " + name + " 2>&1";
+  std::FILE* pipe = popen(command.c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  char buffer[4096];
+  std::size_t n;
+  while ((n = std::fread(buffer, 1, sizeof buffer, pipe)) > 0) outcome.output.append(buffer, n);
+  outcome.status = pclose(pipe);
+  return outcome;
+}
+
+TEST_CASE("a goroutine that overflows its stack is named") {
+  const Outcome outcome = run_case("overflow");
+  INFO(outcome.output);
+  CHECK(outcome.aborted());
+  CHECK(outcome.says("goroutine "));
+  CHECK(outcome.says(": stack overflow"));
+  CHECK(outcome.says("hint: raise netpoll::Config::stack_size"));
+}
+
+TEST_CASE("when all goroutines are asleep each of them is printed") {
+  const Outcome outcome = run_case("deadlock");
+  INFO(outcome.output);
+  CHECK(outcome.aborted());
+  CHECK(outcome.says("all goroutines are asleep - deadlock!"));
+  std::size_t listed = 0;
+  for (auto at = outcome.output.find("status=waiting(chan receive)"); at != std::string::npos;
+       at = outcome.output.find("status=waiting(chan receive)", at + 1)) {
+    ++listed;
+  }
+  CHECK(listed == 2);
+}
+
+TEST_CASE("an escaping exception names the goroutine, the type and the message") {
+  const Outcome outcome = run_case("exception");
+  INFO(outcome.output);
+  CHECK(outcome.aborted());
+  CHECK(outcome.says("exception escaped: std::runtime_error: out of cheese"));
+  CHECK(outcome.says("[running]"));
+}
+
+TEST_CASE("NETPOLLDEBUG hog names a goroutine that keeps its P") {
+  const Outcome outcome = run_case("hog", "NETPOLLDEBUG=hog=50");
+  INFO(outcome.output);
+  CHECK(outcome.status == 0);
+  CHECK(outcome.says("HOG goroutine "));
+}
+
+TEST_CASE("NETPOLLDEBUG schedtrace and scheddetail print their documented lines") {
+  const Outcome outcome = run_case("quiet", "NETPOLLDEBUG=schedtrace=10,scheddetail=1");
+  INFO(outcome.output);
+  CHECK(outcome.status == 0);
+  CHECK(outcome.says("SCHED "));
+  CHECK(outcome.says("procs=2 "));
+  CHECK(outcome.says("P0: status="));
+  CHECK(outcome.says("status=waiting(sleep)"));
+}
+
+TEST_CASE("NETPOLLDEBUG polltrace prints each poll") {
+  const Outcome outcome = run_case("quiet", "NETPOLLDEBUG=polltrace=1");
+  INFO(outcome.output);
+  CHECK(outcome.says("POLL enter timeout="));
+  CHECK(outcome.says("POLL exit n=0"));
+}
+
+TEST_CASE("an unknown NETPOLLDEBUG key is reported once") {
+  const Outcome outcome = run_case("quiet", "NETPOLLDEBUG=scedtrace=10,hog=x");
+  INFO(outcome.output);
+  CHECK(outcome.says("unknown key \"scedtrace\""));
+  CHECK(outcome.says("bad value in \"hog=x\""));
+}
+
+}  // namespace

@@ -1,0 +1,302 @@
+// What goroutines may rely on, with 1, 2 and many Ps and in every poll mode.
+#include <atomic>
+#include <chrono>
+#include <set>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "netpoll/runtime.h"
+#include "netpoll/sync/channel.h"
+#include "netpoll/sync/wait_group.h"
+#include "tests/support/catch.h"
+#include "tests/support/procs.h"
+
+namespace netpoll {
+namespace {
+
+using namespace std::chrono_literals;
+
+Config config(PollMode mode = PollMode::kHybrid) {
+  Config config;
+  config.procs = test::procs();
+  config.poll_mode = mode;
+  return config;
+}
+
+template <typename F>
+void in_every_mode(F&& f) {
+  for (PollMode mode : {PollMode::kHybrid, PollMode::kInline, PollMode::kThread}) {
+    INFO("poll mode " << poll_mode_name(mode));
+    f(mode);
+  }
+}
+
+TEST_CASE("every goroutine runs exactly once, also when they start each other") {
+  in_every_mode([](PollMode mode) {
+    std::atomic<int> ran{0};
+    Runtime runtime(config(mode));
+    runtime.run(
+        [&] {
+          for (int i = 0; i < 100; ++i) {
+            go([&] {
+              for (int k = 0; k < 20; ++k) go([&] { ++ran; });
+              yield();
+              ++ran;
+            });
+          }
+        },
+        Runtime::Shutdown::kWait);
+    CHECK(ran == 100 * 21);
+  });
+}
+
+TEST_CASE("goroutine ids are unique") {
+  std::vector<std::uint64_t> ids(2000);
+  Runtime runtime(config());
+  runtime.run(
+      [&] {
+        for (auto& id : ids) go([&id] { id = goid(); });
+      },
+      Runtime::Shutdown::kWait);
+  CHECK(std::set<std::uint64_t>(ids.begin(), ids.end()).size() == ids.size());
+  CHECK(std::set<std::uint64_t>(ids.begin(), ids.end()).count(0) == 0);
+  CHECK(goid() == 0);
+}
+
+TEST_CASE("yield lets every other goroutine run") {
+  std::atomic<int> turns{0};
+  std::atomic<bool> stop{false};
+  Runtime runtime(config());
+  runtime.run(
+      [&] {
+        for (int i = 0; i < 8; ++i) {
+          go([&] {
+            while (!stop) yield();
+            ++turns;
+          });
+        }
+        for (int i = 0; i < 100; ++i) yield();
+        stop = true;
+      },
+      Runtime::Shutdown::kWait);
+  CHECK(turns == 8);
+}
+
+TEST_CASE("goroutines that hand over to each other by runnext do not starve the queue") {
+  std::atomic<bool> third_ran{false};
+  Runtime runtime(config());
+  runtime.run(
+      [&] {
+        Channel<int> ping(0), pong(0);
+        WaitGroup echo;
+        echo.add(1);
+        go([&] {
+          while (auto value = ping.recv()) {
+            if (!pong.send(*value)) break;
+          }
+          echo.done();
+        });
+        go([&] { third_ran = true; });
+        int rounds = 0;
+        while (!third_ran && rounds < 1'000'000) {
+          (void)ping.send(1);
+          (void)pong.recv();
+          ++rounds;
+        }
+        ping.close();
+        pong.close();
+        echo.wait();
+      },
+      Runtime::Shutdown::kWait);
+  CHECK(third_ran);
+}
+
+TEST_CASE("sleep lasts at least as long as asked, and sleepers wake in order") {
+  in_every_mode([](PollMode mode) {
+    std::vector<int> order;
+    std::vector<std::chrono::nanoseconds> overshoot;
+    Runtime runtime(config(mode));
+    runtime.run([&] {
+      Channel<int> woke(8);
+      const auto start = std::chrono::steady_clock::now();
+      for (int i = 4; i >= 1; --i) {
+        go([&, i] {
+          (void)sleep(i * 15ms);
+          (void)woke.send(i);
+        });
+      }
+      for (int i = 0; i < 4; ++i) {
+        order.push_back(*woke.recv());
+        overshoot.push_back(std::chrono::steady_clock::now() - start - order.back() * 15ms);
+      }
+    });
+    CHECK(order == std::vector<int>{1, 2, 3, 4});
+    for (auto by : overshoot) CHECK(by >= 0ns);
+  });
+}
+
+TEST_CASE("goroutines are started from outside, and from goroutines of another runtime") {
+  std::atomic<int> ran{0};
+  Runtime first(config()), second(config());
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 3; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 50; ++i) {
+        first.go([&] {
+          ++ran;
+          second.go([&] { ++ran; });
+        });
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  first.shutdown(Runtime::Shutdown::kWait);
+  second.shutdown(Runtime::Shutdown::kWait);
+  CHECK(ran == 3 * 50 * 2);
+}
+
+TEST_CASE("an exception caught in a goroutine survives parking inside the handler, on whatever thread it resumes") {
+  std::atomic<int> intact{0};
+  constexpr int kGoroutines = 64;
+  Runtime runtime(config());
+  runtime.run(
+      [&] {
+        for (int i = 0; i < kGoroutines; ++i) {
+          go([&, i] {
+            for (int k = 0; k < 20; ++k) {
+              try {
+                throw std::runtime_error(std::to_string(i));
+              } catch (const std::runtime_error& e) {
+                yield();
+                if (k % 5 == 0) (void)sleep(100us);
+                try {
+                  throw;
+                } catch (const std::runtime_error& again) {
+                  if (std::to_string(i) == again.what()) ++intact;
+                }
+              }
+            }
+          });
+        }
+      },
+      Runtime::Shutdown::kWait);
+  CHECK(intact == kGoroutines * 20);
+  CHECK(std::uncaught_exceptions() == 0);
+}
+
+TEST_CASE("while a goroutine blocks its thread, the others go on") {
+  in_every_mode([](PollMode mode) {
+    std::atomic<bool> release{false};
+    int progress = 0;
+    Runtime runtime(config(mode));
+    runtime.run([&] {
+      WaitGroup blocked;
+      for (int i = 0; i < 3; ++i) {
+        blocked.add(1);
+        go([&] {
+          block_on([&] {
+            while (!release) std::this_thread::sleep_for(1ms);
+          });
+          blocked.done();
+        });
+      }
+      for (int i = 0; i < 20; ++i) {
+        (void)sleep(1ms);
+        ++progress;
+      }
+      release = true;
+      blocked.wait();
+    });
+    CHECK(progress == 20);
+  });
+}
+
+TEST_CASE("a short blocking call keeps or regains a P, many times over") {
+  std::atomic<int> calls{0};
+  Runtime runtime(config());
+  runtime.run(
+      [&] {
+        for (int i = 0; i < 16; ++i) {
+          go([&] {
+            for (int k = 0; k < 200; ++k) {
+              calls += block_on([] { return 1; });
+              if (k % 7 == 0) yield();
+            }
+          });
+        }
+      },
+      Runtime::Shutdown::kWait);
+  CHECK(calls == 16 * 200);
+}
+
+TEST_CASE("shutdown with cancel ends sleeps and channel waits; with wait it lets them finish") {
+  in_every_mode([](PollMode mode) {
+    std::atomic<int> canceled_waits{0};
+    {
+      Runtime runtime(config(mode));
+      Channel<int> never(0);
+      runtime.run([&] {
+        for (int i = 0; i < 10; ++i) {
+          go([&] {
+            auto result = sleep(1h);
+            if (!result && result.error().is(ErrorKind::kCanceled)) ++canceled_waits;
+          });
+          go([&] {
+            if (!never.recv()) ++canceled_waits;
+          });
+        }
+        yield();
+      });
+    }
+    CHECK(canceled_waits == 20);
+
+    std::atomic<int> finished{0};
+    Runtime runtime(config(mode));
+    runtime.run(
+        [&] {
+          for (int i = 0; i < 10; ++i) {
+            go([&] {
+              if (sleep(5ms)) ++finished;
+            });
+          }
+        },
+        Runtime::Shutdown::kWait);
+    CHECK(finished == 10);
+  });
+}
+
+TEST_CASE("a snapshot from inside shows who waits for what, and who created whom") {
+  debug::Snapshot snapshot;
+  std::uint64_t main_id = 0;
+  Channel<int> never(0);  // outlives the goroutines, which end at shutdown
+  Runtime runtime(config());
+  runtime.run([&] {
+    main_id = goid();
+    go([] { (void)sleep(1h); });
+    go([&] { (void)never.recv(); });
+    std::size_t waiting = 0;
+    while (waiting < 2) {
+      yield();
+      snapshot = runtime.snapshot();
+      waiting = 0;
+      for (const auto& g : snapshot.goroutines) waiting += g.status == GStatus::kWaiting;
+    }
+  });
+  REQUIRE(snapshot.goroutines.size() == 3);
+  std::set<std::string_view> reasons;
+  for (const auto& g : snapshot.goroutines) {
+    if (g.goid == main_id) {
+      CHECK(g.status == GStatus::kRunning);
+      continue;
+    }
+    reasons.insert(wait_reason_name(g.wait_reason));
+    CHECK(g.parent_goid == main_id);
+    CHECK(g.fd == -1);
+    CHECK(g.created_pc != 0);
+  }
+  CHECK(reasons == std::set<std::string_view>{"sleep", "chan receive"});
+}
+
+}  // namespace
+}  // namespace netpoll

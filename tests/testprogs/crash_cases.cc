@@ -1,0 +1,72 @@
+// Ends in the way its argument names, so that a test can read what the runtime says about it.
+#include <cstdio>
+#include <cstring>
+#include <stdexcept>
+
+#include "netpoll/runtime.h"
+#include "netpoll/sync/channel.h"
+
+namespace {
+
+using namespace netpoll;
+
+// Not a tail call, and every frame is touched.
+__attribute__((noinline)) int eat_stack(int depth) {
+  volatile char frame[512];
+  frame[0] = static_cast<char>(depth);
+  if (depth < 0) return 0;
+  return eat_stack(depth + 1) + frame[0];
+}
+
+void overflow() {
+  Runtime runtime({.procs = 1});
+  runtime.run([] { go([] { std::printf("%d\n", eat_stack(0)); }); }, Runtime::Shutdown::kWait);
+}
+
+void deadlock() {
+  Runtime runtime({.procs = 2, .name = "stuck"});
+  runtime.run([] {
+    Channel<int> nobody(0);
+    go([&] { (void)nobody.recv(); });
+    (void)nobody.recv();
+  });
+}
+
+void exception() {
+  Runtime runtime({.procs = 1});
+  runtime.run([] { go([] { throw std::runtime_error("out of cheese"); }); }, Runtime::Shutdown::kWait);
+}
+
+void hog() {
+  Runtime runtime({.procs = 1});
+  runtime.run([] {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(200);
+    while (std::chrono::steady_clock::now() < end) {
+    }
+  });
+}
+
+void quiet() {
+  Runtime runtime({.procs = 2});
+  runtime.run([] { (void)sleep(std::chrono::milliseconds(50)); });
+}
+
+struct Case {
+  const char* name;
+  void (*run)();
+};
+constexpr Case kCases[] = {
+    {"overflow", overflow}, {"deadlock", deadlock}, {"exception", exception}, {"hog", hog}, {"quiet", quiet}};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  for (const Case& c : kCases) {
+    if (argc == 2 && std::strcmp(argv[1], c.name) == 0) {
+      c.run();
+      return 0;
+    }
+  }
+  std::fprintf(stderr, "usage: crash_cases overflow|deadlock|exception|hog|quiet\n");
+  return 2;
+}
