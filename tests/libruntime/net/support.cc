@@ -1,0 +1,152 @@
+#include "tests/libruntime/net/support.h"
+
+#include <dirent.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+
+#include "libruntime/poll/netpoll_impl.h"
+#include "netpoll/go.h"
+#include "netpoll/net/dial.h"
+
+namespace netpoll::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+void run_setup(const Config& config, const std::function<void(Checks&)>& body) {
+  INFO(setup_name(config));
+  const std::size_t before = open_descriptors();
+  std::vector<std::string> failures;
+  std::uint64_t left_goroutines = 0;
+  std::uint32_t left_descs = 0;
+  {
+    Runtime runtime(config);
+    Checks checks(runtime, config);
+    runtime.run(
+        [&] {
+          body(checks);
+          // Whoever body started must end by itself; the main goroutine is the one that remains.
+          if (!eventually([&] { return runtime.snapshot().goroutines.size() <= 1; })) {
+            left_goroutines = runtime.snapshot().goroutines.size() - 1;
+          }
+        },
+        Runtime::Shutdown::kCancel);
+    failures = checks.failures();
+    left_descs = static_cast<poll::NetpollImpl&>(runtime.scheduler().netpoll()).cache().in_use();
+  }
+  for (const std::string& failure : failures) FAIL_CHECK(failure);
+  CHECK(left_goroutines == 0);
+  CHECK(left_descs == 0);
+  CHECK(open_descriptors() == before);
+}
+
+}  // namespace
+
+std::string setup_name(const Config& config) {
+  return std::string(poll_mode_name(config.poll_mode)) + "/" + std::string(trigger_name(config.trigger)) + "/" +
+         std::to_string(config.procs) + " procs";
+}
+
+void in_every_setup(const std::function<void(Checks&)>& body) {
+  for (PollMode mode : {PollMode::kThread, PollMode::kInline, PollMode::kHybrid}) {
+    for (Trigger trigger : {Trigger::kOneshot, Trigger::kEdge, Trigger::kLevel}) {
+      run_setup({.procs = procs(), .poll_mode = mode, .trigger = trigger}, body);
+    }
+  }
+}
+
+void in_default_setup(const std::function<void(Checks&)>& body) { run_setup({.procs = procs()}, body); }
+
+bool eventually(const std::function<bool()>& condition) {
+  const TimePoint end = after(20s);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    static_cast<void>(sleep(200us));
+  }
+  return true;
+}
+
+bool parked_on(Checks& checks, int fd, int mode) {
+  return eventually([&] {
+    for (const debug::GoroutineInfo& g : checks.runtime().snapshot().goroutines) {
+      if (g.status == GStatus::kWaiting && g.wait_reason == WaitReason::kIoWait && g.fd == fd && g.mode == mode) {
+        return true;
+      }
+    }
+    return false;
+  });
+}
+
+bool parked_for(Checks& checks, WaitReason reason, std::size_t count) {
+  return eventually([&] {
+    std::size_t found = 0;
+    for (const debug::GoroutineInfo& g : checks.runtime().snapshot().goroutines) {
+      if (g.status == GStatus::kWaiting && g.wait_reason == reason) ++found;
+    }
+    return found >= count;
+  });
+}
+
+std::size_t open_descriptors() {
+  DIR* directory = opendir("/proc/self/fd");
+  std::size_t count = 0;
+  while (readdir(directory) != nullptr) ++count;
+  closedir(directory);
+  return count;
+}
+
+std::string fresh_path(std::string_view name) {
+  static std::atomic<int> serial{0};
+  const char* directory = std::getenv("TMPDIR");
+  return std::string(directory != nullptr ? directory : "/tmp") + "/netpoll-test-" + std::to_string(getpid()) + "-" +
+         std::to_string(serial.fetch_add(1)) + "-" + std::string(name);
+}
+
+std::pair<Conn, Conn> tcp_pair(Checks& checks) {
+  auto listener = Listener::listen("127.0.0.1:0");
+  if (!listener) {
+    checks.fail(listener.error().message());
+    return {};
+  }
+  auto dialled = dial(listener->local());
+  if (!dialled) {
+    checks.fail(dialled.error().message());
+    return {};
+  }
+  auto accepted = listener->accept();
+  if (!accepted) {
+    checks.fail(accepted.error().message());
+    return {};
+  }
+  return {std::move(*dialled), std::move(*accepted)};
+}
+
+std::string read_all(Conn& conn) {
+  std::string all;
+  std::array<std::byte, 4096> buffer;
+  for (;;) {
+    auto n = conn.read(buffer);
+    if (!n) return all + "<" + n.error().message() + ">";
+    if (*n == 0) return all;
+    all.append(reinterpret_cast<const char*>(buffer.data()), *n);
+  }
+}
+
+std::string read_some(Conn& conn, std::size_t size) {
+  std::vector<std::byte> buffer(size);
+  auto n = conn.read(buffer);
+  if (!n) return "<" + n.error().message() + ">";
+  return std::string(reinterpret_cast<const char*>(buffer.data()), *n);
+}
+
+void expect_that(Checks& checks, bool ok, const char* expression, const char* file, int line) {
+  if (ok) return;
+  checks.fail(std::string(file) + ":" + std::to_string(line) + ": " + expression + " in " +
+              setup_name(checks.config()));
+}
+
+}  // namespace netpoll::test
