@@ -19,6 +19,19 @@
 namespace netpoll::probes::rtproc {
 namespace {
 
+// NLMSG_NEXT and RTA_NEXT of the kernel's headers cast in a way that -Wcast-align refuses; the sizes are theirs.
+const nlmsghdr* next_message(const nlmsghdr* message, unsigned& left) {
+  const unsigned step = NLMSG_ALIGN(message->nlmsg_len);
+  left = step < left ? left - step : 0;
+  return static_cast<const nlmsghdr*>(static_cast<const void*>(reinterpret_cast<const char*>(message) + step));
+}
+
+const rtattr* next_attribute(const rtattr* attribute, unsigned& left) {
+  const unsigned step = RTA_ALIGN(attribute->rta_len);
+  left = step < left ? left - step : 0;
+  return static_cast<const rtattr*>(static_cast<const void*>(reinterpret_cast<const char*>(attribute) + step));
+}
+
 using OnMessage = std::function<void(const void* payload, std::size_t size)>;
 
 // Sends one dump request and hands over each answer.
@@ -40,7 +53,8 @@ Result<void> dump(int netlink, const Request& request, const OnMessage& on_messa
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return posix_error("read from sock_diag", errno);
     auto left = static_cast<unsigned>(got);
-    for (auto* h = reinterpret_cast<const nlmsghdr*>(buffer.data()); NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+    for (auto* h = static_cast<const nlmsghdr*>(static_cast<const void*>(buffer.data())); NLMSG_OK(h, left);
+         h = next_message(h, left)) {
       if (h->nlmsg_type == NLMSG_DONE) return {};
       if (h->nlmsg_type == NLMSG_ERROR) {
         nlmsgerr error{};
@@ -91,8 +105,9 @@ Result<void> dump_unix(int netlink, const Inodes& wanted, SocketTable& found) {
     const bool is_wanted = wanted.count(m.udiag_ino) > 0;
     if (is_wanted) found[m.udiag_ino] = {.kind = "unix", .local = {}, .peer = {}, .state = {}};
     auto left = static_cast<unsigned>(size - sizeof(m));
-    const auto* attribute = reinterpret_cast<const rtattr*>(static_cast<const char*>(payload) + sizeof(m));
-    for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
+    const void* after_message = static_cast<const char*>(payload) + sizeof(m);
+    for (const auto* attribute = static_cast<const rtattr*>(after_message); RTA_OK(attribute, left);
+         attribute = next_attribute(attribute, left)) {
       const std::size_t length = RTA_PAYLOAD(attribute);
       if (attribute->rta_type == UNIX_DIAG_NAME) {
         names[m.udiag_ino] = unix_name(static_cast<const char*>(RTA_DATA(attribute)), length);
