@@ -63,9 +63,11 @@ Result<std::unique_ptr<Source>> make_source(Backend backend, const SourceOptions
       return rtproc::make_self_source();
     case Backend::kNone:
       return make_none_source();
-    default:
-      return Error(ErrorKind::kNotSupported, "back end " + std::string(backend_name(backend)) + " is not built in");
+    case Backend::kPerf:
+      break;
   }
+  return Error(ErrorKind::kNotSupported, "this version has no back end perf")
+      .with_hint("--backend ptrace needs no privileges either");
 }
 
 }  // namespace netpoll::probes
