@@ -241,11 +241,11 @@ void EbpfSource::detach() {
     __atomic_store_n(&skeleton_->bss->root_tgid, 0u, __ATOMIC_RELAXED);
     __atomic_store_n(&skeleton_->bss->follow_forks, 0u, __ATOMIC_RELAXED);
   }
+  usdt_.detach();  // goes on in the background
   while (!links_.empty()) {
     bpf_link__destroy(links_.back());
     links_.pop_back();
   }
-  usdt_.detach();
 }
 
 std::string EbpfSource::overhead_note() const {

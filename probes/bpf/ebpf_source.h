@@ -14,10 +14,12 @@ namespace netpoll::probes {
 //
 // What is counted, and what is not:
 // - the calls of every thread of the target, from attach (a held child: from its exec) to detach;
-// - a call that was already running at attach is ignored, start and end;
-// - a call that seccomp refuses never starts for the kernel's tracepoint, and is not counted;
+// - a call in which a thread sleeps at attach is ignored, start and end; one in which it sleeps at read() is included;
 // - calls through the 32-bit interface (int $0x80) of a 64-bit program carry other numbers: they are not counted under
 //   wrong names but added to Counts::lost. A 32-bit program is refused with kNotSupported.
+// detach() takes about a millisecond. Breakpoints of USDT probes leave the target in the background at that time, and
+// what the kernel keeps of them is freed some 20 ms later; the destructor waits for that.
+//
 // slots: size of the kernel-side tables, a power of two, 0 for the default; tests make it small to force collisions.
 Result<std::unique_ptr<Source>> make_ebpf_source(const SourceOptions& options, std::uint32_t slots = 0);
 

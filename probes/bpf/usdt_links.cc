@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <system_error>
+#include <utility>
 
 #include "probes/bpf/libbpf_log.h"
 #include "probes/bpf/uprobe_multi.h"
@@ -49,15 +51,22 @@ bool kernel_has_uprobe_multi() {
 }
 
 UsdtLinks::UsdtLinks(UsdtLinks&& other) noexcept
-    : multi_(std::move(other.multi_)), single_(std::exchange(other.single_, {})) {}
+    : multi_(std::move(other.multi_)), single_(std::exchange(other.single_, {})), closing_(std::move(other.closing_)) {}
 
 UsdtLinks& UsdtLinks::operator=(UsdtLinks&& other) noexcept {
   if (this != &other) {
     detach();
+    finish();
     multi_ = std::move(other.multi_);
     single_ = std::exchange(other.single_, {});
+    closing_ = std::move(other.closing_);
   }
   return *this;
+}
+
+UsdtLinks::~UsdtLinks() {
+  detach();
+  finish();
 }
 
 Result<UsdtLinks> UsdtLinks::attach(bpf_program* program, bool multi, pid_t pid, const std::string& path,
@@ -83,9 +92,23 @@ Result<UsdtLinks> UsdtLinks::attach(bpf_program* program, bool multi, pid_t pid,
 }
 
 void UsdtLinks::detach() {
-  multi_.reset();
-  for (bpf_link* link : single_) bpf_link__destroy(link);
-  single_.clear();
+  if (!multi_.valid() && single_.empty()) return;
+  finish();
+  const auto close_all = [](int multi, const std::vector<bpf_link*>& single) {
+    if (multi >= 0) ::close(multi);
+    for (bpf_link* link : single) bpf_link__destroy(link);
+  };
+  const int multi = multi_.release();
+  const std::vector<bpf_link*> single = std::exchange(single_, {});
+  try {
+    closing_ = std::thread(close_all, multi, single);
+  } catch (const std::system_error&) {
+    close_all(multi, single);  // no thread to be had: the caller waits
+  }
+}
+
+void UsdtLinks::finish() {
+  if (closing_.joinable()) closing_.join();
 }
 
 }  // namespace netpoll::probes

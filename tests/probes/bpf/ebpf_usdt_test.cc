@@ -59,11 +59,11 @@ TEST_CASE("semaphores are raised while we listen, and only then") {
   REQUIRE(source->attach({.pid = child.pid()}));
   child.poke();
   REQUIRE(child.await_ready());
-  source->detach();
-  child.poke();
-  const std::string output = child.rest();
   const auto counts = source->read();
   REQUIRE(counts);
+  source.reset();
+  child.poke();
+  const std::string output = child.rest();
   CHECK(truth_of(output, "park").hits == 40);
   CHECK(truth_of(output, "park").unheard == 503);
   CHECK(count_of(*counts, Tp::park) == 40);
