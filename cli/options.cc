@@ -41,6 +41,23 @@ void add_output_options(Flags& flags, OutputOptions& options, bool strict_too) {
   if (strict_too) flags.on_off("--strict", options.strict, {group, "", "Exit with 4 when data was lost"});
 }
 
+void add_save_option(Flags& flags, std::string& path) {
+  flags.text("--save", path, {"Output", "FILE", "Write the result as JSON to FILE as well"});
+}
+
+Result<std::optional<exporters::Destination>> open_save(const std::string& path) {
+  if (path.empty()) return std::optional<exporters::Destination>();
+  auto out = exporters::Destination::open(path);
+  if (!out) return std::move(out).error();
+  return std::optional(std::move(*out));
+}
+
+Result<void> write_save(std::optional<exporters::Destination>& save, const std::string& document) {
+  if (!save) return {};
+  if (auto written = save->write(document); !written) return written;
+  return save->commit();
+}
+
 Result<Format> parse_format(const OutputOptions& options) {
   if (options.json && options.format != "table" && options.format != "json") {
     return Error(ErrorKind::kInvalid, "--json and --format " + options.format + " exclude each other")

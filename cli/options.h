@@ -40,6 +40,12 @@ struct OutputOptions {
 };
 // strict_too: the command's data can be incomplete.
 void add_output_options(Flags& flags, OutputOptions& options, bool strict_too);
+// --save: the JSON document beside what -o or standard output gets, so that one run leaves a table to read and a file
+// to compare with. Opened before the work, like -o; nothing in the result when it was not asked for.
+void add_save_option(Flags& flags, std::string& path);
+Result<std::optional<exporters::Destination>> open_save(const std::string& path);
+// Writes and commits; does nothing for a save that was not asked for.
+Result<void> write_save(std::optional<exporters::Destination>& save, const std::string& document);
 enum class Format { kTable, kJson };
 Result<Format> parse_format(const OutputOptions& options);
 // A file is coloured only on --color always.

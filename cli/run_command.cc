@@ -26,6 +26,7 @@ struct Options {
   std::vector<std::string> events;
   std::string backend = "auto";
   OutputOptions output;
+  std::string save;
 };
 
 // Copies the parsed value of `text` into `field`, or keeps the first failure.
@@ -148,6 +149,8 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (!conditions) return conditions.error();
   auto out = exporters::Destination::open(options.output.path);
   if (!out) return out.error();
+  auto save = open_save(options.save);
+  if (!save) return save.error();
   if (auto raised = workload::raise_descriptor_limit(workload::descriptors_needed(*plan)); !raised) {
     return raised.error();
   }
@@ -160,6 +163,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
                                                     : result_text(document, use_color_for(invocation.color, *out));
   if (auto written = out->write(text); !written) return written.error();
   if (auto done = out->commit(); !done) return done.error();
+  if (auto saved = write_save(*save, exporters::to_document(document)); !saved) return saved.error();
 
   if (outcome->interrupted) return invocation.interrupt.status();
   const auto met = are_met(*conditions, document, invocation.log);
@@ -202,6 +206,7 @@ Action add(Flags& flags) {
   add_backend_option(flags, o.backend);
   add_event_option(flags, o.events);
   add_output_options(flags, o.output, true);
+  add_save_option(flags, o.save);
   flags.list("--expect", o.expect, /*separate=*/false,
              {"Output", "'EXPR'", "Exit with 1 unless this holds: PATH OP LIMIT; may be repeated"});
   return [options](Invocation& invocation) { return run(*options, invocation); };

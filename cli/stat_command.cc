@@ -27,6 +27,7 @@ struct Options {
   bool follow_forks = false;
   bool no_follow_forks = false;
   OutputOptions output;
+  std::string save;
 };
 
 Json exit_json(const std::optional<probes::ExitStatus>& exit) {
@@ -172,6 +173,8 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (!pids) return pids.error();
   auto out = exporters::Destination::open(options.output.path);
   if (!out) return out.error();
+  auto save = open_save(options.save);
+  if (!save) return save.error();
 
   Result<void> written;
   if (*format == Format::kTable) {
@@ -196,6 +199,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   }
   if (!written) return std::move(written).error();
   if (auto done = out->commit(); !done) return std::move(done).error();
+  if (auto saved = write_save(*save, exporters::to_document(document)); !saved) return std::move(saved).error();
   return status_of(all, options, invocation);
 }
 
@@ -214,6 +218,7 @@ Action add(Flags& flags) {
   add_backend_option(flags, options->backend);
   add_event_option(flags, options->events);
   add_output_options(flags, options->output, true);
+  add_save_option(flags, options->save);
   return [options](Invocation& invocation) { return run(*options, invocation); };
 }
 
