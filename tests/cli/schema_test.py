@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Judges our JSON documents by our JSON Schemas, with a validator that is not ours: schema_test.py BINARY SCHEMA_DIR
+
+The schemas themselves must be valid and agree on what they share. The test copies are strict: every object that lists
+its properties allows no other (unevaluatedProperties: false), so that a misspelt field fails; the installed schemas are
+open for additions. The documents come from the real program.
+"""
+
+import copy
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import jsonschema
+
+failures = 0
+
+
+def check(good, what, detail=""):
+    global failures
+    if not good:
+        failures += 1
+        print(f"FAILED: {what}\n  {detail}")
+
+
+def strict(node):
+    """A copy in which every object with properties is closed."""
+    if isinstance(node, list):
+        return [strict(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    out = {key: strict(value) for key, value in node.items()}
+    if isinstance(node.get("properties"), dict) and ("object" in node.get("type", [])):
+        out["unevaluatedProperties"] = False
+    return out
+
+
+def load_schemas(folder):
+    schemas = {path.stem: json.loads(path.read_text()) for path in sorted(Path(folder).glob("*.json"))}
+    shared = {}
+    for name, schema in schemas.items():
+        jsonschema.Draft202012Validator.check_schema(schema)
+        check(schema["$id"] == f"urn:netpoll-trace:schema:{name}:v1", f"$id of {name}")
+        check(schema["properties"]["schema"] == {"const": f"netpoll-trace/{name}/v1"}, f"schema member of {name}")
+        for key, definition in schema.get("$defs", {}).items():
+            first = shared.setdefault(key, (name, definition))
+            check(first[1] == definition, f"$defs/{key} differs between {first[0]} and {name}")
+    return schemas
+
+
+class Judge:
+    def __init__(self, schemas):
+        self.schemas = schemas
+        self.seen = set()
+
+    def errors(self, document):
+        name = document.get("schema", "").split("/")[1]
+        validator = jsonschema.Draft202012Validator(strict(self.schemas[name]), format_checker=jsonschema.FormatChecker())
+        return name, [f"{'.'.join(map(str, e.absolute_path))}: {e.message[:300]}" for e in validator.iter_errors(document)]
+
+    def accept(self, text, what):
+        try:
+            document = json.loads(text)
+        except ValueError as error:
+            check(False, f"{what} is no JSON", f"{error}: {text[:200]}")
+            return None
+        name, errors = self.errors(document)
+        self.seen.add(name)
+        check(not errors, f"{what} breaks the schema of {name}", "\n  ".join(errors[:10]))
+        print(f"checked {what}")
+        return document
+
+
+def main():
+    binary, folder = sys.argv[1:3]
+    schemas = load_schemas(folder)
+    judge = Judge(schemas)
+
+    def tool(*arguments, ok=(0,), **options):
+        done = subprocess.run([binary, *arguments], capture_output=True, text=True, timeout=120, **options)
+        check(done.returncode in ok, f"{' '.join(arguments)} ended with {done.returncode}", done.stderr)
+        return done.stdout
+
+    for name in schemas:
+        check(json.loads(tool("help", "schema", name)) == schemas[name], f"help schema {name} prints the file")
+
+    echo = ("run", "echo", "--conns", "2", "--ops", "200", "--json")
+    first = judge.accept(tool(*echo), "run echo")
+    for backend in ("ptrace", "self", "none"):
+        judge.accept(tool(*echo, "--backend", backend), f"run echo, back end {backend}")
+    for workload in ("idle", "deadline", "pipe", "reuseport", "cpu", "slow", "udp", "pipeline", "churn", "fanin", "proxy"):
+        bound = ("--duration", "100ms") if workload == "idle" else ("--ops", "20")
+        judge.accept(tool("run", workload, *bound, "--conns", "2", "--json"), f"run {workload}")
+
+    judge.accept(tool("stat", "--json", "-o", "/dev/stdout", "--", "true"), "stat of a command")
+    judge.accept(tool("stat", "--json", "-r", "2", "--", "true"), "stat repeated")
+    sleeper = subprocess.Popen(["sleep", "300"])
+    other = subprocess.Popen(["sleep", "300"])
+    try:
+        pid = str(sleeper.pid)
+        judge.accept(tool("stat", "-p", pid, "-d", "200ms", "-i", "50ms", "--json"), "stat in intervals")
+        judge.accept(tool("stat", "-p", f"{pid},{other.pid}", "-d", "50ms", "--json"), "stat of two processes")
+    finally:
+        for process in (sleeper, other):
+            process.kill()
+            process.wait()
+
+    server = subprocess.Popen([binary, "run", "idle", "--conns", "3", "--duration", "5m", "--backend", "none", "--json"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        line = server.stderr.readline()
+        pid = line.split("pid ")[1].split(",")[0]
+        judge.accept(tool("snapshot", "-p", pid, "--json"), "snapshot")
+        judge.accept(tool("snapshot", "-p", pid, "--all", "--json"), "snapshot --all")
+    finally:
+        server.terminate()
+        judge.accept(server.communicate()[0], "run idle, interrupted")
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "base.json")
+        Path(path).write_text(json.dumps(first))
+        condition = ("--fail-on", "syscalls.epoll_ctl.count > +2%", "--fail-on", "operations < 1")
+        judge.accept(tool("compare", path, path, *condition, "--json") if first["syscalls"] else
+                     tool("compare", path, path, "--json"), "compare")
+
+    # The strict copies do reject what they should.
+    wrong = copy.deepcopy(first)
+    wrong["syscals"] = {}
+    check(judge.errors(wrong)[1], "a misspelt field is found")
+    wrong = copy.deepcopy(first)
+    wrong["server"]["conections"] = 1
+    check(judge.errors(wrong)[1], "a misspelt field further down is found")
+
+    check(judge.seen | {"doctor"} >= set(schemas), f"documents without an example: {set(schemas) - judge.seen}")
+    if "doctor" in schemas:
+        judge.accept(tool("doctor", "--json", ok=(0, 3)), "doctor")
+    print("failures:", failures)
+    return 1 if failures else 0
+
+
+sys.exit(main())

@@ -1,0 +1,193 @@
+// `stat` and `snapshot` of live processes and of commands.
+#include <signal.h>
+#include <unistd.h>
+
+#include "exporters/json.h"
+#include "tests/cli/tool.h"
+#include "tests/support/catch.h"
+#include "tests/support/skip.h"
+
+namespace netpoll::test {
+namespace {
+
+using exporters::Json;
+
+Json parsed(const std::string& text) {
+  Json json = Json::parse(text, nullptr, false);
+  INFO(text);
+  REQUIRE_FALSE(json.is_discarded());
+  return json;
+}
+
+// An idle libruntime server with ten connections.
+struct IdleServer {
+  IdleServer() : tool({"run", "idle", "--conns", "10", "--duration", "5m", "--backend", "none"}) {
+    REQUIRE(tool.wait_for_error_text("server: pid "));
+    const std::string key = "server: pid ";
+    pid = tool.error_text().substr(tool.error_text().find(key) + key.size());
+    pid = pid.substr(0, pid.find(','));
+  }
+  ~IdleServer() {
+    tool.send(SIGINT);
+    tool.finish();
+  }
+  Tool tool;
+  std::string pid;
+};
+
+bool can_trace(const ToolResult& result) { return result.exit_code != 3; }
+
+}  // namespace
+
+TEST_CASE("snapshot shows the goroutines in IO wait of a live server") {
+  IdleServer server;
+  Json json;
+  // The connections arrive one after the other.
+  const bool all = eventually([&] {
+    const ToolResult result = run_tool({"snapshot", "-p", server.pid, "--json"});
+    if (result.exit_code != 0) return false;
+    json = Json::parse(result.out, nullptr, false);
+    return json["goroutines"].size() == 11;  // ten connections and the listener
+  });
+  INFO(json.dump(2));
+  REQUIRE(all);
+  CHECK(json["schema"] == "netpoll-trace/snapshot/v1");
+  CHECK(json["target"]["pid"] == std::stoi(server.pid));
+  CHECK(json["target"]["kind"] == "libruntime");
+  CHECK(json["consistent"] == true);
+  std::size_t established = 0;
+  for (const Json& goroutine : json["goroutines"]) {
+    CHECK(goroutine["wait_reason"] == "IO wait");
+    CHECK(goroutine["fd"].is_number());
+    CHECK(goroutine["mode"] == "read");
+    if (goroutine["tcp_state"] == "ESTABLISHED") {
+      ++established;
+      CHECK(goroutine["peer"].get<std::string>().find("127.0.0.1:") == 0);
+    }
+  }
+  CHECK(established == 10);
+
+  const std::string fd = json["goroutines"].back()["fd"].dump();
+  CHECK(parsed(run_tool({"snapshot", "-p", server.pid, "--json", "--fd", fd}).out)["goroutines"].size() == 1);
+  CHECK(parsed(run_tool({"snapshot", "-p", server.pid, "--json", "--min-wait", "10h"}).out)["goroutines"].empty());
+  CHECK(parsed(run_tool({"snapshot", "-p", server.pid, "--json", "--all"}).out)["goroutines"].size() >= 11);
+  const ToolResult table = run_tool({"snapshot", "-p", server.pid});
+  CHECK(table.out.find("IO wait") != std::string::npos);
+  CHECK(table.out.find("ESTABLISHED") != std::string::npos);
+}
+
+TEST_CASE("stat counts a running process for a while and leaves it alone") {
+  BpfWatch bpf;
+  IdleServer server;
+  const ToolResult result = run_tool({"stat", "-p", server.pid, "-d", "300ms", "--json"});
+  if (!can_trace(result)) NETPOLL_SKIP("no back end works here: " + result.err);
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  const Json json = parsed(result.out);
+  CHECK(json["schema"] == "netpoll-trace/stat/v1");
+  CHECK(json["target"]["kind"] == "libruntime");
+  CHECK(json["operations"].is_null());
+  CHECK(json["duration_ns"] >= 300'000'000);
+  CHECK(json["syscalls"]["epoll_ctl"]["count"].is_number());
+  CHECK(json["target_ended"] == false);
+  CHECK(json["exit"].is_null());
+  CHECK(run_tool({"snapshot", "-p", server.pid}).exit_code == 0);
+  if (bpf.usable()) CHECK(bpf.nothing_left());
+}
+
+TEST_CASE("stat of a process that dies in the middle prints what it has") {
+  Sleeper sleeper;
+  Tool tool({"stat", "-p", std::to_string(sleeper.pid()), "-d", "5m", "-v", "--json"});
+  // Attaching takes a moment; a target that ends before is a refusal, which is another test.
+  ::usleep(500'000);
+  sleeper.kill();
+  const ToolResult result = tool.finish();
+  INFO(result.err);
+  CHECK(result.exit_code == 3);
+  CHECK(result.err.find("error: ") != std::string::npos);
+  CHECK(result.err.find("hint: ") != std::string::npos);
+  CHECK(tool.leaves_no_process());
+}
+
+TEST_CASE("stat of a command counts it whole and passes its exit status on") {
+  const ToolResult result = run_tool({"stat", "--json", "--", "/bin/sh", "-c", "echo out; exit 7"});
+  if (!can_trace(result)) NETPOLL_SKIP("no back end works here: " + result.err);
+  INFO(result.err);
+  CHECK(result.exit_code == 7);
+  REQUIRE(result.out.find("out\n{") == 0);
+  const Json json = parsed(result.out.substr(4));
+  CHECK(json["exit"] == Json({{"code", 7}, {"signal", nullptr}}));
+  CHECK(json["command"] == Json({"/bin/sh", "-c", "echo out; exit 7"}));
+  CHECK(json["syscalls"]["write"]["count"] == 1);
+  CHECK(json["target_ended"] == true);
+}
+
+TEST_CASE("a command that a signal ended is 128 and the signal") {
+  const ToolResult result = run_tool({"stat", "--json", "--", "/bin/sh", "-c", "kill -TERM $$"});
+  if (!can_trace(result)) NETPOLL_SKIP("no back end works here: " + result.err);
+  CHECK(result.exit_code == 128 + SIGTERM);
+  CHECK(parsed(result.out)["exit"] == Json({{"code", nullptr}, {"signal", SIGTERM}}));
+}
+
+TEST_CASE("repeated measurements are samples, and the figures their medians") {
+  const ToolResult result = run_tool({"stat", "-r", "3", "--json", "--", "/bin/sh", "-c", "echo a >/dev/null"});
+  if (!can_trace(result)) NETPOLL_SKIP("no back end works here: " + result.err);
+  REQUIRE(result.exit_code == 0);
+  const Json json = parsed(result.out);
+  REQUIRE(json["samples"].size() == 3);
+  for (const Json& sample : json["samples"]) CHECK(sample["syscalls"]["write"]["count"] == 1);
+  CHECK(json["syscalls"]["write"]["count"] == 1);
+}
+
+TEST_CASE("intervals are reported as they pass and add up") {
+  Sleeper sleeper;
+  const std::string pid = std::to_string(sleeper.pid());
+  const ToolResult result = run_tool({"stat", "-p", pid, "-d", "300ms", "-i", "100ms", "--json"});
+  if (!can_trace(result)) NETPOLL_SKIP("no back end works here: " + result.err);
+  REQUIRE(result.exit_code == 0);
+  const Json json = parsed(result.out);
+  REQUIRE_FALSE(json["intervals"].empty());
+  std::uint64_t end = 0;
+  for (const Json& interval : json["intervals"]) {
+    CHECK(interval["start_ns"] == end);
+    end += interval["duration_ns"].get<std::uint64_t>();
+  }
+  CHECK(end <= json["duration_ns"].get<std::uint64_t>());
+}
+
+TEST_CASE("-e narrows what is shown") {
+  const ToolResult result = run_tool({"stat", "-e", "epoll", "--json", "--", "true"});
+  if (!can_trace(result)) NETPOLL_SKIP("no back end works here: " + result.err);
+  const Json json = parsed(result.out);
+  CHECK(json["syscalls"].contains("epoll_ctl"));
+  CHECK_FALSE(json["syscalls"].contains("read"));
+  CHECK(json["tracepoints"].empty());
+}
+
+TEST_CASE("Ctrl-C ends an open measurement and prints it") {
+  Sleeper sleeper;
+  Tool tool({"stat", "-p", std::to_string(sleeper.pid()), "--json"});
+  ::usleep(700'000);
+  tool.send(SIGINT);
+  const ToolResult result = tool.finish();
+  if (!can_trace(result)) NETPOLL_SKIP("no back end works here: " + result.err);
+  INFO(result.err);
+  CHECK(result.exit_code == 130);
+  CHECK(parsed(result.out)["interrupted"] == true);
+}
+
+TEST_CASE("a signal reaches the command, which is waited for") {
+  TempDir dir;
+  Tool tool({"stat", "--json", "-o", dir / "r.json", "--", "/bin/sh", "-c",
+             "trap 'echo bye >&2; exit 5' TERM; echo ready >&2; while :; do sleep 0.05; done"});
+  if (!tool.wait_for_error_text("ready")) NETPOLL_SKIP("no back end works here: " + tool.error_text());
+  tool.send(SIGTERM);
+  const ToolResult result = tool.finish();
+  INFO(result.err);
+  CHECK(result.exit_code == 143);
+  CHECK(result.err.find("bye") != std::string::npos);
+  CHECK(parsed(read_file(dir / "r.json"))["exit"]["code"] == 5);
+  CHECK(tool.leaves_no_process());
+}
+
+}  // namespace netpoll::test
