@@ -1,5 +1,6 @@
 #include "exporters/json.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -7,8 +8,35 @@
 namespace netpoll::exporters {
 namespace {
 
-std::string dump(const Json& json, int indent) {
-  return json.dump(indent, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n";
+std::string compact(const Json& json) {
+  return json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
+}
+
+// A value that reads better on one line: a scalar, or a short one that holds only scalars.
+bool fits_a_line(const Json& json, const std::string& text, std::size_t column) {
+  if (!json.is_structured()) return true;
+  if (text.size() + column > 116) return false;
+  return std::none_of(json.begin(), json.end(),
+                      [](const Json& child) { return child.is_structured() && !child.empty(); });
+}
+
+void pretty(const Json& json, std::size_t indent, std::size_t column, std::string& out) {
+  std::string text = compact(json);
+  if (fits_a_line(json, text, column)) {
+    out += text;
+    return;
+  }
+  const std::string margin(indent + 2, ' ');
+  out += json.is_array() ? "[" : "{";
+  std::string separator = "\n";
+  for (const auto& [key, value] : json.items()) {
+    out += separator + margin;
+    const std::size_t start = out.size();
+    if (json.is_object()) out += compact(Json(key)) + ": ";
+    pretty(value, indent + 2, margin.size() + out.size() - start, out);
+    separator = ",\n";
+  }
+  out += "\n" + std::string(indent, ' ') + (json.is_array() ? "]" : "}");
 }
 
 }  // namespace
@@ -25,8 +53,12 @@ std::string hex(std::uint64_t value) {
   return "0x" + std::string(digits.data(), end);
 }
 
-std::string to_document(const Json& json) { return dump(json, 2); }
+std::string to_document(const Json& json) {
+  std::string out;
+  pretty(json, 0, 0, out);
+  return out + "\n";
+}
 
-std::string to_line(const Json& json) { return dump(json, -1); }
+std::string to_line(const Json& json) { return compact(json) + "\n"; }
 
 }  // namespace netpoll::exporters

@@ -25,7 +25,7 @@ Json ratio(std::uint64_t part, std::optional<std::uint64_t> whole);
 std::string hex(std::uint64_t value);
 
 // Bytes that are not UTF-8 become U+FFFD; neither function fails.
-std::string to_document(const Json& json);  // indented, with a final newline: for people and diffs
+std::string to_document(const Json& json);  // indented, what is short on one line: for people and diffs
 std::string to_line(const Json& json);      // one line with its newline: for NDJSON
 
 }  // namespace netpoll::exporters

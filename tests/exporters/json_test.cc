@@ -30,4 +30,18 @@ TEST_CASE("documents keep the order of their fields and survive foreign bytes") 
   CHECK(Json::parse(to_document(json)) == Json::parse(to_line(json)));
 }
 
+TEST_CASE("a document is indented, and what is short stays on a line") {
+  Json json;
+  json["a"] = {{"x", 1}, {"y", {1, 2}}};
+  json["empty"] = Json::object();
+  json["list"] = {1, 2, 3};
+  CHECK(to_document(json) ==
+        "{\n  \"a\": {\n    \"x\": 1,\n    \"y\": [1,2]\n  },\n  \"empty\": {},\n  \"list\": [1,2,3]\n}\n");
+  CHECK(to_document(Json::object()) == "{}\n");
+  Json longer = Json::array();
+  for (int i = 0; i < 100; ++i) longer.push_back(i);
+  CHECK(Json::parse(to_document(longer)) == longer);
+  CHECK(Json::parse(to_document(json)) == json);
+}
+
 }  // namespace netpoll::exporters
