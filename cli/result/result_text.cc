@@ -38,7 +38,7 @@ std::string word(const Json& value) { return value.is_string() ? exporters::prin
 std::string per_op_text(const Json& value) {
   if (!value.is_number()) return "";
   const double ratio = value.get<double>();
-  return fixed(ratio, ratio != 0 && ratio < 0.01 ? 6 : ratio < 1 ? 4 : 2);
+  return fixed(ratio, ratio != 0 && ratio < 0.001 ? 6 : ratio < 1 ? 4 : 2);
 }
 
 std::string rate_text(double per_second) {

@@ -1,5 +1,6 @@
 #include "cli/snapshot/goroutines.h"
 
+#include <algorithm>
 #include <map>
 
 #include "cli/result/envelope.h"
@@ -70,6 +71,26 @@ std::string text_of(const Json& row, const char* name) {
   const Json& value = row[name];
   if (value.is_string()) return value.get<std::string>();
   return value.is_null() ? "" : value.dump();
+}
+
+// The name without arguments and template arguments, which fill a screen: "accept_loop::{lambda#1}".
+std::string short_name(std::string_view name) {
+  static constexpr std::string_view kAnonymous = "(anonymous namespace)";
+  std::string out;
+  int depth = 0;
+  while (!name.empty()) {
+    const char c = name.front();
+    if (depth == 0 && name.starts_with(kAnonymous)) {
+      name.remove_prefix(std::min(kAnonymous.size() + 2, name.size()));  // and its "::"
+      continue;
+    }
+    if (c == '<' || c == '(') ++depth;
+    if (depth == 0) out += c;
+    if (c == '>' || c == ')') --depth;
+    name.remove_prefix(1);
+  }
+  static constexpr std::string_view kOurs = "netpoll::";
+  return out.starts_with(kOurs) ? out.substr(kOurs.size()) : out;
 }
 
 std::string ns_of(const Json& row, const char* name) {
@@ -146,11 +167,11 @@ std::string snapshot_text(const Json& document, bool color) {
   table.column("function", Align::kLeft);
   for (const Json& row : goroutines) {
     const std::string reason = text_of(row, "wait_reason");
+    const std::string function = short_name(text_of(row, "function"));
     table.row({text_of(row, "goid"), reason.empty() ? text_of(row, "status") : reason, ns_of(row, "wait_ns"),
                text_of(row, "fd"), text_of(row, "mode"), ns_of(row, "deadline_in_ns"), text_of(row, "local"),
                text_of(row, "peer"), text_of(row, "tcp_state"),
-               row["foreign_change"] == true ? Cell(text_of(row, "function") + " (foreign epoll_ctl)", Style::kWarn)
-                                             : Cell(text_of(row, "function"))});
+               row["foreign_change"] == true ? Cell(function + " (foreign epoll_ctl)", Style::kWarn) : Cell(function)});
   }
   if (!table.empty()) out += "\n" + table.text(color);
   out += "\nread in " + ns_of(document, "took_ns") + " while the target ran; it was not stopped\n";
