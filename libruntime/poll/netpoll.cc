@@ -213,6 +213,7 @@ void NetpollImpl::on_event(const Event& event, sched::GList& out) {
     NETPOLL_TRACE(scheduler_.lane(), stale_event, NETPOLL_ARG(index), NETPOLL_ARG(pd->fd.load()));
     return;
   }
+  std::uint32_t modes = event.modes;
   if (event.hangup || trigger_ != Trigger::kEdge || (pd->info.load(std::memory_order_relaxed) & kInfoEventErr) != 0) {
     std::lock_guard lock(pd->lock);
     if (pd->seq.load(std::memory_order_relaxed) != life) return;
@@ -220,12 +221,12 @@ void NetpollImpl::on_event(const Event& event, sched::GList& out) {
     if (event.hangup) info |= kInfoHangup;
     info = event.error_only ? info | kInfoEventErr : info & ~kInfoEventErr;
     pd->info.store(info, std::memory_order_seq_cst);
-    if (trigger_ != Trigger::kEdge) after_delivery(*pd, event.modes);
+    if (trigger_ != Trigger::kEdge) modes = after_delivery(*pd, modes);
   }
   // Between the look at seq and here the pollDesc may have begun a new life. Its goroutine is then woken once for
   // nothing: it tries, gets EAGAIN and waits again.
   for (const Mode mode : {Mode::kRead, Mode::kWrite}) {
-    if ((event.modes & bit(mode)) == 0) continue;
+    if ((modes & bit(mode)) == 0) continue;
     sched::G* g = take_waiter(*pd, mode, true);
     if (g == nullptr) continue;
     NETPOLL_TRACE(scheduler_.lane(), ready, NETPOLL_ARG(g->goid.load(std::memory_order_relaxed)), NETPOLL_ARG(index),
@@ -252,13 +253,19 @@ void NetpollImpl::arm(PollDesc& pd, Mode mode) {
 }
 
 // Oneshot and level, lock held: the kernel reported `modes`. Oneshot has disarmed everything, level nothing; what
-// another goroutine still waits for is armed, what was delivered is not.
-void NetpollImpl::after_delivery(PollDesc& pd, std::uint32_t modes) {
-  if (pd.armed == 0 || (pd.info.load(std::memory_order_relaxed) & kInfoClosing) != 0) return;
-  pd.armed &= ~modes;
-  if (trigger_ == Trigger::kOneshot && pd.armed == 0) return;
+// another goroutine still waits for is armed, what was delivered is not. Returns the directions to deliver: armed ones
+// only, for nobody waits for others, and in level two threads may poll the same report before the first of them
+// disarms.
+std::uint32_t NetpollImpl::after_delivery(PollDesc& pd, std::uint32_t modes) {
+  const std::uint32_t delivered = modes & pd.armed;
+  if (pd.armed == 0 || (pd.info.load(std::memory_order_relaxed) & kInfoClosing) != 0) return delivered;
+  if (trigger_ == Trigger::kLevel && delivered == 0) return 0;
+  pd.armed &= ~delivered;
   // The result does not matter: a registration that is gone is found by the next arm().
-  poller_->arm(pd.fd.load(std::memory_order_relaxed), event_data(pd), pd.armed);
+  if (trigger_ == Trigger::kLevel || pd.armed != 0) {
+    poller_->arm(pd.fd.load(std::memory_order_relaxed), event_data(pd), pd.armed);
+  }
+  return delivered;
 }
 
 void NetpollImpl::set_deadline(PollDesc& pd, unsigned modes, std::int64_t when) {

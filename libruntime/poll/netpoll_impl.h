@@ -46,7 +46,7 @@ class NetpollImpl final : public Netpoll, public sched::PollSource {
   void ready(sched::G* g, PollDesc& pd, Mode mode);
   void on_event(const Event& event, sched::GList& out);
   void arm(PollDesc& pd, Mode mode);
-  void after_delivery(PollDesc& pd, std::uint32_t modes);
+  std::uint32_t after_delivery(PollDesc& pd, std::uint32_t modes);
   void change_deadline(PollDesc& pd, Mode mode, std::int64_t when, sched::G** unblocked);
   void deadline_passed(PollDesc& pd, Mode mode, std::uint64_t life);
   void found_foreign(PollDesc& pd, std::int32_t fd, int kind);
