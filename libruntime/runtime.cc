@@ -23,6 +23,7 @@ struct Runtime::Parts {
   poll::NetpollImpl netpoll;
   debug::Publication publication;
   base::Note main_done;
+  bool expect_progress = false;  // run() was called and deadlocks are to be reported
 };
 
 Runtime::Runtime(Config config) : parts_(std::make_unique<Parts>(std::move(config))) {}
@@ -34,10 +35,15 @@ const Config& Runtime::config() const { return parts_->scheduler.config(); }
 
 void Runtime::begin_run() {
   if (sched::current_g() != nullptr) base::fatal("netpoll: Runtime::run called from a goroutine");
-  parts_->scheduler.expect_progress(parts_->scheduler.config().detect_deadlock);
+  parts_->expect_progress = parts_->scheduler.config().detect_deadlock;
+  parts_->scheduler.expect_progress(parts_->expect_progress);
 }
 
-void Runtime::main_returned() { parts_->main_done.wake(); }
+void Runtime::main_returned(Shutdown how) {
+  // What sleeps for ever from here on is about to be cancelled; shutdown() looks again after that.
+  if (how == Shutdown::kCancel) parts_->scheduler.expect_progress(false);
+  parts_->main_done.wake();
+}
 
 void Runtime::wait_main() { parts_->main_done.sleep(); }
 
@@ -46,6 +52,7 @@ void Runtime::shutdown(Shutdown how) {
   if (g != nullptr && g->scheduler == &parts_->scheduler)
     base::fatal("netpoll: a goroutine cannot shut its own Runtime down");
   if (how == Shutdown::kCancel) parts_->scheduler.cancel_all();
+  parts_->scheduler.expect_progress(parts_->expect_progress);
   parts_->scheduler.wait_until_no_goroutines();
   parts_->scheduler.stop_threads();
 }

@@ -5,7 +5,7 @@
 namespace netpoll::context {
 namespace {
 
-// What netpoll_context_switch (context_asm_aarch64.S) leaves on a suspended stack, lowest address first.
+// What the switches (context_asm_aarch64.S) leave on a suspended stack, lowest address first.
 struct Frame {
   void* x19_to_x28[10];
   void* x29;  // frame pointer

@@ -1,13 +1,7 @@
-// void netpoll_context_switch(void** from_sp [x0], void* to_sp [x1])
-//
-// Frame layout: see Frame in context_aarch64.cc. Callee-saved by AAPCS64: x19-x29, sp, d8-d15; x30 is where to continue.
-    .text
-    .globl  netpoll_context_switch
-    .hidden netpoll_context_switch
-    .type   netpoll_context_switch, %function
-    .p2align 4
-netpoll_context_switch:
-    .cfi_startproc
+// Frame layout of a suspended flow: see Frame in context_aarch64.cc. Callee-saved by AAPCS64: x19-x29, sp, d8-d15; x30
+// is where to continue.
+
+.macro SAVE_CALLEE_SAVED
     sub     sp, sp, #176
     .cfi_adjust_cfa_offset 176
     stp     x19, x20, [sp, #0]
@@ -20,18 +14,10 @@ netpoll_context_switch:
     stp     d10, d11, [sp, #112]
     stp     d12, d13, [sp, #128]
     stp     d14, d15, [sp, #144]
-    mrs     x2, fpcr
-    str     x2, [sp, #160]
+.endm
 
-    mov     x3, sp
-    str     x3, [x0]
-    mov     sp, x1
-
-    ldr     x4, [sp, #160]
-    cmp     x4, x2
-    b.eq    1f
-    msr     fpcr, x4
-1:  ldp     x19, x20, [sp, #0]
+.macro RESTORE_AND_CONTINUE
+    ldp     x19, x20, [sp, #0]
     ldp     x21, x22, [sp, #16]
     ldp     x23, x24, [sp, #32]
     ldp     x25, x26, [sp, #48]
@@ -43,8 +29,47 @@ netpoll_context_switch:
     ldp     d14, d15, [sp, #144]
     add     sp, sp, #176
     br      x30
+.endm
+
+// uint64_t netpoll_context_resume(void** from_sp [x0], void* to_sp [x1], uint64_t control_words [x2])
+    .text
+    .globl  netpoll_context_resume
+    .hidden netpoll_context_resume
+    .type   netpoll_context_resume, %function
+    .p2align 4
+netpoll_context_resume:
+    .cfi_startproc
+    SAVE_CALLEE_SAVED
+    mov     x3, sp
+    str     x3, [x0]
+    mov     sp, x1
+    ldr     x4, [sp, #160]
+    cmp     x4, x2
+    b.eq    1f
+    msr     fpcr, x4
+1:  RESTORE_AND_CONTINUE
     .cfi_endproc
-    .size   netpoll_context_switch, .-netpoll_context_switch
+    .size   netpoll_context_resume, .-netpoll_context_resume
+
+// void netpoll_context_suspend(void** from_sp [x0], void* to_sp [x1])
+//
+// Stores fpcr with its frame and hands it to the owner as the result of netpoll_context_resume (x0).
+    .globl  netpoll_context_suspend
+    .hidden netpoll_context_suspend
+    .type   netpoll_context_suspend, %function
+    .p2align 4
+netpoll_context_suspend:
+    .cfi_startproc
+    SAVE_CALLEE_SAVED
+    mrs     x4, fpcr
+    str     x4, [sp, #160]
+    mov     x3, sp
+    str     x3, [x0]
+    mov     sp, x1
+    mov     x0, x4
+    RESTORE_AND_CONTINUE
+    .cfi_endproc
+    .size   netpoll_context_suspend, .-netpoll_context_suspend
 
 // First code on a new stack: entry in x19, its argument in x20. The frame chain and the unwind information end here.
     .globl  netpoll_context_entry

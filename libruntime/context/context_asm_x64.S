@@ -1,14 +1,7 @@
-// void netpoll_context_switch(void** from_sp [rdi], void* to_sp [rsi])
-//
-// Frame layout: see Frame in context_x64.cc.
-    .text
-    .globl  netpoll_context_switch
-    .hidden netpoll_context_switch
-    .type   netpoll_context_switch, @function
-    .p2align 4
-netpoll_context_switch:
-    .cfi_startproc
-    // Save callee-saved registers and the floating-point control words.
+// Frame layout of a suspended flow: see Frame in context_x64.cc. The word below r15 holds the floating-point control
+// words of a goroutine, and nothing of interest in an owner's frame.
+
+.macro PUSH_CALLEE_SAVED
     pushq   %rbp
     .cfi_adjust_cfa_offset 8
     pushq   %rbx
@@ -23,36 +16,65 @@ netpoll_context_switch:
     .cfi_adjust_cfa_offset 8
     subq    $8, %rsp
     .cfi_adjust_cfa_offset 8
-    stmxcsr (%rsp)
-    fnstcw  4(%rsp)
-    movl    (%rsp), %eax
-    movzwl  4(%rsp), %edx
+.endm
 
-    // Change stacks.
-    movq    %rsp, (%rdi)
-    movq    %rsi, %rsp
-
-    // Loading a control word stalls the pipeline, and the two sides nearly always agree: load only what differs.
-    cmpl    (%rsp), %eax
-    jne     2f
-1:  cmpw    4(%rsp), %dx
-    jne     3f
-4:  addq    $8, %rsp
+// Not `ret` at the end: the return stack of the branch predictor belongs to the flow that was left.
+.macro POP_AND_CONTINUE
+    addq    $8, %rsp
     popq    %r15
     popq    %r14
     popq    %r13
     popq    %r12
     popq    %rbx
     popq    %rbp
-    // Not `ret`: the return stack of the branch predictor belongs to the flow that was left.
     popq    %rcx
     jmp     *%rcx
-2:  ldmxcsr (%rsp)
-    jmp     1b
-3:  fldcw   4(%rsp)
-    jmp     4b
+.endm
+
+// uint64_t netpoll_context_resume(void** from_sp [rdi], void* to_sp [rsi], uint64_t control_words [rdx])
+    .text
+    .globl  netpoll_context_resume
+    .hidden netpoll_context_resume
+    .type   netpoll_context_resume, @function
+    .p2align 4
+netpoll_context_resume:
+    .cfi_startproc
+    PUSH_CALLEE_SAVED
+    movq    %rsp, (%rdi)
+    movq    %rsi, %rsp
+    // Loading a control word stalls the pipeline, and they nearly always agree: load only when something differs.
+    cmpq    (%rsp), %rdx
+    jne     1f
+    POP_AND_CONTINUE
+1:  ldmxcsr (%rsp)
+    fldcw   4(%rsp)
+    POP_AND_CONTINUE
     .cfi_endproc
-    .size   netpoll_context_switch, .-netpoll_context_switch
+    .size   netpoll_context_resume, .-netpoll_context_resume
+
+// void netpoll_context_suspend(void** from_sp [rdi], void* to_sp [rsi])
+//
+// Stores the control words with its frame and hands them to the owner as the result of netpoll_context_resume (rax).
+    .globl  netpoll_context_suspend
+    .hidden netpoll_context_suspend
+    .type   netpoll_context_suspend, @function
+    .p2align 4
+netpoll_context_suspend:
+    .cfi_startproc
+    PUSH_CALLEE_SAVED
+    stmxcsr (%rsp)
+    fnstcw  4(%rsp)
+    movl    (%rsp), %eax
+    movzwl  4(%rsp), %edx
+    shlq    $32, %rdx
+    orq     %rdx, %rax
+    // Once more, as one word: resume() compares it as one, and a load cannot be forwarded from two stores.
+    movq    %rax, (%rsp)
+    movq    %rsp, (%rdi)
+    movq    %rsi, %rsp
+    POP_AND_CONTINUE
+    .cfi_endproc
+    .size   netpoll_context_suspend, .-netpoll_context_suspend
 
 // First code on a new stack: entry in rbx, its argument in r12. The frame chain and the unwind information end here.
     .globl  netpoll_context_entry

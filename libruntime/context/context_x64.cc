@@ -5,7 +5,7 @@
 namespace netpoll::context {
 namespace {
 
-// What netpoll_context_switch (context_asm_x64.S) leaves on a suspended stack, lowest address first.
+// What the switches (context_asm_x64.S) leave on a suspended stack, lowest address first.
 struct Frame {
   std::uint32_t mxcsr;
   std::uint16_t x87_control;
@@ -28,8 +28,8 @@ void context_init(Context& context, void* stack_lo, void* stack_hi, void (*entry
   auto top = reinterpret_cast<std::uintptr_t>(stack_hi) & ~std::uintptr_t{15};
   auto* frame = reinterpret_cast<Frame*>(top - sizeof(Frame));
   *frame = Frame{};
-  frame->mxcsr = 0x1f80;  // all exceptions masked, round to nearest (System V AMD64 ABI, process initialisation)
-  frame->x87_control = 0x037f;
+  frame->mxcsr = static_cast<std::uint32_t>(kInitialControlWords);
+  frame->x87_control = static_cast<std::uint16_t>(kInitialControlWords >> 32);
   frame->rbx = reinterpret_cast<void*>(entry);
   frame->r12 = arg;
   frame->rip = reinterpret_cast<void*>(&netpoll_context_entry);

@@ -54,7 +54,7 @@ void Scheduler::exit_blocking() {
     }
   }
   m->after = After::kSyscallExit;
-  context::context_switch(g->context, m->g0);
+  context::context_suspend(g->context, m->g0);
 }
 
 }  // namespace netpoll::sched

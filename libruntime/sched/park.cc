@@ -40,14 +40,14 @@ void Scheduler::park(ParkCommit commit, void* arg, WaitReason reason, std::uint3
   m->after = After::kPark;
   m->commit = commit;
   m->commit_arg = arg;
-  context::context_switch(g->context, m->g0);
+  context::context_suspend(g->context, m->g0);
 }
 
 void Scheduler::yield() {
   M* m = current_m();
   if (m == nullptr || m->curg == nullptr) base::fatal("netpoll: yield outside of a goroutine");
   m->after = After::kYield;
-  context::context_switch(m->curg->context, m->g0);
+  context::context_suspend(m->curg->context, m->g0);
 }
 
 void Scheduler::ready(G* g, std::uint32_t pd, std::int32_t fd, std::uint32_t mode) {
@@ -56,9 +56,12 @@ void Scheduler::ready(G* g, std::uint32_t pd, std::int32_t fd, std::uint32_t mod
   NETPOLL_TRACE(p != nullptr ? p->lane : shared_lane_, ready, NETPOLL_ARG(g->goid.load(std::memory_order_relaxed)),
                 NETPOLL_ARG(pd), NETPOLL_ARG(fd), NETPOLL_ARG(mode));
   if (p == nullptr) {
+    // As soon as g is queued it may run and end, and its Runtime with it, while this thread is still in here.
+    outside_readies_.fetch_add(1, std::memory_order_relaxed);
     GList one;
     one.push_back(g);
     inject(one);
+    outside_readies_.fetch_sub(1, std::memory_order_release);
     return;
   }
   g->store_status(GStatus::kRunnable);

@@ -54,7 +54,7 @@ void Scheduler::execute(M* m, G* g) {
     // A goroutine may park inside a catch block and resume on another thread: its caught exceptions go with it.
     m->exception_globals[0] = g->exception_globals[0];
     m->exception_globals[1] = g->exception_globals[1];
-    context::context_switch(m->g0, g->context);
+    m->control_words = context::context_resume(m->g0, g->context, m->control_words);
     g->exception_globals[0] = m->exception_globals[0];
     g->exception_globals[1] = m->exception_globals[1];
     m->curg = nullptr;

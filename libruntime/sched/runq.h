@@ -17,6 +17,10 @@ class RunQueue {
  public:
   static constexpr std::uint32_t kCapacity = 256;
 
+  // Without thieves (a runtime of one P) the owner's operations need no atomic read-modify-write; steal_from() must
+  // then never be called on this queue.
+  explicit RunQueue(bool thieves = true) : thieves_(thieves) {}
+
   // Appends g. Returns false when full; the caller then moves half to the global queue with take_half().
   bool put(G* g) {
     const std::uint32_t head = head_.load(std::memory_order_acquire);
@@ -29,10 +33,11 @@ class RunQueue {
 
   // Makes g the next to run and returns who was (null or a G that the caller must put()).
   G* exchange_next(G* g) {
-    // The owner is the only one who sets it, so an empty slot needs no read-modify-write.
-    if (next_.load(std::memory_order_relaxed) == nullptr) {
+    // The owner is the only one who sets it, so an empty slot needs no read-modify-write; nor does any without thieves.
+    G* old = next_.load(std::memory_order_relaxed);
+    if (old == nullptr || !thieves_) {
       next_.store(g, std::memory_order_release);
-      return nullptr;
+      return old;
     }
     return next_.exchange(g, std::memory_order_acq_rel);
   }
@@ -41,6 +46,10 @@ class RunQueue {
   G* get_next() {
     G* next = next_.load(std::memory_order_relaxed);
     if (next == nullptr) return nullptr;
+    if (!thieves_) {
+      next_.store(nullptr, std::memory_order_relaxed);
+      return next;
+    }
     return next_.compare_exchange_strong(next, nullptr, std::memory_order_acq_rel) ? next : nullptr;
   }
 
@@ -51,6 +60,10 @@ class RunQueue {
       const std::uint32_t tail = tail_.load(std::memory_order_relaxed);
       if (head == tail) return nullptr;
       G* g = slots_[head % kCapacity].load(std::memory_order_relaxed);
+      if (!thieves_) {
+        head_.store(head + 1, std::memory_order_release);
+        return g;
+      }
       if (head_.compare_exchange_weak(head, head + 1, std::memory_order_acq_rel, std::memory_order_acquire)) return g;
     }
   }
@@ -83,6 +96,7 @@ class RunQueue {
   bool ring_empty() const { return head_.load(std::memory_order_acquire) == tail_.load(std::memory_order_acquire); }
 
  private:
+  const bool thieves_;
   alignas(64) std::atomic<std::uint32_t> head_{0};
   std::atomic<std::uint32_t> tail_{0};
   std::atomic<G*> next_{nullptr};

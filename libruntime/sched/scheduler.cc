@@ -44,7 +44,7 @@ Scheduler::Scheduler(Config config)
   install_crash_reports();
   coarse_now_.store(started_at_);
   for (int i = 0; i < config_.procs; ++i) {
-    ps_.push_back(std::make_unique<P>(static_cast<std::uint32_t>(i), counters_[static_cast<std::size_t>(i)]));
+    ps_.push_back(std::make_unique<P>(static_cast<std::uint32_t>(i), config_.procs == 1, counters_[static_cast<std::size_t>(i)]));
   }
   for (auto p = ps_.rbegin(); p != ps_.rend(); ++p) idle_p_put(p->get());
 }
@@ -91,6 +91,7 @@ void Scheduler::stop_threads() {
   for (const auto& m : ms_) pthread_join(m->thread, nullptr);
   if (have_poll_thread_) pthread_join(poll_thread_, nullptr);
   pthread_join(sysmon_thread_, nullptr);
+  while (outside_readies_.load(std::memory_order_acquire) != 0) sched_yield();
 }
 
 void Scheduler::print_goroutines() {

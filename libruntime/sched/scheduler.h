@@ -187,6 +187,8 @@ class Scheduler {
   std::atomic<std::int64_t> last_poll_{0};
   std::atomic<std::int64_t> coarse_now_{0};
 
+  std::atomic<std::uint32_t> outside_readies_{0};  // threads without one of our Ps that are inside ready()
+
   std::atomic<bool> stopping_{false};
   std::atomic<bool> canceled_{false};
   std::atomic<bool> progress_expected_{false};

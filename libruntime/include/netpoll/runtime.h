@@ -53,9 +53,9 @@ class Runtime {
   template <typename F>
   void run(F&& f, Shutdown how = Shutdown::kCancel) {
     begin_run();
-    go([this, f = std::forward<F>(f)]() mutable {
+    go([this, how, f = std::forward<F>(f)]() mutable {
       f();
-      main_returned();
+      main_returned(how);
     });
     wait_main();
     shutdown(how);
@@ -73,7 +73,7 @@ class Runtime {
 
  private:
   void begin_run();
-  void main_returned();
+  void main_returned(Shutdown how);
   void wait_main();
 
   struct Parts;
