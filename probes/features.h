@@ -1,5 +1,5 @@
-// Features: what this kernel, this user and a target allow, found by trying each thing once on ourselves or on a child of
-// ours, never by comparing kernel versions. `doctor` prints them.
+// Features: what this kernel, this user and a target allow, found by trying each thing once on ourselves or on a child
+// of ours, never by comparing kernel versions. `doctor` prints them.
 #pragma once
 
 #include <sys/types.h>

@@ -46,7 +46,7 @@ class EbpfSource : public Source {
  public:
   ~EbpfSource() override { detach(); }
 
-  Result<void> load(const SourceOptions& options, std::uint32_t slots);
+  Result<void> load(const SourceOptions& options, const EbpfTuning& tuning);
 
   Backend backend() const override { return Backend::kEbpf; }
   Result<void> attach(const Target& target) override;
@@ -65,7 +65,7 @@ class EbpfSource : public Source {
   std::uint64_t missed_runs() const;
 
   SourceOptions options_;
-  bool multi_ = false;
+  UprobeKind uprobes_ = UprobeKind::kSingle;
   Skeleton skeleton_;
   Counters counters_;
   Target target_;
@@ -75,9 +75,9 @@ class EbpfSource : public Source {
   std::array<bool, trace::kTpCount> has_tracepoint_{};
 };
 
-Result<void> EbpfSource::load(const SourceOptions& options, std::uint32_t slots) {
+Result<void> EbpfSource::load(const SourceOptions& options, const EbpfTuning& tuning) {
   options_ = options;
-  if (slots == 0) slots = default_slots();
+  const std::uint32_t slots = tuning.slots != 0 ? tuning.slots : default_slots();
   LibbpfLog log;
   skeleton_.reset(syscall_counts__open());
   if (!skeleton_) return bpf_error("open the BPF programs", -errno, log);
@@ -92,8 +92,8 @@ Result<void> EbpfSource::load(const SourceOptions& options, std::uint32_t slots)
   bpf_map__set_max_entries(skeleton_->maps.processes, slots);
   bpf_program__set_autoload(skeleton_->progs.netpoll_enter, options.latency);
   if (options.tracepoints) {
-    multi_ = kernel_has_uprobe_multi();
-    if (multi_) {
+    uprobes_ = tuning.single_uprobes ? UprobeKind::kSingle : best_uprobe_kind();
+    if (uprobes_ == UprobeKind::kMulti) {
       bpf_program__set_expected_attach_type(skeleton_->progs.netpoll_usdt, static_cast<bpf_attach_type>(kUprobeMulti));
     }
   } else {
@@ -191,7 +191,7 @@ Result<void> EbpfSource::attach_usdt(const Target& target) {
   }
   // Descendants have their own memory: there the file is probed wherever it runs, and the program asks who hit it.
   const pid_t pid = target.follow_forks ? 0 : target.pid;
-  auto links = UsdtLinks::attach(skeleton_->progs.netpoll_usdt, multi_, pid, path, wanted);
+  auto links = UsdtLinks::attach(bpf_program__fd(skeleton_->progs.netpoll_usdt), uprobes_, pid, path, wanted);
   if (!links) return std::move(links).error();
   usdt_ = std::move(*links);
   return {};
@@ -259,9 +259,9 @@ std::string EbpfSource::overhead_note() const {
 
 }  // namespace
 
-Result<std::unique_ptr<Source>> make_ebpf_source(const SourceOptions& options, std::uint32_t slots) {
+Result<std::unique_ptr<Source>> make_ebpf_source(const SourceOptions& options, const EbpfTuning& tuning) {
   auto source = std::make_unique<EbpfSource>();
-  if (auto loaded = source->load(options, slots); !loaded) return std::move(loaded).error();
+  if (auto loaded = source->load(options, tuning); !loaded) return std::move(loaded).error();
   return std::unique_ptr<Source>(std::move(source));
 }
 

@@ -9,6 +9,12 @@
 
 namespace netpoll::probes {
 
+// For tests, which force rare paths.
+struct EbpfTuning {
+  std::uint32_t slots = 0;      // size of the kernel-side tables, a power of two; 0: as many as there can be processes
+  bool single_uprobes = false;  // as on kernels before 6.6
+};
+
 // Loads the programs (about 15 ms, most of it relocation against the kernel's BTF), so that "does it work here" is
 // answered before a target exists; attach() then only connects them.
 //
@@ -19,9 +25,7 @@ namespace netpoll::probes {
 //   wrong names but added to Counts::lost. A 32-bit program is refused with kNotSupported.
 // detach() takes about a millisecond. Breakpoints of USDT probes leave the target in the background at that time, and
 // what the kernel keeps of them is freed some 20 ms later; the destructor waits for that.
-//
-// slots: size of the kernel-side tables, a power of two, 0 for the default; tests make it small to force collisions.
-Result<std::unique_ptr<Source>> make_ebpf_source(const SourceOptions& options, std::uint32_t slots = 0);
+Result<std::unique_ptr<Source>> make_ebpf_source(const SourceOptions& options, const EbpfTuning& tuning = {});
 
 // Empty when this build contains the eBPF back end, else what the machine that built it lacked ("clang, bpftool").
 std::string ebpf_missing_at_build();

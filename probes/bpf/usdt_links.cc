@@ -1,12 +1,15 @@
 #include "probes/bpf/usdt_links.h"
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <linux/bpf.h>
+#include <linux/perf_event.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <fstream>
 #include <system_error>
 #include <utility>
 
@@ -15,6 +18,9 @@
 
 namespace netpoll::probes {
 namespace {
+
+// Links of kSingle are closed by so many threads at most, because their grace periods overlap.
+constexpr std::size_t kClosers = 16;
 
 // Returns the link, or -errno.
 int create_multi_link(int program, pid_t pid, const char* path, const std::vector<UsdtAttachment>& sites) {
@@ -37,28 +43,40 @@ int create_multi_link(int program, pid_t pid, const char* path, const std::vecto
   return link < 0 ? -errno : static_cast<int>(link);
 }
 
+// Returns the event, or -errno. The layout of config is in /sys/bus/event_source/devices/uprobe/format.
+int open_uprobe_event(pid_t pid, const char* path, const UsdtAttachment& site) {
+  std::uint32_t type = 0;
+  if (!(std::ifstream("/sys/bus/event_source/devices/uprobe/type") >> type)) return -ENOENT;
+  perf_event_attr attr{};
+  attr.size = sizeof(attr);
+  attr.type = type;
+  attr.config = site.semaphore_offset << 32;
+  attr.uprobe_path = reinterpret_cast<std::uint64_t>(path);
+  attr.probe_offset = site.offset;
+  const long event =
+      ::syscall(SYS_perf_event_open, &attr, pid == 0 ? -1 : pid, pid == 0 ? 0 : -1, -1, PERF_FLAG_FD_CLOEXEC);
+  return event < 0 ? -errno : static_cast<int>(event);
+}
+
 }  // namespace
 
-bool kernel_has_uprobe_multi() {
+UprobeKind best_uprobe_kind() {
   // mov r0, 0; exit
   const bpf_insn nothing[] = {{BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0}, {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}};
   LIBBPF_OPTS(bpf_prog_load_opts, options);
   options.expected_attach_type = static_cast<bpf_attach_type>(kUprobeMulti);
   const Fd program(bpf_prog_load(BPF_PROG_TYPE_KPROBE, "netpoll_try", "GPL", nothing, 2, &options));
-  if (!program.valid()) return false;
+  if (!program.valid()) return UprobeKind::kSingle;
   // A kernel that knows this kind of link gets as far as finding that / is not a regular file.
-  return create_multi_link(program.get(), 0, "/", {{1, 0, 0}}) == -EBADF;
+  const bool known = create_multi_link(program.get(), 0, "/", {{1, 0, 0}}) == -EBADF;
+  return known ? UprobeKind::kMulti : UprobeKind::kSingle;
 }
-
-UsdtLinks::UsdtLinks(UsdtLinks&& other) noexcept
-    : multi_(std::move(other.multi_)), single_(std::exchange(other.single_, {})), closing_(std::move(other.closing_)) {}
 
 UsdtLinks& UsdtLinks::operator=(UsdtLinks&& other) noexcept {
   if (this != &other) {
     detach();
     finish();
-    multi_ = std::move(other.multi_);
-    single_ = std::exchange(other.single_, {});
+    links_ = std::move(other.links_);
     closing_ = std::move(other.closing_);
   }
   return *this;
@@ -69,46 +87,64 @@ UsdtLinks::~UsdtLinks() {
   finish();
 }
 
-Result<UsdtLinks> UsdtLinks::attach(bpf_program* program, bool multi, pid_t pid, const std::string& path,
+Result<UsdtLinks> UsdtLinks::attach(int program_fd, UprobeKind kind, pid_t pid, const std::string& path,
                                     const std::vector<UsdtAttachment>& sites) {
   UsdtLinks links;
   if (sites.empty()) return links;
-  LibbpfLog log;
-  if (multi) {
-    const int link = create_multi_link(bpf_program__fd(program), pid, path.c_str(), sites);
-    if (link < 0) return bpf_error("attach to the USDT probes of " + path, link, log);
-    links.multi_.reset(link);
+  if (kind == UprobeKind::kMulti) {
+    if (auto attached = links.attach_multi(program_fd, pid, path, sites); !attached) return std::move(attached).error();
     return links;
   }
   for (const UsdtAttachment& site : sites) {
-    LIBBPF_OPTS(bpf_uprobe_opts, options);
-    options.ref_ctr_offset = site.semaphore_offset;
-    options.bpf_cookie = site.cookie;
-    bpf_link* link = bpf_program__attach_uprobe_opts(program, pid == 0 ? -1 : pid, path.c_str(), site.offset, &options);
-    if (link == nullptr) return bpf_error("attach to a USDT probe of " + path, -errno, log);
-    links.single_.push_back(link);
+    if (auto attached = links.attach_single(program_fd, pid, path, site); !attached) return std::move(attached).error();
   }
   return links;
 }
 
+Result<void> UsdtLinks::attach_multi(int program_fd, pid_t pid, const std::string& path,
+                                     const std::vector<UsdtAttachment>& sites) {
+  const int link = create_multi_link(program_fd, pid, path.c_str(), sites);
+  if (link < 0) return bpf_error("attach to the USDT probes of " + path, link, LibbpfLog());
+  links_.emplace_back(link);
+  return {};
+}
+
+Result<void> UsdtLinks::attach_single(int program_fd, pid_t pid, const std::string& path, const UsdtAttachment& site) {
+  const std::string what = "attach to a USDT probe of " + path;
+  const int event = open_uprobe_event(pid, path.c_str(), site);
+  if (event < 0) return bpf_error(what, event, LibbpfLog());
+  Fd owned(event);
+  LIBBPF_OPTS(bpf_link_create_opts, options);
+  options.perf_event.bpf_cookie = site.cookie;
+  const int link = bpf_link_create(program_fd, event, BPF_PERF_EVENT, &options);
+  if (link < 0) return bpf_error(what, link, LibbpfLog());
+  links_.emplace_back(link);
+  links_.push_back(std::move(owned));
+  if (::ioctl(event, PERF_EVENT_IOC_ENABLE, 0) != 0) return bpf_error(what, -errno, LibbpfLog());
+  return {};
+}
+
 void UsdtLinks::detach() {
-  if (!multi_.valid() && single_.empty()) return;
+  if (links_.empty()) return;
   finish();
-  const auto close_all = [](int multi, const std::vector<bpf_link*>& single) {
-    if (multi >= 0) ::close(multi);
-    for (bpf_link* link : single) bpf_link__destroy(link);
-  };
-  const int multi = multi_.release();
-  const std::vector<bpf_link*> single = std::exchange(single_, {});
-  try {
-    closing_ = std::thread(close_all, multi, single);
-  } catch (const std::system_error&) {
-    close_all(multi, single);  // no thread to be had: the caller waits
+  // Breakpoints first. A multi link has nothing to switch off and answers with an error: closing does it at once.
+  for (const Fd& link : links_) ::ioctl(link.get(), PERF_EVENT_IOC_DISABLE, 0);
+  const std::size_t closers = std::min(kClosers, (links_.size() + 1) / 2);
+  std::vector<std::vector<Fd>> shares(closers);
+  for (std::size_t i = 0; i < links_.size(); ++i) shares[i / 2 % closers].push_back(std::move(links_[i]));
+  links_.clear();
+  for (auto& share : shares) {
+    try {
+      closing_.emplace_back([fds = std::move(share)]() mutable { fds.clear(); });
+    } catch (const std::system_error&) {
+      // No thread to be had: the share goes with `shares`, and the caller waits.
+    }
   }
 }
 
 void UsdtLinks::finish() {
-  if (closing_.joinable()) closing_.join();
+  for (std::thread& closing : closing_) closing.join();
+  closing_.clear();
 }
 
 }  // namespace netpoll::probes

@@ -1,4 +1,4 @@
-// UsdtLinks: BPF programs attached to USDT sites of one executable.
+// UsdtLinks: a BPF program attached to USDT sites of one executable.
 #pragma once
 
 #include <sys/types.h>
@@ -11,46 +11,51 @@
 #include "netpoll/fd.h"
 #include "netpoll/result.h"
 
-struct bpf_link;
-struct bpf_program;
-
 namespace netpoll::probes {
 
 // A site to attach to, and the number that the program reads back with bpf_get_attach_cookie.
 struct UsdtAttachment {
-  std::uint64_t offset = 0;
-  std::uint64_t semaphore_offset = 0;
+  std::uint64_t offset = 0;            // of the instruction, in the file
+  std::uint64_t semaphore_offset = 0;  // 0: none
   std::uint64_t cookie = 0;
 };
 
-// True when the kernel can attach a program to many sites by one link (uprobe_multi, Linux 6.6), found by trying.
-// Attaching and leaving then takes as long for fifty sites as for one; each single uprobe costs 60-80 ms to detach.
-bool kernel_has_uprobe_multi();
+// How the kernel attaches a program to several places. The program must have been loaded for the one that is used.
+enum class UprobeKind {
+  kMulti,   // one link for all sites (Linux 6.6): attaching and leaving take as long for fifty sites as for one
+  kSingle,  // a perf event of the uprobe source per site, each of which takes 60-80 ms to close
+};
 
-// Owns its links. The kernel raises the semaphores while a link lives. Neither way needs tracefs: both go through the
-// uprobe event source. Not thread-safe.
+// The best kind that works here, found by trying. Without the privileges for either, kSingle.
+UprobeKind best_uprobe_kind();
+
+// Owns its links. The kernel raises the semaphores while a link lives. Neither kind needs tracefs. Not thread-safe.
 class UsdtLinks {
  public:
   UsdtLinks() = default;
-  UsdtLinks(UsdtLinks&& other) noexcept;
+  UsdtLinks(UsdtLinks&&) = default;
   UsdtLinks& operator=(UsdtLinks&& other) noexcept;
   // Returns when everything is detached.
   ~UsdtLinks();
 
-  // Attaches program at every site in path, for the process pid alone (0: every process that runs the file).
-  // multi must be kernel_has_uprobe_multi()'s answer that the program was loaded for. On failure nothing stays.
-  static Result<UsdtLinks> attach(bpf_program* program, bool multi, pid_t pid, const std::string& path,
+  // Attaches the program behind program_fd, of type kprobe, at every site in path, for the process pid alone (0: every
+  // process that runs the file). On failure nothing stays.
+  static Result<UsdtLinks> attach(int program_fd, UprobeKind kind, pid_t pid, const std::string& path,
                                   const std::vector<UsdtAttachment>& sites);
 
-  // Starts detaching on a thread of its own and returns at once: the kernel removes the breakpoints first, and then
-  // waits out grace periods, 20 ms for a multi link and 60-80 ms for each single one. finish() waits for the end.
+  // Starts detaching on threads of its own and returns at once: the kernel removes the breakpoints first, and then
+  // waits out grace periods. finish() waits for the end.
   void detach();
   void finish();
 
  private:
-  Fd multi_;
-  std::vector<bpf_link*> single_;
-  std::thread closing_;
+  Result<void> attach_multi(int program_fd, pid_t pid, const std::string& path,
+                            const std::vector<UsdtAttachment>& sites);
+  Result<void> attach_single(int program_fd, pid_t pid, const std::string& path, const UsdtAttachment& site);
+
+  // Closed in this order: of kSingle, link and event of each site in turn.
+  std::vector<Fd> links_;
+  std::vector<std::thread> closing_;
 };
 
 }  // namespace netpoll::probes

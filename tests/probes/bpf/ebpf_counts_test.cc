@@ -20,7 +20,7 @@ const probes::SyscallCounts& of(const probes::Counts& counts, Syscall syscall) {
 // Runs the scenarios and compares with their own books; returns the run for further questions.
 std::optional<CountedRun> check_truth(std::vector<std::string> scenarios, const SourceOptions& options,
                                       bool follow_forks = false, std::uint32_t slots = 0) {
-  auto source = ebpf_or_skip(options, slots);
+  auto source = ebpf_or_skip(options, {.slots = slots});
   if (!source) return std::nullopt;
   scenarios.insert(scenarios.begin(), kCalls);
   auto run = run_counted(*source, scenarios, follow_forks);

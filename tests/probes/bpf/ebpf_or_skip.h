@@ -11,8 +11,8 @@ namespace netpoll::test {
 
 // Null after it noted a skip; fails the test case on any other error.
 inline std::unique_ptr<probes::Source> ebpf_or_skip(const probes::SourceOptions& options = {},
-                                                    std::uint32_t slots = 0) {
-  auto source = probes::make_ebpf_source(options, slots);
+                                                    const probes::EbpfTuning& tuning = {}) {
+  auto source = probes::make_ebpf_source(options, tuning);
   if (source) return std::move(*source);
   if (source.error().is(ErrorKind::kPermission) || source.error().is(ErrorKind::kNotSupported)) {
     note_skip(source.error().message());

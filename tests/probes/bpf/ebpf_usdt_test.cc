@@ -35,8 +35,9 @@ std::optional<std::uint64_t> count_of(const probes::Counts& counts, Tp tp) {
 }  // namespace
 
 TEST_CASE("tracepoints of a held child are counted from the first to the last") {
-  for (const bool follow_forks : {false, true}) {
-    auto source = ebpf_or_skip();
+  for (const int variant : {0, 1, 2, 3}) {
+    const bool follow_forks = variant & 1;
+    auto source = ebpf_or_skip({}, {.single_uprobes = (variant & 2) != 0});
     if (!source) return;
     auto run = run_counted(*source, {kTracepoints, "park=1000,ready=999,poll_exit=17,of_the_future=5"}, follow_forks);
     REQUIRE(run);
@@ -52,7 +53,8 @@ TEST_CASE("tracepoints of a held child are counted from the first to the last") 
 }
 
 TEST_CASE("semaphores are raised while we listen, and only then") {
-  auto source = ebpf_or_skip();
+  const bool single_uprobes = GENERATE(false, true);
+  auto source = ebpf_or_skip({}, {.single_uprobes = single_uprobes});
   if (!source) return;
   TalkingChild child({kTracepoints, "park=3", "await", "park=40,ready=7", "await", "park=500"});
   REQUIRE(child.await_ready());
@@ -72,7 +74,8 @@ TEST_CASE("semaphores are raised while we listen, and only then") {
 }
 
 TEST_CASE("another process that runs the same program is neither counted nor made to listen") {
-  auto source = ebpf_or_skip();
+  const bool single_uprobes = GENERATE(false, true);
+  auto source = ebpf_or_skip({}, {.single_uprobes = single_uprobes});
   if (!source) return;
   TalkingChild target({kTracepoints, "await", "park=10"});
   TalkingChild other({kTracepoints, "await", "park=10"});
