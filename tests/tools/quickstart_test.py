@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""packaging/quickstart installs what is missing, says what it does, and what to do where it cannot.
+
+dpkg, apt, id and sudo are scripted, so that a fresh machine can be played on any machine; the real thing is played by
+`packaging/quickstart test` itself.
+"""
+
+import os
+import re
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+QUICKSTART = ROOT / "packaging/quickstart"
+PACKAGES = ROOT / "packaging/packages"
+
+
+class Machine:
+    """A machine with these packages installed and these on offer; `log` is what apt-get was asked for."""
+
+    def __init__(self, installed=(), offered=(), root=True, sudo=False, update_fails=False, install_fails=False):
+        self.folder = tempfile.TemporaryDirectory()
+        self.log = Path(self.folder.name, "log")
+        self.log.touch()
+        self.stub("dpkg-query", f'case " {" ".join(installed)} " in *" $4 "*) echo "ii ";; *) exit 1;; esac',
+                  "for last; do :; done; set -- 1 2 3 \"$last\"")
+        self.stub("apt-cache", f'case " {" ".join(offered)} " in *" $2 "*) echo "  Candidate: 1.0";; '
+                               '*) echo "  Candidate: (none)";; esac')
+        self.stub("apt-get", f'echo "$*" >>{self.log}; case "$*" in *update*) exit {int(update_fails)};; '
+                             f'*install*) exit {100 * int(install_fails)};; esac')
+        self.stub("id", f"echo {0 if root else 1000}")
+        self.stub("sudo", f'[ "$1" = -n ] && shift; {"exec" if sudo else "exit 1;"} "$@"')
+
+    def stub(self, name, body, before=""):
+        path = Path(self.folder.name, name)
+        path.write_text(f"#!/bin/sh\n{before}\n{body}\n", encoding="utf-8")
+        path.chmod(0o755)
+
+    def quickstart(self, *arguments):
+        environment = {**os.environ, "PATH": f"{self.folder.name}:{os.environ['PATH']}"}
+        return subprocess.run([QUICKSTART, *arguments], env=environment, stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, check=False)
+
+    def asked(self):
+        """What apt-get was asked for, without its options."""
+        lines = self.log.read_text(encoding="utf-8").splitlines()
+        return [" ".join(re.sub(r"(?:^|\s)-(?:o \S+|\S+)", "", line).split()) for line in lines]
+
+
+class Packages(unittest.TestCase):
+    def test_every_requirement_says_why(self):
+        section = None
+        for number, line in enumerate(PACKAGES.read_text(encoding="utf-8").splitlines(), 1):
+            text, _, reason = line.partition("#")
+            if text.startswith("["):
+                section = text.strip()
+                self.assertIn(section, ["[build]", "[probes]", "[test]", "[bench]"], number)
+            elif text.strip():
+                self.assertIsNotNone(section, number)
+                self.assertRegex(text.strip(), r"^[a-z0-9.+-]+( \| [a-z0-9.+-]+)*$", number)
+                self.assertTrue(reason.strip(), number)
+
+
+class Quickstart(unittest.TestCase):
+    def test_what_is_missing_is_listed_with_its_alternatives(self):
+        machine = Machine(installed=["spin", "golang-go", "libuv1-dev"])
+        self.assertEqual(machine.quickstart("packages", "bench").stdout, "libboost-dev\n")
+        self.assertIn("pkg-config | pkgconf\n", machine.quickstart("packages", "build").stdout)
+
+    def test_one_alternative_is_enough(self):
+        machine = Machine(installed=["pkgconf"])
+        self.assertNotIn("pkgconf", machine.quickstart("packages", "build").stdout)
+
+    def test_nothing_missing_asks_apt_for_nothing(self):
+        machine = Machine(installed=["golang-go", "libboost-dev", "libuv1-dev", "spin"])
+        self.assertEqual(machine.quickstart("install", "bench").returncode, 0)
+        self.assertEqual(machine.asked(), [])
+
+    def test_root_installs_the_first_alternative_on_offer(self):
+        machine = Machine(installed=["libbpf-dev", "libelf-dev", "zlib1g-dev"], offered=["clang", "linux-tools-generic"])
+        self.assertEqual(machine.quickstart("install", "probes").returncode, 0)
+        self.assertEqual(machine.asked(), ["update", "install clang linux-tools-generic"])
+
+    def test_a_broken_source_does_not_stop_the_installation(self):
+        machine = Machine(offered=["golang-go", "libboost-dev", "libuv1-dev", "spin"], update_fails=True)
+        done = machine.quickstart("install", "bench")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(len(machine.asked()), 2)
+
+    def test_an_installation_that_fails_is_named(self):
+        machine = Machine(offered=["spin"], install_fails=True)
+        done = machine.quickstart("install", "bench")
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("could not install", done.stderr)
+
+    def test_a_user_with_sudo_installs_through_it(self):
+        machine = Machine(offered=["spin"], installed=["golang-go", "libboost-dev", "libuv1-dev"], root=False, sudo=True)
+        self.assertEqual(machine.quickstart("install", "bench").returncode, 0)
+        self.assertEqual(machine.asked(), ["update", "install spin"])
+
+    def test_a_user_without_sudo_is_told_the_command(self):
+        machine = Machine(installed=["golang-go"], root=False)
+        done = machine.quickstart("install", "bench")
+        self.assertEqual(done.returncode, 3)
+        self.assertRegex(done.stderr, r"hint: as root: apt-get update && apt-get install .*libboost-dev libuv1-dev spin")
+        self.assertEqual(machine.asked(), [])
+
+    def test_wrong_usage_shows_the_right_one(self):
+        for arguments in ((), ("tset",), ("test", "more")):
+            done = Machine().quickstart(*arguments)
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("packaging/quickstart test", Machine().quickstart("tset").stderr)
+        self.assertIn("packaging/quickstart run", Machine().quickstart("--help").stdout)
+
+
+if __name__ == "__main__":
+    unittest.main(warnings="ignore")
