@@ -6,7 +6,7 @@ namespace netpoll::cli {
 namespace {
 
 constexpr std::array kCommands{
-    &kRunCommand, &kStatCommand, &kSnapshotCommand, &kCompareCommand, &kHelpCommand,
+    &kRunCommand, &kStatCommand, &kSnapshotCommand, &kCompareCommand, &kDoctorCommand, &kHelpCommand,
 };
 
 }  // namespace
