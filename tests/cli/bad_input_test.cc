@@ -216,7 +216,7 @@ TEST_CASE("help and version answer on standard output") {
   const ToolResult help = run_tool({"--help"});
   CHECK(help.exit_code == 0);
   CHECK(help.err.empty());
-  for (const char* command : {"run", "stat", "snapshot", "compare", "help"}) {
+  for (const char* command : {"run", "stat", "snapshot", "compare", "doctor", "help"}) {
     CHECK(help.out.find(std::string("\n  ") + command + " ") != std::string::npos);
     const ToolResult page = run_tool({command, "--help"});
     CHECK(page.exit_code == 0);

@@ -1,5 +1,6 @@
 // `run` as users run it: results, interruptions, and what goes wrong in the middle.
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -340,8 +341,12 @@ TEST_CASE("a full disk leaves neither half a file nor a process") {
   const std::string path = dir.path();
   Tool tool({"run", "echo", "--ops", "100", "--conns", "1", "--json", "--backend", "none", "-o", path + "/r.json"},
             {.before_exec = [path] {
-              return ::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-                     ::mount("none", path.c_str(), "tmpfs", 0, "size=4k,nr_inodes=8") == 0;
+              if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+                  ::mount("none", path.c_str(), "tmpfs", 0, "size=4k,nr_inodes=8") != 0) {
+                return false;
+              }
+              const Fd filler(::open((path + "/filler").c_str(), O_WRONLY | O_CREAT, 0600));
+              return ::write(filler.get(), std::string(4096, 'x').data(), 4096) == 4096;
             }});
   const ToolResult result = tool.finish();
   if (result.exit_code == 99) NETPOLL_SKIP("mount namespaces are not allowed here");
