@@ -8,35 +8,38 @@
 namespace netpoll::exporters {
 namespace {
 
+constexpr std::size_t kWidth = 116;
+
 std::string compact(const Json& json) {
   return json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
 }
 
-// A value that reads better on one line: a scalar, or a short one that holds only scalars.
-bool fits_a_line(const Json& json, const std::string& text, std::size_t column) {
-  if (!json.is_structured()) return true;
-  if (text.size() + column > 116) return false;
+// Whether all children are scalars or empty, so that the value may read well on one line.
+bool is_flat(const Json& json) {
   return std::none_of(json.begin(), json.end(),
                       [](const Json& child) { return child.is_structured() && !child.empty(); });
 }
 
-void pretty(const Json& json, std::size_t indent, std::size_t column, std::string& out) {
-  std::string text = compact(json);
-  if (fits_a_line(json, text, column)) {
-    out += text;
-    return;
+// Prints a value at a column. One line where it is flat and short; else one member a line, `indent` blanks further in.
+std::string pretty(const Json& json, std::size_t indent, std::size_t column) {
+  if (!json.is_structured() || json.empty()) return compact(json);
+  const bool object = json.is_object();
+  const std::string open(1, object ? '{' : '[');
+  const std::string close(1, object ? '}' : ']');
+  if (is_flat(json)) {
+    std::string line;
+    for (const auto& [key, value] : json.items()) {
+      line += (line.empty() ? "" : ", ") + (object ? compact(Json(key)) + ": " : "") + compact(value);
+    }
+    if (column + line.size() + 2 <= kWidth) return open + line + close;
   }
-  const std::string margin(indent + 2, ' ');
-  out += json.is_array() ? "[" : "{";
-  std::string separator = "\n";
+  const std::string margin = "\n" + std::string(indent + 2, ' ');
+  std::string out;
   for (const auto& [key, value] : json.items()) {
-    out += separator + margin;
-    const std::size_t start = out.size();
-    if (json.is_object()) out += compact(Json(key)) + ": ";
-    pretty(value, indent + 2, margin.size() + out.size() - start, out);
-    separator = ",\n";
+    const std::string name = object ? compact(Json(key)) + ": " : "";
+    out += (out.empty() ? "" : ",") + margin + name + pretty(value, indent + 2, indent + 2 + name.size());
   }
-  out += "\n" + std::string(indent, ' ') + (json.is_array() ? "]" : "}");
+  return open + out + "\n" + std::string(indent, ' ') + close;
 }
 
 }  // namespace
@@ -54,9 +57,8 @@ std::string hex(std::uint64_t value) {
 }
 
 std::string to_document(const Json& json) {
-  std::string out;
-  pretty(json, 0, 0, out);
-  return out + "\n";
+  // Whatever its length, a document is spread out: its members are what people look for.
+  return pretty(json, 0, kWidth) + "\n";
 }
 
 std::string to_line(const Json& json) { return compact(json) + "\n"; }

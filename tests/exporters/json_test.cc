@@ -36,7 +36,7 @@ TEST_CASE("a document is indented, and what is short stays on a line") {
   json["empty"] = Json::object();
   json["list"] = {1, 2, 3};
   CHECK(to_document(json) ==
-        "{\n  \"a\": {\n    \"x\": 1,\n    \"y\": [1,2]\n  },\n  \"empty\": {},\n  \"list\": [1,2,3]\n}\n");
+        "{\n  \"a\": {\n    \"x\": 1,\n    \"y\": [1, 2]\n  },\n  \"empty\": {},\n  \"list\": [1, 2, 3]\n}\n");
   CHECK(to_document(Json::object()) == "{}\n");
   Json longer = Json::array();
   for (int i = 0; i < 100; ++i) longer.push_back(i);
