@@ -65,7 +65,6 @@ Result<std::vector<Fd>> connect_all(Session& session, std::uint64_t count, std::
       const std::uint64_t i = event.data.u64;
       const int fd = connections[i].get();
       if (const int error = socket_error(fd); error != 0) return connect_error(session.endpoint(i), error);
-      if (auto armed = control(session, EPOLL_CTL_MOD, fd, events, i); !armed) return std::move(armed).error();
       ++done;
       last_progress = now_ns();
     }
@@ -75,6 +74,12 @@ Result<std::vector<Fd>> connect_all(Session& session, std::uint64_t count, std::
                                             std::to_string(count) + " connections after " +
                                             std::to_string(session.patience_ns() / kSecond) + " s without a new one")
           .with_hint("does the server accept? its listen queue may be full");
+    }
+  }
+  // Only now, since an armed connection reports at once that it can be written, and would be counted a second time.
+  for (std::uint64_t i = 0; i < count; ++i) {
+    if (auto armed = control(session, EPOLL_CTL_MOD, connections[i].get(), events, i); !armed) {
+      return std::move(armed).error();
     }
   }
   return connections;

@@ -74,6 +74,15 @@ TEST_CASE("operations are exact over all connections", "[load]") {
   CHECK(server.ended() == 54);  // each connection was ended, and the load waited for it
 }
 
+TEST_CASE("thousands of connections are made in batches, each once", "[load]") {
+  PreyServer server(Prey::kEcho);
+  const Said said = run_load(request("echo", 2000, 4000), server.address());
+  require_complete(said, 4000, 64);
+  CHECK(said.connected == 2000);
+  CHECK(server.accepted() == 2000);
+  CHECK(server.ended() == 2000);
+}
+
 TEST_CASE("fewer operations than connections leave some silent", "[load]") {
   PreyServer server(Prey::kEcho);
   require_complete(run_load(request("echo", 10, 3), server.address()), 3, 64);

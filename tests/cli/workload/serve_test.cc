@@ -94,6 +94,10 @@ void run_everywhere(Request r, std::uint64_t operations, std::uint64_t connectio
 
 TEST_CASE("echo answers every message", "[serve]") { run_everywhere(request("echo", 10, 1000), 1000, 10); }
 
+TEST_CASE("thousands of connections are served at once", "[serve]") {
+  run_everywhere(request("echo", 1500, 3000), 3000, 1500);
+}
+
 TEST_CASE("echo answers messages larger than its buffer", "[serve]") {
   Request r = request("echo", 3, 60);
   r.size = 100'000;
