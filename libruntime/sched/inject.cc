@@ -36,8 +36,7 @@ __attribute__((noinline)) void injected_step() {
   if ((random & 15) == 0) {
     sched_yield();
   } else if ((random & 15) == 1) {
-    for (volatile int i = 0; i < static_cast<int>(random >> 8 & 255); ++i) {
-    }
+    for (auto spins = static_cast<int>(random >> 8 & 255); spins > 0; --spins) __asm__ volatile("");
   }
 }
 
