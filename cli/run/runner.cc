@@ -160,13 +160,21 @@ class Runner {
     return {};
   }
 
-  // The runtime's own counters say what a back end without USDT cannot see.
+  // The runtime's own counters say what a back end without USDT cannot see, and what one with it has missed: they are
+  // read before the process exits, so a probe that saw everything has seen at least as much.
   void use_own_counters() {
     if (!outcome_.server || outcome_.probe.backend == probes::Backend::kNone) return;
     for (std::size_t i = 0; i < trace::kTpCount; ++i) {
       auto& count = outcome_.counts.tracepoints[i];
       const auto own = outcome_.server->tracepoints.find(std::string(trace::tracepoints()[i].name));
-      if (!count && own != outcome_.server->tracepoints.end()) count = own->second;
+      if (own == outcome_.server->tracepoints.end()) continue;
+      if (!count) {
+        count = own->second;
+      } else if (*count < own->second) {
+        log_.detail("tracepoint " + own->first + ": the probe saw " + std::to_string(*count) + " of " +
+                    std::to_string(own->second));
+        outcome_.probe.lost = outcome_.probe.lost.value_or(0) + own->second - *count;
+      }
     }
     if (outcome_.probe.backend == probes::Backend::kSelf) outcome_.probe.lost = 0;
   }
