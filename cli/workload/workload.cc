@@ -15,7 +15,7 @@ constexpr Workload kWorkloads[] = {
      "a message sent and its echo read", Driver::kLoad, kNet | kSize | kBuffer, 64, 100'000, seconds(0), 64, 1},
     {"idle", "silent connections; at the end each one is asked once whether it still answers",
      "a connection that was silent for the duration and then answered", Driver::kLoad,
-     kDuration | kConns | kListen | kLoadCpu | kSize | kBuffer | kHold, 1000, 0, seconds(10), 16, 1},
+     kDuration | kConns | kListen | kLoadCpu | kSize | kBuffer | kHold | kWarmup, 1000, 0, seconds(10), 16, 1},
     {"fanin",
      "the messages of all connections go through one channel to one goroutine, which verifies and acknowledges",
      "a message sent and its acknowledgement read", Driver::kLoad, kNet | kSize, 64, 100'000, seconds(0), 64, 16},

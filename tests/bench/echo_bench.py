@@ -8,7 +8,7 @@ more than the servers differ. Shown are the median of the ratios and their range
 Parts (default: all)
   echo      requests/s, latency, CPU time of the server per request; server and load on one core, and on two
   syscalls  system calls per request, by strace or netpoll-trace: the difference of a long and a short run
-  memory    resident memory per idle connection, wake-ups and CPU time while idle
+  memory    resident memory per idle connection, after each has answered once; wake-ups and CPU time while idle
   busy      echo beside 8 goroutines that compute and yield, on 2 Ps, in every poll mode
   scaling   one P against two on two cores
 
@@ -268,7 +268,8 @@ class Bench:
             for spec, label in self.shuffled(servers):
                 with self.start(spec) as server:
                     before = rss_bytes(server.pid)
-                    process = self.begin_load(server, workload="idle", conns=conns, size=16, duration_ns=5_000_000_000)
+                    process = self.begin_load(server, workload="idle", conns=conns, size=16, warmup=conns,
+                                              duration_ns=5_000_000_000)
                     while json.loads(process.stdout.readline())["type"] != "connected":
                         pass
                     wait_until_quiet(server.pid)
