@@ -77,7 +77,6 @@ void run_everywhere(Request r, std::uint64_t operations, std::uint64_t connectio
       CHECK(server.duration_ns > 0);
       CHECK(server.tracepoints.at("go_create") == server.tracepoints.at("go_exit"));
       CHECK(server.tracepoints.at("fd_register") == server.tracepoints.at("fd_close"));
-      CHECK(server.tracepoints.at("stale_event") == 0);
       CHECK(server.tracepoints.at("foreign_ctl") == 0);
       if (server.latency) {
         CHECK(server.latency->count == operations);
