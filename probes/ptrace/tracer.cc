@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <chrono>
 #include <mutex>
+#include <system_error>
 
 #include "probes/ptrace/arch.h"
 #include "probes/ptrace/attach_error.h"
@@ -81,8 +82,14 @@ Result<void> Tracer::start() {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread(&Tracer::run, this, std::move(started));
+  std::error_code failure;
+  try {
+    thread_ = std::thread(&Tracer::run, this, std::move(started));
+  } catch (const std::system_error& error) {
+    failure = error.code();
+  }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (failure) return posix_error("create a thread", failure.value());
   // A thread in an uninterruptible sleep stops only after it. It is traced from then on; the caller need not wait.
   if (result.wait_for(std::chrono::seconds(1)) == std::future_status::timeout) return {};
   return result.get();

@@ -5,7 +5,8 @@
 // Two modes, by what kind of target it is:
 //   child    held before its exec and prepared with make_seccomp_filter(): it stops at counted calls only. Since the
 //            filter cannot be removed and without a tracer makes these calls fail, the whole offspring of the child
-//            stays traced until it has ended, and dies with the tracer (PTRACE_O_EXITKILL).
+//            stays traced until it has ended, and dies with the tracer (PTRACE_O_EXITKILL). What it makes with
+//            CLONE_UNTRACED escapes us and runs into those failures; debuggers and sandboxes do that.
 //   running  no filter: every system call stops twice. Left by letting the tracer thread end, whereupon the kernel
 //            detaches and nobody's wait is interrupted; PTRACE_DETACH would need each thread stopped first.
 //

@@ -130,6 +130,19 @@ TEST_CASE("the affinity of one busy thread is as before when we leave") {
   CHECK(number_after(child.rest(), "wrong") == 0);
 }
 
+TEST_CASE("a running process does not notice that it shares a CPU with the tracer") {
+  for (const char* scenario : {"affinity", "pinned"}) {
+    TalkingChild child({kTraced, "await-exec", kTraced, scenario, "20"});
+    REQUIRE(child.await_ready());
+    auto source = make_ptrace_source({});
+    REQUIRE(source->attach({.pid = child.pid()}));
+    child.poke();
+    const std::string output = child.rest();
+    CHECK(number_after(output, "narrowed") == 0);
+    CHECK(number_after(output, "wrong") == 0);
+  }
+}
+
 TEST_CASE("threads that come and go while we attach and detach are no obstacle") {
   TalkingChild child({kTraced, "churn"});
   REQUIRE(child.await_ready());
