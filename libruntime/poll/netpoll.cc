@@ -55,7 +55,7 @@ PollResult Netpoll::prepare(PollDesc& pd, Mode mode) {
 }
 
 NetpollImpl::NetpollImpl(sched::Scheduler& scheduler, std::unique_ptr<Poller> poller)
-    : scheduler_(scheduler), trigger_(scheduler.config().trigger), poller_(std::move(poller)) {}
+    : scheduler_(scheduler), trigger_(scheduler.config().trigger), poller_(std::move(poller)), cache_(this) {}
 
 int NetpollImpl::initialize() {
   if (initialized()) return 0;
@@ -88,7 +88,6 @@ Result<PollDesc*> NetpollImpl::open(int fd) {
     pd->rd.store(0, std::memory_order_relaxed);
     pd->wd.store(0, std::memory_order_relaxed);
     pd->armed = 0;
-    pd->owner = this;
     pd->info.store(0, std::memory_order_seq_cst);
     pd->fd.store(fd, std::memory_order_seq_cst);
   }

@@ -10,7 +10,7 @@
 
 namespace netpoll::poll {
 
-PollCache::PollCache() {
+PollCache::PollCache(NetpollImpl* owner) : owner_(owner) {
   const long address = base::sys(SYS_mmap, nullptr, kMaxChunks * sizeof(PollDesc*), PROT_READ | PROT_WRITE,
                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (address < 0 && address > -4096) base::fatalf("netpoll: no memory for the pollDesc table (errno %ld)", -address);
@@ -37,6 +37,7 @@ PollDesc* PollCache::get() {
     if (index == 0) index = 1;
     pd = &chunks_[index / kPerChunk][index % kPerChunk];
     pd->index = static_cast<std::uint32_t>(index);
+    pd->owner = owner_;
     count_.store(index + 1, std::memory_order_release);
   }
   pd->link = nullptr;

@@ -15,7 +15,8 @@ class PollCache {
   static constexpr std::uint32_t kPerChunk = 64;
   static constexpr std::uint32_t kMaxChunks = 65536;  // 4 million descriptors
 
-  PollCache();
+  // owner is what the pollDescs' timers call.
+  explicit PollCache(NetpollImpl* owner);
   ~PollCache();
 
   // A pollDesc with fd -1 and a fresh seq. Null when memory or indices are exhausted.
@@ -37,6 +38,7 @@ class PollCache {
 
  private:
   base::Mutex mutex_;
+  NetpollImpl* const owner_;
   PollDesc** chunks_;
   PollDesc* free_ = nullptr;
   std::atomic<std::uint64_t> count_{0};

@@ -50,11 +50,11 @@ struct alignas(64) PollDesc {
   std::atomic<std::int64_t> rd{0};  // read deadline: 0 none, > 0 absolute ns, < 0 expired
   std::atomic<std::int64_t> wd{0};
   base::Mutex lock;
-  std::uint32_t armed = 0;  // oneshot, level: epoll event bits that are armed now
-  bool registered = false;  // the kernel knows it, as far as we did it
-  NetpollImpl* owner = nullptr;
-  PollDesc* link = nullptr;  // free list
-  sched::Timer timer[2];     // by Mode; one may serve both directions (see set_deadline)
+  std::uint32_t armed = 0;       // oneshot, level: epoll event bits that are armed now
+  bool registered = false;       // the kernel knows it, as far as we did it
+  NetpollImpl* owner = nullptr;  // constant
+  PollDesc* link = nullptr;      // free list
+  sched::Timer timer[2];         // by Mode; one may serve both directions (see set_deadline)
 
   std::atomic<std::uint64_t>& semaphore(Mode mode) { return mode == Mode::kRead ? rg : wg; }
 };

@@ -79,8 +79,8 @@ class EpollPoller final : public Poller {
       if ((bits & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) event.modes |= kReadBit;
       if ((bits & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) event.modes |= kWriteBit;
       event.hangup = (bits & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0;
-      // Only where both directions are armed, as in Go, does ERR alone mean something odd: with IN alone armed it is how
-      // any socket reports an error (a refused datagram), and the next call returns that.
+      // Only where both directions are armed, as in Go, does ERR alone mean something odd: with IN alone armed it is
+      // how any socket reports an error (a refused datagram), and the next call returns that.
       event.error_only = bits == EPOLLERR && trigger_ == Trigger::kEdge;
     }
     return used;
