@@ -7,6 +7,9 @@
 //   -p PID   every system call of the process stops; threads blocked in epoll_wait see EINTR once, at attach. After
 //            detach() it runs as before.
 //
+// In both, a traced process notices signals that it ignores, SIGCHLD by default among them: an epoll_wait that sleeps
+// meanwhile returns EINTR (the kernel keeps no signal from a tracer; strace has the same effect).
+//
 // A call that a seccomp filter of the target's own refuses stops only in the second case, and is counted only there.
 // A running process that is a child of ours loses its exit status to the tracer: launch it with prepare() instead.
 //

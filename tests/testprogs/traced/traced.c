@@ -7,10 +7,12 @@
  *   traced await-exec CMD...   prints "ready", waits for standard input in a call that is not counted, executes CMD
  *   traced hammer THREADS      prints "ready"; THREADS threads call epoll_pwait(timeout 0) until standard input ends
  *   traced crowd               8 threads at once that make 500 calls each, then 32 in turn that make 20
- *   traced churn               prints "ready"; creates threads that make 3 calls each until standard input ends
- *   traced affinity ROUNDS     calls until it is the one busy thread, then looks at its CPU affinity, and that of a new
- *                              thread and a new process; prints "narrowed N", how often any was not as at the start
- *   traced pinned              restricts itself to its first CPU, calls as in affinity, prints "narrowed N" likewise
+ *   traced family              6 children with a grandchild each; every process makes 100 calls. No wait with a
+ * timeout, since the end of a child interrupts those of a traced process traced churn               prints "ready";
+ * creates threads that make 3 calls each until standard input ends traced affinity ROUNDS     calls until it is the one
+ * busy thread, then looks at its CPU affinity, and that of a new thread and a new process; prints "narrowed N", how
+ * often any was not as at the start traced pinned              restricts itself to its first CPU, calls as in affinity,
+ * prints "narrowed N" likewise
  *
  * hammer and churn print "wrong N": calls that did not return what they must.
  */
@@ -25,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,12 +38,12 @@ static void must(int ok, const char* what) {
   _exit(99);
 }
 
-static long waits, wrong;
+static long waits_here, *waits = &waits_here, wrong;
 
 /* Returns the errno of an epoll_pwait, 0 for none. */
 static int look(int epfd, int timeout_ms, const sigset_t* mask) {
   struct epoll_event event;
-  __atomic_fetch_add(&waits, 1, __ATOMIC_RELAXED);
+  __atomic_fetch_add(waits, 1, __ATOMIC_RELAXED);
   const long result = syscall(SYS_epoll_pwait, epfd, &event, 1, timeout_ms, mask, 8);
   if (result == 0) return 0;
   return result < 0 ? errno : -1;
@@ -94,7 +97,7 @@ static void interrupts(long count) {
     must(look(epfd, -1, &none) == EINTR, "epoll_pwait EINTR");
     __atomic_store_n(&rounds, i + 1, __ATOMIC_RELEASE);
   }
-  printf("call epoll_pwait %ld\nerror epoll_pwait %d %ld\n", waits, EINTR, count);
+  printf("call epoll_pwait %ld\nerror epoll_pwait %d %ld\n", *waits, EINTR, count);
 }
 
 static char** command;
@@ -144,7 +147,7 @@ static void finish_threads(void) {
   await_stdin();
   __atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
   while (__atomic_load_n(&running, __ATOMIC_ACQUIRE) > 0) sched_yield();
-  printf("call epoll_pwait %ld\nwrong %ld\n", waits, wrong);
+  printf("call epoll_pwait %ld\nwrong %ld\n", *waits, wrong);
 }
 static void hammer(long threads) {
   running = threads;
@@ -169,7 +172,7 @@ static void crowd(void) {
     for (int i = 0; i < threads; ++i) create_detached(member);
     while (__atomic_load_n(&running, __ATOMIC_ACQUIRE) > 0) usleep(100);
   }
-  printf("call epoll_pwait %ld\nwrong %ld\n", waits, wrong);
+  printf("call epoll_pwait %ld\nwrong %ld\n", *waits, wrong);
 }
 static void* brief(void* unused) {
   for (int i = 0; i < 3; ++i) must_be_empty(shared_epfd);
@@ -192,6 +195,27 @@ static void churn(void) {
   create_detached(breeder);
   ready();
   finish_threads();
+}
+
+static void calls(void) {
+  const int epfd = epoll_create1(0);
+  for (int i = 0; i < 100; ++i) must_be_empty(epfd);
+}
+static void family(void) {
+  waits = mmap(NULL, sizeof(*waits), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  must(waits != MAP_FAILED, "mmap");
+  pid_t children[6];
+  for (int i = 0; i < 6; ++i) {
+    children[i] = fork();
+    if (children[i] != 0) continue;
+    const pid_t grandchild = fork();
+    calls();
+    if (grandchild != 0) reap(grandchild);
+    _exit(wrong != 0);
+  }
+  calls();
+  for (int i = 0; i < 6; ++i) reap(children[i]);
+  printf("call epoll_pwait %ld\nwrong %ld\n", *waits, wrong);
 }
 
 static cpu_set_t original;
@@ -226,7 +250,7 @@ static void affinity(long count) {
     must(waitpid(child, &status, 0) == child, "waitpid");
     if (status != 0) ++narrowed;
   }
-  printf("call epoll_pwait %ld\nnarrowed %ld\nwrong %ld\n", waits, narrowed, wrong);
+  printf("call epoll_pwait %ld\nnarrowed %ld\nwrong %ld\n", *waits, narrowed, wrong);
 }
 static void pinned(void) {
   cpu_set_t all;
@@ -245,7 +269,7 @@ static void pinned(void) {
   must(sched_setaffinity(0, sizeof(original), &original) == 0, "sched_setaffinity");
   be_busy(epfd);
   if (is_narrowed()) ++narrowed;
-  printf("call epoll_pwait %ld\nnarrowed %ld\nwrong %ld\n", waits, narrowed, wrong);
+  printf("call epoll_pwait %ld\nnarrowed %ld\nwrong %ld\n", *waits, narrowed, wrong);
 }
 
 int main(int argc, char** argv) {
@@ -265,6 +289,8 @@ int main(int argc, char** argv) {
     hammer(number);
   else if (strcmp(what, "crowd") == 0)
     crowd();
+  else if (strcmp(what, "family") == 0)
+    family();
   else if (strcmp(what, "churn") == 0)
     churn();
   else if (strcmp(what, "affinity") == 0)
