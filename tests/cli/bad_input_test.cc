@@ -128,7 +128,10 @@ TEST_CASE("a process of somebody else needs permission") {
 TEST_CASE("a command that cannot be executed has the exit status of a shell") {
   TempDir dir;
   write_file(dir / "data", "no program");
-  refuses({"stat", "--backend", "none", "--", "netpoll-no-such-program"}, 127, "netpoll-no-such-program", "");
+  // A directory in PATH that may not be searched would turn "not found" into "permission denied".
+  const ToolResult missing =
+      run_tool({"stat", "--backend", "none", "--", "netpoll-no-such-program"}, {.env = {"PATH=/usr/bin:/bin"}});
+  check_refusal(missing, 127, "netpoll-no-such-program", "PATH");
   refuses({"stat", "--backend", "none", "--", dir / "data"}, 126, dir / "data", "");
 }
 

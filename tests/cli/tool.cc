@@ -98,7 +98,12 @@ Tool::Tool(const std::vector<std::string>& arguments, ToolOptions options) {
   argv.push_back(nullptr);
   options.env.push_back(mark_);
   std::vector<char*> envp;
-  for (char** entry = environ; *entry != nullptr; ++entry) envp.push_back(*entry);
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view name(*entry, std::strcspn(*entry, "=") + 1);
+    const bool replaced = std::any_of(options.env.begin(), options.env.end(),
+                                      [&](const std::string& mine) { return mine.starts_with(name); });
+    if (!replaced) envp.push_back(*entry);
+  }
   for (std::string& entry : options.env) envp.push_back(entry.data());
   envp.push_back(nullptr);
 

@@ -22,7 +22,7 @@ struct ToolResult {
 struct ToolOptions {
   // Runs in the child right before exec: limits, identity, namespaces. False makes the child exit with 99.
   std::function<bool()> before_exec;
-  std::vector<std::string> env;  // "NAME=value"
+  std::vector<std::string> env;  // "NAME=value", replacing what is inherited
   std::string input;             // standard input
   int out_fd = -1;               // standard output instead of a pipe; -2: closed
   bool new_session = true;       // so that no terminal is involved
