@@ -79,6 +79,11 @@ P* Scheduler::idle_p_get() {
   idle_p_count_.fetch_sub(1, std::memory_order_seq_cst);
   // The service threads sleep without a limit only while every P is idle.
   if (sysmon_asleep_.load(std::memory_order_seq_cst) != 0) wake_sleeper(sysmon_asleep_);
+  // The poll thread also while an M sits in the poller; this P's M may be the one that left it.
+  if (poll_thread_asleep_.load(std::memory_order_seq_cst) != 0 && m_polls_.load(std::memory_order_seq_cst) == 0 &&
+      config_.poll_mode == PollMode::kHybrid) {
+    wake_sleeper(poll_thread_asleep_);
+  }
   return p;
 }
 

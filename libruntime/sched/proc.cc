@@ -283,8 +283,6 @@ G* Scheduler::poll_as_idle_m(M* m) {
   const std::int64_t now = blocking_poll(m_poll_until_, list);
   m_poll_count_.fetch_add(1, std::memory_order_relaxed);
   m_polls_.store(0, std::memory_order_seq_cst);
-  // While this M sat here the poll thread may have stopped watching.
-  if (poll_thread_asleep_.load(std::memory_order_seq_cst) != 0 && !list.empty()) wake_sleeper(poll_thread_asleep_);
   if (stopping_.load(std::memory_order_relaxed)) poll_source_->wake();  // for the next one who sleeps there
   P* p;
   {

@@ -44,7 +44,8 @@ Scheduler::Scheduler(Config config)
   install_crash_reports();
   coarse_now_.store(started_at_);
   for (int i = 0; i < config_.procs; ++i) {
-    ps_.push_back(std::make_unique<P>(static_cast<std::uint32_t>(i), config_.procs == 1, counters_[static_cast<std::size_t>(i)]));
+    ps_.push_back(
+        std::make_unique<P>(static_cast<std::uint32_t>(i), config_.procs == 1, counters_[static_cast<std::size_t>(i)]));
   }
   for (auto p = ps_.rbegin(); p != ps_.rend(); ++p) idle_p_put(p->get());
 }

@@ -22,6 +22,7 @@ constexpr std::int64_t kAuditEvery = 1'000'000'000;
 
 void Scheduler::sysmon_loop() {
   int idle_ticks = 0;
+  bool suspected = false;
   std::int64_t next_trim = base::nanotime() + kTrimEvery;
   std::int64_t next_audit = 0;
   std::int64_t next_trace = base::nanotime() + debug_.schedtrace_ns;
@@ -30,10 +31,18 @@ void Scheduler::sysmon_loop() {
     const bool all_idle = idle_p_count_.load(std::memory_order_seq_cst) == ps_.size();
     idle_ticks = all_idle ? idle_ticks + 1 : 0;
     if (idle_ticks >= kIdleTicks) {
-      if (is_deadlocked()) {
+      // Twice, a tick apart: between a timer's leaving its heap and its goroutine's entering a queue there is a moment
+      // that looks the same.
+      const bool deadlocked = is_deadlocked();
+      if (deadlocked && suspected) {
         base::log_line("fatal error: all goroutines are asleep - deadlock!");
         print_goroutines();
         base::fatal("netpoll: deadlock");
+      }
+      suspected = deadlocked;
+      if (suspected) {
+        base::futex_wait(sysmon_asleep_, 0, kTick);
+        continue;
       }
       trim_free_stacks();
       if (const std::int64_t now = base::nanotime(); now >= next_audit) {
