@@ -5,8 +5,9 @@
 // threads may then be in epoll_wait for a moment: the kernel wakes the one that came last (exclusive waiters are queued
 // LIFO, fs/eventpoll.c, ep_poll), which is the M, so the thread that is no longer needed is not woken for nothing.
 //
-// Nothing is left waiting longer than a period: an M that leaves the poller with events wakes the watch if it sleeps
-// without a limit, and the watch does so only after an M sat in the poller for kQuietPeriods.
+// Nothing is left waiting longer than a period. The watch sleeps without a limit only while an M sits in the poller or
+// every P is idle, and after that was so for kQuietPeriods; whoever takes a P while nobody sits in the poller wakes it,
+// and so does an M that leaves the poller and finds every P busy (model: tests/model/poll_takeover.pml).
 #include "libruntime/base/clock.h"
 #include "libruntime/sched/scheduler.h"
 

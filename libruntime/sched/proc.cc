@@ -291,6 +291,11 @@ G* Scheduler::poll_as_idle_m(M* m) {
     p = idle_p_get();
   }
   if (p == nullptr) {
+    // Every P became busy while this M sat here, so its leaving is what the watch has to hear of (idle_p_get() said
+    // nothing as long as somebody sat in the poller).
+    if (poll_thread_asleep_.load(std::memory_order_seq_cst) != 0 && config_.poll_mode == PollMode::kHybrid) {
+      wake_sleeper(poll_thread_asleep_);
+    }
     inject(list);
     return nullptr;
   }
