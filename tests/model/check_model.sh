@@ -22,10 +22,15 @@ search() {
   rm -f pan.out model.pml.trail
   # shellcheck disable=SC2086
   "$spin" -a $1 model.pml >spin.out 2>&1 || { cat spin.out; return 1; }
-  # SAFETY: assertions and stuck processes, not liveness cycles. A report of memory or depth running out is a failure.
-  # Not optimised: that would take longer than the search.
-  "$cc" -O0 -w -DSAFETY -DVECTORSZ=2048 -DMEMLIM=2048 -o pan pan.c || return 1
-  ./pan -m1000000 >pan.out 2>&1
+  # Assertions and stuck processes; in a model with a claim (ltl) the claim, for weakly fair interleavings.
+  # The verifier is not optimised: that would take longer than the search.
+  if grep -q '^ltl ' model.pml; then
+    "$cc" -O0 -w -DNFAIR=3 -DVECTORSZ=2048 -DMEMLIM=2048 -o pan pan.c || return 1
+    ./pan -a -f -m1000000 >pan.out 2>&1
+  else
+    "$cc" -O0 -w -DSAFETY -DVECTORSZ=2048 -DMEMLIM=2048 -o pan pan.c || return 1
+    ./pan -m1000000 >pan.out 2>&1
+  fi
   grep -q '^State-vector' pan.out
 }
 
