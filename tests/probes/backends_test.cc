@@ -1,0 +1,58 @@
+// The back ends beside each other: the same counts, and the choice between them.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "probes/source.h"
+#include "tests/probes/counted_run.h"
+#include "tests/probes/truth.h"
+#include "tests/support/catch.h"
+#include "tests/support/skip.h"
+
+namespace netpoll::test {
+namespace {
+
+using probes::Backend;
+using probes::make_source;
+
+constexpr const char* kCalls = NETPOLL_KNOWN_CALLS;
+
+}  // namespace
+
+TEST_CASE("eBPF and ptrace give the same counts of the same program") {
+  const std::vector<std::string> command = {kCalls, "polls", "io", "burst", "restart", "execs"};
+  std::vector<probes::Counts> counts;
+  for (const Backend backend : {Backend::kEbpf, Backend::kPtrace}) {
+    auto source = make_source(backend, {.latency = false}, nullptr);
+    if (!source) NETPOLL_SKIP(source.error().message());
+    auto run = run_counted(**source, command, true);
+    REQUIRE(run);
+    REQUIRE(run->status.success());
+    counts.push_back(run->counts);
+  }
+  CHECK(differences(counts[1], counts[0]) == std::vector<std::string>{});
+  CHECK(counts[0].lost == 0);
+  CHECK(counts[1].lost == 0);
+}
+
+TEST_CASE("auto takes ptrace where eBPF is refused, and says what refused it") {
+  const pid_t pid = fork();
+  REQUIRE(pid >= 0);
+  if (pid == 0) {
+    constexpr uid_t kNobody = 65534;
+    if (getuid() == 0 && (setresgid(kNobody, kNobody, kNobody) != 0 || setresuid(kNobody, kNobody, kNobody) != 0)) {
+      _exit(1);
+    }
+    std::vector<std::string> why_not;
+    const auto source = make_source(Backend::kAuto, {}, &why_not);
+    if (!source) _exit(2);
+    // An ordinary user may have been given the capabilities.
+    if ((*source)->backend() == Backend::kEbpf) _exit(why_not.empty() ? 0 : 3);
+    if ((*source)->backend() != Backend::kPtrace) _exit(4);
+    _exit(why_not.size() == 1 && why_not[0].starts_with("ebpf: ") ? 0 : 5);
+  }
+  int status = 0;
+  REQUIRE(waitpid(pid, &status, 0) == pid);
+  CHECK(status == 0);
+}
+
+}  // namespace netpoll::test
