@@ -122,7 +122,8 @@ TEST_CASE("a server that waits before it takes a buffer makes no call for that")
     EXPECT_EQUAL(checks, outcome(client.close()), "ok");
     done.wait();
     EXPECT_EQUAL(checks, useful(SYS_recvfrom), 2u * kMessages + 1);
-    EXPECT_EQUAL(checks, Faults::instance().calls(SYS_ppoll), 0u);
+    // One at the end, if the client's FIN is known before the server waits again: then it must ask.
+    EXPECT_EQUAL(checks, Faults::instance().calls(SYS_ppoll) <= 1, true);
   });
 }
 

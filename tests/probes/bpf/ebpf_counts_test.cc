@@ -100,20 +100,30 @@ TEST_CASE("strace -c -f sees the same calls and errors") {
   auto source = ebpf_or_skip(kCountsOnly);
   if (!source) return;
   const std::vector<std::string> command = {kCalls, "polls", "io", "forks", "restart"};
-  const auto witness = strace_counts(command);
-  if (!witness) NETPOLL_SKIP("strace is not installed or may not trace");
   auto run = run_counted(*source, command, true);
   REQUIRE(run);
-  for (std::size_t i = 0; i < probes::kSyscallCount; ++i) {
-    const auto name = std::string(probes::syscall_name(static_cast<Syscall>(i)));
-    const auto& ours = run->counts.syscalls[i];
-    std::uint64_t errors = 0;
-    for (const auto& [error, count] : ours.errors) errors += count;
-    const auto row = witness->find(name);
-    INFO(name);
-    CHECK(ours.count == (row == witness->end() ? 0 : row->second.calls));
-    CHECK(errors == (row == witness->end() ? 0 : row->second.errors));
+  // The witness is asked up to three times: on a machine under load strace 6.1 itself loses calls of children now and
+  // then, in every row at once, while the program's own books and ours agree.
+  std::vector<std::string> differences;
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    const auto witness = strace_counts(command);
+    if (!witness) NETPOLL_SKIP("strace is not installed or may not trace");
+    differences.clear();
+    for (std::size_t i = 0; i < probes::kSyscallCount; ++i) {
+      const auto name = std::string(probes::syscall_name(static_cast<Syscall>(i)));
+      const auto& ours = run->counts.syscalls[i];
+      std::uint64_t errors = 0;
+      for (const auto& [error, count] : ours.errors) errors += count;
+      const auto row = witness->find(name);
+      const std::uint64_t calls = row == witness->end() ? 0 : row->second.calls;
+      const std::uint64_t failed = row == witness->end() ? 0 : row->second.errors;
+      if (ours.count == calls && errors == failed) continue;
+      differences.push_back(name + ": " + std::to_string(ours.count) + " and " + std::to_string(calls) + " calls, " +
+                            std::to_string(errors) + " and " + std::to_string(failed) + " errors");
+    }
+    if (differences.empty()) break;
   }
+  CHECK(differences == std::vector<std::string>{});
 }
 
 TEST_CASE("strace -c -f sees the same of an ordinary dynamic program") {

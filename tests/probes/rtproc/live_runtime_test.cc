@@ -34,13 +34,25 @@ std::size_t tcp_readers(const RuntimeSnapshot& snapshot) {
   return n;
 }
 
+// Whether every special goroutine that the program told of waits already: it tells before it parks.
+bool specials_wait(const Prey& prey, const RuntimeSnapshot& snapshot) {
+  for (const std::string& line : prey.lines()) {
+    bool waits = false;
+    for (const Goroutine& g : snapshot.goroutines) {
+      waits |= std::to_string(g.goid) == truth(line, "goid") && g.status == GStatus::kWaiting;
+    }
+    if (!waits) return false;
+  }
+  return true;
+}
+
 // Takes snapshots until `parked` goroutines wait in reads of TCP connections, for a minute at most.
 RuntimeSnapshot snapshot_when_parked(const Prey& prey, std::size_t parked) {
   const auto end = std::chrono::steady_clock::now() + 60s;
   for (;;) {
     auto snapshot = read_snapshot(prey.pid());
     REQUIRE(snapshot);
-    if (tcp_readers(*snapshot) == parked) return std::move(*snapshot);
+    if (tcp_readers(*snapshot) == parked && specials_wait(prey, *snapshot)) return std::move(*snapshot);
     if (std::chrono::steady_clock::now() > end) {
       FAIL(tcp_readers(*snapshot) << " of " << parked << " goroutines parked within a minute");
     }
