@@ -48,20 +48,24 @@ void Semaphore::release(std::int64_t n) {
 
 void Semaphore::release_slow(std::int64_t n) {
   const std::lock_guard hold(queue_.lock);
-  state_.fetch_add(2 * n, std::memory_order_release);
-  grant_locked();
+  const std::int64_t state = state_.load(std::memory_order_acquire);
+  if ((state & 1) == 0) {
+    // The last waiter gave up before we had the lock.
+    state_.fetch_add(2 * n, std::memory_order_release);
+    return;
+  }
+  grant_locked((state >> 1) + n);
 }
 
-// Serves waiters in order while the permits last.
-void Semaphore::grant_locked() {
-  while (queue_.head != nullptr && queue_.head->need <= state_.load(std::memory_order_relaxed) >> 1) {
+// Serves waiters in order while the permits last. The bit is set, so that nobody but the holder of the lock changes
+// state_ until it is stored here.
+void Semaphore::grant_locked(std::int64_t permits) {
+  while (queue_.head != nullptr && queue_.head->need <= permits) {
     sync::Waiter* const waiter = pop_front(queue_);
-    const std::int64_t permits = 2 * waiter->need;
-    // Taken before the wake-up, so that the permits are never granted twice; given back if it comes too late.
-    state_.fetch_sub(permits, std::memory_order_acquire);
-    if (!sched::wake(waiter->handle, sched::WakeResult::kOk)) state_.fetch_add(permits, std::memory_order_relaxed);
+    const std::int64_t need = waiter->need;
+    if (sched::wake(waiter->handle, sched::WakeResult::kOk)) permits -= need;
   }
-  if (queue_.head == nullptr) state_.fetch_and(~std::int64_t{1}, std::memory_order_release);
+  state_.store(permits << 1 | (queue_.head != nullptr ? 1 : 0), std::memory_order_release);
 }
 
 Result<void> Semaphore::acquire_slow(std::int64_t n, std::int64_t deadline) {
@@ -86,8 +90,9 @@ Result<void> Semaphore::acquire_slow(std::int64_t n, std::int64_t deadline) {
   const std::lock_guard hold(queue_.lock);
   if (result == sched::WakeResult::kOk) return {};
   remove(queue_, waiter);
-  // A large request that gives up lets the smaller ones behind it go.
-  grant_locked();
+  // A large request that gives up lets the smaller ones behind it go. Without the bit there is nobody behind it.
+  const std::int64_t state_now = state_.load(std::memory_order_acquire);
+  if ((state_now & 1) != 0) grant_locked(state_now >> 1);
   return sync::chan_error(sync::to_status(result), "acquire semaphore");
 }
 
