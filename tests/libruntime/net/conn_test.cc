@@ -139,7 +139,8 @@ TEST_CASE("two large writes at once do not mix") {
           done.done();
         });
       }
-      go([&] {
+      WaitGroup closed;
+      closed.go([&] {
         done.wait();
         EXPECT_EQUAL(checks, outcome(stream.writer.close()), "ok");
       });
@@ -157,6 +158,7 @@ TEST_CASE("two large writes at once do not mix") {
         }
         total += *n;
       }
+      closed.wait();
       EXPECT_EQUAL(checks, total, 2 * kSize);
       EXPECT_EQUAL(checks, changes, 2u);
     }
@@ -176,7 +178,8 @@ TEST_CASE("writev sends all buffers in order and readv fills several") {
         offset += size;
       }
       pieces.push_back({data.data() + offset, data.size() - offset});
-      go([&] { EXPECT_EQUAL(checks, stream.writer.writev(pieces).value_or(0), data.size()); });
+      WaitGroup done;
+      done.go([&] { EXPECT_EQUAL(checks, stream.writer.writev(pieces).value_or(0), data.size()); });
 
       std::vector<std::byte> received(data.size());
       std::size_t position = 0;
@@ -189,6 +192,7 @@ TEST_CASE("writev sends all buffers in order and readv fills several") {
         if (!n || *n == 0) break;
         position += *n;
       }
+      done.wait();
       EXPECT_THAT(checks, received == data);
       EXPECT_EQUAL(checks, outcome(stream.writer.writev({})), "ok");
       EXPECT_EQUAL(checks, outcome(stream.reader.readv({})), "ok");
@@ -282,7 +286,8 @@ TEST_CASE("read_full wants it all") {
   test::in_every_setup([](Checks& checks) {
     auto sockets = socket_pair();
     std::array<std::byte, 8> buffer;
-    go([&] {
+    WaitGroup done;
+    done.go([&] {
       EXPECT_EQUAL(checks, outcome(sockets->first.write("1234")), "ok");
       yield();
       EXPECT_EQUAL(checks, outcome(sockets->first.write("5678abc")), "ok");
@@ -291,6 +296,7 @@ TEST_CASE("read_full wants it all") {
     EXPECT_EQUAL(checks, outcome(sockets->second.read_full(buffer)), "ok");
     EXPECT_THAT(checks, std::equal(buffer.begin(), buffer.end(), bytes("12345678").begin()));
     EXPECT_EQUAL(checks, outcome(sockets->second.read_full(buffer)), "eof");
+    done.wait();
   });
 }
 
@@ -341,7 +347,8 @@ TEST_CASE("send_file sends a part of a file") {
     unlink(path.c_str());
     EXPECT_EQUAL(checks, write(file.get(), data.data(), data.size()), static_cast<ssize_t>(data.size()));
     auto [client, server] = test::tcp_pair(checks);
-    go([&] {
+    WaitGroup done;
+    done.go([&] {
       EXPECT_EQUAL(checks, client.send_file(file.get(), 1000, 5'000'000).value_or(0), 5'000'000u);
       // Ends with the file.
       EXPECT_EQUAL(checks, client.send_file(file.get(), 5'999'000, 5'000).value_or(0), 1'000u);
@@ -349,6 +356,7 @@ TEST_CASE("send_file sends a part of a file") {
       EXPECT_EQUAL(checks, outcome(client.close()), "ok");
     });
     const std::string got = read_all(server);
+    done.wait();
     EXPECT_EQUAL(checks, got.size(), 5'001'000u);
     EXPECT_THAT(checks, got.size() == 5'001'000u && std::equal(got.begin(), got.begin() + 5'000'000,
                                                                reinterpret_cast<const char*>(data.data()) + 1000));

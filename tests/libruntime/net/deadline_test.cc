@@ -154,7 +154,8 @@ TEST_CASE("timeouts and data race without losing either") {
   test::in_every_setup([](Checks& checks) {
     auto sockets = socket_pair();
     constexpr int kMessages = 300;
-    go([&] {
+    WaitGroup done;
+    done.go([&] {
       for (int i = 0; i < kMessages; ++i) {
         EXPECT_EQUAL(checks, outcome(sockets->second.write("m")), "ok");
         if (i % 3 == 0) static_cast<void>(sleep(std::chrono::microseconds(50 * (i % 7))));
@@ -171,6 +172,7 @@ TEST_CASE("timeouts and data race without losing either") {
       if (!n || *n == 0) break;
       received += *n;
     }
+    done.wait();
     EXPECT_EQUAL(checks, received, static_cast<std::size_t>(kMessages));
   });
 }

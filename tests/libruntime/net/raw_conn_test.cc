@@ -102,8 +102,9 @@ TEST_CASE("a raw write parks while its callback says so") {
       EXPECT_EQUAL(checks, outcome(sockets->first.close()), "ok");
     });
     EXPECT_THAT(checks, test::parked_on(checks, sockets->first.fd(), 1));
-    EXPECT_EQUAL(checks, test::read_all(sockets->second).size(), written);
+    const std::size_t received = test::read_all(sockets->second).size();
     done.wait();
+    EXPECT_EQUAL(checks, received, written);
   });
 }
 

@@ -99,7 +99,11 @@ TEST_CASE("an echo over a Unix socket costs the same, through recvmsg") {
     const Faults& faults = Faults::instance();
     EXPECT_EQUAL(checks, useful(SYS_recvmsg), 2u * kMessages + 1);
     EXPECT_EQUAL(checks, faults.calls(SYS_sendto), 2u * kMessages);
-    if (exact(checks)) EXPECT_EQUAL(checks, faults.eagain(SYS_recvmsg), 0u);
+    if (!exact(checks)) return;
+    // A Unix socket makes an edge of its own when the peer reads (unix(7) frees the sender's space at once), and that
+    // report carries the readiness of the moment: a message may be reported twice, the second time after it was read.
+    const std::uint64_t in_vain = checks.config().trigger == Trigger::kEdge ? 2u * kMessages : 0u;
+    EXPECT_EQUAL(checks, faults.eagain(SYS_recvmsg) <= in_vain, true);
   });
 }
 
