@@ -195,6 +195,7 @@ void NetpollImpl::poll(std::int64_t delay_ns, sched::GList& out) {
   NETPOLL_TRACE(lane, poll_exit, NETPOLL_ARG(count));
   if (scheduler_.debug().polltrace) base::log_line("POLL exit n=%d", count);
   if (count < 0) base::fatalf("netpoll: poll failed: errno %d", -count);
+  if (sched::current_m() == nullptr) scheduler_.begin_outside_work();
   for (int i = 0; i < count; ++i) on_event(events[i], out);
 }
 

@@ -203,10 +203,11 @@ bool Scheduler::retake_blocked_ps() {
 bool Scheduler::is_deadlocked() {
   if (!progress_expected_.load() || stopping_.load()) return false;
   std::lock_guard lock(mutex_);
+  // Work that is under way outside of Ms is looked at after what it takes things from, and before what it puts them to.
+  if (poll_source_->waiters() != 0 || earliest_timer() != kNoTimer || outside_work_.load() != 0) return false;
   // No M at all: the first goroutine is about to be queued.
   return live_gs_.load() != 0 && global_.empty() && !ms_.empty() && idle_m_count_ == ms_.size() &&
-         blocking_calls_.load() == 0 && spinning_ms_.load() == 0 && poll_source_->waiters() == 0 &&
-         earliest_timer() == kNoTimer;
+         blocking_calls_.load() == 0 && spinning_ms_.load() == 0;
 }
 
 }  // namespace netpoll::sched

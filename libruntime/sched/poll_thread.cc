@@ -89,6 +89,7 @@ void Scheduler::poll_until_ms_return() {
     for (const auto& p : ps_) {
       if (p->timers.earliest() <= now) p->timers.run(now);
     }
+    end_outside_work();
     if (!forever && m_poll_count_.load(std::memory_order_relaxed) != seen) break;
   }
   thread_polls_.store(0, std::memory_order_seq_cst);

@@ -62,6 +62,10 @@ class Scheduler {
   // Queues timer on the caller's P (else on the first one) and wakes a poller that would sleep past it.
   void start_timer(Timer& timer);
 
+  // Called by the poller, on threads that are no Ms, before it takes goroutines off their pollDescs: until they are
+  // queued (end_outside_work) nothing else shows that they will run.
+  void begin_outside_work() { outside_work_.fetch_add(1, std::memory_order_seq_cst); }
+
   // Called by the poller once it has something to poll: wakes the poll thread in thread mode.
   void poller_initialized();
 
@@ -127,6 +131,7 @@ class Scheduler {
   void poll_thread_loop();
   bool watch_ms();
   void poll_until_ms_return();
+  void end_outside_work() { outside_work_.fetch_sub(1, std::memory_order_seq_cst); }
   void sysmon_loop();
   void sysmon_tick(std::int64_t now);
   void trim_free_stacks();
@@ -188,6 +193,8 @@ class Scheduler {
   std::atomic<std::int64_t> coarse_now_{0};
 
   std::atomic<std::uint32_t> outside_readies_{0};  // threads without one of our Ps that are inside ready()
+
+  std::atomic<std::uint32_t> outside_work_{0};  // see begin_outside_work
 
   std::atomic<bool> stopping_{false};
   std::atomic<bool> canceled_{false};

@@ -1,6 +1,7 @@
 #include "netpoll/sync/channel.h"
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <numeric>
 #include <string>
@@ -67,7 +68,7 @@ struct alignas(64) Aligned {
 }  // namespace
 
 TEST_CASE("a send on a rendezvous channel returns after its receive") {
-  bool sent = false;
+  std::atomic<bool> sent{false};
   bool sent_before_receive = true;
   std::optional<int> received;
   in_runtime([&](Runtime& runtime) {
@@ -76,7 +77,7 @@ TEST_CASE("a send on a rendezvous channel returns after its receive") {
     (void)until_parked(runtime, WaitReason::kChanSend);
     sent_before_receive = sent;
     received = channel.recv();
-    (void)eventually([&] { return sent; });
+    (void)eventually([&] { return sent.load(); });
   });
   CHECK_FALSE(sent_before_receive);
   CHECK(sent);
