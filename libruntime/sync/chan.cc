@@ -1,4 +1,5 @@
 #include "libruntime/sync/chan.h"
+#include "libruntime/sched/inject.h"
 
 #include <cstring>
 #include <mutex>
@@ -11,6 +12,7 @@ using sched::WakeResult;
 // Tries to end the wait of a waiter that was taken off its list. After true the waiter may be gone.
 bool resume(Waiter& waiter, WakeResult result) {
   waiter.won = true;
+  NETPOLL_STEP();
   if (sched::wake(waiter.handle, result)) return true;
   // It timed out, was cancelled, or another row of its select won. It cannot leave before it got our lock.
   waiter.won = false;
@@ -125,7 +127,9 @@ ChanStatus ChanCore::recv(void* element, std::int64_t deadline, WaitReason reaso
 }
 
 ChanStatus ChanCore::finish(Waiter& waiter, WaitList& list, WaitReason reason, std::int64_t deadline) {
+  NETPOLL_STEP();
   const WakeResult result = finish_wait_until(waiter.handle, reason, deadline);
+  NETPOLL_STEP();
   if (result == WakeResult::kTimeout || result == WakeResult::kCanceled) {
     // Also when a waker took the waiter off the list: it may be about to move the element back.
     const std::lock_guard hold(lock_);

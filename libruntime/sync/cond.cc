@@ -2,6 +2,7 @@
 
 #include <mutex>
 
+#include "libruntime/sched/inject.h"
 #include "libruntime/sync/waiter.h"
 
 namespace netpoll {
@@ -18,6 +19,7 @@ Result<void> Cond::wait_ns(Mutex& mutex, std::int64_t deadline) {
     const std::lock_guard hold(queue_.lock);
     push_back(queue_, waiter);
   }
+  NETPOLL_STEP();
   // A notification from here on ends the wait, even before we park.
   mutex.unlock();
   const sched::WakeResult result = sync::finish_wait_until(waiter.handle, WaitReason::kCond, deadline);

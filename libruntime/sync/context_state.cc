@@ -1,4 +1,5 @@
 #include "libruntime/sync/context_state.h"
+#include "libruntime/sched/inject.h"
 
 #include <mutex>
 
@@ -39,6 +40,7 @@ void ContextState::end(ChanStatus why) {
     const std::lock_guard hold(lock);
     if (reason.load(std::memory_order_relaxed) != ChanStatus::kOk) return;
     reason.store(why, std::memory_order_release);
+    NETPOLL_STEP();
     done.close();
     // With the lock held: whoever unlinks a node under it knows afterwards that its callback is over or will never run.
     while (CancelNode* node = nodes) {
@@ -48,6 +50,7 @@ void ContextState::end(ChanStatus why) {
       node->notify(*node, why);
     }
   }
+  NETPOLL_STEP();
   // Our caller holds a handle, the parent's lock, or the timer's count, so the state is still there.
   if (sched::stop_timer(timer)) drop_memory(this);
 }
@@ -87,6 +90,7 @@ void ContextState::add_user(ContextState* state) { state->users.fetch_add(1, std
 
 void ContextState::drop_user(ContextState* state) {
   if (state->users.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  NETPOLL_STEP();
   if (state->parent != nullptr) state->parent->unlink(state->in_parent);
   if (sched::stop_timer(state->timer)) drop_memory(state);
   drop_memory(state);

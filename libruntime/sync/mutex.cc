@@ -6,6 +6,7 @@
 
 #include "libruntime/base/clock.h"
 #include "libruntime/base/fatal.h"
+#include "libruntime/sched/inject.h"
 #include "libruntime/sync/spin.h"
 #include "libruntime/sync/waiter.h"
 
@@ -33,6 +34,7 @@ void Mutex::lock_slow() {
   std::uint32_t woken = 0;  // kWoken while this goroutine is the one that unlock() woke
   sync::Spin spin;
   for (;;) {
+    NETPOLL_STEP();
     std::uint32_t state = state_.load(std::memory_order_relaxed);
     if ((state & kLocked) == 0) {
       if (state_.compare_exchange_weak(state, (state | kLocked) & ~woken, std::memory_order_acquire,
@@ -47,6 +49,7 @@ void Mutex::lock_slow() {
     state = state_.load(std::memory_order_relaxed);
     bool queue = false;
     while ((state & kLocked) != 0 && !queue) {
+      NETPOLL_STEP();
       const std::uint32_t next = ((state | kWaiters) & ~woken) | (starving ? kStarving : 0);
       queue = state_.compare_exchange_weak(state, next, std::memory_order_relaxed, std::memory_order_relaxed);
     }
@@ -86,6 +89,7 @@ void Mutex::lock_slow() {
 void Mutex::unlock_slow() {
   std::uint32_t state = state_.load(std::memory_order_relaxed);
   for (;;) {
+    NETPOLL_STEP();
     if ((state & kLocked) == 0) base::fatal("netpoll: unlock of unlocked Mutex");
     const bool wake_nobody = (state & kWaiters) == 0 || (state & (kWoken | kStarving)) == kWoken;
     if (!wake_nobody) break;
@@ -103,11 +107,13 @@ void Mutex::unlock_slow() {
   state = state_.load(std::memory_order_relaxed);
   std::uint32_t next = 0;
   do {
+    NETPOLL_STEP();
     waiter->won = (state & kStarving) != 0;
     next = (state & ~kWaiters) | waiters;
     if (!waiter->won) next = (next & ~kLocked) | kWoken;
   } while (!state_.compare_exchange_weak(state, next, std::memory_order_release, std::memory_order_relaxed));
   queue_.lock.unlock();
+  NETPOLL_STEP();
   // Last, and without the mutex, which the waiter may destroy.
   sched::wake(waiter->handle, sched::WakeResult::kOk);
 }

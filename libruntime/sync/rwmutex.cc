@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "libruntime/base/fatal.h"
+#include "libruntime/sched/inject.h"
 #include "libruntime/sync/waiter.h"
 
 namespace netpoll {
@@ -20,6 +21,7 @@ void await_grant(sync::WaitQueue& queue, std::int32_t& grants, WaitReason reason
   sync::Waiter waiter{.handle = sched::begin_wait()};
   push_back(queue, waiter);
   queue.lock.unlock();
+  NETPOLL_STEP();
   sched::finish_wait(waiter.handle, reason, false);
 }
 
@@ -34,6 +36,7 @@ void give_grants(sync::WaitQueue& queue, std::int32_t& grants, std::int32_t coun
     }
     grants += count;
   }
+  NETPOLL_STEP();
   wake_all(woken);
 }
 
@@ -53,6 +56,7 @@ void RwMutex::lock_shared_slow() { await_grant(read_queue_, read_grants_, WaitRe
 
 void RwMutex::unlock_shared_slow(std::int32_t before) {
   if (before == 0 || before == -kMaxReaders) base::fatal("netpoll: unlock_shared of unlocked RwMutex");
+  NETPOLL_STEP();
   // A writer waits. The last of the readers it found inside lets it in.
   if (departing_.fetch_sub(1, std::memory_order_acq_rel) == 1) give_grants(write_queue_, write_grants_, 1);
 }
@@ -60,6 +64,7 @@ void RwMutex::unlock_shared_slow(std::int32_t before) {
 void RwMutex::lock() {
   writers_.lock();
   const std::int32_t inside = readers_.fetch_sub(kMaxReaders, std::memory_order_acq_rel);
+  NETPOLL_STEP();
   // Readers that left since then have made departing_ negative; the sum is zero if all have.
   if (inside != 0 && departing_.fetch_add(inside, std::memory_order_acq_rel) + inside != 0) {
     await_grant(write_queue_, write_grants_, WaitReason::kRwMutexWrite);
@@ -79,6 +84,7 @@ bool RwMutex::try_lock() {
 void RwMutex::unlock() {
   const std::int32_t waiting = readers_.fetch_add(kMaxReaders, std::memory_order_acq_rel) + kMaxReaders;
   if (waiting >= kMaxReaders) base::fatal("netpoll: unlock of unlocked RwMutex");
+  NETPOLL_STEP();
   // The readers that came meanwhile, before the next writer.
   if (waiting > 0) give_grants(read_queue_, read_grants_, waiting);
   writers_.unlock();

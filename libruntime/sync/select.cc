@@ -9,6 +9,7 @@
 
 #include "libruntime/base/clock.h"
 #include "libruntime/base/fatal.h"
+#include "libruntime/sched/inject.h"
 #include "libruntime/sync/chan.h"
 #include "netpoll/sync/select.h"
 
@@ -102,9 +103,11 @@ Selected select_rows(SelectRow* rows, std::size_t count) {
   }
   locks.unlock();
 
+  NETPOLL_STEP();
   const std::int64_t deadline = timed == count ? kForever : rows[timed].deadline;
   const sched::WakeResult result = finish_wait_until(handle, WaitReason::kSelect, deadline);
 
+  NETPOLL_STEP();
   // Every row, also when it is known who won: another waker may be busy with a row that lost.
   Selected selected{.index = timed, .status = to_status(result)};
   locks.lock();

@@ -3,6 +3,7 @@
 #include <mutex>
 
 #include "libruntime/base/fatal.h"
+#include "libruntime/sched/inject.h"
 #include "libruntime/sync/waiter.h"
 
 namespace netpoll {
@@ -47,6 +48,7 @@ void Semaphore::release(std::int64_t n) {
 }
 
 void Semaphore::release_slow(std::int64_t n) {
+  NETPOLL_STEP();
   const std::lock_guard hold(queue_.lock);
   const std::int64_t state = state_.load(std::memory_order_acquire);
   if ((state & 1) == 0) {
@@ -63,6 +65,7 @@ void Semaphore::grant_locked(std::int64_t permits) {
   while (queue_.head != nullptr && queue_.head->need <= permits) {
     sync::Waiter* const waiter = pop_front(queue_);
     const std::int64_t need = waiter->need;
+    NETPOLL_STEP();
     if (sched::wake(waiter->handle, sched::WakeResult::kOk)) permits -= need;
   }
   state_.store(permits << 1 | (queue_.head != nullptr ? 1 : 0), std::memory_order_release);
@@ -72,6 +75,7 @@ Result<void> Semaphore::acquire_slow(std::int64_t n, std::int64_t deadline) {
   queue_.lock.lock();
   std::int64_t state = state_.load(std::memory_order_relaxed);
   for (;;) {
+    NETPOLL_STEP();
     const bool take = (state & 1) == 0 && state >> 1 >= n;
     const std::int64_t next = take ? state - 2 * n : state | 1;
     if (!state_.compare_exchange_weak(state, next, std::memory_order_acquire, std::memory_order_relaxed)) continue;
@@ -84,6 +88,7 @@ Result<void> Semaphore::acquire_slow(std::int64_t n, std::int64_t deadline) {
   sync::Waiter waiter{.handle = sched::begin_wait(), .need = n};
   push_back(queue_, waiter);
   queue_.lock.unlock();
+  NETPOLL_STEP();
   const sched::WakeResult result = sync::finish_wait_until(waiter.handle, WaitReason::kSemaphore, deadline);
 
   // Also after success: release() wakes with the lock held, and our caller may destroy the semaphore.

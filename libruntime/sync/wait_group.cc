@@ -3,6 +3,7 @@
 #include <mutex>
 
 #include "libruntime/base/fatal.h"
+#include "libruntime/sched/inject.h"
 #include "libruntime/sync/waiter.h"
 
 namespace netpoll {
@@ -13,6 +14,7 @@ void WaitGroup::add(std::int32_t n) {
   if (state < 0) base::fatal("netpoll: WaitGroup below zero");
   // At exactly 1 the count is zero and somebody waits. At 0 nobody does and a wait() elsewhere may return and destroy
   // the group at this moment: not one more access.
+  NETPOLL_STEP();
   if (state == 1) release_waiters();
 }
 
@@ -30,6 +32,7 @@ void WaitGroup::release_waiters() {
 void WaitGroup::wait() {
   if (state_.load(std::memory_order_acquire) == 0) return;
   queue_.lock.lock();
+  NETPOLL_STEP();
   std::int64_t state = state_.load(std::memory_order_acquire);
   do {
     if (state >> 1 == 0) {
@@ -40,6 +43,7 @@ void WaitGroup::wait() {
   sync::Waiter waiter{.handle = sched::begin_wait()};
   push_back(queue_, waiter);
   queue_.lock.unlock();
+  NETPOLL_STEP();
   sched::finish_wait(waiter.handle, WaitReason::kWaitGroup, false);
 }
 

@@ -1,4 +1,5 @@
 #include "libruntime/sync/waiter.h"
+#include "libruntime/sched/inject.h"
 
 #include "libruntime/base/clock.h"
 #include "libruntime/sched/g.h"
@@ -34,7 +35,9 @@ sched::WakeResult finish_wait_until(sched::WaitHandle handle, WaitReason reason,
   timer.arg = handle.g;
   timer.seq = handle.generation;
   sched::start_timer(*handle.g->scheduler, timer);
+  NETPOLL_STEP();
   const sched::WakeResult result = sched::finish_wait(handle, reason, true);
+  NETPOLL_STEP();
   sched::stop_timer(timer);
   return result;
 }
