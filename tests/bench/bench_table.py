@@ -5,14 +5,12 @@ import sys
 
 
 def rows_text(header, rows):
-    """Aligned columns; the first is flush left, the others flush right."""
+    """Aligned columns; the first is flush left, the others flush right; "by call" is text and flush left too."""
     cells = [header] + rows
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-    lines = []
-    for row in cells:
-        first = row[0].ljust(widths[0])
-        lines.append("  ".join([first] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]).rstrip())
-    return lines
+    left = [i == 0 or name == "by call" for i, name in enumerate(header)]
+    return ["  ".join(cell.ljust(width) if flush_left else cell.rjust(width)
+                      for cell, width, flush_left in zip(row, widths, left)).rstrip() for row in cells]
 
 
 def number(value, scale=1.0, digits=1):
@@ -86,7 +84,7 @@ def print_table(document, file=sys.stdout):
     for name, part in document["parts"].items():
         for line in LINES[name](part):
             print(line, file=file)
-    versions = ", ".join(sorted(document["versions"].values()))
+    versions = ", ".join(sorted(set(document["versions"].values())))
     host = document["host"]
     print(f"{document['rounds']} rounds, {document['message_bytes']}-byte messages, {host['cpus']} CPUs, "
           f"Linux {host['kernel']}; {versions}", file=file)

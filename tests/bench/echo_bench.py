@@ -7,7 +7,8 @@ more than the servers differ. Shown are the median of the ratios and their range
 
 Parts (default: all)
   echo      requests/s, latency, CPU time of the server per request; server and load on one core, and on two
-  syscalls  system calls per request, by strace or netpoll-trace: the difference of a long and a short run
+  syscalls  system calls per request, by netpoll-trace or strace: the difference of a long and a short run. strace
+            slows servers down so much that their epoll_wait counts change; reads and writes do not
   memory    resident memory per idle connection, after each has answered once; wake-ups and CPU time while idle
   busy      echo beside 8 goroutines that compute and yield, on 2 Ps, in every poll mode
   scaling   one P against two on two cores
@@ -393,11 +394,16 @@ def parse(argv):
     parser.add_argument("--size", type=int, default=64, help="bytes of a message")
     parser.add_argument("--idle-conns", type=int, default=10_000)
     parser.add_argument("--all-modes", action="store_true", help="all nine poll modes and triggers, not just the default")
-    parser.add_argument("--tracer", default=shutil.which("strace"), help="strace or netpoll-trace, for `syscalls`")
+    parser.add_argument("--tracer", help="strace or netpoll-trace, for `syscalls` (default: netpoll-trace of the same "
+                                         "build, else strace)")
     parser.add_argument("--seed", type=int, default=1, help="of the order of servers")
     parser.add_argument("-o", "--output", type=Path, help="write the JSON document here (default: stdout)")
     parser.add_argument("-v", "--verbose", action="store_true", help="progress also without a terminal")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if options.tracer is None:
+        built = options.bin.resolve().parents[1] / "cli" / "netpoll-trace"
+        options.tracer = str(built) if built.exists() else shutil.which("strace")
+    return options
 
 
 def main(argv):

@@ -3,6 +3,7 @@
 
 #include <poll.h>
 
+#include <csignal>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -56,6 +57,8 @@ class ChildThread {
       if (!lines) return std::nullopt;
       lines_.insert(lines_.end(), lines->begin(), lines->end());
     }
+    // By its first line a child has begun to ignore the signals that end a test at the terminal.
+    for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
     if (lines_.empty()) return std::nullopt;
     std::string line = std::move(lines_.front());
     lines_.pop_front();
