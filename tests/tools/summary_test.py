@@ -10,12 +10,19 @@ from pathlib import Path
 import summary
 
 
+# What ctest writes for a program that skipped, and for one that is not there.
+SKIPS = {"notrun": "SKIP_RETURN_CODE=77", "missing": "Unable to find executable"}
+
+
 def report(*cases):
-    body = "".join(
-        f'<testcase name="{name}" status="{status}">{"<failure/>" if status == "fail" else ""}'
-        f'{"<skipped/>" if status == "notrun" else ""}<system-out>{output}</system-out></testcase>'
-        for name, status, output in cases
-    )
+    body = ""
+    for name, status, output in cases:
+        body += f'<testcase name="{name}" status="{"notrun" if status in SKIPS else status}">'
+        if status == "fail":
+            body += "<failure/>"
+        if status in SKIPS:
+            body += f'<skipped message="{SKIPS[status]}"/>'
+        body += f"<system-out>{output}</system-out></testcase>"
     return f"<testsuite>{body}</testsuite>"
 
 
@@ -60,6 +67,11 @@ class Summary(unittest.TestCase):
 
     def test_a_crash_counts_as_a_failure(self):
         self.assertEqual(summed_up(("a", "fail", "Segmentation fault"))[1][-1], "0 passed, 1 failed, 0 skipped")
+
+    def test_a_program_that_is_not_there_is_a_failure(self):
+        status, lines = summed_up(("a", "missing", "Unable to find executable: a"))
+        self.assertEqual((status, lines[-1]), (1, "0 passed, 1 failed, 0 skipped"))
+        self.assertIn("  failed: a (Unable to find executable)", lines)
 
     def test_nothing_run_is_no_success(self):
         self.assertEqual(summed_up()[0], 1)
