@@ -45,6 +45,15 @@ std::unordered_map<int, std::uint64_t> parse(const std::string& text) {
   return registrations;
 }
 
+// Whether data is what some life of one of our pollDescs registers: then a list in which it stands with the wrong
+// descriptor, or with none of ours, is only older than our look (the descriptor was closed, its number used again).
+// Lives start at 1 and only grow, so a descriptor number or a pointer, which others put there, does not look like ours.
+bool ever_ours(const PollCache& cache, std::uint64_t data) {
+  const PollDesc* pd = cache.at(static_cast<std::uint32_t>(data));
+  const auto life = static_cast<std::uint32_t>(data >> 32);
+  return pd != nullptr && life != 0 && life <= pd->seq.load(std::memory_order_seq_cst);
+}
+
 }  // namespace
 
 void NetpollImpl::audit() {
@@ -61,7 +70,7 @@ void NetpollImpl::audit() {
     const auto found = registrations.find(fd);
     const std::uint64_t data = static_cast<std::uint64_t>(pd.seq.load(std::memory_order_relaxed)) << 32 | pd.index;
     const bool missing = found == registrations.end();
-    const bool changed = !missing && found->second != data;
+    const bool changed = !missing && found->second != data && !ever_ours(cache_, found->second);
     if (!missing) registrations.erase(found);
     if (!missing && !changed) continue;
     if (missing) {
@@ -77,7 +86,7 @@ void NetpollImpl::audit() {
   }
   // What is left is not ours: the wake descriptor (data 0), or a descriptor that somebody added to our epoll instance.
   for (const auto& [fd, data] : registrations) {
-    if (data == 0 || !foreign_fds_.insert(fd).second) continue;
+    if (data == 0 || ever_ours(cache_, data) || !foreign_fds_.insert(fd).second) continue;
     NETPOLL_TRACE(scheduler_.lane(), foreign_ctl, NETPOLL_ARG(0), NETPOLL_ARG(fd), NETPOLL_ARG(2));
   }
 }
