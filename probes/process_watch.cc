@@ -18,12 +18,14 @@ Result<ProcessWatch> ProcessWatch::open(pid_t pid) {
   if (fd < 0) {
     // EINVAL (ENOENT since Linux 6.13) is the kernel's answer for a thread that does not lead its process.
     if (errno == ESRCH || errno == EINVAL || errno == ENOENT) {
-      return Error(ErrorKind::kNotFound, name + ": no such process", errno == EINVAL || errno == ENOENT ? 0 : errno);
+      return Error(ErrorKind::kNotFound, name + ": no such process").with_hint("it may have ended just now; see ps -e");
     }
     return posix_error("pidfd_open(" + name + ")", errno);
   }
   watch.pidfd_.reset(static_cast<int>(fd));
-  if (!watch.alive()) return Error(ErrorKind::kNotFound, name + ": the process has ended");
+  if (!watch.alive()) {
+    return Error(ErrorKind::kNotFound, name + ": the process has ended").with_hint("see ps -e for what runs");
+  }
   return watch;
 }
 

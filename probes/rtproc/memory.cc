@@ -82,7 +82,9 @@ std::unique_ptr<Memory> make_process_memory(pid_t pid) { return std::make_unique
 
 Error process_error(pid_t pid, int sys_errno) {
   const std::string who = "pid " + std::to_string(pid);
-  if (sys_errno == ESRCH || sys_errno == ENOENT) return Error(ErrorKind::kNotFound, who + ": no such process", 0);
+  if (sys_errno == ESRCH || sys_errno == ENOENT) {
+    return Error(ErrorKind::kNotFound, who + ": no such process").with_hint("it may have ended just now; see ps -e");
+  }
   if (sys_errno == EPERM || sys_errno == EACCES) {
     std::string hint = "its memory is readable for its own user, root, and holders of CAP_SYS_PTRACE: try sudo";
     if (const int scope = yama_ptrace_scope(); scope > 0) {
