@@ -11,10 +11,6 @@ namespace {
 // The done channel carries nothing; it is only ever closed.
 constexpr ElementType kNothing{.size = 0, .align = 1, .relocate = nullptr, .destroy = nullptr};
 
-void parent_ended(CancelNode& node, ChanStatus reason) {
-  static_cast<ContextState::ChildNode&>(node).child->end(reason);
-}
-
 void deadline_passed(void* state, std::uint64_t) {
   auto* const context = static_cast<ContextState*>(state);
   context->end(ChanStatus::kTimeout);
@@ -24,35 +20,48 @@ void deadline_passed(void* state, std::uint64_t) {
 }  // namespace
 
 ContextState::ContextState(ContextState* parent_context) : parent(parent_context), done(kNothing, 0, nullptr) {
-  in_parent.notify = parent_ended;
   in_parent.child = this;
   if (parent == nullptr) return;
   add_user(parent);
   deadline = parent->deadline;
 }
 
-ContextState::~ContextState() {
-  if (parent != nullptr) drop_user(parent);
-}
-
+// Not recursive, since trees may be deeper than a goroutine's stack: the descendants that are still to be ended are
+// kept in a list, which uses the nodes that tied them to their parents.
 void ContextState::end(ChanStatus why) {
-  {
-    const std::lock_guard hold(lock);
-    if (reason.load(std::memory_order_relaxed) != ChanStatus::kOk) return;
-    reason.store(why, std::memory_order_release);
-    NETPOLL_STEP();
-    done.close();
-    // With the lock held: whoever unlinks a node under it knows afterwards that its callback is over or will never run.
-    while (CancelNode* node = nodes) {
-      nodes = node->next;
-      if (nodes != nullptr) nodes->previous = nullptr;
-      node->linked = false;
-      node->notify(*node, why);
+  ChildNode* to_end = nullptr;
+  ContextState* context = this;
+  for (;;) {
+    {
+      const std::lock_guard hold(context->lock);
+      if (context->reason.load(std::memory_order_relaxed) == ChanStatus::kOk) {
+        context->reason.store(why, std::memory_order_release);
+        NETPOLL_STEP();
+        context->done.close();
+        while (CancelNode* node = context->nodes) {
+          context->nodes = node->next;
+          if (node->next != nullptr) node->next->previous = nullptr;
+          node->linked = false;
+          if (node->notify != nullptr) {
+            // With the lock held: whoever unlinks a node under it knows afterwards that its callback is over or will
+            // never run.
+            node->notify(*node, why);
+          } else {
+            auto* const child = static_cast<ChildNode*>(node);
+            child->child->memory.fetch_add(1, std::memory_order_relaxed);
+            child->next = to_end;
+            to_end = child;
+          }
+        }
+      }
     }
+    NETPOLL_STEP();
+    if (sched::stop_timer(context->timer)) drop_memory(context);
+    if (context != this) drop_memory(context);
+    if (to_end == nullptr) return;
+    context = to_end->child;
+    to_end = static_cast<ChildNode*>(to_end->next);
   }
-  NETPOLL_STEP();
-  // Our caller holds a handle, the parent's lock, or the timer's count, so the state is still there.
-  if (sched::stop_timer(timer)) drop_memory(this);
 }
 
 ChanStatus ContextState::link(CancelNode& node) {
@@ -88,12 +97,16 @@ void ContextState::start_timer(std::int64_t when) {
 
 void ContextState::add_user(ContextState* state) { state->users.fetch_add(1, std::memory_order_relaxed); }
 
+// The last user of a context may be its last child, so this climbs up the tree.
 void ContextState::drop_user(ContextState* state) {
-  if (state->users.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  NETPOLL_STEP();
-  if (state->parent != nullptr) state->parent->unlink(state->in_parent);
-  if (sched::stop_timer(state->timer)) drop_memory(state);
-  drop_memory(state);
+  while (state != nullptr && state->users.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    NETPOLL_STEP();
+    ContextState* const parent = state->parent;
+    if (parent != nullptr) parent->unlink(state->in_parent);
+    if (sched::stop_timer(state->timer)) drop_memory(state);
+    drop_memory(state);
+    state = parent;
+  }
 }
 
 void ContextState::drop_memory(ContextState* state) {

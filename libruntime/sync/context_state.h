@@ -11,16 +11,15 @@
 
 namespace netpoll::sync {
 
-// Lock order: a parent's lock before its child's, both before a channel's and before whatever an OnCancel callback
-// takes. The timer heap's lock is never held while a callback of a timer runs, so it may be taken inside.
+// Lock order: a context's lock before a channel's, before the timer heap's (which is never held while a callback of a
+// timer runs) and before whatever an OnCancel callback takes. Never two contexts' locks at a time.
 struct ContextState {
-  // The place of a child in its parent's list.
+  // The place of a child in its parent's list; it has no notify.
   struct ChildNode : CancelNode {
     ContextState* child = nullptr;
   };
 
   explicit ContextState(ContextState* parent_context);
-  ~ContextState();
 
   // Ends the context, its waiters, its callbacks and its descendants, unless that happened before.
   void end(ChanStatus reason);
@@ -31,7 +30,8 @@ struct ContextState {
   void start_timer(std::int64_t when);
 
   // users counts handles and children; at zero the context leaves the tree and stops its timer. memory counts one for
-  // all users and one for a timer that is queued or running; at zero the state is freed.
+  // all users, one for a timer that is queued or running, and one while an end() goes through the tree; at zero the
+  // state is freed.
   static void add_user(ContextState* state);
   static void drop_user(ContextState* state);
   static void drop_memory(ContextState* state);
@@ -42,8 +42,8 @@ struct ContextState {
   std::int64_t deadline = kForever;                 // the earliest of this context and its parents; constant
   base::Mutex lock;
   CancelNode* nodes = nullptr;  // guarded by lock
-  ContextState* const parent;   // counted as a user of it
-  ChildNode in_parent;          // guarded by the parent's lock
+  ContextState* const parent;   // this context is a user of it until its own users are gone
+  ChildNode in_parent;          // guarded by the parent's lock while linked
   sched::Timer timer;
   ChanCore done;
 };

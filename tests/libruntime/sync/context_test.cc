@@ -173,6 +173,23 @@ TEST_CASE("a child keeps working when all handles of its parents are gone") {
   CHECK(ended);
 }
 
+TEST_CASE("a tree deeper than any stack ends and is dropped") {
+  bool ended = false;
+  bool middle_alive = true;
+  in_runtime([&](Runtime&) {
+    const Context root;
+    Context leaf = root;
+    for (int depth = 0; depth < 50'000; ++depth) leaf = leaf.with_cancel();
+    root.cancel();
+    ended = leaf.done();
+    Context dropped = Context();
+    for (int depth = 0; depth < 50'000; ++depth) dropped = dropped.with_cancel();
+    middle_alive = !dropped.done();
+  });
+  CHECK(ended);
+  CHECK(middle_alive);
+}
+
 TEST_CASE("cancel, deadline, new children and dropped handles may race") {
   int ended = 0;
   constexpr int kRounds = 300;

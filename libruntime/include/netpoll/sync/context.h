@@ -27,7 +27,7 @@ namespace netpoll {
 
 namespace sync {
 struct ContextState;
-// What a context tells when it ends: a child or an OnCancel. Linked under the lock of that context.
+// What a context tells when it ends: an OnCancel, or a child (without notify). Linked under the lock of that context.
 struct CancelNode {
   void (*notify)(CancelNode& node, ChanStatus reason) = nullptr;
   CancelNode* next = nullptr;
