@@ -66,10 +66,13 @@ void Scheduler::start_g(G* g, void (*entry)(void*)) {
     if (idle_p_count_.load(std::memory_order_relaxed) != 0) wake_p();
     return;
   }
+  // As in ready(): the goroutine may end, and the Runtime with it, while this thread is still in here.
+  outside_readies_.fetch_add(1, std::memory_order_relaxed);
   ensure_threads();
   GList one;
   one.push_back(g);
   inject(one);
+  outside_readies_.fetch_sub(1, std::memory_order_release);
 }
 
 void Scheduler::goroutine_main(void* arg) {

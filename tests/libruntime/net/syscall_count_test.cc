@@ -48,7 +48,9 @@ void ask(Checks& checks, Conn& conn) {
 
 // Where a try must never be in vain. In level, two threads that poll may both be told of the same data; the second
 // report then costs one EAGAIN.
-bool exact(Checks& checks) { return checks.config().trigger != Trigger::kLevel || checks.config().procs == 1; }
+bool exact(Checks& checks) {
+  return checks.config().trigger != Trigger::kLevel || checks.config().poll_mode == PollMode::kThread;
+}
 
 // Calls of a kind that moved data or told the end.
 std::uint64_t useful(long number) { return Faults::instance().calls(number) - Faults::instance().eagain(number); }
