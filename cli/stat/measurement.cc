@@ -52,6 +52,7 @@ class Meter {
   void start() {
     result_.started_at = std::chrono::system_clock::now();
     begin_ = last_ = steady_clock::now();
+    log_.detail("the probes are attached");
   }
 
   // Until the time is up, every target is gone, `child` has ended, or somebody interrupts.
@@ -174,6 +175,14 @@ class Meter {
   steady_clock::time_point last_;
 };
 
+// A process may end between our first look at it and the probes.
+Error not_attached(Error error) {
+  if (error.is(ErrorKind::kNotFound) && error.hint().empty()) {
+    return std::move(error).with_hint("it ended before it could be observed");
+  }
+  return error;
+}
+
 // Ends a command that is still running: with the signal that ended us, for it may be meant to be told apart.
 Result<void> end_program(probes::Child& child, const Interrupt& interrupt) {
   // Ctrl-C at a terminal has reached the command as well; a second one could cut its own ending short.
@@ -198,11 +207,11 @@ Result<Measurement> measure_processes(const std::vector<pid_t>& pids, const Meas
   Meter meter(plan, interrupt, log, std::move(*wake));
   for (const pid_t pid : pids) {
     auto info = probes::rtproc::describe_target(pid);
-    if (!info) return std::move(info).error();
+    if (!info) return not_attached(std::move(info).error());
     auto source = meter.add_source();
     if (!source) return std::move(source).error();
     const probes::Target target{pid, /*held=*/false, plan.follow_forks, info->exe.value_or("")};
-    if (auto ok = (*source)->attach(target); !ok) return std::move(ok).error();
+    if (auto ok = (*source)->attach(target); !ok) return not_attached(std::move(ok).error());
     meter.result().targets.push_back(std::move(*info));
   }
   meter.start();
