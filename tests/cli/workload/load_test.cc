@@ -1,8 +1,14 @@
 // The load generator against right and wrong servers, all in this process.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <string>
+#include <thread>
 
 #include "cli/workload/load/endpoint.h"
 #include "cli/workload/workload.h"
@@ -152,6 +158,41 @@ TEST_CASE("Unix and IPv6 servers are reached", "[load]") {
   require_complete(run_load(request("churn", 8, 50), name), 50, 64);
   PreyServer v6(Prey::kEcho, "::1");
   require_complete(run_load(request("echo", 8, 100), v6.address()), 100, 64);
+}
+
+TEST_CASE("a lost datagram is sent again, and a second answer to it is no mistake", "[load]") {
+  netpoll::Fd socket_fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  socklen_t size = sizeof(address);
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  REQUIRE(bind(socket_fd.get(), reinterpret_cast<sockaddr*>(&address), size) == 0);
+  REQUIRE(getsockname(socket_fd.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
+  std::atomic<bool> done{false};
+  // Loses the third datagram and answers every other one twice.
+  std::thread server([&] {
+    for (int n = 1; !done;) {
+      pollfd polled{socket_fd.get(), POLLIN, 0};
+      if (poll(&polled, 1, 20) != 1) continue;
+      char buffer[2048];
+      sockaddr_in from{};
+      socklen_t from_size = sizeof(from);
+      const ssize_t got =
+          recvfrom(socket_fd.get(), buffer, sizeof(buffer), 0, reinterpret_cast<sockaddr*>(&from), &from_size);
+      if (got <= 0 || n++ == 3) continue;
+      for (int i = 0; i < 2; ++i) {
+        sendto(socket_fd.get(), buffer, static_cast<std::size_t>(got), 0, reinterpret_cast<sockaddr*>(&from),
+               from_size);
+      }
+    }
+  });
+  const Said said = run_load(request("udp", 1, 50), "127.0.0.1:" + std::to_string(ntohs(address.sin_port)));
+  done = true;
+  server.join();
+  if (said.failure) FAIL(said.failure->message);
+  REQUIRE(said.result.has_value());
+  CHECK(said.result->operations == 50);
+  CHECK(said.result->retransmits >= 1);
 }
 
 TEST_CASE("a stop reports what was done so far", "[load]") {
