@@ -84,7 +84,7 @@ void PtraceSource::detach() {
 }
 
 std::string PtraceSource::overhead_note() const {
-  const std::string cost = "each takes about 15 us longer with one busy thread, several times that with more";
+  const std::string cost = "each takes 15 to 20 us longer with one busy thread, several times that with more";
   if (relay_ != nullptr) return "ptrace with a seccomp filter: the target stops twice at every counted call; " + cost;
   return "ptrace: the target stops twice at every system call, counted or not; " + cost;
 }
