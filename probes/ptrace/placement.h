@@ -2,9 +2,9 @@
 //
 // A stop is two handovers, to the tracer and back. Left alone, the scheduler puts each on whichever CPU is idle, and on
 // a virtual machine waking an idle CPU costs many times what switching to another task does (measured: a call with two
-// stops takes 150 us across idle CPUs and 18 us on one). Rejected: running the tracer as SCHED_IDLE, which also makes the
-// scheduler keep the target where it is, but starves both as soon as anything else wants that CPU; and a tracer that
-// spins, which takes a whole CPU from the target.
+// stops takes 150 us across idle CPUs and 18 us on one). Rejected: running the tracer as SCHED_IDLE, which also makes
+// the scheduler keep the target where it is, but starves both as soon as anything else wants that CPU; and a tracer
+// that spins, which takes a whole CPU from the target.
 //
 // The price is that the thread's CPU affinity is narrowed for a while. The target does not notice: before it asks for
 // an affinity, sets one, or hands its own down to a new thread, the tracer calls lift(). Only /proc shows it. Where
