@@ -1,6 +1,6 @@
 // sync_bench: what the objects of netpoll/sync cost, as JSON on stdout.
 //
-//   sync_bench [ROUNDS]
+//   sync_bench [ROUNDS [NAME]]     NAME: only measurements whose name contains it
 //
 // Every measurement runs once per round and the rounds are interleaved, so that a change of the machine's speed hits
 // all of them. Reported per operation, in nanoseconds: the median of the rounds, and as spread the quartiles and
@@ -256,6 +256,9 @@ int main(int argc, char** argv) {
       {"select_round_trip", "as channel_round_trip, receiving by select with a context", 1, 200'000, select_ping_pong},
       {"wait_group_go", "one goroutine started, run and waited for, in hundreds", 1, 200'000, fan_out},
   };
+  if (argc > 2) {
+    std::erase_if(all, [name = argv[2]](const Measurement& m) { return m.name.find(name) == std::string::npos; });
+  }
   for (int round = 0; round < rounds; ++round) {
     for (Measurement& m : all) run_once(m);
   }
