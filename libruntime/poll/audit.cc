@@ -6,10 +6,12 @@
 // which is just the state that such a lost registration leads to, and for every snapshot.
 #include <fcntl.h>
 
-#include <cstdio>
+#include <cstdlib>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "libruntime/base/syscall.h"
 #include "libruntime/poll/netpoll_impl.h"
@@ -30,65 +32,87 @@ std::string read_all(const std::string& path) {
   }
 }
 
-// tfd -> data, from lines like "tfd:        6 events: 8000201d data: 100000001  pos:0 ino:… sdev:…" (fs/eventpoll.c,
-// ep_show_fdinfo).
-std::unordered_map<int, std::uint64_t> parse(const std::string& text) {
-  std::unordered_map<int, std::uint64_t> registrations;
-  for (std::size_t at = text.find("tfd:"); at != std::string::npos; at = text.find("tfd:", at + 1)) {
-    int tfd;
-    unsigned events;
-    unsigned long long data;
-    if (std::sscanf(text.c_str() + at, "tfd: %d events: %x data: %llx", &tfd, &events, &data) == 3) {
-      registrations.emplace(tfd, data);
-    }
+// From lines like "tfd:        6 events: 8000201d data: 100000001  pos:0 ino:… sdev:…" (fs/eventpoll.c,
+// ep_show_fdinfo). Not by sscanf, which measures the rest of the text for every line.
+Registrations parse(const std::string& text) {
+  constexpr std::string_view kFd = "tfd:";
+  constexpr std::string_view kData = "data:";
+  Registrations registrations;
+  for (std::size_t at = text.find(kFd); at != std::string::npos; at = text.find(kFd, at + 1)) {
+    const std::size_t data = text.find(kData, at);
+    if (data == std::string::npos) break;
+    registrations.emplace(static_cast<int>(std::strtol(text.c_str() + at + kFd.size(), nullptr, 10)),
+                          std::strtoull(text.c_str() + data + kData.size(), nullptr, 16));
   }
   return registrations;
+}
+
+// The kernel knows pd, as far as we did it, and nobody closes it. Its lock is held.
+bool is_registered(const PollDesc& pd) {
+  return pd.fd.load(std::memory_order_seq_cst) >= 0 && pd.registered &&
+         (pd.info.load(std::memory_order_relaxed) & kInfoClosing) == 0;
+}
+
+struct Suspect {
+  PollDesc* pd;
+  std::uint64_t data;  // names its life
+};
+
+}  // namespace
+
+// A list is older than the look that follows it: what was registered in between is missing from it, what was closed still
+// stands in it. So a pollDesc that looks wrong is only suspected, and a second list, made after the first look, tells.
+void NetpollImpl::audit() {
+  if (!initialized()) return;
+  std::lock_guard audit_lock(audit_mutex_);
+  Registrations registrations = list_registrations();
+  if (registrations.empty()) return;  // no /proc: nothing to compare with
+  std::vector<Suspect> suspects;
+  for (std::uint64_t i = 1; i < cache_.count(); ++i) {
+    PollDesc& pd = *cache_.at(static_cast<std::uint32_t>(i));
+    std::lock_guard lock(pd.lock);
+    if (!is_registered(pd)) continue;
+    if (interference(pd, registrations) != 0) suspects.push_back({&pd, pd.event_data()});
+    registrations.erase(pd.fd.load(std::memory_order_relaxed));
+  }
+  // What is left is not ours: the wake descriptor (data 0), or a descriptor that somebody added to our epoll instance.
+  for (const auto& [fd, data] : registrations) {
+    if (data == 0 || ever_ours(data) || !foreign_fds_.insert(fd).second) continue;
+    NETPOLL_TRACE(scheduler_.lane(), foreign_ctl, NETPOLL_ARG(0), NETPOLL_ARG(fd), NETPOLL_ARG(2));
+  }
+  if (suspects.empty()) return;
+  registrations = list_registrations();
+  for (const auto& [pd, data] : suspects) {
+    std::lock_guard lock(pd->lock);
+    if (!is_registered(*pd) || pd->event_data() != data) continue;
+    const int kind = interference(*pd, registrations);
+    if (kind == 0) continue;
+    const std::int32_t fd = pd->fd.load(std::memory_order_relaxed);
+    found_foreign(*pd, fd, kind);
+    poller_->repair(fd, data);
+    if (trigger_ != Trigger::kEdge && pd->armed != 0) poller_->arm(fd, data, pd->armed);
+  }
+}
+
+Registrations NetpollImpl::list_registrations() const {
+  return parse(read_all("/proc/self/fdinfo/" + std::to_string(poller_->debug_fd())));
+}
+
+// What somebody did to the registration of a registered pollDesc, its lock held, in the numbers of foreign_ctl: 1 removed
+// it, 3 changed it; 0: nothing.
+int NetpollImpl::interference(const PollDesc& pd, const Registrations& registrations) const {
+  const auto found = registrations.find(pd.fd.load(std::memory_order_relaxed));
+  if (found == registrations.end()) return 1;
+  return found->second == pd.event_data() || ever_ours(found->second) ? 0 : 3;
 }
 
 // Whether data is what some life of one of our pollDescs registers: then a list in which it stands with the wrong
 // descriptor, or with none of ours, is only older than our look (the descriptor was closed, its number used again).
 // Lives start at 1 and only grow, so a descriptor number or a pointer, which others put there, does not look like ours.
-bool ever_ours(const PollCache& cache, std::uint64_t data) {
-  const PollDesc* pd = cache.at(static_cast<std::uint32_t>(data));
+bool NetpollImpl::ever_ours(std::uint64_t data) const {
+  const PollDesc* pd = cache_.at(static_cast<std::uint32_t>(data));
   const auto life = static_cast<std::uint32_t>(data >> 32);
   return pd != nullptr && life != 0 && life <= pd->seq.load(std::memory_order_seq_cst);
-}
-
-}  // namespace
-
-void NetpollImpl::audit() {
-  if (!initialized()) return;
-  const std::string text = read_all("/proc/self/fdinfo/" + std::to_string(poller_->debug_fd()));
-  if (text.empty()) return;  // no /proc: nothing to compare with
-  auto registrations = parse(text);
-  std::lock_guard audit_lock(audit_mutex_);
-  for (std::uint64_t i = 1; i < cache_.count(); ++i) {
-    PollDesc& pd = *cache_.at(static_cast<std::uint32_t>(i));
-    std::lock_guard lock(pd.lock);
-    const std::int32_t fd = pd.fd.load(std::memory_order_seq_cst);
-    if (fd < 0 || !pd.registered || (pd.info.load(std::memory_order_relaxed) & kInfoClosing) != 0) continue;
-    const auto found = registrations.find(fd);
-    const std::uint64_t data = static_cast<std::uint64_t>(pd.seq.load(std::memory_order_relaxed)) << 32 | pd.index;
-    const bool missing = found == registrations.end();
-    const bool changed = !missing && found->second != data && !ever_ours(cache_, found->second);
-    if (!missing) registrations.erase(found);
-    if (!missing && !changed) continue;
-    if (missing) {
-      // The list is older than this look, so a descriptor that was registered since is missing from it too. Adding it
-      // again tells: it fails where nothing is wrong, and is the repair where something is.
-      if (poller_->open(fd, data) < 0) continue;
-      found_foreign(pd, fd, 1);
-    } else {
-      found_foreign(pd, fd, 3);
-      poller_->repair(fd, data);
-    }
-    if (trigger_ != Trigger::kEdge && pd.armed != 0) poller_->arm(fd, data, pd.armed);
-  }
-  // What is left is not ours: the wake descriptor (data 0), or a descriptor that somebody added to our epoll instance.
-  for (const auto& [fd, data] : registrations) {
-    if (data == 0 || ever_ours(cache_, data) || !foreign_fds_.insert(fd).second) continue;
-    NETPOLL_TRACE(scheduler_.lane(), foreign_ctl, NETPOLL_ARG(0), NETPOLL_ARG(fd), NETPOLL_ARG(2));
-  }
 }
 
 }  // namespace netpoll::poll

@@ -27,9 +27,6 @@ constexpr std::int64_t kSurelyFuture = 1'000'000'000;
 std::uint32_t bit(Mode mode) { return 1u << static_cast<std::uint32_t>(mode); }
 std::uint32_t expired_bit(Mode mode) { return mode == Mode::kRead ? kInfoReadExpired : kInfoWriteExpired; }
 std::atomic<std::int64_t>& deadline(PollDesc& pd, Mode mode) { return mode == Mode::kRead ? pd.rd : pd.wd; }
-std::uint64_t event_data(const PollDesc& pd) {
-  return static_cast<std::uint64_t>(pd.seq.load(std::memory_order_relaxed)) << 32 | pd.index;
-}
 
 // Go: netpollcheckerr.
 PollResult check(const PollDesc& pd, Mode mode) {
@@ -93,11 +90,11 @@ Result<PollDesc*> NetpollImpl::open(int fd) {
   }
   NETPOLL_STEP();
   if (canceled_.load(std::memory_order_seq_cst)) pd->info.fetch_or(kInfoCanceled, std::memory_order_seq_cst);
-  int result = poller_->open(fd, event_data(*pd));
+  int result = poller_->open(fd, pd->event_data());
   if (result == -EEXIST) {
     // A fd leaves the epoll set with its last close, so somebody else added it. Take it over, and say so.
     found_foreign(*pd, fd, 2);
-    result = poller_->repair(fd, event_data(*pd));
+    result = poller_->repair(fd, pd->event_data());
   }
   if (result < 0) {
     cache_.put(*pd);
@@ -242,11 +239,11 @@ void NetpollImpl::arm(PollDesc& pd, Mode mode) {
   if ((pd.armed & bit(mode)) != 0) return;
   pd.armed |= bit(mode);
   const std::int32_t fd = pd.fd.load(std::memory_order_relaxed);
-  int result = poller_->arm(fd, event_data(pd), pd.armed);
+  int result = poller_->arm(fd, pd.event_data(), pd.armed);
   if (result == -ENOENT) {
     found_foreign(pd, fd, 1);
-    poller_->repair(fd, event_data(pd));
-    result = poller_->arm(fd, event_data(pd), pd.armed);
+    poller_->repair(fd, pd.event_data());
+    result = poller_->arm(fd, pd.event_data(), pd.armed);
   }
   if (result < 0) base::fatalf("netpoll: cannot arm fd %d: errno %d", fd, -result);
   NETPOLL_TRACE(scheduler_.lane(), rearm, NETPOLL_ARG(pd.index), NETPOLL_ARG(fd), NETPOLL_ARG(mode));
@@ -263,7 +260,7 @@ std::uint32_t NetpollImpl::after_delivery(PollDesc& pd, std::uint32_t modes) {
   pd.armed &= ~delivered;
   // The result does not matter: a registration that is gone is found by the next arm().
   if (trigger_ == Trigger::kLevel || pd.armed != 0) {
-    poller_->arm(pd.fd.load(std::memory_order_relaxed), event_data(pd), pd.armed);
+    poller_->arm(pd.fd.load(std::memory_order_relaxed), pd.event_data(), pd.armed);
   }
   return delivered;
 }

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "libruntime/poll/netpoll.h"
@@ -13,6 +14,9 @@
 #include "libruntime/sched/scheduler.h"
 
 namespace netpoll::poll {
+
+// The kernel's view of our epoll instance: the event data by descriptor.
+using Registrations = std::unordered_map<int, std::uint64_t>;
 
 class NetpollImpl final : public Netpoll, public sched::PollSource {
  public:
@@ -51,6 +55,9 @@ class NetpollImpl final : public Netpoll, public sched::PollSource {
   void deadline_passed(PollDesc& pd, Mode mode, std::uint64_t life);
   void found_foreign(PollDesc& pd, std::int32_t fd, int kind);
   int initialize();
+  Registrations list_registrations() const;
+  int interference(const PollDesc& pd, const Registrations& registrations) const;
+  bool ever_ours(std::uint64_t data) const;
 
   sched::Scheduler& scheduler_;
   const Trigger trigger_;

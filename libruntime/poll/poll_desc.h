@@ -57,6 +57,10 @@ struct alignas(64) PollDesc {
   sched::Timer timer[2];         // by Mode; one may serve both directions (see set_deadline)
 
   std::atomic<std::uint64_t>& semaphore(Mode mode) { return mode == Mode::kRead ? rg : wg; }
+  // What this life registers with the poller: life and index.
+  std::uint64_t event_data() const {
+    return static_cast<std::uint64_t>(seq.load(std::memory_order_relaxed)) << 32 | index;
+  }
 };
 
 }  // namespace netpoll::poll
