@@ -60,8 +60,9 @@ struct Suspect {
 
 }  // namespace
 
-// A list is older than the look that follows it: what was registered in between is missing from it, what was closed still
-// stands in it. So a pollDesc that looks wrong is only suspected, and a second list, made after the first look, tells.
+// A list is older than the look that follows it: what was registered in between is missing from it, what was closed
+// still stands in it. So a pollDesc that looks wrong is only suspected, and a second list, made after the first look,
+// tells.
 void NetpollImpl::audit() {
   if (!initialized()) return;
   std::lock_guard audit_lock(audit_mutex_);
@@ -98,8 +99,8 @@ Registrations NetpollImpl::list_registrations() const {
   return parse(read_all("/proc/self/fdinfo/" + std::to_string(poller_->debug_fd())));
 }
 
-// What somebody did to the registration of a registered pollDesc, its lock held, in the numbers of foreign_ctl: 1 removed
-// it, 3 changed it; 0: nothing.
+// What somebody did to the registration of a registered pollDesc, its lock held, in the numbers of foreign_ctl: 1
+// removed it, 3 changed it; 0: nothing.
 int NetpollImpl::interference(const PollDesc& pd, const Registrations& registrations) const {
   const auto found = registrations.find(pd.fd.load(std::memory_order_relaxed));
   if (found == registrations.end()) return 1;
