@@ -281,7 +281,7 @@ G* Scheduler::poll_as_idle_m(M* m) {
   // With timers and no descriptor yet, the poller is where the wait for the timers happens.
   poll_source_->ensure_initialized();
   GList list;
-  const std::int64_t now = blocking_poll(m_poll_until_, list);
+  const std::int64_t now = blocking_poll(list);
   m_poll_count_.fetch_add(1, std::memory_order_relaxed);
   m_polls_.store(0, std::memory_order_seq_cst);
   if (stopping_.load(std::memory_order_relaxed)) poll_source_->wake();  // for the next one who sleeps there
@@ -307,23 +307,23 @@ G* Scheduler::poll_as_idle_m(M* m) {
   return g;
 }
 
-// One blocking poll by an idle M or the poll thread, until events come or the earliest timer of any P is due. `until`
-// is where this poller announces when it will return by itself. Returns the time after it.
-std::int64_t Scheduler::blocking_poll(std::atomic<std::int64_t>& until, GList& list) {
+// One blocking poll, by the idle M that may or by the thread of thread mode, until events come or the earliest timer of
+// any P is due. Returns the time after it.
+std::int64_t Scheduler::blocking_poll(GList& list) {
   // Announce "I sleep for ever" before looking at the timers: a timer that is added meanwhile either is seen here, or
-  // its adder sees the announcement and wakes us (timer_started).
-  until.store(kNoTimer, std::memory_order_seq_cst);
+  // its adder sees the announcement and wakes us (start_timer).
+  poll_until_.store(kNoTimer, std::memory_order_seq_cst);
   const std::int64_t earliest = earliest_timer();
   std::int64_t delay = -1;
   if (earliest != kNoTimer) {
-    until.store(earliest, std::memory_order_seq_cst);
+    poll_until_.store(earliest, std::memory_order_seq_cst);
     const std::int64_t now = base::nanotime();
     delay = earliest > now ? earliest - now : 0;
   }
   if (stopping_.load(std::memory_order_seq_cst)) delay = 0;
   last_poll_.store(0, std::memory_order_relaxed);
   poll_source_->poll(delay, list);
-  until.store(0, std::memory_order_seq_cst);
+  poll_until_.store(0, std::memory_order_seq_cst);
   const std::int64_t now = base::nanotime();
   last_poll_.store(now, std::memory_order_relaxed);
   coarse_now_.store(now, std::memory_order_relaxed);

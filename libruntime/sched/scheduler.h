@@ -102,14 +102,14 @@ class Scheduler {
   G* poll_as_idle_m(M* m);
   G* look_before_stealing(P* p);
   void look_at_clock(P* p, std::uint32_t tick);
-  std::int64_t blocking_poll(std::atomic<std::int64_t>& until, GList& list);
+  std::int64_t blocking_poll(GList& list);
   void run_list(P* p, GList& list);
   G* steal_work(M* m);
   G* take_global(P* p, std::uint32_t limit);
   void run_put(P* p, G* g, bool next);
   static G* take_local(P* p);
   bool somebody_polls() const {
-    return m_polls_.load(std::memory_order_relaxed) != 0 || thread_polls_.load(std::memory_order_relaxed) != 0;
+    return config_.poll_mode == PollMode::kThread || m_polls_.load(std::memory_order_relaxed) != 0;
   }
   std::int64_t earliest_timer() const;
 
@@ -130,7 +130,7 @@ class Scheduler {
   // poll_thread.cc, sysmon.cc
   void poll_thread_loop();
   bool watch_ms();
-  void poll_until_ms_return();
+  void hand_out(GList& list, std::int64_t now);
   void end_outside_work() { outside_work_.fetch_sub(1, std::memory_order_seq_cst); }
   void sysmon_loop();
   void sysmon_tick(std::int64_t now);
@@ -184,11 +184,9 @@ class Scheduler {
   std::atomic<std::uint32_t> live_gs_word_{0};  // futex: bumped when live_gs_ reaches 0
 
   // Who polls.
-  std::atomic<std::uint32_t> m_polls_{0};           // 1 while an idle M blocks in the poll
-  std::atomic<std::uint32_t> thread_polls_{0};      // 1 while the poll thread is responsible
-  std::atomic<std::uint64_t> m_poll_count_{0};      // polls by Ms; tells the poll thread that it is not needed
-  std::atomic<std::int64_t> m_poll_until_{0};       // when the M that blocks will return by itself; 0: none blocks
-  std::atomic<std::int64_t> thread_poll_until_{0};  // the same of the poll thread
+  std::atomic<std::uint32_t> m_polls_{0};       // 1 while an idle M blocks in the poll
+  std::atomic<std::uint64_t> m_poll_count_{0};  // polls by Ms; tells the poll thread that it is not needed
+  std::atomic<std::int64_t> poll_until_{0};     // when whoever blocks in the poll will return by itself; 0: nobody does
   std::atomic<std::int64_t> last_poll_{0};
   std::atomic<std::int64_t> coarse_now_{0};
 

@@ -149,13 +149,12 @@ void Scheduler::start_timer(Timer& timer) {
   if (!p->timers.add(timer)) return;
   // It became the earliest of its P: whoever sleeps in the poller past it must look again. (An M without work that
   // holds no poll, and a P whose M is busy, need nothing: they look at their timers before they sleep.)
-  const std::int64_t m_until = m_poll_until_.load(std::memory_order_seq_cst);
-  const std::int64_t thread_until = thread_poll_until_.load(std::memory_order_seq_cst);
-  if (m_until > timer.when || thread_until > timer.when) {
+  const std::int64_t until = poll_until_.load(std::memory_order_seq_cst);
+  if (until > timer.when) {
     poll_source_->wake();
     return;
   }
-  if (m_until == 0 && thread_until == 0 && (m == nullptr || m->p == nullptr)) {
+  if (until == 0 && (m == nullptr || m->p == nullptr)) {
     // Started from outside, and nobody is in the poller.
     if (config_.poll_mode == PollMode::kThread) {
       poll_source_->ensure_initialized();

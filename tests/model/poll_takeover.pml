@@ -1,7 +1,7 @@
 /*
  * poll_takeover.pml: who polls in hybrid mode, and that somebody always does.
  * Model of libruntime/sched/proc.cc (idle_until_work, poll_as_idle_m, blocking_poll), poll_thread.cc (watch_ms,
- * poll_until_ms_return), park.cc (inject) and machine.cc (idle_p_get, stop_m, start_m).
+ * poll_thread_loop), park.cc (inject) and machine.cc (idle_p_get, stop_m, start_m).
  *
  * One goroutine waits for a descriptor. Another one, the hog, becomes runnable in one of three ways and then computes
  * until the waiter's event has been collected from the poller, without ever coming back to the scheduler: that is the
@@ -43,7 +43,6 @@ byte global_hogs = 0;   /* global_, by kind */
 byte global_waiters = 0;
 
 byte m_polls = 0;
-byte thread_polls = 0;
 byte poll_thread_asleep = 0;
 byte m_poll_count = 0;  /* counts to 3: only changes matter */
 
@@ -305,33 +304,31 @@ end:
     fi
   od;
 
-  /* poll_until_ms_return() */
-  seen = m_poll_count;
-  thread_polls = 1;
-  do
-  :: (waiter_event || hog_event || (timer_queued && timer_due));
-    collect(hogs, waiting);
+  /* poll_thread_loop(): a look that does not block, due timers, and an M for an idle P. */
+  collect(hogs, waiting);
+  inject(hogs, waiting);
+  hogs = 0;
+  waiting = 0;
+  if
+  :: timer_queued && timer_due ->
+    atomic {
+      if
+      :: timer_queued -> timer_queued = false; hogs = 1
+      :: else
+      fi
+    };
     inject(hogs, waiting);
-    hogs = 0;
-    waiting = 0;
+    hogs = 0
+  :: else
+  fi;
+  /* wake_p(), in one step: it takes the P under the lock, and the watch, which taking a P may have to wake, is this. */
+  atomic {
+    !mutex ->
     if
-    :: timer_queued && timer_due ->
-      atomic {
-        if
-        :: timer_queued -> timer_queued = false; hogs = 1
-        :: else
-        fi
-      };
-      inject(hogs, waiting);
-      hogs = 0
-    :: else
-    fi;
-    if
-    :: m_poll_count != seen -> break
+    :: idle_p_count != 0 -> idle_p_count--; handed_ps++
     :: else
     fi
-  od;
-  thread_polls = 0;
+  };
   goto watching
 }
 #endif
