@@ -18,6 +18,8 @@ constexpr std::size_t kStackBuffer = 4096;
 
 void echo_through(Server& server, Conn& conn, Traffic& traffic, std::span<std::byte> buffer) {
   std::uint64_t answers = 0;
+  std::uint64_t read = 0;
+  std::uint64_t sent = 0;
   for (;;) {
     auto n = conn.read(buffer);
     if (!n) {
@@ -25,15 +27,17 @@ void echo_through(Server& server, Conn& conn, Traffic& traffic, std::span<std::b
       break;
     }
     if (*n == 0) break;
-    traffic.read += *n;
+    read += *n;
     auto written = conn.write(buffer.first(*n));
     if (!written) {
       server.note_error(written.error());
       break;
     }
-    traffic.written += *n;
+    sent += *n;
     ++answers;
   }
+  traffic.read += read;
+  traffic.written += sent;
   // A message may come in pieces, or several at once; a client of its own has messages of its own size.
   traffic.operations = server.plan().serve_only ? answers : traffic.written / server.plan().size;
 }
