@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "libruntime/context/context.h"
@@ -55,7 +56,13 @@ struct alignas(64) G {
   std::uint32_t slab_index = 0;  // position in the table, and of the stack in its slab
   bool guarded = false;          // the stack's guard is in place
   bool trimmed = true;           // an unused stack whose pages were given back
-  Timer timer;                   // sleep
+  std::atomic<const void*> touched[2] = {};  // what it looks at first when it goes on; prefetched
+  Timer timer;                               // sleep
+
+  // A small closure lies here and not on the stack: what a connection's goroutine captured, its Conn above all, is used
+  // for every request, and at the upper end of the stack it would often be alone on a page.
+  static constexpr std::size_t kClosureRoom = 64;
+  alignas(64) char closure_room[kClosureRoom];
 
   GStatus load_status() const { return static_cast<GStatus>(status.load(std::memory_order_acquire)); }
   void store_status(GStatus s) { status.store(static_cast<std::uint32_t>(s), std::memory_order_release); }

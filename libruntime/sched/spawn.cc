@@ -14,12 +14,12 @@ constexpr std::uint64_t kGoidBatch = 16;
 // Dead Gs that a P keeps, and how many move at once to and from the scheduler's list (Go: gfput, gfget).
 constexpr std::uint32_t kMaxFreePerP = 64;
 constexpr std::uint32_t kFreeBatch = 32;
-// A closure lives on the stack of its goroutine; a larger one leaves too little of it.
+// A closure that is too large for its place in the G lives on the stack; a larger one than this leaves too little of it.
 constexpr std::size_t kMaxClosure = 8 * 1024;
 
 // Stacks lie whole pages apart, so without a shift the same frames of all goroutines would compete for the same sets of
 // the first-level cache, and a switch would load what looks like the address it just stored to (4 KiB aliasing).
-std::size_t stack_color(const G* g) { return g->slab_index % 16 * 64; }
+void* stack_top(const G* g) { return static_cast<char*>(g->stack.hi) - g->slab_index % 16 * 64; }
 
 }  // namespace
 
@@ -39,9 +39,13 @@ G* Scheduler::new_g(std::size_t closure_size, std::size_t closure_align, void* c
   const bool ours = parent != nullptr && parent->scheduler == this;
   g->parent_goid.store(ours ? parent->goid.load(std::memory_order_relaxed) : 0, std::memory_order_relaxed);
   g->created_pc.store(reinterpret_cast<std::uint64_t>(caller), std::memory_order_relaxed);
-  auto top = reinterpret_cast<std::uintptr_t>(g->stack.hi) - stack_color(g) - closure_size;
-  top &= ~(static_cast<std::uintptr_t>(closure_align < 16 ? 16 : closure_align) - 1);
-  g->closure = reinterpret_cast<void*>(top);
+  if (closure_size <= G::kClosureRoom && closure_align <= alignof(G)) {
+    g->closure = g->closure_room;
+  } else {
+    const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(stack_top(g)) - closure_size;
+    const std::size_t align = closure_align < 16 ? 16 : closure_align;
+    g->closure = reinterpret_cast<void*>(at / align * align);
+  }
   *closure = g->closure;
   context::fiber_create(g->context.fiber, g->stack.lo,
                         static_cast<std::size_t>(static_cast<char*>(g->stack.hi) - static_cast<char*>(g->stack.lo)));
@@ -52,7 +56,8 @@ void Scheduler::start_g(G* g, void (*entry)(void*)) {
   g->entry = entry;
   g->start_pc.store(reinterpret_cast<std::uint64_t>(entry), std::memory_order_relaxed);
   g->exception_globals[0] = g->exception_globals[1] = nullptr;
-  context::context_init(g->context, g->stack.lo, g->closure, &Scheduler::goroutine_main, g);
+  void* top = g->closure == g->closure_room ? stack_top(g) : g->closure;
+  context::context_init(g->context, g->stack.lo, top, &Scheduler::goroutine_main, g);
 
   M* m = current_m();
   P* p = m != nullptr && m->scheduler == this ? m->p : nullptr;
