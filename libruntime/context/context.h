@@ -33,6 +33,9 @@ inline constexpr std::uint64_t kInitialControlWords = 0x037f'00001f80;
 inline constexpr std::uint64_t kInitialControlWords = 0;
 #endif
 
+// The stack pointer of a context that may begin or go on elsewhere meanwhile: an address to prefetch, nothing more.
+inline const void* peek_sp(const Context& context) { return __atomic_load_n(&context.sp, __ATOMIC_RELAXED); }
+
 extern "C" {
 // In assembly, one file per architecture.
 std::uint64_t netpoll_context_resume(void** from_sp, void* to_sp, std::uint64_t control_words);

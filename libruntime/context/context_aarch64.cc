@@ -26,7 +26,7 @@ void context_init(Context& context, void* stack_lo, void* stack_hi, void (*entry
   frame->x19_to_x28[0] = reinterpret_cast<void*>(entry);
   frame->x19_to_x28[1] = arg;
   frame->x30 = reinterpret_cast<void*>(&netpoll_context_entry);
-  context.sp = frame;
+  __atomic_store_n(&context.sp, frame, __ATOMIC_RELAXED);  // see peek_sp()
 }
 
 }  // namespace netpoll::context

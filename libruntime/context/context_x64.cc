@@ -33,7 +33,7 @@ void context_init(Context& context, void* stack_lo, void* stack_hi, void (*entry
   frame->rbx = reinterpret_cast<void*>(entry);
   frame->r12 = arg;
   frame->rip = reinterpret_cast<void*>(&netpoll_context_entry);
-  context.sp = frame;
+  __atomic_store_n(&context.sp, frame, __ATOMIC_RELAXED);  // see peek_sp()
 }
 
 }  // namespace netpoll::context

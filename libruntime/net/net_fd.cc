@@ -27,6 +27,7 @@ Result<NetFd*> NetFd::create(Fd& fd, FdKind kind, const Addr& name, bool shared)
     }
     net_fd->poller_ = &poller;
     net_fd->pd_ = *pd;
+    net_fd->pd_->user = net_fd;
   }
   fd.release();
   return net_fd;

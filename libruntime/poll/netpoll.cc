@@ -137,14 +137,17 @@ bool NetpollImpl::block(PollDesc& pd, Mode mode) {
   if (check(pd, mode) == PollResult::kOk) {
     struct Arg {
       NetpollImpl* self;
+      PollDesc* pd;
       std::atomic<std::uint64_t>* semaphore;
-    } arg{this, &semaphore};
+    } arg{this, &pd, &semaphore};
     sched::Scheduler::park(
         [](sched::G* g, void* opaque) {
           auto* a = static_cast<Arg*>(opaque);
           // The count goes up first: once the G is visible it may be woken, and the count go down, at any moment.
           a->self->waiters_.fetch_add(1, std::memory_order_seq_cst);
           NETPOLL_STEP();
+          g->touched[0].store(a->pd, std::memory_order_relaxed);
+          g->touched[1].store(a->pd->user, std::memory_order_relaxed);
           std::uint64_t expected = kPdWait;
           auto* self = a->self;
           if (a->semaphore->compare_exchange_strong(expected, reinterpret_cast<std::uint64_t>(g),

@@ -49,6 +49,7 @@ struct alignas(64) PollDesc {
   std::uint32_t index = 0;          // constant; 0 is "no pollDesc"
   std::atomic<std::int64_t> rd{0};  // read deadline: 0 none, > 0 absolute ns, < 0 expired
   std::atomic<std::int64_t> wd{0};
+  const void* user = nullptr;       // whose operations wait here; only its address counts, see G::touched
   base::Mutex lock;
   std::uint32_t armed = 0;       // oneshot, level: epoll event bits that are armed now
   bool registered = false;       // the kernel knows it, as far as we did it

@@ -35,6 +35,23 @@ constexpr std::int64_t kClockPeriod = 100'000;
 // A poll that returned more than this many goroutines is worth the futex call that wakes another M.
 constexpr std::uint32_t kWakeAtBatch = 32;
 
+// Asks for the memory of the goroutines that run after the next one, which has its time to arrive: with a thousand
+// connections each has left the caches since it parked. Asked for are the record of the second, and of the first, whose
+// record was asked for last time, its descriptor's records and the part of the stack that leads back to its reader.
+inline void prefetch_followers(const RunQueue& queue) {
+  constexpr int kLine = 64;
+  constexpr int kStackLines = 10;
+  if (const G* second = queue.peek(2)) {
+    const char* record = reinterpret_cast<const char*>(second);
+    for (std::size_t i = 0; i < sizeof(G); i += kLine) __builtin_prefetch(record + i, 1);
+  }
+  if (const G* first = queue.peek(1)) {
+    for (const auto& object : first->touched) __builtin_prefetch(object.load(std::memory_order_relaxed), 1);
+    const char* frame = static_cast<const char*>(context::peek_sp(first->context));
+    for (int i = -2; i < kStackLines; ++i) __builtin_prefetch(frame + i * kLine, 1);
+  }
+}
+
 }  // namespace
 
 // Inlined into m_loop: a `ret` on this side of the switch would be predicted from the calls of the other side.
@@ -60,6 +77,7 @@ __attribute__((always_inline)) inline void Scheduler::execute(M* m, G* g) {
                       NETPOLL_ARG(g->wait_fd.load(std::memory_order_relaxed)),
                       NETPOLL_ARG(g->wait_mode.load(std::memory_order_relaxed)),
                       NETPOLL_ARG(g->wait_reason.load(std::memory_order_relaxed)));
+        prefetch_followers(m->p->runq);
         if (m->commit(g, m->commit_arg)) return;
         continue;  // what it waits for happened already
       case After::kYield:

@@ -68,6 +68,13 @@ class RunQueue {
     }
   }
 
+  // Who comes after `ahead` others of the ring, or null. Only a hint: thieves may take it meanwhile.
+  G* peek(std::uint32_t ahead) const {
+    const std::uint32_t head = head_.load(std::memory_order_relaxed);
+    if (tail_.load(std::memory_order_relaxed) - head <= ahead) return nullptr;
+    return slots_[(head + ahead) % kCapacity].load(std::memory_order_relaxed);
+  }
+
   // Takes half of a full ring into out, for the global queue. Owner only. Returns false if thieves made room meanwhile.
   bool take_half(GList& out) {
     std::uint32_t head = head_.load(std::memory_order_acquire);
