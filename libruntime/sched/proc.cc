@@ -79,7 +79,12 @@ __attribute__((always_inline)) inline void Scheduler::execute(M* m, G* g) {
                       NETPOLL_ARG(g->wait_reason.load(std::memory_order_relaxed)));
         prefetch_followers(m->p->runq);
         if (m->commit(g, m->commit_arg)) return;
-        continue;  // what it waits for happened already
+        // What it waits for happened meanwhile, and nobody else says so: every park has its ready.
+        NETPOLL_TRACE(m->p->lane, ready, NETPOLL_ARG(g->goid.load(std::memory_order_relaxed)),
+                      NETPOLL_ARG(g->wait_pd.load(std::memory_order_relaxed)),
+                      NETPOLL_ARG(g->wait_fd.load(std::memory_order_relaxed)),
+                      NETPOLL_ARG(g->wait_mode.load(std::memory_order_relaxed)));
+        continue;
       case After::kYield:
         g->store_status(GStatus::kRunnable);
         run_put(m->p, g, false);

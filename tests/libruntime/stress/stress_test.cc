@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "libruntime/sched/scheduler.h"
 #include "netpoll/net/conn.h"
 #include "netpoll/net/pipe.h"
 #include "netpoll/runtime.h"
@@ -133,6 +134,14 @@ void one_pair(Totals& totals, std::uint64_t seed, WaitGroup& group) {
   group.done();
 }
 
+std::uint64_t total(const sched::Scheduler& scheduler, trace::Tp tp) {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i <= static_cast<std::size_t>(test::procs()); ++i) {
+    sum += scheduler.counter_blocks()[i].count[static_cast<std::size_t>(tp)].load();
+  }
+  return sum;
+}
+
 TEST_CASE("random bytes, deadlines, closes and reuse keep every promise in every mode and trigger") {
   const std::uint64_t seed = stress_seed();
   INFO("seed " << seed);
@@ -141,14 +150,18 @@ TEST_CASE("random bytes, deadlines, closes and reuse keep every promise in every
       INFO(poll_mode_name(mode) << " " << trigger_name(trigger));
       const std::size_t fds_before = open_fds();
       Totals totals;
+      std::uint64_t parks = 0;
+      std::uint64_t readies = 0;
       {
         Config config;
         config.procs = test::procs();
         config.poll_mode = mode;
         config.trigger = trigger;
         Runtime runtime(config);
+        const sched::Scheduler* scheduler = nullptr;
         runtime.run(
             [&] {
+              scheduler = &sched::current();
               WaitGroup group;
               for (std::uint64_t i = 0; i < 120; ++i) {
                 group.add(1);
@@ -159,7 +172,11 @@ TEST_CASE("random bytes, deadlines, closes and reuse keep every promise in every
             },
             Runtime::Shutdown::kWait);
         CHECK(runtime.snapshot().goroutines.empty());
+        parks = total(*scheduler, trace::Tp::park);
+        readies = total(*scheduler, trace::Tp::ready);
       }
+      CHECK(parks > 0);
+      CHECK(parks == readies);
       CHECK(totals.wrong == 0);
       CHECK(totals.lost_bytes == 0);
       CHECK(totals.odd_errors == 0);
