@@ -35,7 +35,6 @@
 #define kHog 1
 #define kWaiter 2
 
-bool mutex = false;     /* Scheduler::mutex_ */
 byte idle_p_count = PS;
 byte idle_m_count = 0;  /* Ms that sleep in stop_m */
 byte handed_ps = 0;     /* M::next_p of Ms that were woken and did not take it yet */
@@ -44,7 +43,7 @@ byte global_waiters = 0;
 
 byte m_polls = 0;
 byte poll_thread_asleep = 0;
-byte m_poll_count = 0;  /* counts to 3: only changes matter */
+bit m_poll_count = 0;   /* only changes matter */
 
 bool timer_queued = false; /* the hog's sleep */
 bool timer_due = false;
@@ -61,8 +60,8 @@ ltl the_hog_runs { <> hog_ran }
 ltl the_event_is_collected { <> collected }
 #endif
 
-inline lock_mutex() { atomic { !mutex -> mutex = true } }
-inline unlock_mutex() { mutex = false }
+/* Sections under mutex_ are one step each. Others read idle_p_count without the lock, but a section changes it once and
+ * looks at other words only after that, so no order of steps is lost. */
 
 /* wake_sleeper(poll_thread_asleep_); the futex is the word itself. */
 inline wake_watch() {
@@ -90,9 +89,7 @@ inline idle_p_get(got) {
 
 /* start_m(): a sleeping M gets the P, else a new M. There are always enough Ms here. */
 inline start_m() {
-  lock_mutex();
-  handed_ps++;
-  unlock_mutex()
+  handed_ps++
 }
 
 /* epoll_wait: what is there is collected, its goroutines go on the caller's list. */
@@ -115,18 +112,18 @@ inline collect(hogs, waiting) {
 inline inject(hogs, waiting) {
   if
   :: hogs + waiting > 0 ->
-    lock_mutex();
-    global_hogs = global_hogs + hogs;
-    global_waiters = global_waiters + waiting;
-    unlock_mutex();
+    atomic {
+      global_hogs = global_hogs + hogs;
+      global_waiters = global_waiters + waiting
+    };
     if
     :: idle_p_count != 0 ->
-      lock_mutex();
-      if
-      :: global_hogs + global_waiters > 0 -> idle_p_get(got)
-      :: else -> got = false
-      fi;
-      unlock_mutex();
+      atomic {
+        if
+        :: global_hogs + global_waiters > 0 -> idle_p_get(got)
+        :: else -> got = false
+        fi
+      };
       if
       :: got -> start_m()
       :: else
@@ -152,14 +149,14 @@ end:
 
 looking:
   /* find_runnable(): global queue, local queue (the rest of a batch), timers. */
-  next = kNone;
-  lock_mutex();
-  if
-  :: global_hogs > 0 -> global_hogs--; next = kHog
-  :: global_hogs == 0 && global_waiters > 0 -> global_waiters--; next = kWaiter
-  :: else
-  fi;
-  unlock_mutex();
+  atomic {
+    next = kNone;
+    if
+    :: global_hogs > 0 -> global_hogs--; next = kHog
+    :: global_hogs == 0 && global_waiters > 0 -> global_waiters--; next = kWaiter
+    :: else
+    fi
+  };
   if
   :: next == kNone && hogs > 0 -> hogs = 0; next = kHog
   :: next == kNone && hogs == 0 && waiting > 0 -> waiting = 0; next = kWaiter
@@ -180,20 +177,19 @@ looking:
   :: next == kWaiter -> goto looking
   :: else
   fi;
+  got = false;
 
   /* idle_until_work() */
-  lock_mutex();
+  atomic {
 #ifndef NO_GLOBAL_LOOK
-  if
-  :: global_hogs + global_waiters > 0 ->
-    unlock_mutex();
-    goto looking
-  :: else
-  fi;
+    if
+    :: global_hogs + global_waiters > 0 -> goto looking
+    :: else
+    fi;
 #endif
-  idle_p_count++;
-  has_p = false;
-  unlock_mutex();
+    idle_p_count++;
+    has_p = false
+  };
 
   /* poll_as_idle_m() */
   if
@@ -208,20 +204,16 @@ looking:
   /* blocking_poll(): until an event, or the earliest timer is due. */
   (waiter_event || hog_event || (timer_queued && timer_due));
   collect(hogs, waiting);
-  m_poll_count = (m_poll_count + 1) % 3;
+  m_poll_count = 1 - m_poll_count;
 #ifdef LATE_LEAVE
-  lock_mutex();
-  idle_p_get(got);
-  unlock_mutex();
+  atomic { idle_p_get(got) };
   m_polls = 0;
 #else
   m_polls = 0;
-  lock_mutex();
-  idle_p_get(got);
-  unlock_mutex();
+  atomic { idle_p_get(got) };
 #endif
   if
-  :: got -> has_p = true; goto looking
+  :: got -> has_p = true; got = false; goto looking
   :: else ->
     /* Every P is busy, and this M goes to sleep. */
 #ifndef NO_WAKE_BY_M
@@ -234,24 +226,23 @@ looking:
 
 stop:
   /* stop_m() */
-  lock_mutex();
-  if
-  :: global_hogs + global_waiters > 0 && idle_p_count > 0 ->
-    idle_p_get(got);
-    has_p = true;
-    unlock_mutex();
-    goto looking
-  :: else
-  fi;
-  unlock_mutex();
+  atomic {
+    if
+    :: global_hogs + global_waiters > 0 && idle_p_count > 0 ->
+      idle_p_get(got);
+      has_p = true;
+      got = false;
+      goto looking
+    :: else
+    fi
+  };
   goto sleeping
 }
 
 #ifndef NO_THREAD
 /* poll_thread_loop() in hybrid mode */
 proctype PollThread() {
-  byte seen = 0;
-  byte count = 0;
+  bit seen = 0;
   bool quiet = false; /* kQuietPeriods is 1 here */
   bool may_sleep = false;
   bool got = false;
@@ -282,12 +273,12 @@ end:
       :: else
       fi;
       poll_thread_asleep = 0;
+      may_sleep = false;
       quiet = false
     :: else -> skip /* sleeps kWatchPeriod */
     fi;
-    count = m_poll_count;
     if
-    :: count != seen -> seen = count; quiet = false
+    :: m_poll_count != seen -> seen = 1 - seen; quiet = false
     :: else ->
       if
       :: m_polls != 0 -> quiet = true
@@ -321,11 +312,12 @@ end:
     hogs = 0
   :: else
   fi;
-  /* wake_p(), in one step: it takes the P under the lock, and the watch, which taking a P may have to wake, is this. */
+  got = false;
+  /* wake_p(), in one step: it takes the P under the lock, and the watch, which taking a P may have to wake, is this.
+   * An M that was woken and did not look yet is enough (spinning_ms_). */
   atomic {
-    !mutex ->
     if
-    :: idle_p_count != 0 -> idle_p_count--; handed_ps++
+    :: idle_p_count != 0 && handed_ps == 0 -> idle_p_count--; handed_ps++
     :: else
     fi
   };
