@@ -115,12 +115,13 @@ void FdMutex::acquire(Semaphore semaphore, WaitReason reason) {
       return;
     }
     waiter.handle = sched::begin_wait();
-    if (tail_ != nullptr) {
-      tail_->next = &waiter;
+    if (last_ != nullptr) {
+      waiter.next = last_->next;
+      last_->next = &waiter;
     } else {
-      head_ = &waiter;
+      waiter.next = &waiter;
     }
-    tail_ = &waiter;
+    last_ = &waiter;
   }
   sched::finish_wait(waiter.handle, reason, /*cancelable=*/false);
 }
@@ -129,18 +130,18 @@ void FdMutex::release(Semaphore semaphore) {
   sched::WaitHandle handle;
   {
     std::lock_guard guard(waiters_lock_);
-    Waiter* previous = nullptr;
-    Waiter* waiter = head_;
-    while (waiter != nullptr && waiter->semaphore != semaphore) {
-      previous = waiter;
-      waiter = waiter->next;
+    Waiter* previous = last_;
+    while (previous != nullptr && previous->next->semaphore != semaphore) {
+      previous = previous->next;
+      if (previous == last_) previous = nullptr;  // once around
     }
-    if (waiter == nullptr) {
+    if (previous == nullptr) {
       ++permits_[semaphore];
       return;
     }
-    (previous != nullptr ? previous->next : head_) = waiter->next;
-    if (tail_ == waiter) tail_ = previous;
+    Waiter* waiter = previous->next;
+    previous->next = waiter->next;
+    if (last_ == waiter) last_ = previous != waiter ? previous : nullptr;
     handle = waiter->handle;
   }
   // Off the list nobody else can wake it, and its stack frame is gone right after this.

@@ -63,8 +63,7 @@ class FdMutex {
   void release_all(std::uint64_t old_state, Lock which);
 
   std::atomic<std::uint64_t> state_{0};
-  Waiter* head_ = nullptr;  // waiters of all three, oldest first; guarded by waiters_lock_
-  Waiter* tail_ = nullptr;
+  Waiter* last_ = nullptr;  // waiters of all three, a ring, from the oldest (last_->next); guarded by waiters_lock_
   base::Mutex waiters_lock_;
   std::uint32_t permits_[kSemaphores] = {0, 0, 0};  // guarded by waiters_lock_
 };

@@ -199,6 +199,6 @@ class NetFd {
   std::atomic<std::uint8_t> exposed_;
 };
 
-static_assert(sizeof(NetFd) <= 128, "part of the price of an idle connection");
+static_assert(sizeof(NetFd) <= 88, "part of the price of an idle connection");
 
 }  // namespace netpoll::net
