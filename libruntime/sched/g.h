@@ -44,7 +44,6 @@ struct alignas(64) G {
   context::Context context;
 
   // How the goroutine runs.
-  void (*entry)(void*) = nullptr;
   void* closure = nullptr;
   M* m = nullptr;     // while running
   G* link = nullptr;  // the one queue or list this G is on
@@ -53,20 +52,23 @@ struct alignas(64) G {
 
   // Waiting.
   std::atomic<std::uint64_t> wait_word{kWaitClaimed};
-  std::uint32_t slab_index = 0;  // position in the table, and of the stack in its slab
-  bool guarded = false;          // the stack's guard is in place
-  bool trimmed = true;           // an unused stack whose pages were given back
+  std::uint32_t slab_index = 0;              // position in the table, and of the stack in its slab
+  bool guarded = false;                      // the stack's guard is in place
+  bool trimmed = true;                       // an unused stack whose pages were given back
   std::atomic<const void*> touched[2] = {};  // what it looks at first when it goes on; prefetched
   Timer timer;                               // sleep
 
   // A small closure lies here and not on the stack: what a connection's goroutine captured, its Conn above all, is used
   // for every request, and at the upper end of the stack it would often be alone on a page.
-  static constexpr std::size_t kClosureRoom = 64;
-  alignas(64) char closure_room[kClosureRoom];
+  static constexpr std::size_t kClosureRoom = 32;
+  static constexpr std::size_t kClosureAlign = 16;
+  alignas(kClosureAlign) char closure_room[kClosureRoom];
 
   GStatus load_status() const { return static_cast<GStatus>(status.load(std::memory_order_acquire)); }
   void store_status(GStatus s) { status.store(static_cast<std::uint32_t>(s), std::memory_order_release); }
 };
+
+static_assert(sizeof(G) == 256, "part of the price of an idle connection");
 
 // GList: an intrusive stack-or-queue of Gs through G::link. Not thread-safe.
 struct GList {

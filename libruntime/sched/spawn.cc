@@ -14,7 +14,8 @@ constexpr std::uint64_t kGoidBatch = 16;
 // Dead Gs that a P keeps, and how many move at once to and from the scheduler's list (Go: gfput, gfget).
 constexpr std::uint32_t kMaxFreePerP = 64;
 constexpr std::uint32_t kFreeBatch = 32;
-// A closure that is too large for its place in the G lives on the stack; a larger one than this leaves too little of it.
+// A closure that is too large for its place in the G lives on the stack; a larger one than this leaves too little of
+// it.
 constexpr std::size_t kMaxClosure = 8 * 1024;
 
 // Stacks lie whole pages apart, so without a shift the same frames of all goroutines would compete for the same sets of
@@ -39,7 +40,7 @@ G* Scheduler::new_g(std::size_t closure_size, std::size_t closure_align, void* c
   const bool ours = parent != nullptr && parent->scheduler == this;
   g->parent_goid.store(ours ? parent->goid.load(std::memory_order_relaxed) : 0, std::memory_order_relaxed);
   g->created_pc.store(reinterpret_cast<std::uint64_t>(caller), std::memory_order_relaxed);
-  if (closure_size <= G::kClosureRoom && closure_align <= alignof(G)) {
+  if (closure_size <= G::kClosureRoom && closure_align <= G::kClosureAlign) {
     g->closure = g->closure_room;
   } else {
     const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(stack_top(g)) - closure_size;
@@ -53,7 +54,6 @@ G* Scheduler::new_g(std::size_t closure_size, std::size_t closure_align, void* c
 }
 
 void Scheduler::start_g(G* g, void (*entry)(void*)) {
-  g->entry = entry;
   g->start_pc.store(reinterpret_cast<std::uint64_t>(entry), std::memory_order_relaxed);
   g->exception_globals[0] = g->exception_globals[1] = nullptr;
   void* top = g->closure == g->closure_room ? stack_top(g) : g->closure;
@@ -84,7 +84,7 @@ void Scheduler::goroutine_main(void* arg) {
   context::fiber_first_entry();
   auto* g = static_cast<G*>(arg);
   // noexcept: an escaping exception ends in std::terminate where it was thrown, with the goroutine's stack still there.
-  [&]() noexcept { g->entry(g->closure); }();
+  [&]() noexcept { reinterpret_cast<void (*)(void*)>(g->start_pc.load(std::memory_order_relaxed))(g->closure); }();
   M* m = current_m();
   m->after = After::kExit;
   context::context_leave(g->context, m->g0);
