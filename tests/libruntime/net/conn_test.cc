@@ -220,7 +220,7 @@ TEST_CASE("close_read ends a parked read") {
     std::string got = "unset";
     WaitGroup done;
     done.add(1);
-    go([&] {
+    go([&, &server = server] {
       got = read_all(server);
       done.done();
     });
@@ -271,7 +271,7 @@ TEST_CASE("a connection that is reset reports it to the reader") {
     std::string got;
     WaitGroup done;
     done.add(1);
-    go([&] {
+    go([&, &server = server] {
       got = read_some(server);
       done.done();
     });
@@ -348,7 +348,7 @@ TEST_CASE("send_file sends a part of a file") {
     EXPECT_EQUAL(checks, write(file.get(), data.data(), data.size()), static_cast<ssize_t>(data.size()));
     auto [client, server] = test::tcp_pair(checks);
     WaitGroup done;
-    done.go([&] {
+    done.go([&, &client = client] {
       EXPECT_EQUAL(checks, client.send_file(file.get(), 1000, 5'000'000).value_or(0), 5'000'000u);
       // Ends with the file.
       EXPECT_EQUAL(checks, client.send_file(file.get(), 5'999'000, 5'000).value_or(0), 1'000u);

@@ -87,7 +87,7 @@ TEST_CASE("data that arrives between a short read and the park is not lost") {
     auto [client, server] = test::tcp_pair(checks);
     constexpr int kMessages = 2000;
     WaitGroup done;
-    done.go([&] {
+    done.go([&, &client = client] {
       for (int i = 0; i < kMessages; ++i) {
         EXPECT_EQUAL(checks, outcome(client.write("0123456789")), "ok");
         if (i % 3 == 0) yield();

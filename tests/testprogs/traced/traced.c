@@ -44,7 +44,7 @@ static long waits_here, *waits = &waits_here, wrong;
 static int look(int epfd, int timeout_ms, const sigset_t* mask) {
   struct epoll_event event;
   __atomic_fetch_add(waits, 1, __ATOMIC_RELAXED);
-  const long result = syscall(SYS_epoll_pwait, epfd, &event, 1, timeout_ms, mask, 8);
+  const long result = syscall(SYS_epoll_pwait, epfd, &event, 1, timeout_ms, mask, sizeof(uint64_t));
   if (result == 0) return 0;
   return result < 0 ? errno : -1;
 }
