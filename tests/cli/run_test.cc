@@ -162,6 +162,26 @@ TEST_CASE("-o holds the result alone and leaves nothing beside it") {
   CHECK(dir.names() == std::vector<std::string>{"r.json"});
 }
 
+TEST_CASE("--save keeps the JSON beside the table") {
+  TempDir dir;
+  const ToolResult result =
+      run_tool({"run", "echo", "--ops", "100", "--conns", "1", "--backend", "none", "--save", dir / "r.json"});
+  CHECK(result.exit_code == 0);
+  CHECK(result.out.find("echo: 100 operations, 1 connection") == 0);
+  CHECK(parsed(read_file(dir / "r.json"))["operations"] == 100);
+  CHECK(dir.names() == std::vector<std::string>{"r.json"});
+}
+
+TEST_CASE("a result that cannot be saved is refused before the work begins") {
+  TempDir dir;
+  const ToolResult result =
+      run_tool({"run", "echo", "--ops", "100", "--conns", "1", "--backend", "none", "--save", dir / "no/r.json"});
+  CHECK(result.exit_code == 3);
+  CHECK(result.out.empty());
+  CHECK(result.err.find("no/r.json: No such file or directory") != std::string::npos);
+  CHECK(dir.names().empty());
+}
+
 TEST_CASE("a port in use is named") {
   Listener taken;
   Tool tool({"run", "echo", "--listen", taken.name});
