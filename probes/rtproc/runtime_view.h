@@ -40,8 +40,8 @@ struct GRecord {
   bool holds_goroutine() const { return goid != 0 && status != GStatus::kIdle && status != GStatus::kDead; }
 
   // Whether two readings belong to the same stay of the same goroutine (abi.h, point 3). A record is copied while its
-  // owner writes it, so what describes the wait has to be the same too: a copy that mixes two waits has a neighbour that
-  // does not.
+  // owner writes it, so what describes the wait has to be the same too: a copy that mixes two waits has a neighbour
+  // that does not.
   bool same_moment(const GRecord& other) const {
     return goid == other.goid && status == other.status && park_seq == other.park_seq &&
            wait_reason == other.wait_reason && wait_since == other.wait_since && wait_pd == other.wait_pd &&

@@ -6,6 +6,7 @@
 
 #include "probes/rtproc/descriptors.h"
 #include "probes/rtproc/goroutine_reader.h"
+#include "probes/rtproc/registrations.h"
 #include "probes/rtproc/runtime_finder.h"
 #include "probes/rtproc/symbols.h"
 #include "probes/rtproc/target_clock.h"
@@ -49,6 +50,33 @@ Goroutine to_goroutine(const GoroutineRecord& record, std::size_t runtime, std::
   return result;
 }
 
+// Finds the registrations that somebody removed or changed and the runtime does not know of: it may sleep, waiting for
+// just these. The list of the kernel is younger than the records, so a goroutine whose descriptor looks wrong is read
+// again: if it has not moved, it was waiting all the time, and its descriptor had to be there.
+Result<void> mark_interference(const RuntimeView& view, const RuntimeInfo& runtime, pid_t pid,
+                               std::vector<GoroutineRecord>& records) {
+  const auto registrations = read_registrations(pid, runtime.epfd);
+  if (registrations.empty()) return {};  // not to be read; a live epoll instance holds the wake descriptor at least
+  std::unordered_map<std::uint64_t, GoroutineRecord*> suspects;
+  std::vector<std::uint64_t> indices;
+  for (GoroutineRecord& record : records) {
+    if (!record.pd || record.pd->fd < 0) continue;
+    const auto found = registrations.find(record.pd->fd);
+    const std::uint64_t data = static_cast<std::uint64_t>(record.pd->seq) << 32 | record.pd->index;
+    if (found != registrations.end() && found->second == data) continue;
+    suspects.emplace(record.g.index, &record);
+    indices.push_back(record.g.index);
+  }
+  if (suspects.empty()) return {};
+  auto again = view.read_gs(runtime, indices);
+  if (!again) return std::move(again).error();
+  for (const GRecord& g : *again) {
+    GoroutineRecord& record = *suspects.at(g.index);
+    if (record.g.same_moment(g)) record.pd->flags |= kForeignChange;
+  }
+  return {};
+}
+
 // Reads every Runtime of one view into snapshot. One that is destroyed meanwhile is left out.
 Result<void> read_view(const RuntimeView& view, RuntimeSnapshot& snapshot, std::int64_t now) {
   auto runtimes = view.runtimes();
@@ -59,6 +87,9 @@ Result<void> read_view(const RuntimeView& view, RuntimeSnapshot& snapshot, std::
     if (!published) return std::move(published).error();
     if (!*published) continue;
     if (!read) return std::move(read).error();
+    if (auto marked = mark_interference(view, runtime, snapshot.pid, read->records); !marked) {
+      return std::move(marked).error();
+    }
     for (const GoroutineRecord& record : read->records) {
       snapshot.goroutines.push_back(to_goroutine(record, snapshot.runtimes.size(), now));
     }

@@ -35,7 +35,7 @@ struct Goroutine {
   std::string local;                        // "127.0.0.1:80", "unix:/path"; for what is no socket, the link's text
   std::string peer;
   std::string_view tcp_state;   // "ESTABLISHED", "LISTEN", ...; static storage
-  bool foreign_change = false;  // the runtime saw that somebody else's epoll_ctl touched this registration
+  bool foreign_change = false;  // somebody else's epoll_ctl touched this registration: the runtime saw it, or we do
 
   std::uint64_t parent_goid = 0;  // 0: started from outside of goroutines
   std::uint64_t start_pc = 0;

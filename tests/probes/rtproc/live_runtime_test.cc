@@ -73,7 +73,7 @@ WaitReason reason_of(const std::string& name) {
 
 // What the program told about its special goroutines, once they had the time to park.
 void check_special_goroutines(const Prey& prey, const RuntimeSnapshot& snapshot) {
-  CHECK(prey.lines().size() == 5);
+  CHECK(prey.lines().size() == 7);
   for (const std::string& line : prey.lines()) {
     INFO(line);
     const Goroutine* g = by_goid(snapshot, truth(line, "goid"));
@@ -85,6 +85,7 @@ void check_special_goroutines(const Prey& prey, const RuntimeSnapshot& snapshot)
     CHECK(std::to_string(g->mode.value_or(-1)) == truth(line, "mode"));
     CHECK(g->deadline_ns.has_value() == (truth(line, "deadline") == "1"));
     CHECK(std::string(g->kind) == truth(line, "kind"));
+    CHECK(g->foreign_change == (truth(line, "foreign") == "1"));
     CHECK(std::string(g->tcp_state) == truth(line, "state"));
     if (g->kind == "tcp") CHECK(g->local == truth(line, "local"));
   }
@@ -229,16 +230,16 @@ TEST_CASE("a held child is counted from its first goroutine on") {
   auto source = make_self_source();
   REQUIRE(source->attach({.pid = child->pid(), .held = true, .follow_forks = false, .exe = PARKED}));
   REQUIRE(child->resume());
-  // main, five special goroutines, two that play.
+  // main, seven special goroutines, two that play.
   const auto end = std::chrono::steady_clock::now() + 60s;
   std::uint64_t created = 0;
-  while (created < 8 && std::chrono::steady_clock::now() < end) {
+  while (created < 10 && std::chrono::steady_clock::now() < end) {
     REQUIRE(source->wait(5, -1));
     auto counts = source->read();
     REQUIRE(counts);
     created = count_of(*counts, Tp::go_create);
   }
-  CHECK(created == 8);
+  CHECK(created == 10);
   (void)child->kill();
   for (const int fd : {in[0], in[1], null}) close(fd);
 }

@@ -1,15 +1,19 @@
 // A libruntime program whose goroutines wait for every kind of thing, while one pair of them never rests.
 //
 // usage: parked COUNT. COUNT goroutines are parked in reads of TCP connections to ourselves; with these run an accept,
-// a read with a deadline, a blocked write, a channel, a sleep and two that play ping-pong as fast as they can. Prints
-// "goroutine NAME=VALUE..." for the special ones and "ready", and ends with its standard input.
+// a read with a deadline, a blocked write, two reads whose registrations somebody tampers with, a channel, a sleep and
+// two that play ping-pong as fast as they can. Prints "goroutine NAME=VALUE..." for the special ones and "ready", and
+// ends with its standard input.
+#include <sys/epoll.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <array>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
@@ -44,6 +48,17 @@ template <typename F>
   });
 }
 
+// The one epoll instance of this process.
+int runtime_epfd() {
+  for (int fd = 0; fd < 64; ++fd) {
+    char link[64] = {};
+    const std::string path = "/proc/self/fd/" + std::to_string(fd);
+    if (readlink(path.c_str(), link, sizeof link - 1) > 0 && std::strcmp(link, "anon_inode:[eventpoll]") == 0)
+      return fd;
+  }
+  std::exit(1);
+}
+
 // A function with a name of its own, to be found in the snapshot as the one that started these.
 [[gnu::noinline]] void start_special_goroutines() {
   auto [reader, reader_peer] = must(netpoll::socket_pair());
@@ -61,6 +76,18 @@ template <typename F>
                 const std::vector<std::byte> much(1 << 22);
                 (void)write_end.write(much);
               });
+  // One whose registration somebody removes and one that somebody takes for his own.
+  for (const int op : {EPOLL_CTL_DEL, EPOLL_CTL_MOD}) {
+    auto [victim, victim_peer] = must(netpoll::socket_pair());
+    const int fd = victim.fd();
+    tell_and_go("reason=io fd=" + std::to_string(fd) + " mode=0 deadline=0 kind=unix foreign=1",
+                [victim = std::move(victim), peer = std::move(victim_peer)]() mutable {
+                  auto buffer = scratch();
+                  (void)victim.read(buffer);
+                });
+    epoll_event own{.events = EPOLLIN, .data = {.fd = fd}};
+    if (epoll_ctl(runtime_epfd(), op, fd, &own) != 0) std::exit(1);
+  }
   tell_and_go("reason=chan fd=-1", [] {
     const netpoll::Channel<int> channel;
     (void)channel.recv();
