@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "libruntime/context/sanitizer.h"
 #include "netpoll/runtime.h"
 #include "netpoll/sync/channel.h"
 #include "netpoll/sync/wait_group.h"
@@ -296,6 +297,37 @@ TEST_CASE("a snapshot from inside shows who waits for what, and who created whom
     CHECK(g.created_pc != 0);
   }
   CHECK(reasons == std::set<std::string_view>{"sleep", "chan receive"});
+}
+
+TEST_CASE("a hundred thousand goroutines are parked at once, and each runs on") {
+#if defined(NETPOLL_ASAN) || defined(NETPOLL_TSAN)
+  constexpr std::size_t kGoroutines = 2'000;  // the sanitizers know thousands of stacks, not more
+#else
+  constexpr std::size_t kGoroutines = 100'000;
+#endif
+  std::size_t parked = 0;
+  std::atomic<std::size_t> ended{0};
+  Runtime runtime(config());
+  runtime.run([&] {
+    Channel<int> gate;
+    WaitGroup group;
+    for (std::size_t i = 0; i < kGoroutines; ++i) {
+      group.go([&] {
+        (void)gate.recv();
+        ended.fetch_add(1, std::memory_order_relaxed);
+      });
+    }
+    const auto end = std::chrono::steady_clock::now() + 60s;
+    while (parked < kGoroutines && std::chrono::steady_clock::now() < end) {
+      (void)sleep(1ms);
+      parked = 0;
+      for (const auto& g : runtime.snapshot().goroutines) parked += g.wait_reason == WaitReason::kChanReceive;
+    }
+    gate.close();
+    group.wait();
+  });
+  CHECK(parked == kGoroutines);
+  CHECK(ended == kGoroutines);
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ struct Tracked {
 };
 
 template <typename T>
-bool passes_through(T a, T b, T c) {
+bool passes_through(const T& a, const T& b, const T& c) {
   bool same = false;
   in_runtime([&](Runtime& runtime) {
     Channel<T> direct;
