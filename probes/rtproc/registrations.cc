@@ -6,8 +6,8 @@
 namespace netpoll::probes::rtproc {
 
 // Lines like "tfd:        6 events: 8000201d data: 100000001  pos:0 ino:… sdev:…".
-std::unordered_map<int, std::uint64_t> read_registrations(pid_t pid, int epfd) {
-  std::unordered_map<int, std::uint64_t> registrations;
+std::set<std::pair<int, std::uint64_t>> read_registrations(pid_t pid, int epfd) {
+  std::set<std::pair<int, std::uint64_t>> registrations;
   std::ifstream in("/proc/" + std::to_string(pid) + "/fdinfo/" + std::to_string(epfd));
   for (std::string word; in >> word;) {
     if (word != "tfd:") continue;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "probes/rtproc/descriptors.h"
@@ -61,9 +62,8 @@ Result<void> mark_interference(const RuntimeView& view, const RuntimeInfo& runti
   std::vector<std::uint64_t> indices;
   for (GoroutineRecord& record : records) {
     if (!record.pd || record.pd->fd < 0) continue;
-    const auto found = registrations.find(record.pd->fd);
     const std::uint64_t data = static_cast<std::uint64_t>(record.pd->seq) << 32 | record.pd->index;
-    if (found != registrations.end() && found->second == data) continue;
+    if (registrations.contains({record.pd->fd, data})) continue;
     suspects.emplace(record.g.index, &record);
     indices.push_back(record.g.index);
   }
