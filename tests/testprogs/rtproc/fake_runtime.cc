@@ -91,7 +91,7 @@ struct FakeRuntime {
     pds.add();  // index 0 is never used
     published.size = sizeof(published) + 64;
     // The longest name leaves no room for a NUL.
-    std::memcpy(published.name, name, strnlen(name, sizeof(published.name)));
+    std::string_view(name).copy(published.name, sizeof published.name);
     published.procs = 3;
     published.poll_mode = 1;
     published.trigger = 2;
