@@ -90,6 +90,8 @@ std::optional<Counts> count(const Plan& plan) {
   if (!link) return std::nullopt;
   std::vector<std::string> args = {
       "strace",
+      "-E",
+      "ASAN_OPTIONS=detect_leaks=0",  // LeakSanitizer does not work under a tracer
       "-f",
       "-qq",
       "-o",
