@@ -9,11 +9,10 @@ constexpr std::size_t kArity = 4;
 
 bool TimerHeap::add(Timer& timer) {
   std::lock_guard lock(mutex_);
-  heap_.push_back(&timer);
-  timer.index = static_cast<std::uint32_t>(heap_.size() - 1);
+  heap_.push_back({timer.when, &timer});
   timer.heap.store(this, std::memory_order_relaxed);
-  sift_up(timer.index);
-  if (heap_[0] != &timer) return false;
+  sift_up(heap_.size() - 1);
+  if (heap_[0].timer != &timer) return false;
   publish_earliest();
   return true;
 }
@@ -35,8 +34,8 @@ std::size_t TimerHeap::run(std::int64_t now) {
     std::uint64_t seq;
     {
       std::lock_guard lock(mutex_);
-      if (heap_.empty() || heap_[0]->when > now) return ran;
-      Timer& timer = *heap_[0];
+      if (heap_.empty() || heap_[0].when > now) return ran;
+      Timer& timer = *heap_[0].timer;
       callback = timer.callback;
       arg = timer.arg;
       seq = timer.seq;
@@ -55,50 +54,49 @@ std::size_t TimerHeap::size() const {
 }
 
 void TimerHeap::remove_at(std::size_t i) {
-  Timer* removed = heap_[i];
-  Timer* last = heap_.back();
+  heap_[i].timer->heap.store(nullptr, std::memory_order_release);
+  const Entry last = heap_.back();
   heap_.pop_back();
-  removed->heap.store(nullptr, std::memory_order_release);
-  if (removed == last) return;
+  if (i == heap_.size()) return;
   heap_[i] = last;
-  last->index = static_cast<std::uint32_t>(i);
   sift_up(i);
-  sift_down(last->index);
+  sift_down(last.timer->index);
+}
+
+void TimerHeap::place(std::size_t i, Entry entry) {
+  heap_[i] = entry;
+  entry.timer->index = static_cast<std::uint32_t>(i);
 }
 
 void TimerHeap::sift_up(std::size_t i) {
-  Timer* timer = heap_[i];
+  const Entry entry = heap_[i];
   while (i > 0) {
     const std::size_t parent = (i - 1) / kArity;
-    if (heap_[parent]->when <= timer->when) break;
-    heap_[i] = heap_[parent];
-    heap_[i]->index = static_cast<std::uint32_t>(i);
+    if (heap_[parent].when <= entry.when) break;
+    place(i, heap_[parent]);
     i = parent;
   }
-  heap_[i] = timer;
-  timer->index = static_cast<std::uint32_t>(i);
+  place(i, entry);
 }
 
 void TimerHeap::sift_down(std::size_t i) {
-  Timer* timer = heap_[i];
+  const Entry entry = heap_[i];
   for (;;) {
     const std::size_t first = i * kArity + 1;
     if (first >= heap_.size()) break;
     std::size_t least = first;
     for (std::size_t c = first + 1; c < first + kArity && c < heap_.size(); ++c) {
-      if (heap_[c]->when < heap_[least]->when) least = c;
+      if (heap_[c].when < heap_[least].when) least = c;
     }
-    if (heap_[least]->when >= timer->when) break;
-    heap_[i] = heap_[least];
-    heap_[i]->index = static_cast<std::uint32_t>(i);
+    if (heap_[least].when >= entry.when) break;
+    place(i, heap_[least]);
     i = least;
   }
-  heap_[i] = timer;
-  timer->index = static_cast<std::uint32_t>(i);
+  place(i, entry);
 }
 
 void TimerHeap::publish_earliest() {
-  earliest_.store(heap_.empty() ? kNoTimer : heap_[0]->when, std::memory_order_seq_cst);
+  earliest_.store(heap_.empty() ? kNoTimer : heap_[0].when, std::memory_order_seq_cst);
 }
 
 }  // namespace netpoll::sched

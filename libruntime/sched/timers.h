@@ -48,8 +48,15 @@ class TimerHeap {
   void remove_at(std::size_t i);
   void publish_earliest();
 
+  // The time stands beside the pointer: a heap of thousands is sorted without a look at timers all over the memory.
+  struct Entry {
+    std::int64_t when;
+    Timer* timer;
+  };
+  void place(std::size_t i, Entry entry);
+
   mutable base::Mutex mutex_;
-  std::vector<Timer*> heap_;  // 4-ary
+  std::vector<Entry> heap_;  // 4-ary
   std::atomic<std::int64_t> earliest_{kNoTimer};
 };
 
