@@ -14,7 +14,6 @@
 namespace netpoll::sched {
 
 class Scheduler;
-struct M;
 
 // Layout of G::wait_word; the states are explained in sched/wait.h.
 inline constexpr std::uint64_t kWaitArmed = 0;
@@ -24,6 +23,13 @@ inline constexpr std::uint64_t kWaitStateMask = 3;
 inline constexpr std::uint64_t kWaitCancelable = 4;
 inline constexpr int kWaitResultShift = 3;
 inline constexpr int kWaitGenerationShift = 5;
+
+// What a goroutine needs rarely. It lies at the upper end of the stack, whose last page every goroutine has in memory
+// anyway (stack_trim() leaves it), and shares the life of the G.
+struct GTail {
+  Timer timer;              // sleep
+  void* closure = nullptr;  // what the goroutine runs, until it runs
+};
 
 // G. Type-stable: lives in a chunk of the scheduler's table for as long as the Scheduler does and is re-used for later
 // goroutines, together with its stack. Fields that another thread or process may read while the owner writes are
@@ -45,8 +51,6 @@ struct alignas(64) G {
   context::Context context;
 
   // How the goroutine runs.
-  void* closure = nullptr;
-  M* m = nullptr;     // while running
   G* link = nullptr;  // the one queue or list this G is on
   Scheduler* scheduler = nullptr;
   void* exception_globals[2] = {nullptr, nullptr};  // __cxa_eh_globals while not running (Itanium C++ ABI, 2.2.2)
@@ -57,7 +61,6 @@ struct alignas(64) G {
   bool guarded = false;                      // the stack's guard is in place
   bool trimmed = true;                       // an unused stack whose pages were given back
   std::atomic<const void*> touched[2] = {};  // what it looks at first when it goes on; prefetched
-  Timer timer;                               // sleep
 
   // A small closure lies here and not on the stack: what a connection's goroutine captured, its Conn above all, is used
   // for every request, and at the upper end of the stack it would often be alone on a page.
@@ -66,10 +69,18 @@ struct alignas(64) G {
   alignas(kClosureAlign) char closure_room[kClosureRoom];
 
   GStatus load_status() const { return static_cast<GStatus>(status.load(std::memory_order_acquire)); }
+  // Stacks lie whole pages apart, so without a shift the same frames of all goroutines would compete for the same sets
+  // of the first-level cache, and a switch would load what looks like the address it just stored to (4 KiB aliasing).
+  GTail& tail() const {
+    return *reinterpret_cast<GTail*>(static_cast<char*>(stack.hi) - slab_index % 16 * 64 - kTailRoom);
+  }
+  static constexpr std::size_t kTailRoom = 64;  // the stack proper begins below, aligned to a cache line
+
   void store_status(GStatus s) { status.store(static_cast<std::uint32_t>(s), std::memory_order_release); }
 };
 
-static_assert(sizeof(G) == 256 || !std::is_empty_v<context::SanitizerFiber>, "part of the price of an idle connection");
+static_assert(sizeof(GTail) <= G::kTailRoom);
+static_assert(sizeof(G) == 192 || !std::is_empty_v<context::SanitizerFiber>, "part of the price of an idle connection");
 
 // GList: an intrusive stack-or-queue of Gs through G::link. Not thread-safe.
 struct GList {

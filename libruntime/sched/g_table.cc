@@ -44,6 +44,7 @@ G* GTable::add(Scheduler* scheduler) {
   G& g = at(index);
   g.stack = slabs_.back().at(index % kPerChunk);
   g.slab_index = static_cast<std::uint32_t>(index);
+  new (&g.tail()) GTail;
   g.scheduler = scheduler;
   count_.store(index + 1, std::memory_order_release);
   return &g;

@@ -58,7 +58,6 @@ inline void prefetch_followers(const RunQueue& queue) {
 __attribute__((always_inline)) inline void Scheduler::execute(M* m, G* g) {
   for (;;) {
     m->curg = g;
-    g->m = m;
     g->store_status(GStatus::kRunning);
     m->p->running_goid.store(g->goid.load(std::memory_order_relaxed), std::memory_order_relaxed);
     NETPOLL_TRACE(m->p->lane, run, NETPOLL_ARG(g->goid.load(std::memory_order_relaxed)), NETPOLL_ARG(m->p->id));

@@ -18,10 +18,6 @@ constexpr std::uint32_t kFreeBatch = 32;
 // it.
 constexpr std::size_t kMaxClosure = 8 * 1024;
 
-// Stacks lie whole pages apart, so without a shift the same frames of all goroutines would compete for the same sets of
-// the first-level cache, and a switch would load what looks like the address it just stored to (4 KiB aliasing).
-void* stack_top(const G* g) { return static_cast<char*>(g->stack.hi) - g->slab_index % 16 * 64; }
-
 }  // namespace
 
 G* Scheduler::new_g(std::size_t closure_size, std::size_t closure_align, void* caller, void** closure) {
@@ -41,13 +37,13 @@ G* Scheduler::new_g(std::size_t closure_size, std::size_t closure_align, void* c
   g->parent_goid.store(ours ? parent->goid.load(std::memory_order_relaxed) : 0, std::memory_order_relaxed);
   g->created_pc.store(reinterpret_cast<std::uint64_t>(caller), std::memory_order_relaxed);
   if (closure_size <= G::kClosureRoom && closure_align <= G::kClosureAlign) {
-    g->closure = g->closure_room;
+    *closure = g->closure_room;
   } else {
-    const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(stack_top(g)) - closure_size;
+    const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(&g->tail()) - closure_size;
     const std::size_t align = closure_align < 16 ? 16 : closure_align;
-    g->closure = reinterpret_cast<void*>(at / align * align);
+    *closure = reinterpret_cast<void*>(at / align * align);
   }
-  *closure = g->closure;
+  g->tail().closure = *closure;
   context::fiber_create(g->context.fiber, g->stack.lo,
                         static_cast<std::size_t>(static_cast<char*>(g->stack.hi) - static_cast<char*>(g->stack.lo)));
   return g;
@@ -56,7 +52,8 @@ G* Scheduler::new_g(std::size_t closure_size, std::size_t closure_align, void* c
 void Scheduler::start_g(G* g, void (*entry)(void*)) {
   g->start_pc.store(reinterpret_cast<std::uint64_t>(entry), std::memory_order_relaxed);
   g->exception_globals[0] = g->exception_globals[1] = nullptr;
-  void* top = g->closure == g->closure_room ? stack_top(g) : g->closure;
+  GTail& tail = g->tail();
+  void* top = tail.closure == g->closure_room ? &tail : tail.closure;
   context::context_init(g->context, g->stack.lo, top, &Scheduler::goroutine_main, g);
 
   M* m = current_m();
@@ -84,7 +81,9 @@ void Scheduler::goroutine_main(void* arg) {
   context::fiber_first_entry();
   auto* g = static_cast<G*>(arg);
   // noexcept: an escaping exception ends in std::terminate where it was thrown, with the goroutine's stack still there.
-  [&]() noexcept { reinterpret_cast<void (*)(void*)>(g->start_pc.load(std::memory_order_relaxed))(g->closure); }();
+  [&]() noexcept {
+    reinterpret_cast<void (*)(void*)>(g->start_pc.load(std::memory_order_relaxed))(g->tail().closure);
+  }();
   M* m = current_m();
   m->after = After::kExit;
   context::context_leave(g->context, m->g0);
@@ -109,7 +108,6 @@ G* Scheduler::free_g_get(P* p) {
 
 void Scheduler::free_g_put(P* p, G* g) {
   context::fiber_destroy(g->context.fiber);
-  g->m = nullptr;
   g->store_status(GStatus::kDead);
   p->free_gs.push_front(g);  // the warmest stack is used next
   if (p->free_gs.size <= kMaxFreePerP) return;
@@ -214,7 +212,7 @@ Result<void> sleep(std::chrono::nanoseconds d) {
 
 Result<void> sleep_until(std::chrono::steady_clock::time_point t) {
   const sched::WaitHandle h = sched::begin_wait();
-  sched::Timer& timer = h.g->timer;
+  sched::Timer& timer = h.g->tail().timer;
   // libstdc++'s steady_clock is CLOCK_MONOTONIC in nanoseconds.
   timer.when = t.time_since_epoch().count();
   timer.callback = [](void* arg, std::uint64_t generation) {
