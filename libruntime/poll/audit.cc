@@ -4,48 +4,16 @@
 // loses it; netpoll-semantics, claim 7). But /proc/self/fdinfo/EPFD lists the kernel's view (proc(5)), with our data
 // words, and comparing it with the pollDescs costs about 2 µs an entry. So it is done when the runtime falls idle,
 // which is just the state that such a lost registration leads to, and for every snapshot.
-#include <fcntl.h>
-
-#include <cstdlib>
+#include <algorithm>
 #include <mutex>
 #include <string>
-#include <string_view>
-#include <unordered_map>
 #include <vector>
 
-#include "libruntime/base/syscall.h"
+#include "libruntime/base/epoll_list.h"
 #include "libruntime/poll/netpoll_impl.h"
-#include "netpoll/fd.h"
 
 namespace netpoll::poll {
 namespace {
-
-std::string read_all(const std::string& path) {
-  std::string text;
-  Fd fd(static_cast<int>(base::sys(SYS_openat, AT_FDCWD, path.c_str(), O_RDONLY | O_CLOEXEC, 0)));
-  if (!fd.valid()) return text;
-  char buffer[16384];
-  for (;;) {
-    const long n = base::sys(SYS_read, fd.get(), buffer, sizeof buffer);
-    if (n <= 0) return text;
-    text.append(buffer, static_cast<std::size_t>(n));
-  }
-}
-
-// From lines like "tfd:        6 events: 8000201d data: 100000001  pos:0 ino:… sdev:…" (fs/eventpoll.c,
-// ep_show_fdinfo). Not by sscanf, which measures the rest of the text for every line.
-Registrations parse(const std::string& text) {
-  constexpr std::string_view kFd = "tfd:";
-  constexpr std::string_view kData = "data:";
-  Registrations registrations;
-  for (std::size_t at = text.find(kFd); at != std::string::npos; at = text.find(kFd, at + 1)) {
-    const std::size_t data = text.find(kData, at);
-    if (data == std::string::npos) break;
-    registrations.emplace(static_cast<int>(std::strtol(text.c_str() + at + kFd.size(), nullptr, 10)),
-                          std::strtoull(text.c_str() + data + kData.size(), nullptr, 16));
-  }
-  return registrations;
-}
 
 // The kernel knows pd, as far as we did it, and nobody closes it. Its lock is held.
 bool is_registered(const PollDesc& pd) {
@@ -60,51 +28,69 @@ struct Suspect {
 
 }  // namespace
 
+// One list of the kernel's against the pollDescs.
+struct NetpollImpl::Comparison {
+  bool readable = false;          // there was a list
+  std::vector<bool> right;        // by index of the pollDesc: it stands there as its present life registered it
+  std::vector<int> stranger_fds;  // under these numbers stands what we never registered
+
+  bool has_stranger(int fd) const {
+    return std::find(stranger_fds.begin(), stranger_fds.end(), fd) != stranger_fds.end();
+  }
+};
+
+NetpollImpl::Comparison NetpollImpl::compare_registrations() const {
+  Comparison result;
+  result.right.resize(cache_.count());
+  base::EpollList list("self", poller_->debug_fd());
+  while (const auto entry = list.next()) {
+    result.readable = true;
+    if (entry->data == 0) continue;  // the wake descriptor
+    const auto index = static_cast<std::uint32_t>(entry->data);
+    const PollDesc* pd = cache_.at(index);
+    if (pd != nullptr && index < result.right.size() && pd->event_data() == entry->data &&
+        pd->fd.load(std::memory_order_seq_cst) == entry->fd) {
+      result.right[index] = true;
+    } else if (!ever_ours(entry->data)) {
+      result.stranger_fds.push_back(entry->fd);
+    }
+  }
+  return result;
+}
+
 // A list is older than the look that follows it: what was registered in between is missing from it, what was closed
 // still stands in it. So a pollDesc that looks wrong is only suspected, and a second list, made after the first look,
 // tells.
 void NetpollImpl::audit() {
   if (!initialized()) return;
   std::lock_guard audit_lock(audit_mutex_);
-  Registrations registrations = list_registrations();
-  if (registrations.empty()) return;  // no /proc: nothing to compare with
+  Comparison first = compare_registrations();
+  if (!first.readable) return;  // no /proc: nothing to compare with
   std::vector<Suspect> suspects;
-  for (std::uint64_t i = 1; i < cache_.count(); ++i) {
-    PollDesc& pd = *cache_.at(static_cast<std::uint32_t>(i));
+  for (std::uint32_t i = 1; i < first.right.size(); ++i) {
+    if (first.right[i]) continue;
+    PollDesc& pd = *cache_.at(i);
     std::lock_guard lock(pd.lock);
     if (!is_registered(pd)) continue;
-    if (interference(pd, registrations) != 0) suspects.push_back({&pd, pd.event_data()});
-    registrations.erase(pd.fd.load(std::memory_order_relaxed));
+    suspects.push_back({&pd, pd.event_data()});
+    // What stands under its number was changed, not added.
+    std::erase(first.stranger_fds, pd.fd.load(std::memory_order_relaxed));
   }
-  // What is left is not ours: the wake descriptor (data 0), or a descriptor that somebody added to our epoll instance.
-  for (const auto& [fd, data] : registrations) {
-    if (data == 0 || ever_ours(data) || !foreign_fds_.insert(fd).second) continue;
+  for (const int fd : first.stranger_fds) {
+    if (!foreign_fds_.insert(fd).second) continue;
     NETPOLL_TRACE(scheduler_.lane(), foreign_ctl, NETPOLL_ARG(0), NETPOLL_ARG(fd), NETPOLL_ARG(2));
   }
   if (suspects.empty()) return;
-  registrations = list_registrations();
+  const Comparison second = compare_registrations();
+  if (!second.readable) return;  // no descriptor left to read it with
   for (const auto& [pd, data] : suspects) {
     std::lock_guard lock(pd->lock);
-    if (!is_registered(*pd) || pd->event_data() != data) continue;
-    const int kind = interference(*pd, registrations);
-    if (kind == 0) continue;
+    if (!is_registered(*pd) || pd->event_data() != data || second.right[pd->index]) continue;
     const std::int32_t fd = pd->fd.load(std::memory_order_relaxed);
-    found_foreign(*pd, fd, kind);
+    found_foreign(*pd, fd, second.has_stranger(fd) ? 3 : 1);
     poller_->repair(fd, data);
     if (trigger_ != Trigger::kEdge && pd->armed != 0) poller_->arm(fd, data, pd->armed);
   }
-}
-
-Registrations NetpollImpl::list_registrations() const {
-  return parse(read_all("/proc/self/fdinfo/" + std::to_string(poller_->debug_fd())));
-}
-
-// What somebody did to the registration of a registered pollDesc, its lock held, in the numbers of foreign_ctl: 1
-// removed it, 3 changed it; 0: nothing.
-int NetpollImpl::interference(const PollDesc& pd, const Registrations& registrations) const {
-  const auto found = registrations.find(pd.fd.load(std::memory_order_relaxed));
-  if (found == registrations.end()) return 1;
-  return found->second == pd.event_data() || ever_ours(found->second) ? 0 : 3;
 }
 
 // Whether data is what some life of one of our pollDescs registers: then a list in which it stands with the wrong

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <unordered_map>
 #include <unordered_set>
 
 #include "libruntime/poll/netpoll.h"
@@ -14,9 +13,6 @@
 #include "libruntime/sched/scheduler.h"
 
 namespace netpoll::poll {
-
-// The kernel's view of our epoll instance: the event data by descriptor.
-using Registrations = std::unordered_map<int, std::uint64_t>;
 
 class NetpollImpl final : public Netpoll, public sched::PollSource {
  public:
@@ -55,8 +51,8 @@ class NetpollImpl final : public Netpoll, public sched::PollSource {
   void deadline_passed(PollDesc& pd, Mode mode, std::uint64_t life);
   void found_foreign(PollDesc& pd, std::int32_t fd, int kind);
   int initialize();
-  Registrations list_registrations() const;
-  int interference(const PollDesc& pd, const Registrations& registrations) const;
+  struct Comparison;
+  Comparison compare_registrations() const;
   bool ever_ours(std::uint64_t data) const;
 
   sched::Scheduler& scheduler_;

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <string>
 
+#include "netpoll/fd.h"
 #include "netpoll/net/pipe.h"
 #include "netpoll/runtime.h"
 #include "tests/support/catch.h"
@@ -76,6 +77,42 @@ TEST_CASE("a registration whose data somebody replaced is reported, repaired, an
     INFO(trigger_name(trigger));
     interfere(trigger, Interference::kModified);
   }
+}
+
+TEST_CASE("an older registration under the same number does not hide that the present one was removed") {
+  bool seen = false;
+  std::atomic<int> got{-1};
+  Config config;
+  config.procs = test::procs();
+  Runtime runtime(config);
+  runtime.run([&] {
+    auto old = socket_pair();
+    const int number = old->first.fd();
+    const Fd elsewhere(dup(number));  // nobody told the runtime, so close() leaves the registration to the kernel
+    (void)old->first.close();
+    auto sockets = socket_pair();
+    Conn& reader = sockets->first.fd() == number ? sockets->first : sockets->second;
+    Conn& writer = sockets->first.fd() == number ? sockets->second : sockets->first;
+    if (reader.fd() != number) return;  // another thread took the number; `got` will say so
+    go([&] {
+      std::array<std::byte, 8> buffer;
+      got = static_cast<int>(reader.read(buffer).value_or(99));
+    });
+    const auto waits = [&] {
+      for (const auto& g : runtime.snapshot().goroutines) {
+        if (g.fd == number && g.status == GStatus::kWaiting) return true;
+      }
+      return false;
+    };
+    while (!waits()) yield();
+    epoll_ctl(find_epfd(), EPOLL_CTL_DEL, number, nullptr);
+    for (const auto& g : runtime.snapshot().goroutines) seen |= g.fd == number && g.foreign;
+    const std::array<std::byte, 1> byte{};
+    (void)writer.write(byte);
+    while (got < 0) yield();
+  });
+  CHECK(seen);
+  CHECK(got == 1);
 }
 
 TEST_CASE("registrations that nobody touched are not reported") {
