@@ -27,7 +27,6 @@ Result<NetFd*> NetFd::create(Fd& fd, FdKind kind, const Addr& name, bool shared)
     }
     net_fd->poller_ = &poller;
     net_fd->pd_ = *pd;
-    net_fd->pd_->user = net_fd;
   }
   fd.release();
   return net_fd;
@@ -79,7 +78,7 @@ long NetFd::wait_readable() {
   forget_drained_after_hangup();
   long result;
   if (drained_) {
-    result = io_code(poller_->wait(*pd_, poll::Mode::kRead));
+    result = io_code(poller_->wait(*pd_, poll::Mode::kRead, this));
     if (result == 0) drained_ = false;
   } else {
     // Nothing is known about the stream, so the kernel is asked; the one place where that costs a call of its own.

@@ -87,7 +87,7 @@ class NetFd {
   // One accepted descriptor (non-blocking, close-on-exec) and its peer, or an error. The caller holds the read lock.
   long accept_locked(Addr& peer);
   // Parks until the descriptor may be writable; 0 or an error. For connect, before anybody else knows the NetFd.
-  long wait_write() { return io_code(poller_->wait(*pd_, poll::Mode::kWrite)); }
+  long wait_write() { return io_code(poller_->wait(*pd_, poll::Mode::kWrite, this)); }
 
   // A kFile's calls.
   long file_read(void* buffer, std::size_t size, std::int64_t offset);  // offset < 0: at the position
@@ -149,7 +149,7 @@ class NetFd {
   long attempt(poll::Mode mode, bool& idle, Call&& call) {
     for (;;) {
       if (idle) {
-        if (const poll::PollResult r = poller_->wait(*pd_, mode); r != poll::PollResult::kOk) return io_code(r);
+        if (const poll::PollResult r = poller_->wait(*pd_, mode, this); r != poll::PollResult::kOk) return io_code(r);
         idle = false;
       }
       if (const poll::PollResult r = poll::Netpoll::prepare(*pd_, mode); r != poll::PollResult::kOk) return io_code(r);

@@ -17,8 +17,8 @@ namespace {
 
 // The kernel knows pd, as far as we did it, and nobody closes it. Its lock is held.
 bool is_registered(const PollDesc& pd) {
-  return pd.fd.load(std::memory_order_seq_cst) >= 0 && pd.registered &&
-         (pd.info.load(std::memory_order_relaxed) & kInfoClosing) == 0;
+  return pd.fd.load(std::memory_order_seq_cst) >= 0 &&
+         (pd.info.load(std::memory_order_relaxed) & (kInfoRegistered | kInfoClosing)) == kInfoRegistered;
 }
 
 struct Suspect {

@@ -52,7 +52,7 @@ PollResult Netpoll::prepare(PollDesc& pd, Mode mode) {
 }
 
 NetpollImpl::NetpollImpl(sched::Scheduler& scheduler, std::unique_ptr<Poller> poller)
-    : scheduler_(scheduler), trigger_(scheduler.config().trigger), poller_(std::move(poller)), cache_(this) {}
+    : scheduler_(scheduler), trigger_(scheduler.config().trigger), poller_(std::move(poller)) {}
 
 int NetpollImpl::initialize() {
   if (initialized()) return 0;
@@ -103,23 +103,23 @@ Result<PollDesc*> NetpollImpl::open(int fd) {
   }
   {
     std::lock_guard lock(pd->lock);
-    pd->registered = true;
+    pd->info.fetch_or(kInfoRegistered, std::memory_order_seq_cst);
   }
   NETPOLL_TRACE(scheduler_.lane(), fd_register, NETPOLL_ARG(pd->index), NETPOLL_ARG(fd), NETPOLL_ARG(0));
   return pd;
 }
 
-PollResult NetpollImpl::wait(PollDesc& pd, Mode mode) {
+PollResult NetpollImpl::wait(PollDesc& pd, Mode mode, const void* user) {
   for (;;) {
     if (const PollResult result = check(pd, mode); result != PollResult::kOk) return result;
-    if (block(pd, mode)) return PollResult::kOk;
+    if (block(pd, mode, user)) return PollResult::kOk;
     // Woken without readiness: closed, cancelled or timed out, which check() says; or a deadline that fired and was
     // set anew before this goroutine ran: then wait on.
   }
 }
 
 // Go: netpollblock. Returns whether the direction is ready.
-bool NetpollImpl::block(PollDesc& pd, Mode mode) {
+bool NetpollImpl::block(PollDesc& pd, Mode mode, const void* user) {
   auto& semaphore = pd.semaphore(mode);
   if (trigger_ != Trigger::kEdge && semaphore.load(std::memory_order_relaxed) == kPdNil) arm(pd, mode);
   for (;;) {
@@ -139,7 +139,8 @@ bool NetpollImpl::block(PollDesc& pd, Mode mode) {
       NetpollImpl* self;
       PollDesc* pd;
       std::atomic<std::uint64_t>* semaphore;
-    } arg{this, &pd, &semaphore};
+      const void* user;
+    } arg{this, &pd, &semaphore, user};
     sched::Scheduler::park(
         [](sched::G* g, void* opaque) {
           auto* a = static_cast<Arg*>(opaque);
@@ -147,7 +148,7 @@ bool NetpollImpl::block(PollDesc& pd, Mode mode) {
           a->self->waiters_.fetch_add(1, std::memory_order_seq_cst);
           NETPOLL_STEP();
           g->touched[0].store(a->pd, std::memory_order_relaxed);
-          g->touched[1].store(a->pd->user, std::memory_order_relaxed);
+          g->touched[1].store(a->user, std::memory_order_relaxed);
           std::uint64_t expected = kPdWait;
           auto* self = a->self;
           if (a->semaphore->compare_exchange_strong(expected, reinterpret_cast<std::uint64_t>(g),
@@ -280,6 +281,10 @@ void NetpollImpl::set_deadline(PollDesc& pd, unsigned modes, std::int64_t when) 
   for (const Mode mode : {Mode::kRead, Mode::kWrite}) ready(unblocked[static_cast<std::uint32_t>(mode)], pd, mode);
 }
 
+sched::Timer& NetpollImpl::timer_of(PollDesc& pd, Mode mode) {
+  return pd.deadlines->timer[static_cast<std::uint32_t>(mode)];
+}
+
 // Lock held. Publish rule: info first, unblock second.
 void NetpollImpl::change_deadline(PollDesc& pd, Mode mode, std::int64_t when, sched::G** unblocked) {
   NETPOLL_TRACE(scheduler_.lane(), deadline_set, NETPOLL_ARG(pd.index), NETPOLL_ARG(pd.fd.load()), NETPOLL_ARG(mode),
@@ -288,20 +293,17 @@ void NetpollImpl::change_deadline(PollDesc& pd, Mode mode, std::int64_t when, sc
       when <= base::nanotime()) {
     when = -1;
   }
-  sched::Timer& timer = pd.timer[static_cast<std::uint32_t>(mode)];
   deadline(pd, mode).store(when < 0 ? -1 : when, std::memory_order_relaxed);
   const std::uint32_t info = pd.info.load(std::memory_order_relaxed);
   const std::uint32_t new_info = when < 0 ? info | expired_bit(mode) : info & ~expired_bit(mode);
   if (new_info != info) pd.info.store(new_info, std::memory_order_seq_cst);
-  if (when < 0) {
-    sched::stop_timer(timer);
-    *unblocked = take_waiter(pd, mode, false);
+  if (when <= 0) {
+    if (pd.deadlines != nullptr) sched::stop_timer(timer_of(pd, mode));
+    if (when < 0) *unblocked = take_waiter(pd, mode, false);
     return;
   }
-  if (when == 0) {
-    sched::stop_timer(timer);
-    return;
-  }
+  if (pd.deadlines == nullptr) pd.deadlines = std::make_unique<Deadlines>(this);
+  sched::Timer& timer = timer_of(pd, mode);
   if (timer.heap.load(std::memory_order_acquire) != nullptr) {
     if (timer.when <= when) return;  // fires early, finds the deadline ahead, starts again
     if (!sched::stop_timer(timer)) {
@@ -312,7 +314,7 @@ void NetpollImpl::change_deadline(PollDesc& pd, Mode mode, std::int64_t when, sc
   timer.when = when;
   timer.callback = [](void* arg, std::uint64_t seq) {
     auto* desc = static_cast<PollDesc*>(arg);
-    desc->owner->deadline_passed(*desc, static_cast<Mode>(seq & 1), seq >> 1);
+    desc->deadlines->owner->deadline_passed(*desc, static_cast<Mode>(seq & 1), seq >> 1);
   };
   timer.arg = &pd;
   timer.seq =
@@ -331,7 +333,7 @@ void NetpollImpl::deadline_passed(PollDesc& pd, Mode mode, std::uint64_t life) {
     const std::int64_t when = deadline(pd, mode).load(std::memory_order_relaxed);
     if (when <= 0) return;
     if (when > base::nanotime()) {
-      sched::Timer& timer = pd.timer[static_cast<std::uint32_t>(mode)];
+      sched::Timer& timer = timer_of(pd, mode);
       if (timer.heap.load(std::memory_order_acquire) != nullptr) return;  // set anew meanwhile
       timer.when = when;
       scheduler_.start_timer(timer);
@@ -357,8 +359,9 @@ void NetpollImpl::unblock(PollDesc& pd) {
     NETPOLL_STEP();
     reader = take_waiter(pd, Mode::kRead, false);
     writer = take_waiter(pd, Mode::kWrite, false);
-    sched::stop_timer(pd.timer[0]);
-    sched::stop_timer(pd.timer[1]);
+    if (pd.deadlines != nullptr) {
+      for (sched::Timer& timer : pd.deadlines->timer) sched::stop_timer(timer);
+    }
   }
   ready(reader, pd, Mode::kRead);
   ready(writer, pd, Mode::kWrite);
@@ -374,7 +377,7 @@ void NetpollImpl::close(PollDesc& pd, bool deregister) {
   NETPOLL_TRACE(scheduler_.lane(), fd_close, NETPOLL_ARG(pd.index), NETPOLL_ARG(fd));
   // Under the lock, so that a timer or event that holds it sees one life or the other.
   std::lock_guard lock(pd.lock);
-  pd.registered = false;
+  pd.info.fetch_and(~std::uint32_t{kInfoRegistered}, std::memory_order_seq_cst);
   cache_.put(pd);
 }
 

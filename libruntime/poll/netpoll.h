@@ -35,7 +35,10 @@ class Netpoll {
   // Parks the calling goroutine until mode is ready, its deadline passes or the descriptor closes. One waiter per
   // direction (the fd mutex sees to it); a second one is fatal ("double wait"). Without a prepare() before it, a
   // readiness noted since the last wait() ends it at once: that is how a read that follows a short read parks first.
-  virtual PollResult wait(PollDesc& pd, Mode mode) = 0;
+  //
+  // user: what the goroutine looks at first when it goes on, for prefetching; only the address counts.
+  virtual PollResult wait(PollDesc& pd, Mode mode, const void* user) = 0;
+  PollResult wait(PollDesc& pd, Mode mode) { return wait(pd, mode, nullptr); }
 
   // Sets (> 0, absolute ns CLOCK_MONOTONIC), clears (0) or expires (< 0, and > 0 in the past) the deadline of the
   // directions in `modes` (1 read, 2 write, 3 both). An expired deadline unblocks its waiter before this returns.

@@ -21,7 +21,8 @@ class NetpollImpl final : public Netpoll, public sched::PollSource {
 
   // Netpoll
   Result<PollDesc*> open(int fd) override;
-  PollResult wait(PollDesc& pd, Mode mode) override;
+  using Netpoll::wait;
+  PollResult wait(PollDesc& pd, Mode mode, const void* user) override;
   void set_deadline(PollDesc& pd, unsigned modes, std::int64_t when) override;
   void unblock(PollDesc& pd) override;
   void close(PollDesc& pd, bool deregister) override;
@@ -41,12 +42,13 @@ class NetpollImpl final : public Netpoll, public sched::PollSource {
   const PollCache& cache() const { return cache_; }
 
  private:
-  bool block(PollDesc& pd, Mode mode);
+  bool block(PollDesc& pd, Mode mode, const void* user);
   sched::G* take_waiter(PollDesc& pd, Mode mode, bool io_ready);
   void ready(sched::G* g, PollDesc& pd, Mode mode);
   void on_event(const Event& event, sched::GList& out);
   void arm(PollDesc& pd, Mode mode);
   std::uint32_t after_delivery(PollDesc& pd, std::uint32_t modes);
+  sched::Timer& timer_of(PollDesc& pd, Mode mode);
   void change_deadline(PollDesc& pd, Mode mode, std::int64_t when, sched::G** unblocked);
   void deadline_passed(PollDesc& pd, Mode mode, std::uint64_t life);
   void found_foreign(PollDesc& pd, std::int32_t fd, int kind);

@@ -10,7 +10,7 @@
 
 namespace netpoll::poll {
 
-PollCache::PollCache(NetpollImpl* owner) : owner_(owner) {
+PollCache::PollCache() {
   const long address = base::sys(SYS_mmap, nullptr, kMaxChunks * sizeof(PollDesc*), PROT_READ | PROT_WRITE,
                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (address < 0 && address > -4096) base::fatalf("netpoll: no memory for the pollDesc table (errno %ld)", -address);
@@ -24,9 +24,10 @@ PollCache::~PollCache() {
 
 PollDesc* PollCache::get() {
   std::lock_guard lock(mutex_);
-  PollDesc* pd = free_;
-  if (pd != nullptr) {
-    free_ = pd->link;
+  PollDesc* pd = nullptr;
+  if (!free_.empty()) {
+    pd = free_.back();
+    free_.pop_back();
   } else {
     std::uint64_t index = count_.load(std::memory_order_relaxed);
     if (index % kPerChunk == 0) {
@@ -37,10 +38,8 @@ PollDesc* PollCache::get() {
     if (index == 0) index = 1;
     pd = &chunks_[index / kPerChunk][index % kPerChunk];
     pd->index = static_cast<std::uint32_t>(index);
-    pd->owner = owner_;
     count_.store(index + 1, std::memory_order_release);
   }
-  pd->link = nullptr;
   in_use_.fetch_add(1, std::memory_order_relaxed);
   return pd;
 }
@@ -51,8 +50,7 @@ void PollCache::put(PollDesc& pd) {
   // 0 is skipped, so that no data word is the wake descriptor's.
   const std::uint32_t seq = pd.seq.load(std::memory_order_relaxed) + 1;
   pd.seq.store(seq != 0 ? seq : 1, std::memory_order_seq_cst);
-  pd.link = free_;
-  free_ = &pd;
+  free_.push_back(&pd);
   in_use_.fetch_sub(1, std::memory_order_relaxed);
 }
 

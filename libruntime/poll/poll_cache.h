@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <vector>
 
 #include "libruntime/poll/poll_desc.h"
 #include "netpoll/base/mutex.h"
@@ -15,8 +16,7 @@ class PollCache {
   static constexpr std::uint32_t kPerChunk = 64;
   static constexpr std::uint32_t kMaxChunks = 65536;  // 4 million descriptors
 
-  // owner is what the pollDescs' timers call.
-  explicit PollCache(NetpollImpl* owner);
+  PollCache();
   ~PollCache();
 
   // A pollDesc with fd -1 and a fresh seq. Null when memory or indices are exhausted.
@@ -38,9 +38,8 @@ class PollCache {
 
  private:
   base::Mutex mutex_;
-  NetpollImpl* const owner_;
   PollDesc** chunks_;
-  PollDesc* free_ = nullptr;
+  std::vector<PollDesc*> free_;
   std::atomic<std::uint64_t> count_{0};
   std::atomic<std::uint32_t> in_use_{0};
 };

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 
 #include "libruntime/base/mutex.h"
 #include "libruntime/sched/timers.h"
@@ -34,12 +35,21 @@ enum : std::uint32_t {
   kInfoReadExpired = 1u << 4,
   kInfoWriteExpired = 1u << 5,
   kInfoCanceled = 1u << 6,
+  kInfoRegistered = 1u << 7,  // the kernel knows it, as far as we did it
 };
 
-// PollDesc. Type-stable: never freed, recycled through PollCache, its `seq` bumped each time, so that an event of an
-// earlier life is recognised. `lock` guards everything that is not atomic, and all writes to info, rd and wd; waiters
-// read those without it. Publish rule: a writer changes info first and unblocks second; a waiter sets kPdWait first
-// and reads info second (both seq_cst): one of the two always sees the other.
+// The timers of a descriptor that was given a deadline, by Mode. Made then, and kept for the pollDesc's later lives.
+struct Deadlines {
+  explicit Deadlines(NetpollImpl* netpoll) : owner(netpoll) {}
+  sched::Timer timer[2];
+  NetpollImpl* const owner;
+};
+
+// PollDesc: one cache line, for a server with many connections finds it cold at each event. Type-stable: never freed,
+// recycled through PollCache, its `seq` bumped each time, so that an event of an earlier life is recognised. `lock`
+// guards everything that is not atomic, and all writes to info, rd and wd; waiters read those without it. Publish rule:
+// a writer changes info first and unblocks second; a waiter sets kPdWait first and reads info second (both seq_cst):
+// one of the two always sees the other.
 struct alignas(64) PollDesc {
   std::atomic<std::uint64_t> rg{kPdNil};
   std::atomic<std::uint64_t> wg{kPdNil};
@@ -49,13 +59,9 @@ struct alignas(64) PollDesc {
   std::uint32_t index = 0;          // constant; 0 is "no pollDesc"
   std::atomic<std::int64_t> rd{0};  // read deadline: 0 none, > 0 absolute ns, < 0 expired
   std::atomic<std::int64_t> wd{0};
-  const void* user = nullptr;       // whose operations wait here; only its address counts, see G::touched
+  std::unique_ptr<Deadlines> deadlines;
   base::Mutex lock;
-  std::uint32_t armed = 0;       // oneshot, level: epoll event bits that are armed now
-  bool registered = false;       // the kernel knows it, as far as we did it
-  NetpollImpl* owner = nullptr;  // constant
-  PollDesc* link = nullptr;      // free list
-  sched::Timer timer[2];         // by Mode; one may serve both directions (see set_deadline)
+  std::uint32_t armed = 0;  // oneshot, level: bits of the directions that are armed now
 
   std::atomic<std::uint64_t>& semaphore(Mode mode) { return mode == Mode::kRead ? rg : wg; }
   // What this life registers with the poller: life and index.
@@ -63,5 +69,7 @@ struct alignas(64) PollDesc {
     return static_cast<std::uint64_t>(seq.load(std::memory_order_relaxed)) << 32 | index;
   }
 };
+
+static_assert(sizeof(PollDesc) == 64, "part of the price of an idle connection");
 
 }  // namespace netpoll::poll
