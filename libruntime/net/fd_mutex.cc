@@ -18,10 +18,34 @@ namespace {
 
 // On the waiting goroutine's stack.
 struct FdMutex::Waiter {
-  sched::WaitHandle handle;
+  const FdMutex* mutex;
   Semaphore semaphore;
-  Waiter* next = nullptr;
+  sched::WaitHandle handle;
+  Waiter* next = nullptr;   // who came later for the same
+  Waiter* last = nullptr;   // of the first: the latest of them
+  Waiter* other = nullptr;  // of the first: the first who waits for something else
 };
+
+// The waiters of many mutexes. To wait here is rare (two goroutines in the same direction of one descriptor, or one
+// that closes it under another's hands), so a descriptor holds no list of its own (Go: runtime/sema.go, semtable).
+struct alignas(64) FdMutex::Queue {
+  base::Mutex lock;
+  Waiter* first = nullptr;
+
+  // Where the first waiter for this semaphore hangs, or would.
+  Waiter** find(const FdMutex* mutex, Semaphore semaphore) {
+    Waiter** at = &first;
+    while (*at != nullptr && ((*at)->mutex != mutex || (*at)->semaphore != semaphore)) at = &(*at)->other;
+    return at;
+  }
+};
+
+FdMutex::Queue& FdMutex::queue() const {
+  constexpr int kBits = 6;
+  static Queue queues[1 << kBits];
+  // Fibonacci hashing: the upper bits of the product depend on all of the address.
+  return queues[reinterpret_cast<std::uintptr_t>(this) * std::uint64_t{0x9e3779b97f4a7c15} >> (64 - kBits)];
+}
 
 bool FdMutex::incref() {
   std::uint64_t old = state_.load(std::memory_order_relaxed);
@@ -107,21 +131,24 @@ void FdMutex::notify_destroyed() { release(kDestroyed); }
 
 // Uncancelable: whoever holds what is waited for does I/O, and that is what a shutdown cancels.
 void FdMutex::acquire(Semaphore semaphore, WaitReason reason) {
-  Waiter waiter{.handle = {}, .semaphore = semaphore};
+  Waiter waiter{.mutex = this, .semaphore = semaphore, .handle = {}};
   {
-    std::lock_guard guard(waiters_lock_);
-    if (permits_[semaphore] > 0) {
+    Queue& waiters = queue();
+    std::lock_guard guard(waiters.lock);
+    if (semaphore == kDestroyed) {
+      if (destroyed_) return;
+    } else if (permits_[semaphore] > 0) {
       --permits_[semaphore];
       return;
     }
     waiter.handle = sched::begin_wait();
-    if (last_ != nullptr) {
-      waiter.next = last_->next;
-      last_->next = &waiter;
+    Waiter*& first = *waiters.find(this, semaphore);
+    if (first == nullptr) {
+      first = &waiter;
     } else {
-      waiter.next = &waiter;
+      first->last->next = &waiter;
     }
-    last_ = &waiter;
+    first->last = &waiter;
   }
   sched::finish_wait(waiter.handle, reason, /*cancelable=*/false);
 }
@@ -129,20 +156,25 @@ void FdMutex::acquire(Semaphore semaphore, WaitReason reason) {
 void FdMutex::release(Semaphore semaphore) {
   sched::WaitHandle handle;
   {
-    std::lock_guard guard(waiters_lock_);
-    Waiter* previous = last_;
-    while (previous != nullptr && previous->next->semaphore != semaphore) {
-      previous = previous->next;
-      if (previous == last_) previous = nullptr;  // once around
-    }
-    if (previous == nullptr) {
-      ++permits_[semaphore];
+    Queue& waiters = queue();
+    std::lock_guard guard(waiters.lock);
+    Waiter*& first = *waiters.find(this, semaphore);
+    if (first == nullptr) {
+      if (semaphore == kDestroyed) {
+        destroyed_ = true;
+      } else {
+        ++permits_[semaphore];
+      }
       return;
     }
-    Waiter* waiter = previous->next;
-    previous->next = waiter->next;
-    if (last_ == waiter) last_ = previous != waiter ? previous : nullptr;
-    handle = waiter->handle;
+    handle = first->handle;
+    if (Waiter* next = first->next; next != nullptr) {
+      next->last = first->last;
+      next->other = first->other;
+      first = next;
+    } else {
+      first = first->other;
+    }
   }
   // Off the list nobody else can wake it, and its stack frame is gone right after this.
   sched::wake(handle, sched::WakeResult::kOk);

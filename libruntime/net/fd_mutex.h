@@ -56,16 +56,20 @@ class FdMutex {
 
   // A counting semaphore per reason to park. A release that comes before its acquire is kept as a permit: the word
   // above says that somebody will wait, and that somebody may not have parked yet.
-  enum Semaphore : std::uint32_t { kReadSemaphore = 0, kWriteSemaphore = 1, kDestroyed = 2, kSemaphores = 3 };
+  enum Semaphore : std::uint32_t { kReadSemaphore = 0, kWriteSemaphore = 1, kDestroyed = 2 };
   struct Waiter;
+  struct Queue;
+  Queue& queue() const;
   void acquire(Semaphore semaphore, WaitReason reason);
   void release(Semaphore semaphore);
   void release_all(std::uint64_t old_state, Lock which);
 
   std::atomic<std::uint64_t> state_{0};
-  Waiter* last_ = nullptr;  // waiters of all three, a ring, from the oldest (last_->next); guarded by waiters_lock_
-  base::Mutex waiters_lock_;
-  std::uint32_t permits_[kSemaphores] = {0, 0, 0};  // guarded by waiters_lock_
+  // What was released before it was acquired; guarded by the queue's lock. A permit is for somebody between his change
+  // of state_ and acquire(), where a goroutine cannot park: there are never more than threads. Small, so that the
+  // owner's flags fit behind them.
+  std::uint16_t permits_[2] = {0, 0};
+  bool destroyed_ = false;
 };
 
 }  // namespace netpoll::net

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <new>
 
+#include "libruntime/base/slab.h"
 #include "libruntime/net/socket.h"
 #include "libruntime/net/sys.h"
 #include "libruntime/sched/scheduler.h"
@@ -13,8 +14,24 @@
 
 namespace netpoll::net {
 
+namespace {
+// Never destroyed: a NetFd may be dropped while the process ends.
+base::Slab& slab() {
+  static auto* const instance = new base::Slab;
+  return *instance;
+}
+}  // namespace
+
+void* NetFd::operator new(std::size_t size) {
+  static_assert(sizeof(NetFd) <= base::Slab::kBlock);
+  static_cast<void>(size);
+  return slab().get();
+}
+
+void NetFd::operator delete(void* memory) { slab().put(memory); }
+
 NetFd::NetFd(int fd, FdKind kind, const Addr& name, bool shared)
-    : name_(IpName::of(name)), sysfd_(fd), kind_(kind), exposed_(shared ? kShared : 0) {}
+    : kind_(kind), exposed_(shared ? kShared : 0), name_(IpName::of(name)), sysfd_(fd) {}
 
 Result<NetFd*> NetFd::create(Fd& fd, FdKind kind, const Addr& name, bool shared) {
   auto* net_fd = new NetFd(fd.get(), kind, name, shared);

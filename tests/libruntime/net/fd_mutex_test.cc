@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <memory>
+#include <vector>
 
 #include "netpoll/go.h"
 #include "netpoll/sync/wait_group.h"
@@ -47,6 +48,40 @@ TEST_CASE("a second reader parks until the first is done") {
     done.wait();
     EXPECT_THAT(checks, second_in);
   });
+}
+
+TEST_CASE("waiters of many descriptors are woken in their order, each by its own") {
+  constexpr std::size_t kMutexes = 100;  // more than there are queues
+  constexpr int kWaiters = 3;
+  std::vector<FdMutex> mutexes(kMutexes);
+  std::vector<std::vector<int>> order(2 * kMutexes);
+  Runtime runtime({.procs = test::procs()});
+  runtime.run([&] {
+    const auto which = [](std::size_t i) { return i < kMutexes ? FdMutex::Lock::kRead : FdMutex::Lock::kWrite; };
+    for (std::size_t i = 0; i < order.size(); ++i) mutexes[i % kMutexes].lock(which(i));
+    WaitGroup done;
+    for (int w = 0; w < kWaiters; ++w) {
+      for (std::size_t i = 0; i < order.size(); ++i) {
+        done.add(1);
+        go([&, i, w] {
+          mutexes[i % kMutexes].lock(which(i));
+          order[i].push_back(w);
+          mutexes[i % kMutexes].unlock(which(i));
+          done.done();
+        });
+      }
+      // The next ones come when these wait.
+      const auto waiting = [&] {
+        std::size_t count = 0;
+        for (const auto& g : runtime.snapshot().goroutines) count += g.wait_reason == WaitReason::kFdMutex ? 1u : 0u;
+        return count;
+      };
+      while (waiting() < (static_cast<std::size_t>(w) + 1) * order.size()) yield();
+    }
+    for (std::size_t i = order.size(); i-- > 0;) mutexes[i % kMutexes].unlock(which(i));
+    done.wait();
+  });
+  for (const auto& seen : order) CHECK(seen == std::vector<int>{0, 1, 2});
 }
 
 TEST_CASE("each lock is held by one goroutine at a time") {
