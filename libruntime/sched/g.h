@@ -35,8 +35,9 @@ struct GTail {
 // goroutines, together with its stack. Fields that another thread or process may read while the owner writes are
 // atomics accessed relaxed; `status` is released by the writer.
 struct alignas(64) G {
-  // Published in the debug ABI.
-  std::atomic<std::uint64_t> goid{0};
+  // First line of the cache: all that making it runnable, queueing, parking and resuming it touch.
+  std::atomic<std::uint64_t> goid{
+      0};  // this and the atomics below are published in the debug ABI, stack and sp as well
   std::atomic<std::uint32_t> status{0};  // GStatus
   std::atomic<std::uint32_t> wait_reason{0};
   std::atomic<std::uint64_t> park_seq{0};
@@ -44,29 +45,29 @@ struct alignas(64) G {
   std::atomic<std::uint32_t> wait_pd{0};
   std::atomic<std::uint32_t> wait_mode{0};
   std::atomic<std::int32_t> wait_fd{-1};
-  std::atomic<std::uint64_t> parent_goid{0};
-  std::atomic<std::uint64_t> created_pc{0};
-  std::atomic<std::uint64_t> start_pc{0};
-  context::Stack stack;
+  std::uint32_t slab_index = 0;  // position in the table, and of the stack in its slab
+  G* link = nullptr;             // the one queue or list this G is on
   context::Context context;
 
-  // How the goroutine runs.
-  G* link = nullptr;  // the one queue or list this G is on
-  Scheduler* scheduler = nullptr;
-  void* exception_globals[2] = {nullptr, nullptr};  // __cxa_eh_globals while not running (Itanium C++ ABI, 2.2.2)
-
-  // Waiting.
+  // Second line: around a run.
   std::atomic<std::uint64_t> wait_word{kWaitClaimed};
-  std::uint32_t slab_index = 0;              // position in the table, and of the stack in its slab
-  bool guarded = false;                      // the stack's guard is in place
-  bool trimmed = true;                       // an unused stack whose pages were given back
-  std::atomic<const void*> touched[2] = {};  // what it looks at first when it goes on; prefetched
+  void* exception_globals[2] = {nullptr, nullptr};  // __cxa_eh_globals while not running (Itanium C++ ABI, 2.2.2)
+  std::atomic<const void*> touched[2] = {};         // what it looks at first when it goes on; prefetched
+  Scheduler* scheduler = nullptr;
+  std::atomic<std::uint64_t> parent_goid{0};
+  bool guarded = false;  // the stack's guard is in place
+  bool trimmed = true;   // an unused stack whose pages were given back
 
+  // Third line: its life.
+  //
   // A small closure lies here and not on the stack: what a connection's goroutine captured, its Conn above all, is used
   // for every request, and at the upper end of the stack it would often be alone on a page.
   static constexpr std::size_t kClosureRoom = 32;
   static constexpr std::size_t kClosureAlign = 16;
   alignas(kClosureAlign) char closure_room[kClosureRoom];
+  std::atomic<std::uint64_t> created_pc{0};
+  std::atomic<std::uint64_t> start_pc{0};
+  context::Stack stack;
 
   GStatus load_status() const { return static_cast<GStatus>(status.load(std::memory_order_acquire)); }
   // Stacks lie whole pages apart, so without a shift the same frames of all goroutines would compete for the same sets
