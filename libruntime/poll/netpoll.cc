@@ -197,7 +197,25 @@ void NetpollImpl::poll(std::int64_t delay_ns, sched::GList& out) {
   if (scheduler_.debug().polltrace) base::log_line("POLL exit n=%d", count);
   if (count < 0) base::fatalf("netpoll: poll failed: errno %d", -count);
   if (sched::current_m() == nullptr) scheduler_.begin_outside_work();
-  for (int i = 0; i < count; ++i) on_event(events[i], out);
+  for (int i = 0; i < count; ++i) {
+    prefetch_event(events, count, i);
+    on_event(events[i], out);
+  }
+}
+
+// With many connections pollDesc and G of an event have left the caches. Asked for are the pollDesc of a later event,
+// and the reader of one for whose pollDesc this asked earlier.
+inline void NetpollImpl::prefetch_event(const Event* events, int count, int i) const {
+  constexpr int kAhead = 4;
+  if (i + 2 * kAhead < count) {
+    if (const PollDesc* pd = cache_.at(static_cast<std::uint32_t>(events[i + 2 * kAhead].data)))
+      __builtin_prefetch(pd, 1);
+  }
+  if (i + kAhead < count) {
+    if (const PollDesc* pd = cache_.at(static_cast<std::uint32_t>(events[i + kAhead].data))) {
+      __builtin_prefetch(reinterpret_cast<const void*>(pd->rg.load(std::memory_order_relaxed)), 1);
+    }
+  }
 }
 
 void NetpollImpl::on_event(const Event& event, sched::GList& out) {
