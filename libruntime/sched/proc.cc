@@ -219,12 +219,18 @@ void Scheduler::look_at_clock(P* p, std::uint32_t tick) {
   run_list(p, list);
 }
 
-// Queues what a poll returned on p, in the order of the events.
+// Queues what a poll returned on p, in the order of the events. What finds no room there goes behind all others: the
+// events that came first are answered first.
 void Scheduler::run_list(P* p, GList& list) {
   const bool many = list.size > kWakeAtBatch;
   while (G* g = list.pop_front()) {
     g->store_status(GStatus::kRunnable);
-    run_put(p, g, false);
+    if (p->runq.put(g)) continue;
+    for (G* later = list.head; later != nullptr; later = later->link) later->store_status(GStatus::kRunnable);
+    list.push_front(g);
+    std::lock_guard lock(mutex_);
+    global_.append(list);
+    global_size_.store(global_.size, std::memory_order_seq_cst);
   }
   if (many && idle_p_count_.load(std::memory_order_relaxed) != 0) wake_p();
 }
