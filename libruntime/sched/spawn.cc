@@ -196,6 +196,15 @@ void exit_blocking() { sched::Scheduler::exit_blocking(); }
 
 }  // namespace detail
 
+void detail::Exit::swallowed() {
+  base::fatal("netpoll: go_exit was caught on its way; a catch (...) has to rethrow what it does not know");
+}
+
+void go_exit() {
+  if (sched::current_g() == nullptr) base::fatal("netpoll: go_exit outside of a goroutine");
+  throw detail::Exit();
+}
+
 void yield() { sched::Scheduler::yield(); }
 
 std::uint64_t goid() {

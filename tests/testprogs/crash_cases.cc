@@ -46,6 +46,20 @@ void hog() {
   });
 }
 
+void swallowed_exit() {
+  Runtime runtime({.procs = 1});
+  runtime.run(
+      [] {
+        go([] {
+          try {
+            go_exit();
+          } catch (...) {
+          }
+        });
+      },
+      Runtime::Shutdown::kWait);
+}
+
 void quiet() {
   Runtime runtime({.procs = 2});
   runtime.run([] { (void)sleep(std::chrono::milliseconds(50)); });
@@ -55,8 +69,8 @@ struct Case {
   const char* name;
   void (*run)();
 };
-constexpr Case kCases[] = {
-    {"overflow", overflow}, {"deadlock", deadlock}, {"exception", exception}, {"hog", hog}, {"quiet", quiet}};
+constexpr Case kCases[] = {{"overflow", overflow}, {"deadlock", deadlock}, {"exception", exception},
+                           {"hog", hog},           {"quiet", quiet},       {"swallowed_exit", swallowed_exit}};
 
 }  // namespace
 
@@ -67,6 +81,6 @@ int main(int argc, char** argv) {
       return 0;
     }
   }
-  std::fprintf(stderr, "usage: crash_cases overflow|deadlock|exception|hog|quiet\n");
+  std::fprintf(stderr, "usage: crash_cases overflow|deadlock|exception|hog|quiet|swallowed_exit\n");
   return 2;
 }

@@ -25,6 +25,25 @@ struct Spawn {
 };
 Spawn spawn_begin(sched::Scheduler* scheduler, std::size_t size, std::size_t align, void* caller);
 void spawn_commit(sched::G* g, void (*entry)(void* closure));
+
+// What go_exit() throws. Whoever destroys it before it arrived, a `catch (...)` that does not rethrow, is told so.
+struct Exit {
+  bool arrived = false;
+  ~Exit() {
+    if (!arrived) swallowed();
+  }
+  [[noreturn]] static void swallowed();
+};
+
+// Calls f; returns when f returned or go_exit() was called in it.
+template <typename F>
+void call_until_exit(F& f) {
+  try {
+    f();
+  } catch (Exit& exit) {
+    exit.arrived = true;
+  }
+}
 }  // namespace detail
 
 // Starts f as a goroutine of the current goroutine's Runtime. f is moved onto the new stack and destroyed there when it
@@ -36,10 +55,16 @@ template <typename F>
   new (spawn.closure) Fn(std::forward<F>(f));
   detail::spawn_commit(spawn.g, [](void* closure) {
     auto* fn = static_cast<Fn*>(closure);
-    (*fn)();
+    detail::call_until_exit(*fn);
     fn->~Fn();
   });
 }
+
+// Ends the calling goroutine, from any depth of calls (Go: runtime.Goexit). The destructors of what lies on its stack
+// run first. It travels as an exception: a `catch (...)` on its way has to rethrow it (not to is fatal), and a noexcept
+// function on its way ends the process, as for any exception. In the function given to Runtime::run() it is the same as
+// returning from that. Fatal outside of goroutines.
+[[noreturn]] void go_exit();
 
 // Lets other goroutines run; the caller goes to the end of a run queue.
 void yield();

@@ -43,7 +43,7 @@ class Runtime {
     new (spawn.closure) Fn(std::forward<F>(f));
     detail::spawn_commit(spawn.g, [](void* closure) {
       auto* fn = static_cast<Fn*>(closure);
-      (*fn)();
+      detail::call_until_exit(*fn);
       fn->~Fn();
     });
   }
@@ -54,7 +54,7 @@ class Runtime {
   void run(F&& f, Shutdown how = Shutdown::kCancel) {
     begin_run();
     go([this, how, f = std::forward<F>(f)]() mutable {
-      f();
+      detail::call_until_exit(f);
       main_returned(how);
     });
     wait_main();

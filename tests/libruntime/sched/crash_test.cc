@@ -62,6 +62,14 @@ TEST_CASE("an escaping exception names the goroutine, the type and the message")
   CHECK(outcome.says("[running]"));
 }
 
+TEST_CASE("a go_exit that somebody catches and keeps is fatal and names the goroutine") {
+  const Outcome outcome = run_case("swallowed_exit");
+  INFO(outcome.output);
+  CHECK(outcome.aborted());
+  CHECK(outcome.says("go_exit was caught on its way"));
+  CHECK(outcome.says("[running]"));
+}
+
 TEST_CASE("NETPOLLDEBUG hog names a goroutine that keeps its P") {
   const Outcome outcome = run_case("hog", "NETPOLLDEBUG=hog=50");
   INFO(outcome.output);

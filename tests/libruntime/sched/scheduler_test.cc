@@ -4,6 +4,7 @@
 #include <set>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "libruntime/context/sanitizer.h"
@@ -111,6 +112,63 @@ TEST_CASE("goroutines that hand over to each other by runnext do not starve the 
       },
       Runtime::Shutdown::kWait);
   CHECK(third_ran);
+}
+
+TEST_CASE("go_exit ends a goroutine from any depth, and what lies on its stack is destroyed") {
+  std::atomic<int> destroyed{0};
+  std::atomic<int> went_on{0};
+  struct Marker {
+    std::atomic<int>* count;
+    explicit Marker(std::atomic<int>* c) : count(c) {}
+    Marker(Marker&& other) noexcept : count(std::exchange(other.count, nullptr)) {}
+    ~Marker() {
+      if (count == nullptr) return;
+      yield();  // a destructor may park, and the goroutine go on elsewhere
+      count->fetch_add(1);
+    }
+  };
+  constexpr int kGoroutines = 200;
+  {
+    Runtime runtime({.procs = test::procs()});
+    runtime.run(
+        [&] {
+          for (int i = 0; i < kGoroutines; ++i) {
+            go([&, captured = Marker(&destroyed)] {
+              const Marker outer(&destroyed);
+              const auto inner = [&] {
+                const Marker local(&destroyed);
+                try {
+                  go_exit();
+                } catch (const std::exception&) {
+                  went_on.fetch_add(1);  // it is none of these
+                } catch (...) {
+                  throw;
+                }
+              };
+              inner();
+              went_on.fetch_add(1);
+            });
+          }
+        },
+        Runtime::Shutdown::kWait);
+  }
+  CHECK(destroyed == 3 * kGoroutines);
+  CHECK(went_on == 0);
+}
+
+TEST_CASE("go_exit in the function given to run() is a return from it") {
+  std::atomic<bool> other{false};
+  Runtime runtime({.procs = test::procs()});
+  runtime.run(
+      [&] {
+        go([&] {
+          (void)sleep(std::chrono::milliseconds(1));
+          other = true;
+        });
+        go_exit();
+      },
+      Runtime::Shutdown::kWait);
+  CHECK(other);
 }
 
 TEST_CASE("sleep lasts at least as long as asked, and sleepers wake in order") {
