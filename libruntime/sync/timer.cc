@@ -1,0 +1,130 @@
+#include "netpoll/sync/timer.h"
+
+#include <atomic>
+#include <mutex>
+#include <optional>
+
+#include "libruntime/base/clock.h"
+#include "libruntime/base/fatal.h"
+#include "libruntime/base/mutex.h"
+#include "libruntime/sched/inject.h"
+#include "libruntime/sched/scheduler.h"
+#include "netpoll/go.h"
+
+namespace netpoll::sync {
+
+using Clock = std::chrono::steady_clock;
+
+// Lock order: the timer's lock before a channel's and before the scheduler's.
+struct TimerState {
+  sched::Scheduler& scheduler;
+  const std::function<void()> function;  // what to start, or nothing: then the time goes to the channel
+  const Channel<Clock::time_point> channel{1};
+  std::atomic<std::uint32_t> references{
+      1};  // the owner; a start that is queued or fires; a goroutine that runs function
+  base::Mutex lock;
+  sched::Timer timer;
+  std::int64_t period = 0;   // ns, 0: once
+  std::uint64_t starts = 0;  // names the latest start; an older one that fires late finds that it is not meant
+  bool pending = false;      // the latest start is still to fire
+};
+
+namespace {
+
+void drop(TimerState* state) {
+  if (state->references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete state;
+}
+
+void start_function(TimerState* state) {
+  const auto run = [state] {
+    // function may end its goroutine by go_exit().
+    const std::unique_ptr<TimerState, void (*)(TimerState*)> reference(state, drop);
+    state->function();
+  };
+  using Run = decltype(run);
+  state->references.fetch_add(1, std::memory_order_relaxed);
+  auto spawn = detail::spawn_begin(&state->scheduler, sizeof run, alignof(Run), nullptr);
+  new (spawn.closure) std::remove_const_t<Run>(run);
+  detail::spawn_commit(spawn.g, [](void* closure) { detail::call_until_exit(*static_cast<Run*>(closure)); });
+}
+
+// By whichever thread runs the scheduler's timers.
+void fire(void* argument, std::uint64_t start) {
+  auto* const state = static_cast<TimerState*>(argument);
+  bool again = false;
+  {
+    // What the timer does is done under the lock, so that it is done, or will never be, when stop() returns.
+    const std::lock_guard hold(state->lock);
+    NETPOLL_STEP();
+    if (state->starts == start) {
+      const std::int64_t now = base::nanotime();
+      if (state->function != nullptr) {
+        start_function(state);
+      } else {
+        state->channel.try_send(Clock::time_point(std::chrono::nanoseconds(now)));
+      }
+      again = state->period > 0;
+      state->pending = again;
+      if (again) {
+        const std::int64_t late = now - state->timer.when;
+        state->timer.when += (late / state->period + 1) * state->period;
+        state->scheduler.start_timer(state->timer);
+      }
+    }
+  }
+  if (!again) drop(state);
+}
+
+// The lock is held. Returns whether the latest start was still to fire.
+bool cancel(TimerState& state) {
+  ++state.starts;
+  if (sched::stop_timer(state.timer)) state.references.fetch_sub(1, std::memory_order_relaxed);  // never the last one
+  while (state.channel.try_recv()) {
+  }
+  return std::exchange(state.pending, false);
+}
+
+void start(TimerState& state, std::chrono::nanoseconds span, std::chrono::nanoseconds period) {
+  state.period = period.count();
+  state.pending = true;
+  if (__builtin_add_overflow(base::nanotime(), span.count(), &state.timer.when)) state.timer.when = kForever;
+  state.timer.callback = fire;
+  state.timer.arg = &state;
+  state.timer.seq = state.starts;
+  state.references.fetch_add(1, std::memory_order_relaxed);
+  state.scheduler.start_timer(state.timer);
+}
+
+}  // namespace
+
+TimerState* timer_make(std::chrono::nanoseconds span, std::chrono::nanoseconds period, std::function<void()> function) {
+  auto* const state = new TimerState{.scheduler = sched::current(), .function = std::move(function)};
+  timer_reset(*state, span, period);
+  return state;
+}
+
+bool timer_stop(TimerState& state) {
+  const std::lock_guard hold(state.lock);
+  return cancel(state);
+}
+
+bool timer_reset(TimerState& state, std::chrono::nanoseconds span, std::chrono::nanoseconds period) {
+  const std::lock_guard hold(state.lock);
+  const bool was_pending = cancel(state);
+  start(state, span, period);
+  return was_pending;
+}
+
+void timer_drop(TimerState* state) {
+  timer_stop(*state);
+  drop(state);
+}
+
+std::chrono::nanoseconds ticker_period(std::chrono::nanoseconds period) {
+  if (period.count() <= 0) base::fatal("netpoll: the period of a Ticker must be positive");
+  return period;
+}
+
+const Channel<Clock::time_point>& timer_channel(const TimerState& state) { return state.channel; }
+
+}  // namespace netpoll::sync
