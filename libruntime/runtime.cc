@@ -9,10 +9,30 @@
 
 namespace netpoll {
 
+namespace {
+
+Config with_poller(Config config) {
+  if (config.poller == PollerKind::kDefault) config.poller = available_pollers().front();
+  return config;
+}
+
+std::unique_ptr<poll::Poller> poller_of(const Config& config) {
+  auto poller = poll::make_poller(config.poller, config.trigger);
+  if (poller == nullptr) {
+    const std::string name(poller_name(config.poller));
+    base::fatalf("netpoll: the poller %s is not in this build", name.c_str());
+  }
+  return poller;
+}
+
+}  // namespace
+
+std::span<const PollerKind> available_pollers() { return poll::back_ends(); }
+
 struct Runtime::Parts {
   explicit Parts(Config config)
-      : scheduler(std::move(config)),
-        netpoll(scheduler, poll::make_poller(scheduler.config().trigger)),
+      : scheduler(with_poller(std::move(config))),
+        netpoll(scheduler, poller_of(scheduler.config())),
         publication(scheduler, netpoll) {
     scheduler.set_poll_source(&netpoll, &netpoll);
     netpoll.on_initialized([this](int epfd) { publication.set_epfd(epfd); });

@@ -28,6 +28,18 @@ std::string_view trigger_name(Trigger trigger) {
   return "unknown";
 }
 
+std::string_view poller_name(PollerKind kind) {
+  switch (kind) {
+    case PollerKind::kDefault:
+      return "default";
+    case PollerKind::kEpoll:
+      return "epoll";
+    case PollerKind::kKqueue:
+      return "kqueue";
+  }
+  return "unknown";
+}
+
 std::optional<PollMode> parse_poll_mode(std::string_view s) {
   for (PollMode mode : {PollMode::kThread, PollMode::kInline, PollMode::kHybrid}) {
     if (s == poll_mode_name(mode)) return mode;
@@ -38,6 +50,13 @@ std::optional<PollMode> parse_poll_mode(std::string_view s) {
 std::optional<Trigger> parse_trigger(std::string_view s) {
   for (Trigger trigger : {Trigger::kOneshot, Trigger::kEdge, Trigger::kLevel}) {
     if (s == trigger_name(trigger)) return trigger;
+  }
+  return std::nullopt;
+}
+
+std::optional<PollerKind> parse_poller(std::string_view s) {
+  for (PollerKind kind : {PollerKind::kDefault, PollerKind::kEpoll, PollerKind::kKqueue}) {
+    if (s == poller_name(kind)) return kind;
   }
   return std::nullopt;
 }

@@ -62,7 +62,6 @@ long NetFd::close() {
 }
 
 long NetFd::destroy() {
-  // close(2) takes the registration with it unless the open file has other descriptors.
   if (pd_ != nullptr) poller_->close(*pd_, exposed_.load(std::memory_order_relaxed) != 0);
   const long result = sys(SYS_close, sysfd_);
   // Linux frees the number before anything can fail, so EINTR means "closed" and must not be retried.

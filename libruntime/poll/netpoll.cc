@@ -271,7 +271,7 @@ void NetpollImpl::arm(PollDesc& pd, Mode mode) {
   NETPOLL_TRACE(scheduler_.lane(), rearm, NETPOLL_ARG(pd.index), NETPOLL_ARG(fd), NETPOLL_ARG(mode));
 }
 
-// Oneshot and level, lock held: the kernel reported `modes`. Oneshot has disarmed everything, level nothing; what
+// Oneshot and level, lock held: the kernel reported `modes`. Oneshot has disarmed them at least, level nothing; what
 // another goroutine still waits for is armed, what was delivered is not. Returns the directions to deliver: armed ones
 // only, for nobody waits for others, and in level two threads may poll the same report before the first of them
 // disarms.
@@ -385,13 +385,13 @@ void NetpollImpl::unblock(PollDesc& pd) {
   ready(writer, pd, Mode::kWrite);
 }
 
-void NetpollImpl::close(PollDesc& pd, bool deregister) {
+void NetpollImpl::close(PollDesc& pd, bool shared) {
   const std::int32_t fd = pd.fd.load(std::memory_order_relaxed);
   if ((pd.info.load(std::memory_order_relaxed) & kInfoClosing) == 0)
     base::fatal("netpoll: close of a pollDesc without unblock");
   if (pd.rg.load() > kPdReady || pd.wg.load() > kPdReady)
     base::fatal("netpoll: blocked goroutine on a closing pollDesc");
-  if (deregister && poller_->close(fd) == -ENOENT) found_foreign(pd, fd, 1);
+  if (poller_->outlives_close(shared) && poller_->close(fd) == -ENOENT) found_foreign(pd, fd, 1);
   NETPOLL_TRACE(scheduler_.lane(), fd_close, NETPOLL_ARG(pd.index), NETPOLL_ARG(fd));
   // Under the lock, so that a timer or event that holds it sees one life or the other.
   std::lock_guard lock(pd.lock);

@@ -47,9 +47,9 @@ class Netpoll {
   // First half of close: every present and later wait returns kClosing. Called once.
   virtual void unblock(PollDesc& pd) = 0;
 
-  // Second half, by the last reference: gives the pollDesc back; the caller then closes the fd. `deregister` asks for
-  // an explicit EPOLL_CTL_DEL, needed where the open file may live on in another descriptor (dup, fork, RawConn).
-  virtual void close(PollDesc& pd, bool deregister) = 0;
+  // Second half, by the last reference: gives the pollDesc back; the caller then closes the fd. `shared`: the open file
+  // may live on in another descriptor (dup, fork, RawConn), and with it what the kernel has registered.
+  virtual void close(PollDesc& pd, bool shared) = 0;
 };
 
 }  // namespace netpoll::poll

@@ -25,7 +25,7 @@ class NetpollImpl final : public Netpoll, public sched::PollSource {
   PollResult wait(PollDesc& pd, Mode mode, const void* user) override;
   void set_deadline(PollDesc& pd, unsigned modes, std::int64_t when) override;
   void unblock(PollDesc& pd) override;
-  void close(PollDesc& pd, bool deregister) override;
+  void close(PollDesc& pd, bool shared) override;
 
   // sched::PollSource
   bool initialized() const override { return initialized_.load(std::memory_order_acquire); }

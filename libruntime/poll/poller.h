@@ -1,5 +1,5 @@
-// poller.h: THE contract of a back end. One file per platform implements it (poller_epoll.cc; kqueue and IOCP have
-// their place beside it), and nothing above this file knows epoll.
+// poller.h: THE contract of a back end. One file per platform implements it (poller_epoll.cc, poller_kqueue.cc; IOCP
+// has its place beside them), poller_select.cc chooses, and nothing above this file knows epoll.
 //
 // A back end reports, for a registered descriptor, which directions became ready. Whether the kernel tells readiness
 // (epoll, kqueue) or completion (IOCP) stays behind this line: both end in an Event for the pollDesc.
@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "netpoll/config.h"
 
@@ -36,14 +37,19 @@ class Poller {
   virtual int open(int fd, std::uint64_t data) = 0;
 
   // Oneshot and level: makes `modes` the directions of interest; the current readiness counts. In oneshot the kernel
-  // forgets them all when it reports one; in level they stay until the next arm(). -ENOENT: the registration is gone.
+  // forgets a direction when it reports it, and perhaps the other one with it (epoll does, kqueue does not); in level
+  // they stay until the next arm(). -ENOENT: the registration is gone, where the kernel can tell.
   virtual int arm(int fd, std::uint64_t data, std::uint32_t modes) = 0;
 
   // Replaces whatever is registered for fd by what open() would register; repairs foreign interference.
   virtual int repair(int fd, std::uint64_t data) = 0;
 
-  // Removes the registration. Needed only where the open file lives on after close(fd).
+  // Removes the registration. -ENOENT: somebody else did. Needed only where outlives_close() says so.
   virtual int close(int fd) = 0;
+
+  // Whether a registration survives close(2) of its descriptor, so that close() has to come first. shared: other
+  // descriptors may refer to the same open file.
+  virtual bool outlives_close(bool shared) const = 0;
 
   // Fills out with up to max events: delay_ns < 0 blocks, 0 looks, > 0 waits at most that long (rounded up to what the
   // platform can). Returns 0 early after wake() or a signal.
@@ -56,7 +62,10 @@ class Poller {
   virtual int debug_fd() const = 0;
 };
 
-// The back end of this platform.
-std::unique_ptr<Poller> make_poller(Trigger trigger);
+// The back ends in this build; the first one is the platform's own.
+std::span<const PollerKind> back_ends();
+
+// The back end called kind; null when it is not in this build.
+std::unique_ptr<Poller> make_poller(PollerKind kind, Trigger trigger);
 
 }  // namespace netpoll::poll

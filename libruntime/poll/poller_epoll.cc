@@ -9,7 +9,7 @@
 #include <cerrno>
 
 #include "libruntime/base/syscall.h"
-#include "libruntime/poll/poller.h"
+#include "libruntime/poll/poller_backends.h"
 #include "netpoll/fd.h"
 
 #ifndef SYS_epoll_pwait2
@@ -61,6 +61,9 @@ class EpollPoller final : public Poller {
   int close(int fd) override {
     return static_cast<int>(base::sys(SYS_epoll_ctl, epfd_.get(), EPOLL_CTL_DEL, fd, nullptr));
   }
+
+  // The kernel keeps a registration as long as the open file, not the descriptor (epoll(7), question 6).
+  bool outlives_close(bool shared) const override { return shared; }
 
   int poll(std::int64_t delay_ns, Event* out, int max) override {
     epoll_event events[kMaxBatch];
@@ -154,6 +157,6 @@ class EpollPoller final : public Poller {
 
 }  // namespace
 
-std::unique_ptr<Poller> make_poller(Trigger trigger) { return std::make_unique<EpollPoller>(trigger); }
+std::unique_ptr<Poller> make_epoll_poller(Trigger trigger) { return std::make_unique<EpollPoller>(trigger); }
 
 }  // namespace netpoll::poll

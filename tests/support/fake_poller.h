@@ -38,6 +38,7 @@ class FakePoller final : public poll::Poller {
     std::lock_guard lock(mutex_);
     return registered_.erase(fd) == 1 ? 0 : -2;
   }
+  bool outlives_close(bool shared) const override { return shared; }
   int poll(std::int64_t delay_ns, poll::Event* out, int max) override {
     std::unique_lock lock(mutex_);
     const auto something = [&] { return woken_ || !events_.empty(); };

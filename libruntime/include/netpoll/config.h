@@ -23,18 +23,29 @@ enum class Trigger : std::uint8_t {
   kLevel,    // level-triggered; armed by MOD before each wait, disarmed by MOD at delivery
 };
 
+// What tells readiness: the back end under the poller. Which ones exist depends on the platform; see
+// available_pollers() (runtime.h).
+enum class PollerKind : std::uint8_t {
+  kDefault,  // the platform's own
+  kEpoll,    // Linux
+  kKqueue,   // macOS and the BSDs
+};
+
 std::string_view poll_mode_name(PollMode mode);               // "thread", "inline", "hybrid"
 std::string_view trigger_name(Trigger trigger);               // "oneshot", "edge", "level"
+std::string_view poller_name(PollerKind kind);                // "default", "epoll", "kqueue"
 std::optional<PollMode> parse_poll_mode(std::string_view s);  // nothing for an unknown name
 std::optional<Trigger> parse_trigger(std::string_view s);
+std::optional<PollerKind> parse_poller(std::string_view s);
 
 struct Config {
   int procs = 0;  // number of Ps; 0: one per CPU the process may use
   PollMode poll_mode = PollMode::kHybrid;
   Trigger trigger = Trigger::kEdge;
-  std::size_t stack_size = 64 * 1024;  // usable bytes of a goroutine's stack, rounded up to pages
-  bool detect_deadlock = true;         // fatal "all goroutines are asleep" instead of hanging in run()
-  std::string name = "netpoll";        // shown in snapshots and messages
+  PollerKind poller = PollerKind::kDefault;  // fatal when it is not among available_pollers()
+  std::size_t stack_size = 64 * 1024;        // usable bytes of a goroutine's stack, rounded up to pages
+  bool detect_deadlock = true;               // fatal "all goroutines are asleep" instead of hanging in run()
+  std::string name = "netpoll";              // shown in snapshots and messages
 };
 
 }  // namespace netpoll

@@ -11,6 +11,7 @@
 
 #include <memory>
 #include <new>
+#include <span>
 #include <type_traits>
 #include <utility>
 
@@ -19,6 +20,9 @@
 #include "netpoll/go.h"
 
 namespace netpoll {
+
+// The back ends in this build, never empty and without kDefault; the first one is what kDefault means.
+std::span<const PollerKind> available_pollers();
 
 class Runtime {
  public:
