@@ -1,6 +1,5 @@
 #include "tests/libruntime/net/support.h"
 
-#include <dirent.h>
 #include <unistd.h>
 
 #include <array>
@@ -89,14 +88,6 @@ bool parked_for(Checks& checks, WaitReason reason, std::size_t count) {
     }
     return found >= count;
   });
-}
-
-std::size_t open_descriptors() {
-  DIR* directory = opendir("/proc/self/fd");
-  std::size_t count = 0;
-  while (readdir(directory) != nullptr) ++count;
-  closedir(directory);
-  return count;
 }
 
 std::string fresh_path(std::string_view name) {

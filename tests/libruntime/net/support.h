@@ -15,6 +15,7 @@
 #include "netpoll/net/listener.h"
 #include "netpoll/runtime.h"
 #include "tests/support/catch.h"
+#include "tests/support/open_descriptors.h"
 #include "tests/support/procs.h"
 
 namespace netpoll::test {
@@ -59,7 +60,6 @@ bool parked_on(Checks& checks, int fd, int mode);
 // Waits until count goroutines wait for reason.
 bool parked_for(Checks& checks, WaitReason reason, std::size_t count = 1);
 
-std::size_t open_descriptors();
 // A path for a Unix socket or file that no other test uses; the file does not exist.
 std::string fresh_path(std::string_view name);
 

@@ -4,7 +4,6 @@
 //
 // The seed is printed; NETPOLL_STRESS_SEED repeats it. Built with NETPOLL_INJECT_YIELDS (preset tsan) the same seed
 // also drives the yields at every atomic step.
-#include <dirent.h>
 #include <unistd.h>
 
 #include <array>
@@ -24,6 +23,7 @@
 #include "netpoll/sync/channel.h"
 #include "netpoll/sync/wait_group.h"
 #include "tests/support/catch.h"
+#include "tests/support/open_descriptors.h"
 #include "tests/support/procs.h"
 
 namespace netpoll {
@@ -40,14 +40,6 @@ std::uint64_t stress_seed() {
     return value;
   }();
   return seed;
-}
-
-std::size_t open_fds() {
-  std::size_t count = 0;
-  DIR* dir = opendir("/proc/self/fd");
-  while (readdir(dir) != nullptr) ++count;
-  closedir(dir);
-  return count;
 }
 
 struct Totals {
@@ -148,7 +140,7 @@ TEST_CASE("random bytes, deadlines, closes and reuse keep every promise in every
   for (PollMode mode : {PollMode::kHybrid, PollMode::kInline, PollMode::kThread}) {
     for (Trigger trigger : {Trigger::kEdge, Trigger::kOneshot, Trigger::kLevel}) {
       INFO(poll_mode_name(mode) << " " << trigger_name(trigger));
-      const std::size_t fds_before = open_fds();
+      const std::size_t fds_before = test::open_descriptors();
       Totals totals;
       std::uint64_t parks = 0;
       std::uint64_t readies = 0;
@@ -180,7 +172,7 @@ TEST_CASE("random bytes, deadlines, closes and reuse keep every promise in every
       CHECK(totals.wrong == 0);
       CHECK(totals.lost_bytes == 0);
       CHECK(totals.odd_errors == 0);
-      CHECK(open_fds() == fds_before);
+      CHECK(test::open_descriptors() == fds_before);
     }
   }
 }
