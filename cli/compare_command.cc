@@ -209,7 +209,7 @@ const Command kCompareCommand{
         "'operations_per_s < -1%'. One without is about the head alone; paths in ns take durations: 'latency_ns.p99 > "
         "5ms'. When one of them holds, the verdict is \"regression\" and the exit status 1.\n"
         "\n"
-        "Results of another workload, number of operations, poll mode, trigger or back end are refused.",
+        "Results of another workload, number of operations, poll mode, trigger, poller or back end are refused.",
     .examples =
         "netpoll-trace run echo --conns 64 --ops 100000 --json > head.json\n"
         "netpoll-trace compare base.json head.json --fail-on 'syscalls.epoll_ctl.per_op > +2%'",

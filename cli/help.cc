@@ -115,7 +115,8 @@ std::string workload_list() {
     out += std::string(14, ' ') + wrapped(accepted, 14) + "\n";
   }
   return out +
-         "\nEvery workload checks each byte it receives, and takes --poll-mode, --trigger, --procs and --stack.\n";
+         "\nEvery workload checks each byte it receives, and takes --poll-mode, --trigger, --poller, --procs and "
+         "--stack.\n";
 }
 
 std::string tracepoint_list() {

@@ -20,7 +20,7 @@ struct Options {
   std::string workload;
   // As typed; empty means not given.
   std::string conns, ops, duration, size, listen, serve, depth, listeners, busy, buffer, timeout, pause, warmup;
-  std::string poll_mode, trigger, procs, stack, server_cpu, load_cpu;
+  std::string poll_mode, trigger, poller, procs, stack, server_cpu, load_cpu;
   bool hold = false;
   std::vector<std::string> expect;
   std::vector<std::string> events;
@@ -83,6 +83,7 @@ Result<Request> request_of(const Options& options) {
   if (options.hold) request.hold = true;
   if (!options.poll_mode.empty()) request.poll_mode = options.poll_mode;
   if (!options.trigger.empty()) request.trigger = options.trigger;
+  if (!options.poller.empty()) request.poller = options.poller;
   return request;
 }
 
@@ -199,6 +200,7 @@ Action add(Flags& flags) {
   const char* runtime = "Runtime";
   text("--poll-mode", o.poll_mode, "MODE", runtime, "Who polls: thread, inline or hybrid");
   text("--trigger", o.trigger, "NAME", runtime, "How interest is armed: oneshot, edge or level");
+  text("--poller", o.poller, "NAME", runtime, "What tells readiness: epoll, or kqueue where the build has it");
   text("--procs", o.procs, "N", runtime, "Ps: goroutines that run at the same time; one per CPU unless told");
   text("--stack", o.stack, "BYTES", runtime, "Stack of a goroutine");
   text("--server-cpu", o.server_cpu, "N", runtime, "Pin the server to this CPU");

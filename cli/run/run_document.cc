@@ -33,6 +33,7 @@ Json workload_json(const Plan& plan) {
   json["message_bytes"] = plan.size;
   json["poll_mode"] = std::string(poll_mode_name(plan.runtime.poll_mode));
   json["trigger"] = std::string(trigger_name(plan.runtime.trigger));
+  json["poller"] = std::string(poller_name(plan.runtime.poller));
   json["procs"] = procs_of(plan);
   json["stack_bytes"] = plan.runtime.stack_size;
   if (has(workload::kWarmup)) json["warmup"] = plan.warmup;

@@ -30,6 +30,7 @@ void each_field(Child& child, F&& field) {
   field("procs", plan.runtime.procs);
   field("poll-mode", plan.runtime.poll_mode);
   field("trigger", plan.runtime.trigger);
+  field("poller", plan.runtime.poller);
   field("stack", plan.runtime.stack_size);
   field("server-cpu", plan.server_cpu);
   field("load-cpu", plan.load_cpu);
@@ -56,6 +57,8 @@ class Writer {
       add(name, std::string(poll_mode_name(value)));
     } else if constexpr (std::is_same_v<T, Trigger>) {
       add(name, std::string(trigger_name(value)));
+    } else if constexpr (std::is_same_v<T, PollerKind>) {
+      add(name, std::string(poller_name(value)));
     } else if constexpr (std::is_same_v<T, std::optional<int>>) {
       if (value) add(name, std::to_string(*value));
     } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
@@ -102,6 +105,10 @@ class Setter {
       const auto trigger = parse_trigger(value_);
       ok = trigger.has_value();
       if (ok) out = *trigger;
+    } else if constexpr (std::is_same_v<T, PollerKind>) {
+      const auto poller = parse_poller(value_);
+      ok = poller.has_value();
+      if (ok) out = *poller;
     } else if constexpr (std::is_same_v<T, std::optional<int>>) {
       int number = 0;
       ok = parse_number(value_, number);

@@ -1,7 +1,10 @@
 // make_plan: a request becomes a plan, or one clear sentence.
+#include <algorithm>
+#include <span>
 #include <string>
 
 #include "cli/workload/workload.h"
+#include "netpoll/runtime.h"
 
 namespace netpoll::workload {
 namespace {
@@ -72,6 +75,26 @@ class Checker {
   std::optional<Error>& error_;
 };
 
+// Resolves the default too, so that a result says what it was measured with.
+std::optional<Error> check_poller(const std::optional<std::string>& name, Config& config) {
+  const std::span<const PollerKind> built = available_pollers();
+  config.poller = built.front();
+  if (!name) return std::nullopt;
+  const auto kind = parse_poller(*name);
+  if (!kind || *kind == PollerKind::kDefault) {
+    return invalid("unknown poller \"" + *name + "\"", "one of: epoll, kqueue");
+  }
+  if (std::find(built.begin(), built.end(), *kind) == built.end()) {
+    return Error(ErrorKind::kNotSupported, "the poller " + *name + " is not in this build")
+        .with_hint(*kind == PollerKind::kKqueue
+                       ? "it is for macOS and the BSDs; on Linux build with -DNETPOLL_KQUEUE=ON "
+                         "where libkqueue is installed, or leave --poller out"
+                       : "it is for Linux; leave --poller out");
+  }
+  config.poller = *kind;
+  return std::nullopt;
+}
+
 std::optional<Error> check_runtime(const Request& request, Config& config) {
   if (request.poll_mode) {
     const auto mode = parse_poll_mode(*request.poll_mode);
@@ -83,6 +106,7 @@ std::optional<Error> check_runtime(const Request& request, Config& config) {
     if (!trigger) return invalid("unknown trigger \"" + *request.trigger + "\"", "one of: oneshot, edge, level");
     config.trigger = *trigger;
   }
+  if (auto error = check_poller(request.poller, config)) return error;
   if (request.procs) {
     if (*request.procs < 1 || *request.procs > 1024) {
       return invalid("--procs " + std::to_string(*request.procs) + " is out of range",

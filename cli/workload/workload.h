@@ -29,7 +29,7 @@ enum class Driver : std::uint8_t {
   kSelf,  // the server process itself; its result has operations and latency
 };
 
-// Options of `run` that not every workload has; bits of Workload::options. --poll-mode, --trigger, --procs, --stack and
+// Options of `run` that not every workload has; bits of Workload::options. --poll-mode, --trigger, --poller, --procs, --stack and
 // --server-cpu apply to all.
 enum Option : std::uint32_t {
   kOps = 1u << 0,        // --ops N: stop after exactly N operations, all connections together
@@ -88,6 +88,7 @@ struct Request {
   std::optional<std::uint64_t> warmup;
   std::optional<std::string> poll_mode;
   std::optional<std::string> trigger;
+  std::optional<std::string> poller;
   std::optional<int> procs;
   std::optional<std::size_t> stack_size;
   std::optional<int> server_cpu;

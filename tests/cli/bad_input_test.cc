@@ -81,6 +81,10 @@ TEST_CASE("numbers that make no sense are refused before anything starts") {
   refuses({"run", "echo", "--procs", "0"}, 2, "--procs 0 is out of range", "between 1 and");
   refuses({"run", "echo", "--poll-mode", "fast"}, 2, "unknown poll mode \"fast\"", "thread, inline, hybrid");
   refuses({"run", "echo", "--trigger", "level2"}, 2, "unknown trigger \"level2\"", "oneshot, edge, level");
+  refuses({"run", "echo", "--poller", "select"}, 2, "unknown poller \"select\"", "epoll, kqueue");
+#if !defined(NETPOLL_HAVE_KQUEUE)
+  refuses({"run", "echo", "--poller", "kqueue"}, 3, "the poller kqueue is not in this build", "NETPOLL_KQUEUE=ON");
+#endif
   refuses({"run", "echo", "--expect", "poll.count > +2%"}, 2, "only one run", "compare --fail-on");
   refuses({"run", "echo", "--expect", "poll.count"}, 2, "has no comparison", "PATH OP LIMIT");
 }

@@ -103,6 +103,16 @@ TEST_CASE("results measured differently name what differs") {
   CHECK(differences(run(2), interrupted) == std::vector<std::string>{"the head was interrupted"});
 }
 
+TEST_CASE("a result that names no poller was measured with epoll") {
+  Json other = run(2);
+  other["workload"]["poller"] = "epoll";
+  CHECK(differences(run(2), other).empty());
+  CHECK(differences(other, run(2)).empty());
+  other["workload"]["poller"] = "kqueue";
+  CHECK(differences(run(2), other) == std::vector<std::string>{"poller epoll and kqueue"});
+  CHECK(differences(other, run(2)) == std::vector<std::string>{"poller kqueue and epoll"});
+}
+
 TEST_CASE("a file of runs that differ among themselves is refused") {
   const auto results = results_of({run(2, 100), run(2, 200)}, "f.json");
   REQUIRE_FALSE(results);

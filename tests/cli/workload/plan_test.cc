@@ -1,11 +1,13 @@
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <vector>
 
 #include "cli/workload/args.h"
 #include "cli/workload/workload.h"
+#include "netpoll/runtime.h"
 #include "tests/support/catch.h"
 
 using namespace netpoll::workload;
@@ -20,10 +22,11 @@ Request request(std::string workload) {
   return r;
 }
 
-void require_refused(const Request& r, const std::string& message, const std::string& hint) {
+void require_refused(const Request& r, const std::string& message, const std::string& hint,
+                     ErrorKind kind = ErrorKind::kInvalid) {
   auto plan = make_plan(r);
   REQUIRE_FALSE(plan.has_value());
-  CHECK(plan.error().is(ErrorKind::kInvalid));
+  CHECK(plan.error().is(kind));
   CHECK(plan.error().message().find(message) != std::string::npos);
   CHECK(plan.error().hint().find(hint) != std::string::npos);
 }
@@ -122,6 +125,28 @@ TEST_CASE("unknown modes list those there are", "[plan]") {
   r = request("echo");
   r.trigger = "lvl";
   require_refused(r, "unknown trigger \"lvl\"", "oneshot, edge, level");
+  r = request("echo");
+  r.poller = "default";
+  require_refused(r, "unknown poller \"default\"", "epoll, kqueue");
+}
+
+TEST_CASE("a plan names its poller, and one that the build lacks is refused with those it has", "[plan]") {
+  const auto built = netpoll::available_pollers();
+  const auto plan = make_plan(request("echo"));
+  REQUIRE(plan.has_value());
+  CHECK(plan->runtime.poller == built.front());
+  for (const auto kind : {netpoll::PollerKind::kEpoll, netpoll::PollerKind::kKqueue}) {
+    auto r = request("echo");
+    r.poller = std::string(netpoll::poller_name(kind));
+    const auto chosen = make_plan(r);
+    if (std::find(built.begin(), built.end(), kind) != built.end()) {
+      REQUIRE(chosen.has_value());
+      CHECK(chosen->runtime.poller == kind);
+    } else {
+      require_refused(r, "the poller " + *r.poller + " is not in this build", "leave --poller out",
+                      ErrorKind::kNotSupported);
+    }
+  }
 }
 
 TEST_CASE("operations and duration bound a run as asked", "[plan]") {
@@ -173,6 +198,7 @@ TEST_CASE("a plan survives the way to a child", "[plan]") {
   CHECK(child->plan.depth == 9);
   CHECK(child->plan.runtime.poll_mode == netpoll::PollMode::kInline);
   CHECK(child->plan.runtime.trigger == netpoll::Trigger::kOneshot);
+  CHECK(child->plan.runtime.poller == netpoll::available_pollers().front());
   CHECK(child->plan.runtime.procs == 3);
   CHECK(child->plan.server_cpu == 1);
   CHECK(child->addresses == std::vector<std::string>{"127.0.0.1:1", "127.0.0.1:2"});
