@@ -62,10 +62,10 @@ NetpollImpl::Comparison NetpollImpl::compare_registrations() const {
 // still stands in it. So a pollDesc that looks wrong is only suspected, and a second list, made after the first look,
 // tells.
 void NetpollImpl::audit() {
-  if (!initialized()) return;
+  if (!initialized() || poller_->debug_fd() < 0) return;  // a back end that /proc does not list
   std::lock_guard audit_lock(audit_mutex_);
   Comparison first = compare_registrations();
-  if (!first.readable) return;  // no /proc: nothing to compare with
+  if (!first.readable) return;  // no /proc
   std::vector<Suspect> suspects;
   for (std::uint32_t i = 1; i < first.right.size(); ++i) {
     if (first.right[i]) continue;

@@ -61,7 +61,7 @@ struct alignas(64) PollDesc {
   std::atomic<std::int64_t> wd{0};
   std::unique_ptr<Deadlines> deadlines;
   base::Mutex lock;
-  std::uint32_t armed = 0;  // oneshot, level: bits of the directions that are armed now
+  std::uint32_t armed = 0;  // oneshot, level: the directions (kReadBit, kWriteBit) that are armed now
 
   std::atomic<std::uint64_t>& semaphore(Mode mode) { return mode == Mode::kRead ? rg : wg; }
   // What this life registers with the poller: life and index.
