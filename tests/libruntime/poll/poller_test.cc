@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -13,7 +14,9 @@
 
 #include "libruntime/poll/poller.h"
 #include "netpoll/fd.h"
+#include "netpoll/runtime.h"
 #include "tests/support/catch.h"
+#include "tests/support/death.h"
 
 namespace netpoll::poll {
 namespace {
@@ -96,6 +99,20 @@ TEST_CASE("a build has a back end, and the first one is the default") {
     for (const PollerKind one : back_ends()) listed |= one == kind;
     CHECK((make_poller(kind, Trigger::kEdge) != nullptr) == listed);
     CHECK(parse_poller(poller_name(kind)) == kind);
+  }
+}
+
+TEST_CASE("a Runtime that wants a back end which is not in the build says so and dies") {
+  for (const PollerKind kind : {PollerKind::kEpoll, PollerKind::kKqueue}) {
+    const auto built = available_pollers();
+    if (std::find(built.begin(), built.end(), kind) != built.end()) {
+      CHECK(Runtime({.poller = kind}).config().poller == kind);
+      continue;
+    }
+    const test::Death death = test::dies([&] { Runtime runtime({.poller = kind}); });
+    CHECK(death.aborted);
+    const std::string name(poller_name(kind));
+    CHECK(death.message.find("the poller " + name + " is not in this build") != std::string::npos);
   }
 }
 
