@@ -54,6 +54,18 @@ static __always_inline void count_drop(void) {
   if (counts) __sync_fetch_and_add(&counts->dropped, 1);
 }
 
+/*
+ * Asks again what is known about a number that is about to index memory. The verifier of Linux 6.1 forgets it about a
+ * number that was put on the stack before it was compared, and about the 32-bit copy of one; hence the 64 bits. The
+ * empty asm keeps the compiler from dropping the question.
+ */
+#define STILL_BELOW(number, limit)                                         \
+  ({                                                                       \
+    _Static_assert(sizeof(number) == 8, "a 32-bit copy loses its bounds"); \
+    asm volatile("" : "+r"(number));                                       \
+    (number) < (limit);                                                    \
+  })
+
 /* enum netpoll_call + 1; 0: not counted. */
 static __always_inline __u32 counted_call(long nr) { return (unsigned long)nr < NETPOLL_MAX_NR ? call_of_nr[nr] : 0; }
 
@@ -107,7 +119,7 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(netpoll_leave, struct pt_regs* regs, long result) {
   struct task_struct* task = bpf_get_current_task_btf();
   if (!is_target(task->tgid)) return 0;
-  __u32 call = counted_call(SYSCALL_NR(regs)) - 1;
+  __u64 call = (__u64)counted_call(SYSCALL_NR(regs)) - 1;
   if (call >= NETPOLL_CALLS) return 0;
 
   struct netpoll_thread* thread = find_thread(task->pid);
@@ -126,6 +138,7 @@ int BPF_PROG(netpoll_leave, struct pt_regs* regs, long result) {
     return 0;
   }
 
+  if (!STILL_BELOW(call, NETPOLL_CALLS)) return 0;
   struct netpoll_call_counts* mine = &counts->calls[call];
   mine->count++;
   if (measure_latency && timed) {
@@ -136,7 +149,7 @@ int BPF_PROG(netpoll_leave, struct pt_regs* regs, long result) {
   if (call == NETPOLL_CALL_epoll_ctl) counts->ctl[SYSCALL_ARG2(regs) & 3]++;
   if (result < 0) {
     count_error(counts, mine, -result);
-  } else if (call <= NETPOLL_CALL_epoll_pwait2) {
+  } else if (STILL_BELOW(call, NETPOLL_WAITS)) {
     struct netpoll_wait_counts* wait = &counts->waits[call];
     wait->events += result;
     if (result == 0) {

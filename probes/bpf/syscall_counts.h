@@ -17,6 +17,8 @@ enum netpoll_call {
 
 /* System call numbers below this are looked up; the highest of Linux 6.18 is 470. */
 #define NETPOLL_MAX_NR 512
+/* The calls that wait for events come first in syscalls.def. */
+#define NETPOLL_WAITS (NETPOLL_CALL_epoll_pwait2 + 1)
 #define NETPOLL_BUCKETS 64
 /* Room for tracepoints.def to grow. */
 #define NETPOLL_MAX_TRACEPOINTS 32
@@ -50,7 +52,7 @@ struct netpoll_wait_counts {
 struct netpoll_cpu_counts {
   struct netpoll_call_counts calls[NETPOLL_CALLS];
   __u64 ctl[4]; /* by operation: EPOLL_CTL_ADD 1, DEL 2, MOD 3 */
-  struct netpoll_wait_counts waits[3];
+  struct netpoll_wait_counts waits[NETPOLL_WAITS];
   __u64 tracepoints[NETPOLL_MAX_TRACEPOINTS];
   __u64 compat_calls; /* of the 32-bit interface: seen, not told apart */
   __u64 dropped;      /* threads and processes that found no room in a table, errors out of range */
