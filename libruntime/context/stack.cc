@@ -1,5 +1,6 @@
 #include "libruntime/context/stack.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 
 #include <atomic>
@@ -12,6 +13,46 @@
 #endif
 
 namespace netpoll::context {
+namespace {
+
+constexpr std::int64_t kUnknown = INT64_MIN;
+// Of the whole process, however many Runtimes it has.
+std::atomic<bool> have_guard_install{true};
+std::atomic<std::int64_t> splits_left{kUnknown};
+
+// How many guards may split a mapping: three quarters of what vm.max_map_count allows, two mappings each.
+std::int64_t splits_allowed() {
+  std::int64_t mappings = 65'530;  // the kernel's default (DEFAULT_MAX_MAP_COUNT)
+  char text[32];
+  const long fd = base::sys(SYS_openat, AT_FDCWD, "/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC, 0);
+  if (fd >= 0) {
+    const long size = base::sys(SYS_read, fd, text, sizeof text);
+    base::sys(SYS_close, fd);
+    std::int64_t value = 0;
+    for (long i = 0; i < size && text[i] >= '0' && text[i] <= '9'; ++i) value = value * 10 + (text[i] - '0');
+    if (value > 0) mappings = value;
+  }
+  return mappings / 4 * 3 / 2;
+}
+
+// True: one guard may split its mapping, and give_split() has to follow once it does not any more.
+bool take_split() {
+  std::int64_t left = splits_left.load(std::memory_order_relaxed);
+  if (left == kUnknown) {
+    const std::int64_t allowed = splits_allowed();
+    if (splits_left.compare_exchange_strong(left, allowed, std::memory_order_relaxed)) left = allowed;
+  }
+  while (left > 0) {
+    if (splits_left.compare_exchange_weak(left, left - 1, std::memory_order_relaxed)) return true;
+  }
+  return false;
+}
+
+void give_splits(std::size_t count) {
+  if (count != 0) splits_left.fetch_add(static_cast<std::int64_t>(count), std::memory_order_relaxed);
+}
+
+}  // namespace
 
 std::size_t page_size() {
   static const auto size = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
@@ -40,21 +81,40 @@ Stack StackSlab::at(std::size_t index) const {
   return Stack{slot + kGuardSize, slot + slot_};
 }
 
-int StackSlab::protect(std::size_t index) const {
-  static std::atomic<bool> have_guard_install{true};
+StackGuard StackSlab::protect(std::size_t index) {
   char* guard = base_ + index * slot_;
   if (have_guard_install.load(std::memory_order_relaxed)) {
-    const long result = base::sys(SYS_madvise, guard, kGuardSize, MADV_GUARD_INSTALL);
-    if (result == 0) return 0;
-    if (result != -EINVAL) return static_cast<int>(-result);
+    if (base::sys(SYS_madvise, guard, kGuardSize, MADV_GUARD_INSTALL) == 0) return StackGuard::kFault;
     have_guard_install.store(false, std::memory_order_relaxed);
   }
-  return static_cast<int>(-base::sys(SYS_mprotect, guard, kGuardSize, PROT_NONE));
+  if (!take_split()) return StackGuard::kZeroed;
+  // ENOMEM although there should be mappings left: the program has many of its own.
+  if (base::sys(SYS_mprotect, guard, kGuardSize, PROT_NONE) != 0) {
+    give_splits(1);
+    return StackGuard::kZeroed;
+  }
+  ++split_off_;
+  return StackGuard::kFault;
 }
 
 void StackSlab::unmap() {
   if (base_ != nullptr) base::sys(SYS_munmap, base_, count_ * slot_);
   base_ = nullptr;
+  give_splits(split_off_);
+  split_off_ = 0;
+}
+
+// By word, since no sanitizer and no library may take part: red zones and shadows know nothing of this memory.
+__attribute__((no_sanitize("address", "thread"))) bool stack_overflowed(const Stack& stack) {
+  const auto* end = static_cast<const std::uint64_t*>(stack.lo);
+  std::uint64_t seen = 0;
+  for (std::size_t i = 1; i <= kCheckedSize / sizeof(std::uint64_t); ++i) seen |= *(end - i);
+  return seen != 0;
+}
+
+void pretend_old_kernel(std::int64_t guards) {
+  have_guard_install.store(false);
+  splits_left.store(guards);
 }
 
 void stack_trim(const Stack& stack) {

@@ -18,8 +18,21 @@ struct Stack {
   void* hi = nullptr;  // one past the last usable byte
 };
 
+// What keeps a goroutine that runs over the end of its stack from going unnoticed.
+//
+// Since Linux 6.13 a guard costs nothing but its entry in the page table (MADV_GUARD_INSTALL). Before, it takes
+// mprotect and splits the mapping, two mappings a guard, of which a process may have vm.max_map_count: 65,530 unless
+// told otherwise. When they are used up no thread starts and malloc fails, so guards take at most three quarters of
+// them, and stacks beyond are kZeroed: a program with 100,000 connections goes on, and learns of an overflow a little
+// later.
+enum class StackGuard : std::uint8_t {
+  kNone,    // not chosen yet
+  kFault,   // any access to the guard faults
+  kZeroed,  // the guard is memory like any other, all zero unless the stack overflowed: see stack_overflowed()
+};
+
 // StackSlab: address space for `count` stacks of `usable` bytes (rounded up to pages). Touches no memory. Not
-// thread-safe; the caller serialises protect() per index.
+// thread-safe; the caller serialises protect() and unmap().
 class StackSlab {
  public:
   // Returns a slab with a null base when the address space cannot be had (errno in last_errno()).
@@ -28,17 +41,25 @@ class StackSlab {
   bool valid() const { return base_ != nullptr; }
   int last_errno() const { return errno_; }
   Stack at(std::size_t index) const;
-  // Installs the guard of one stack, at its first use: MADV_GUARD_INSTALL (Linux 6.13: no extra VMA, so the number of
-  // goroutines is not limited by vm.max_map_count), else mprotect. Returns 0 or an errno.
-  int protect(std::size_t index) const;
+  // Installs the guard of one stack, at its first use and once. Never kNone.
+  StackGuard protect(std::size_t index);
   void unmap();
 
  private:
   char* base_ = nullptr;
   std::size_t count_ = 0;
   std::size_t slot_ = 0;
+  std::size_t split_off_ = 0;  // guards that have a mapping of their own
   int errno_ = 0;
 };
+
+// For a stack whose guard is kZeroed: whether something was written within kCheckedSize below its end. 50 ns; touches
+// no memory of its own, since the kernel lets pages that were only read share one page of zeros.
+bool stack_overflowed(const Stack& stack);
+inline constexpr std::size_t kCheckedSize = 4 * 1024;
+
+// For tests: guards from here on are made as on a kernel before 6.13 that has mappings left for so many of them.
+void pretend_old_kernel(std::int64_t guards);
 
 // Gives the pages of an unused stack back to the kernel, all but the top one.
 void stack_trim(const Stack& stack);

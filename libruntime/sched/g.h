@@ -55,8 +55,8 @@ struct alignas(64) G {
   std::atomic<const void*> touched[2] = {};         // what it looks at first when it goes on; prefetched
   Scheduler* scheduler = nullptr;
   std::atomic<std::uint64_t> parent_goid{0};
-  bool guarded = false;  // the stack's guard is in place
-  bool trimmed = true;   // an unused stack whose pages were given back
+  context::StackGuard guard{};  // of the stack; chosen at its first use
+  bool trimmed = true;          // an unused stack whose pages were given back
 
   // Third line: its life.
   //

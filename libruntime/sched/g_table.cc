@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <mutex>
@@ -50,11 +51,6 @@ G* GTable::add(Scheduler* scheduler) {
   return &g;
 }
 
-int GTable::protect(const G& g) {
-  std::lock_guard lock(mutex_);
-  return slabs_[g.slab_index / kPerChunk].protect(g.slab_index % kPerChunk);
-}
-
 G* GTable::find_by_guard_address(const void* address) const {
   const auto* at_address = static_cast<const char*>(address);
   for (std::uint64_t i = 0; i < count(); ++i) {
@@ -66,11 +62,20 @@ G* GTable::find_by_guard_address(const void* address) const {
 }
 
 void GTable::guard_stack(G* g) {
-  if (const int error = protect(*g); error != 0) {
-    base::fatalf("netpoll: cannot guard a goroutine stack: errno %d%s", error,
-                 error == ENOMEM ? " (vm.max_map_count may be too small for this many goroutines)" : "");
+  {
+    std::lock_guard lock(mutex_);
+    g->guard = slabs_[g->slab_index / kPerChunk].protect(g->slab_index % kPerChunk);
   }
-  g->guarded = true;
+  static std::atomic<bool> said{false};
+  if (g->guard != context::StackGuard::kZeroed || said.exchange(true, std::memory_order_relaxed)) return;
+  base::log_line(
+      "netpoll: no guard page for goroutine stack %llu and those that follow: before Linux 6.13 a guard takes "
+      "two memory mappings, and a process may have vm.max_map_count of them",
+      static_cast<unsigned long long>(g->slab_index) + 1);
+  base::log_line(
+      "hint: sysctl -w vm.max_map_count=%llu; until then an overflow of such a stack is found when its "
+      "goroutine parks, yields or ends",
+      std::max(262'144ull, static_cast<unsigned long long>(g->slab_index) * 8));
 }
 
 }  // namespace netpoll::sched

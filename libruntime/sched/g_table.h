@@ -25,7 +25,8 @@ class GTable {
   G* add(Scheduler* scheduler);
   G& at(std::uint64_t index) const { return chunks_[index / kPerChunk][index % kPerChunk]; }
   std::uint64_t count() const { return count_.load(std::memory_order_acquire); }
-  // Installs the guard at a G's first use. Fatal, with the reason, when the kernel refuses.
+  // Installs the guard at a G's first use. Says once per process, on stderr, when the kernel has no more of them and
+  // overflows will be found by looking.
   void guard_stack(G* g);
   // Whether address lies in the guard or below the usable part of some stack; returns that G, else null.
   // Async-signal-safe.
@@ -36,8 +37,6 @@ class GTable {
   const void* count_address() const { return &count_; }
 
  private:
-  int protect(const G& g);
-
   const std::size_t stack_size_;
   base::Mutex mutex_;
   G** chunks_;  // kMaxChunks pointers, mapped lazily by the kernel

@@ -39,12 +39,7 @@ void chain(int signal, siginfo_t* info, void* context) {
 void on_fault(int signal, siginfo_t* info, void* context) {
   if (M* m = current_m(); m != nullptr) {
     if (G* g = m->scheduler->gs().find_by_guard_address(info->si_addr); g != nullptr) {
-      const auto size = static_cast<const char*>(g->stack.hi) - static_cast<const char*>(g->stack.lo);
-      base::log_line("fatal error: goroutine %llu: stack overflow: its stack of %zu bytes is used up",
-                     static_cast<unsigned long long>(g->goid.load()), static_cast<std::size_t>(size));
-      base::log_line("hint: raise netpoll::Config::stack_size, or move large local variables to the heap");
-      ::signal(SIGABRT, SIG_DFL);
-      std::abort();
+      stack_overflow(g);
     }
   }
   chain(signal, info, context);
@@ -92,6 +87,15 @@ void on_terminate() {
 }
 
 }  // namespace
+
+void stack_overflow(const G* g) {
+  const auto size = static_cast<const char*>(g->stack.hi) - static_cast<const char*>(g->stack.lo);
+  base::log_line("fatal error: goroutine %llu: stack overflow: its stack of %zu bytes is used up",
+                 static_cast<unsigned long long>(g->goid.load()), static_cast<std::size_t>(size));
+  base::log_line("hint: raise netpoll::Config::stack_size, or move large local variables to the heap");
+  ::signal(SIGABRT, SIG_DFL);
+  std::abort();
+}
 
 AlternateStack::AlternateStack() {
   const long address = base::sys(SYS_mmap, nullptr, kAlternateSize, PROT_READ | PROT_WRITE,

@@ -21,6 +21,7 @@
 #include <mutex>
 
 #include "libruntime/base/clock.h"
+#include "libruntime/sched/overflow.h"
 #include "libruntime/sched/scheduler.h"
 
 namespace netpoll::sched {
@@ -68,6 +69,10 @@ __attribute__((always_inline)) inline void Scheduler::execute(M* m, G* g) {
     g->exception_globals[0] = m->exception_globals[0];
     g->exception_globals[1] = m->exception_globals[1];
     m->curg = nullptr;
+    // Before anybody else may run g: a neighbour's stack may be damaged, and this is the moment to tell whose fault it
+    // is.
+    if (g->guard == context::StackGuard::kZeroed && context::stack_overflowed(g->stack)) [[unlikely]]
+      stack_overflow(g);
     switch (m->after) {
       case After::kPark:
         g->store_status(GStatus::kWaiting);

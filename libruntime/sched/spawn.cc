@@ -29,7 +29,7 @@ G* Scheduler::new_g(std::size_t closure_size, std::size_t closure_align, void* c
   G* g = free_g_get(p);
   if (g == nullptr) g = gs_.add(this);
   if (g == nullptr) base::fatalf("netpoll: no memory for goroutine %zu", static_cast<std::size_t>(gs_.count() + 1));
-  if (!g->guarded) gs_.guard_stack(g);
+  if (g->guard == context::StackGuard::kNone) gs_.guard_stack(g);
   g->trimmed = false;
 
   G* parent = m != nullptr ? m->curg : nullptr;

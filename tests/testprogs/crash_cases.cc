@@ -1,10 +1,14 @@
 // Ends in the way its argument names, so that a test can read what the runtime says about it.
 #include <cstdio>
 #include <cstring>
+#include <mutex>
 #include <stdexcept>
 
+#include "libruntime/context/stack.h"
+#include "libruntime/sched/scheduler.h"
 #include "netpoll/runtime.h"
 #include "netpoll/sync/channel.h"
+#include "netpoll/sync/mutex.h"
 
 namespace {
 
@@ -21,6 +25,49 @@ __attribute__((noinline)) int eat_stack(int depth) {
 void overflow() {
   Runtime runtime({.procs = 1});
   runtime.run([] { go([] { std::printf("%d\n", eat_stack(0)); }); }, Runtime::Shutdown::kWait);
+}
+
+// Runs over the end of the stack by something between 600 bytes and 3 KiB, which harms no neighbour.
+__attribute__((noinline)) int step_over_the_end(const char* end) {
+  volatile char frame[512];
+  frame[0] = 1;
+  if (const_cast<const char*>(&frame[0]) < end - 600) return 0;
+  return step_over_the_end(end) + frame[0];
+}
+
+// On a kernel whose guards need mappings, when there are none left.
+void overflow_unguarded() {
+  context::pretend_old_kernel(1);
+  Runtime runtime({.procs = 1});
+  runtime.run(
+      [] {
+        go([] { (void)sleep(std::chrono::milliseconds(1)); });
+        go([] {
+          std::printf("%d\n", step_over_the_end(static_cast<const char*>(sched::current_g()->stack.lo)));
+          yield();
+          std::puts("went on");
+        });
+      },
+      Runtime::Shutdown::kWait);
+}
+
+void many_unguarded() {
+  context::pretend_old_kernel(10);
+  Runtime runtime({.procs = 2});
+  int done = 0;
+  Mutex mutex;
+  runtime.run(
+      [&] {
+        for (int i = 0; i < 1000; ++i) {
+          go([&] {
+            yield();
+            const std::lock_guard lock(mutex);
+            ++done;
+          });
+        }
+      },
+      Runtime::Shutdown::kWait);
+  std::printf("%d done\n", done);
 }
 
 void deadlock() {
@@ -69,8 +116,16 @@ struct Case {
   const char* name;
   void (*run)();
 };
-constexpr Case kCases[] = {{"overflow", overflow}, {"deadlock", deadlock}, {"exception", exception},
-                           {"hog", hog},           {"quiet", quiet},       {"swallowed_exit", swallowed_exit}};
+constexpr Case kCases[] = {
+    {"overflow", overflow},
+    {"overflow-unguarded", overflow_unguarded},
+    {"many-unguarded", many_unguarded},
+    {"deadlock", deadlock},
+    {"exception", exception},
+    {"hog", hog},
+    {"quiet", quiet},
+    {"swallowed_exit", swallowed_exit},
+};
 
 }  // namespace
 
@@ -81,6 +136,6 @@ int main(int argc, char** argv) {
       return 0;
     }
   }
-  std::fprintf(stderr, "usage: crash_cases overflow|deadlock|exception|hog|quiet|swallowed_exit\n");
+  std::fprintf(stderr, "usage: crash_cases CASE\n");
   return 2;
 }

@@ -41,6 +41,26 @@ TEST_CASE("a goroutine that overflows its stack is named") {
   CHECK(outcome.says("hint: raise netpoll::Config::stack_size"));
 }
 
+TEST_CASE("without a guard page an overflow is found when the goroutine switches away") {
+  const Outcome outcome = run_case("overflow-unguarded");
+  INFO(outcome.output);
+  CHECK(outcome.aborted());
+  CHECK(outcome.says(": stack overflow"));
+  CHECK(outcome.says("hint: raise netpoll::Config::stack_size"));
+  CHECK_FALSE(outcome.says("went on"));
+}
+
+TEST_CASE("more goroutines than the kernel has guards for run, and it is said once") {
+  const Outcome outcome = run_case("many-unguarded");
+  INFO(outcome.output);
+  CHECK(outcome.status == 0);
+  CHECK(outcome.says("1000 done"));
+  CHECK(outcome.says("hint: sysctl -w vm.max_map_count="));
+  const auto first = outcome.output.find("no guard page");
+  CHECK(first != std::string::npos);
+  CHECK(outcome.output.find("no guard page", first + 1) == std::string::npos);
+}
+
 TEST_CASE("when all goroutines are asleep each of them is printed") {
   const Outcome outcome = run_case("deadlock");
   INFO(outcome.output);
