@@ -17,7 +17,8 @@ namespace {
 
 constexpr std::int64_t kUnknown = INT64_MIN;
 // Of the whole process, however many Runtimes it has.
-std::atomic<bool> have_guard_install{true};
+enum class Install : std::uint8_t { kUntried, kWorks, kMissing };
+std::atomic<Install> guard_install{Install::kUntried};
 std::atomic<std::int64_t> splits_left{kUnknown};
 
 // How many guards may split a mapping: three quarters of what vm.max_map_count allows, two mappings each.
@@ -52,6 +53,21 @@ void give_splits(std::size_t count) {
   if (count != 0) splits_left.fetch_add(static_cast<std::int64_t>(count), std::memory_order_relaxed);
 }
 
+// Whether the kernel cannot read there. Asked with the path of a file, since that is harmless where it can.
+bool faults(const char* address) { return base::sys(SYS_faccessat, AT_FDCWD, address, F_OK) == -EFAULT; }
+
+// MADV_GUARD_INSTALL. An answer is not enough: the user emulation of QEMU (7.2) says yes to advice that it does not
+// know.
+bool install_guard(const char* guard) {
+  const Install known = guard_install.load(std::memory_order_relaxed);
+  if (known == Install::kMissing) return false;
+  const bool done = base::sys(SYS_madvise, guard, kGuardSize, MADV_GUARD_INSTALL) == 0;
+  if (known == Install::kWorks && done) return true;
+  const bool works = done && faults(guard);
+  guard_install.store(works ? Install::kWorks : Install::kMissing, std::memory_order_relaxed);
+  return works;
+}
+
 }  // namespace
 
 std::size_t page_size() {
@@ -83,10 +99,7 @@ Stack StackSlab::at(std::size_t index) const {
 
 StackGuard StackSlab::protect(std::size_t index) {
   char* guard = base_ + index * slot_;
-  if (have_guard_install.load(std::memory_order_relaxed)) {
-    if (base::sys(SYS_madvise, guard, kGuardSize, MADV_GUARD_INSTALL) == 0) return StackGuard::kFault;
-    have_guard_install.store(false, std::memory_order_relaxed);
-  }
+  if (install_guard(guard)) return StackGuard::kFault;
   if (!take_split()) return StackGuard::kZeroed;
   // ENOMEM although there should be mappings left: the program has many of its own.
   if (base::sys(SYS_mprotect, guard, kGuardSize, PROT_NONE) != 0) {
@@ -113,7 +126,7 @@ __attribute__((no_sanitize("address", "thread"))) bool stack_overflowed(const St
 }
 
 void pretend_old_kernel(std::int64_t guards) {
-  have_guard_install.store(false);
+  guard_install.store(Install::kMissing);
   splits_left.store(guards);
 }
 

@@ -53,8 +53,8 @@ class StackSlab {
   int errno_ = 0;
 };
 
-// For a stack whose guard is kZeroed: whether something was written within kCheckedSize below its end. 50 ns; touches
-// no memory of its own, since the kernel lets pages that were only read share one page of zeros.
+// For a stack whose guard is kZeroed: whether something was written within kCheckedSize below its end. Touches no
+// memory of its own, since the kernel lets pages that were only read share one page of zeros.
 bool stack_overflowed(const Stack& stack);
 inline constexpr std::size_t kCheckedSize = 4 * 1024;
 
