@@ -22,7 +22,8 @@ struct Outcome {
 
 Outcome run_case(const std::string& name, const std::string& environment = "") {
   Outcome outcome;
-  const std::string command = "ulimit -c 0; " + environment + " '" + CRASH_CASES "' " + name + " 2>&1";
+  const std::string command =
+      "ulimit -c 0; " + environment + " " CRASH_LAUNCHER " '" + CRASH_CASES "' " + name + " 2>&1";
   std::FILE* pipe = popen(command.c_str(), "r");
   REQUIRE(pipe != nullptr);
   char buffer[4096];
