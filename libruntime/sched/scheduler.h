@@ -207,6 +207,10 @@ class Scheduler {
   pthread_t sysmon_thread_{};
 };
 
+// When sysmon may audit again after an audit that lasted from begin to end (ns): a second later, or when audits have
+// taken no more than a hundredth of the time.
+std::int64_t next_audit_after(std::int64_t begin, std::int64_t end);
+
 // The Scheduler of the calling goroutine; fatal elsewhere.
 Scheduler& current();
 

@@ -1,6 +1,7 @@
 // sysmon.cc: the thread that watches what nobody else can: Ps left behind in blocking calls, goroutines that do not
 // yield, queues that wait beside idle Ps, stacks that nobody uses; in inline mode also a poller that nobody asked for
 // 10 ms (Go: proc.go, sysmon). Wakes every 10 ms while anything runs and sleeps without a limit while every P is idle.
+#include <algorithm>
 #include <cstdio>
 #include <mutex>
 #include <vector>
@@ -17,8 +18,15 @@ constexpr int kIdleTicks = 3;
 constexpr std::int64_t kInlinePollAfter = 10'000'000;
 constexpr std::int64_t kTrimEvery = 1'000'000'000;
 constexpr std::int64_t kAuditEvery = 1'000'000'000;
+constexpr std::int64_t kAuditShare = 100;
 
 }  // namespace
+
+// With 100,000 registrations an audit takes most of a second, during which the kernel keeps epoll_wait and epoll_ctl
+// waiting. It may take a hundredth of the time, however many there are.
+std::int64_t next_audit_after(std::int64_t begin, std::int64_t end) {
+  return end + std::max(kAuditEvery, (end - begin) * kAuditShare);
+}
 
 void Scheduler::sysmon_loop() {
   int idle_ticks = 0;
@@ -47,7 +55,7 @@ void Scheduler::sysmon_loop() {
       trim_free_stacks();
       if (const std::int64_t now = base::nanotime(); now >= next_audit) {
         poll_source_->audit();
-        next_audit = now + kAuditEvery;
+        next_audit = next_audit_after(now, base::nanotime());
       }
       sysmon_asleep_.store(1, std::memory_order_seq_cst);
       if (idle_p_count_.load(std::memory_order_seq_cst) == ps_.size() && !stopping_.load(std::memory_order_seq_cst)) {
