@@ -75,7 +75,7 @@ void GTable::guard_stack(G* g) {
   base::log_line(
       "hint: sysctl -w vm.max_map_count=%llu; until then an overflow of such a stack is found when its "
       "goroutine parks, yields or ends",
-      std::max(262'144ull, static_cast<unsigned long long>(g->slab_index) * 8));
+      std::max(1'048'576ull, static_cast<unsigned long long>(g->slab_index) * 8));
 }
 
 }  // namespace netpoll::sched
