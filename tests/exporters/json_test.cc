@@ -44,4 +44,14 @@ TEST_CASE("a document is indented, and what is short stays on a line") {
   CHECK(Json::parse(to_document(json)) == json);
 }
 
+TEST_CASE("a document prints every kind of value as a line does") {
+  const Json values = {nullptr,       true,          false, 0,       -1,     INT64_MIN,     UINT64_MAX,
+                       1.5,           1e300,         "",    "plain", "\x7f", "caf\xc3\xa9", "a\\b",
+                       Json::array(), Json::object()};
+  for (const Json& value : values) CHECK(to_document(value) == to_line(value));
+  Json nested;
+  for (const Json& value : values) nested["key \"" + to_line(value)] = {{"x", {value, value}}};
+  CHECK(Json::parse(to_document(nested)) == nested);
+}
+
 }  // namespace netpoll::exporters
