@@ -82,7 +82,7 @@ std::set<unsigned> held_programs() {
 
 }  // namespace
 
-Tool::Tool(const std::vector<std::string>& arguments, ToolOptions options) {
+Tool::Tool(const std::vector<std::string>& arguments, ToolOptions options) : patience_(options.patience) {
   static int runs = 0;
   mark_ = "NETPOLL_TEST_RUN=" + std::to_string(::getpid()) + "." + std::to_string(++runs);
   Fd out_write;
@@ -162,7 +162,7 @@ bool Tool::wait_for_error_text(const std::string& text) {
 void Tool::send(int signal) const { ::kill(pid_, signal); }
 
 ToolResult Tool::finish() {
-  const auto deadline = steady_clock::now() + std::chrono::minutes(3);
+  const auto deadline = steady_clock::now() + patience_;
   while (pump(std::chrono::milliseconds(100))) {
     if (steady_clock::now() > deadline) ::kill(pid_, SIGKILL);
   }

@@ -22,10 +22,11 @@ struct ToolResult {
 struct ToolOptions {
   // Runs in the child right before exec: limits, identity, namespaces. False makes the child exit with 99.
   std::function<bool()> before_exec;
-  std::vector<std::string> env;  // "NAME=value", replacing what is inherited
-  std::string input;             // standard input
-  int out_fd = -1;               // standard output instead of a pipe; -2: closed
-  bool new_session = true;       // so that no terminal is involved
+  std::vector<std::string> env;      // "NAME=value", replacing what is inherited
+  std::string input;                 // standard input
+  int out_fd = -1;                   // standard output instead of a pipe; -2: closed
+  bool new_session = true;           // so that no terminal is involved
+  std::chrono::minutes patience{3};  // of finish()
 };
 
 // One thread at a time. The destructor kills the process if it still runs.
@@ -41,7 +42,7 @@ class Tool {
   bool wait_for_error_text(const std::string& text);
   const std::string& error_text() const { return result_.err; }
   void send(int signal) const;
-  // Reads both streams to their end and reaps. After three minutes the process is killed.
+  // Reads both streams to their end and reaps. When patience ends the process is killed.
   ToolResult finish();
 
   // The processes that descend from this run and still live: none soon after finish(), if the tool keeps its word.
@@ -54,6 +55,7 @@ class Tool {
   Fd out_;
   Fd err_;
   std::string mark_;
+  const std::chrono::minutes patience_;
   ToolResult result_;
 };
 
