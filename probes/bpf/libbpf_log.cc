@@ -49,6 +49,11 @@ std::string LibbpfLog::last() const {
 
 Error bpf_error(const std::string& what, int result, const LibbpfLog& log) {
   const int error = result < 0 ? -result : result;
+  if (error == EACCES && log.rejected()) {
+    return Error(ErrorKind::kNotSupported,
+                 what + ": the verifier of this kernel refuses the program (" + log.last() + ")", 0)
+        .with_hint("that is a defect of ours: please report it with `uname -r`; --backend ptrace works meanwhile");
+  }
   if (error == EPERM || error == EACCES) {
     return Error(ErrorKind::kPermission, what, error)
         .with_hint(

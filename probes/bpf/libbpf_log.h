@@ -19,6 +19,8 @@ class LibbpfLog {
 
   // The last complaint that is worth showing, without the "libbpf: " prefix; empty if there was none.
   std::string last() const;
+  // Whether the kernel looked at a program and refused it. It answers EACCES then, as for a lack of privileges.
+  bool rejected() const { return text_.find("PROG LOAD LOG") != text_.npos; }
   void append(std::string_view line) { text_ += line; }
 
  private:
@@ -26,7 +28,7 @@ class LibbpfLog {
 };
 
 // Turns libbpf's result (a negative errno) for `what` into an Error whose hint names what is missing here: privileges,
-// BTF, the bpf system call.
+// BTF, the bpf system call; or says that this kernel's verifier does not take our program.
 Error bpf_error(const std::string& what, int result, const LibbpfLog& log);
 
 }  // namespace netpoll::probes

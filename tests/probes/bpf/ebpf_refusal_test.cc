@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <functional>
 
+#include "probes/bpf/libbpf_log.h"
 #include "probes/features.h"
 #include "tests/probes/bpf/ebpf_or_skip.h"
 
@@ -102,6 +104,25 @@ TEST_CASE("a kernel that does not describe its types is named as the reason") {
   CHECK(line.starts_with("not-supported|"));
   CHECK(contains(line, "/sys/kernel/btf/vmlinux"));
   CHECK(contains(line, "--backend ptrace"));
+}
+
+// The kernel answers EACCES to both.
+TEST_CASE("a program that the verifier refuses is not mistaken for a lack of privileges") {
+  {
+    probes::LibbpfLog refused;
+    for (const char* line : {"libbpf: prog 'leave': BPF program load failed: Permission denied\n",
+                             "libbpf: prog 'leave': -- BEGIN PROG LOAD LOG --\n",
+                             "R1 unbounded memory access, make sure to bounds check any such access\n",
+                             "processed 120 insns (limit 1000000)\n", "-- END PROG LOAD LOG --\n"}) {
+      refused.append(line);
+    }
+    const Error error = probes::bpf_error("load the programs", -EACCES, refused);
+    CHECK(error.is(ErrorKind::kNotSupported));
+    CHECK(error.message().find("R1 unbounded memory access") != std::string::npos);
+    CHECK(error.hint().find("--backend ptrace") != std::string::npos);
+  }
+  const probes::LibbpfLog silent;
+  CHECK(probes::bpf_error("load the programs", -EACCES, silent).is(ErrorKind::kPermission));
 }
 
 }  // namespace netpoll::test
