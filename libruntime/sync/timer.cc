@@ -2,7 +2,7 @@
 
 #include <atomic>
 #include <mutex>
-#include <optional>
+#include <utility>
 
 #include "libruntime/base/clock.h"
 #include "libruntime/base/fatal.h"
@@ -10,6 +10,7 @@
 #include "libruntime/sched/inject.h"
 #include "libruntime/sched/scheduler.h"
 #include "netpoll/go.h"
+#include "netpoll/sync/select.h"
 
 namespace netpoll::sync {
 
@@ -20,8 +21,8 @@ struct TimerState {
   sched::Scheduler& scheduler;
   const std::function<void()> function;  // what to start, or nothing: then the time goes to the channel
   const Channel<Clock::time_point> channel{1};
-  std::atomic<std::uint32_t> references{
-      1};  // the owner; a start that is queued or fires; a goroutine that runs function
+  // The owner; a start that is queued or fires; a goroutine that runs function.
+  std::atomic<std::uint32_t> references{1};
   base::Mutex lock;
   sched::Timer timer;
   std::int64_t period = 0;   // ns, 0: once
@@ -87,7 +88,7 @@ bool cancel(TimerState& state) {
 void start(TimerState& state, std::chrono::nanoseconds span, std::chrono::nanoseconds period) {
   state.period = period.count();
   state.pending = true;
-  if (__builtin_add_overflow(base::nanotime(), span.count(), &state.timer.when)) state.timer.when = kForever;
+  state.timer.when = saturated_ns(Clock::now(), span);
   state.timer.callback = fire;
   state.timer.arg = &state;
   state.timer.seq = state.starts;
