@@ -29,8 +29,8 @@ enum class Driver : std::uint8_t {
   kSelf,  // the server process itself; its result has operations and latency
 };
 
-// Options of `run` that not every workload has; bits of Workload::options. --poll-mode, --trigger, --poller, --procs, --stack and
-// --server-cpu apply to all.
+// Options of `run` that not every workload has; bits of Workload::options. --poll-mode, --trigger, --poller, --procs,
+// --stack and --server-cpu apply to all.
 enum Option : std::uint32_t {
   kOps = 1u << 0,        // --ops N: stop after exactly N operations, all connections together
   kDuration = 1u << 1,   // --duration D: stop after D (with --ops: whichever comes first)

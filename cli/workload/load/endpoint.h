@@ -33,8 +33,8 @@ class Endpoint {
   socklen_t size_ = 0;
 };
 
-// Connections one source address can have to one endpoint before connect() slows down: half of ip_local_port_range, less
-// a reserve.
+// Connections one source address can have to one endpoint before connect() slows down: half of ip_local_port_range,
+// less a reserve.
 std::uint64_t ports_per_source();
 
 // A non-blocking, close-on-exec socket of type (SOCK_STREAM, SOCK_DGRAM) for endpoint; TCP without Nagle's delay. With
