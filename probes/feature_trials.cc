@@ -23,11 +23,11 @@
 #include "netpoll/fd.h"
 #include "probes/bpf/ebpf_source.h"
 #include "probes/bpf/usdt_trial.h"
-#include "probes/process_facts.h"
-#include "probes/process_watch.h"
+#include "probes/process/facts.h"
+#include "probes/process/proc_status.h"
+#include "probes/process/usdt_notes.h"
+#include "probes/process/watch.h"
 #include "probes/ptrace/attach_error.h"
-#include "probes/ptrace/proc_status.h"
-#include "probes/usdt_notes.h"
 
 namespace netpoll::probes {
 namespace {

@@ -1,6 +1,6 @@
 #include "probes/none_source.h"
 
-#include "probes/process_watch.h"
+#include "probes/process/watch.h"
 
 namespace netpoll::probes {
 namespace {

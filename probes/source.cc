@@ -5,7 +5,7 @@
 #include "probes/bpf/ebpf_source.h"
 #include "probes/none_source.h"
 #include "probes/ptrace/ptrace_source.h"
-#include "probes/rtproc/self_source.h"
+#include "probes/self/self_source.h"
 
 namespace netpoll::probes {
 namespace {
@@ -60,7 +60,7 @@ Result<std::unique_ptr<Source>> make_source(Backend backend, const SourceOptions
     case Backend::kPtrace:
       return make_ptrace_source(options);
     case Backend::kSelf:
-      return rtproc::make_self_source();
+      return make_self_source();
     case Backend::kNone:
       return make_none_source();
     case Backend::kPerf:

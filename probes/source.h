@@ -15,18 +15,18 @@
 
 namespace netpoll::probes {
 
-struct LaunchSpec;  // probes/child.h
+struct LaunchSpec;  // probes/launch/child.h
 
 enum class Backend : std::uint8_t { kAuto, kEbpf, kPerf, kPtrace, kSelf, kNone };
 std::string_view backend_name(Backend backend);
 std::optional<Backend> parse_backend(std::string_view name);
 
-// What to observe. Either a running process, or a child that launch() (probes/child.h) holds before its exec.
+// What to observe. Either a running process, or a child that launch() (probes/launch/child.h) holds before its exec.
 struct Target {
-  pid_t pid = -1;          // the tgid
-  bool held = false;       // true: a child of ours, stopped before exec; counting starts at its exec
+  pid_t pid = -1;     // the tgid
+  bool held = false;  // true: a child of ours, stopped before exec; counting starts at its exec
   bool follow_forks = false;
-  std::string exe;         // path of the executable whose USDT probes are wanted (of the program to be executed)
+  std::string exe;  // path of the executable whose USDT probes are wanted (of the program to be executed)
 };
 
 struct SourceOptions {

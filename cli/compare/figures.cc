@@ -5,8 +5,8 @@
 #include <cmath>
 #include <string_view>
 
-#include "cli/result/input.h"
-#include "cli/result/median.h"
+#include "cli/compare/input.h"
+#include "cli/documents/median.h"
 #include "cli/spell.h"
 
 namespace netpoll::cli {

@@ -3,7 +3,7 @@
 #include <csignal>
 #include <cstring>
 
-#include "cli/result/counts_json.h"
+#include "cli/documents/counts_json.h"
 #include "cli/run/worker.h"
 #include "cli/spell.h"
 #include "cli/units.h"
@@ -84,7 +84,7 @@ class Runner {
       if (auto ok = step("the server did not get ready"); !ok) return ok;
     }
     // While it lives: later there is nothing left to look at.
-    if (auto target = probes::rtproc::describe_target(server_->child().pid())) outcome_.target = std::move(*target);
+    if (auto target = probes::describe_target(server_->child().pid())) outcome_.target = std::move(*target);
     const std::string where = listening_->addresses.empty() ? "" : ", listening on " + joined(listening_->addresses);
     const std::string who = "server: pid " + std::to_string(server_->child().pid()) + where;
     if (plan_.serve_only || plan_.duration.count() > 0) {

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "cli/documents/envelope.h"
 #include "cli/interrupt.h"
 #include "cli/log.h"
-#include "cli/result/envelope.h"
 #include "cli/workload/protocol.h"
 #include "cli/workload/workload.h"
 #include "netpoll/result.h"
@@ -20,7 +20,7 @@ namespace netpoll::cli {
 // What a run brought. Whatever an interrupted run did not come to is absent.
 struct RunOutcome {
   std::chrono::system_clock::time_point started_at;
-  probes::rtproc::TargetInfo target;
+  probes::TargetInfo target;
   std::vector<std::string> addresses;
   ProbeInfo probe;
   probes::Counts counts;

@@ -9,7 +9,7 @@
 
 #include "cli/workload/protocol.h"
 #include "netpoll/result.h"
-#include "probes/child.h"
+#include "probes/launch/child.h"
 #include "probes/source.h"
 
 namespace netpoll::cli {

@@ -6,8 +6,8 @@
 #include <csignal>
 #include <memory>
 
+#include "cli/documents/counts_json.h"
 #include "cli/process_list.h"
-#include "cli/result/counts_json.h"
 #include "cli/wake_set.h"
 #include "exporters/text.h"
 
@@ -206,7 +206,7 @@ Result<Measurement> measure_processes(const std::vector<pid_t>& pids, const Meas
   if (!wake) return std::move(wake).error();
   Meter meter(plan, interrupt, log, std::move(*wake));
   for (const pid_t pid : pids) {
-    auto info = probes::rtproc::describe_target(pid);
+    auto info = probes::describe_target(pid);
     if (!info) return not_attached(std::move(info).error());
     auto source = meter.add_source();
     if (!source) return std::move(source).error();
@@ -244,9 +244,9 @@ Result<Measurement> measure_program(const std::vector<std::string>& program, con
     return std::move(meter.result());
   }
 
-  probes::rtproc::TargetInfo info;
+  probes::TargetInfo info;
   // A command may have ended already: then its file says what it was.
-  if (auto described = probes::rtproc::describe_target(child->pid())) info = std::move(*described);
+  if (auto described = probes::describe_target(child->pid())) info = std::move(*described);
   info.pid = child->pid();
   if (!info.exe && !exe.empty()) info.exe = exe;
   if (!info.comm) info.comm = program.front().substr(program.front().rfind('/') + 1).substr(0, 15);

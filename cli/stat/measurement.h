@@ -7,12 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "cli/documents/envelope.h"
 #include "cli/interrupt.h"
 #include "cli/log.h"
-#include "cli/result/envelope.h"
 #include "netpoll/result.h"
-#include "probes/child.h"
 #include "probes/counts.h"
+#include "probes/launch/child.h"
 
 namespace netpoll::cli {
 
@@ -26,7 +26,7 @@ struct Interval {
 struct Measurement {
   std::chrono::system_clock::time_point started_at;
   std::chrono::nanoseconds duration{0};
-  std::vector<probes::rtproc::TargetInfo> targets;
+  std::vector<probes::TargetInfo> targets;
   ProbeInfo probe;
   probes::Counts counts;  // of all targets together
   std::vector<Interval> intervals;

@@ -15,10 +15,10 @@
 #include "probes/bpf/task_walk.h"
 #include "probes/bpf/uprobe_multi.h"
 #include "probes/bpf/usdt_links.h"
-#include "probes/process_facts.h"
-#include "probes/process_watch.h"
+#include "probes/process/facts.h"
+#include "probes/process/usdt_notes.h"
+#include "probes/process/watch.h"
 #include "probes/syscall_numbers.h"
-#include "probes/usdt_notes.h"
 
 namespace netpoll::probes {
 namespace {

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <string>
 
-#include "probes/ptrace/proc_status.h"
+#include "probes/process/proc_status.h"
 
 namespace netpoll::probes {
 namespace {

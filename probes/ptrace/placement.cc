@@ -3,8 +3,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "probes/process/proc_status.h"
 #include "probes/ptrace/monotonic.h"
-#include "probes/ptrace/proc_status.h"
 
 namespace netpoll::probes {
 namespace {

@@ -5,10 +5,10 @@
 #include <cerrno>
 #include <chrono>
 
-#include "probes/child.h"
-#include "probes/exit_relay.h"
-#include "probes/process_facts.h"
-#include "probes/process_watch.h"
+#include "probes/launch/child.h"
+#include "probes/launch/exit_relay.h"
+#include "probes/process/facts.h"
+#include "probes/process/watch.h"
 #include "probes/ptrace/seccomp_filter.h"
 #include "probes/ptrace/tracer.h"
 

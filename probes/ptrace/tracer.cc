@@ -11,10 +11,10 @@
 #include <mutex>
 #include <system_error>
 
+#include "probes/process/proc_status.h"
 #include "probes/ptrace/arch.h"
 #include "probes/ptrace/attach_error.h"
 #include "probes/ptrace/monotonic.h"
-#include "probes/ptrace/proc_status.h"
 #include "probes/ptrace/requests.h"
 #include "probes/ptrace/seccomp_filter.h"
 #include "probes/syscall_numbers.h"

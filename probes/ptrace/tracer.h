@@ -29,7 +29,7 @@
 
 #include "netpoll/fd.h"
 #include "netpoll/result.h"
-#include "probes/exit_relay.h"
+#include "probes/launch/exit_relay.h"
 #include "probes/ptrace/call_counter.h"
 #include "probes/ptrace/placement.h"
 #include "probes/ptrace/tracee.h"

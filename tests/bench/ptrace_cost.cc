@@ -25,7 +25,7 @@
 #include <thread>
 #include <vector>
 
-#include "probes/child.h"
+#include "probes/launch/child.h"
 #include "probes/ptrace/ptrace_source.h"
 
 namespace {

@@ -1,4 +1,4 @@
-#include "cli/result/counts_json.h"
+#include "cli/documents/counts_json.h"
 
 #include <cerrno>
 

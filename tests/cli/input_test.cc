@@ -1,4 +1,4 @@
-#include "cli/result/input.h"
+#include "cli/compare/input.h"
 
 #include "tests/support/catch.h"
 

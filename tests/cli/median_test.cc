@@ -1,4 +1,4 @@
-#include "cli/result/median.h"
+#include "cli/documents/median.h"
 
 #include "tests/support/catch.h"
 

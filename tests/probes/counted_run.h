@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "netpoll/result.h"
-#include "probes/child.h"
+#include "probes/launch/child.h"
 #include "probes/source.h"
 
 namespace netpoll::test {

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "netpoll/fd.h"
-#include "probes/child.h"
+#include "probes/launch/child.h"
 
 namespace netpoll::test {
 

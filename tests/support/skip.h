@@ -11,8 +11,8 @@ void note_skip(std::string_view reason);
 
 }  // namespace netpoll::test
 
-#define NETPOLL_SKIP(reason)               \
-  do {                                     \
-    ::netpoll::test::note_skip(reason);    \
-    return;                                \
+#define NETPOLL_SKIP(reason)            \
+  do {                                  \
+    ::netpoll::test::note_skip(reason); \
+    return;                             \
   } while (false)

@@ -13,7 +13,8 @@ visible line in a CMakeLists.txt. --draw prints the picture as found. Exit statu
 Beyond that picture:
   - sched does not know poll: it calls an injected source of readiness, so it can be tested with a scripted one;
   - probes and exporters do not know each other: they meet in trace::Event;
-  - the back ends below probes/ do not know each other; only probes/*.cc, which chooses one, knows them all;
+  - inside probes/ the folders know each other as PROBES says: process/ knows none of the others and may be known by all,
+    the back ends do not know each other; only probes/*.cc, which chooses one, knows them all;
   - public headers name no platform poller and no BPF, have no platform #if and include only public headers;
   - libruntime includes nothing that is not in libc, libstdc++, the kernel headers or sys/sdt.h.
 """
@@ -52,7 +53,16 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 PLATFORM_IF = re.compile(r"^[ \t]*#[ \t]*(?:if|ifdef|elif)\b.*\b(__linux__|__APPLE__|__FreeBSD__|_WIN32|__unix__)", re.M)
 FOREIGN_TO_PUBLIC = re.compile(r"^(sys/epoll\.h|sys/event\.h|windows\.h|linux/|bpf/)")
 THIRD_PARTY = re.compile(r"^(bpf|fmt|nlohmann|CLI|boost|catch2|gelf|libelf|uv)[/.]")
-BACKEND = re.compile(r"^probes/([^/]+)/")
+PROBES_FOLDER = re.compile(r"^probes/([^/]+)/")
+# Folder of probes/ -> the other folders of probes/ that it may include; headers at the top (counts.h, source.h) are free.
+PROBES = {
+    "process": [],
+    "launch": ["process"],
+    "goroutines": ["process"],
+    "bpf": ["process", "launch"],
+    "ptrace": ["process", "launch"],
+    "self": ["process", "goroutines"],
+}
 
 
 def closure(graph):
@@ -101,7 +111,9 @@ def check_file(root, path, allowed, edges, problems):
     public = path.startswith(PUBLIC)
     if public and (fork := PLATFORM_IF.search(text)):
         problems.append(f"{path}: a public header is the same on every platform, but asks for {fork.group(1)}")
-    backend = BACKEND.match(path)
+    folder = PROBES_FOLDER.match(path)
+    if folder and folder.group(1) not in PROBES:
+        problems.append(f"{path}: probes/{folder.group(1)}/ has no row in PROBES of check_layers.py")
     for quote, name in INCLUDE.findall(text):
         target = resolve(root, path, quote, name)
         if target is None:
@@ -120,10 +132,18 @@ def check_file(root, path, allowed, edges, problems):
             problems.append(f"{path}: {layer} must not know {below}, but includes {target}")
         elif below != layer:
             edges[layer, below].add(path)
-        other = BACKEND.match(target)
-        if other and path.startswith("probes/") and (not backend or backend.group(1) != other.group(1)):
-            if backend or not path.endswith(".cc"):
-                problems.append(f"{path}: must not know the back end {target}")
+        other = PROBES_FOLDER.match(target)
+        if other and path.startswith("probes/"):
+            check_probes_include(path, folder, other.group(1), target, problems)
+
+
+def check_probes_include(path, folder, below, target, problems):
+    """An include of a file in a folder of probes/, by a file of probes/."""
+    if folder:
+        if below != folder.group(1) and below not in PROBES.get(folder.group(1), ()):
+            problems.append(f"{path}: probes/{folder.group(1)}/ must not know {target}")
+    elif not path.endswith(".cc") and below not in ("process", "launch"):
+        problems.append(f"{path}: must not know the back end {target}")
 
 
 def check_links(root, lines, allowed, edges, problems):

@@ -69,8 +69,16 @@ class CheckLayers(unittest.TestCase):
         self.rejected("exporters must not know probes", {"exporters/json.h": '#include "probes/source.h"\n'})
 
     def test_back_ends_do_not_know_each_other(self):
-        self.rejected("must not know the back end", {"probes/bpf/bpf.h": '#include "probes/ptrace/tracer.h"\n'})
+        self.rejected("probes/bpf/ must not know", {"probes/bpf/bpf.h": '#include "probes/ptrace/tracer.h"\n'})
         self.rejected("must not know the back end", {"probes/source.h": '#include "probes/ptrace/tracer.h"\n'})
+
+    def test_the_facts_of_a_process_are_known_by_all_and_know_nobody(self):
+        self.assertEqual(check({"probes/process/memory.h": "", "probes/bpf/bpf.h": '#include "probes/process/memory.h"\n'}),
+                         (0, ""))
+        self.rejected("probes/process/ must not know", {"probes/process/memory.h": '#include "probes/bpf/bpf.h"\n'})
+
+    def test_a_new_folder_of_probes_needs_a_row(self):
+        self.rejected("no row in PROBES", {"probes/mystery/thing.h": ""})
 
     def test_public_headers_show_no_poller_and_nothing_private(self):
         header = "libruntime/include/netpoll/error.h"

@@ -6,7 +6,7 @@
 
 #include "tests/probes/bpf/ebpf_or_skip.h"
 #include "tests/probes/counted_run.h"
-#include "tests/probes/talking_child.h"
+#include "tests/probes/launch/talking_child.h"
 #include "tests/probes/truth.h"
 
 namespace netpoll::test {

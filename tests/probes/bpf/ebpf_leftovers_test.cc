@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "tests/probes/bpf/ebpf_or_skip.h"
-#include "tests/probes/talking_child.h"
+#include "tests/probes/launch/talking_child.h"
 
 namespace netpoll::test {
 namespace {

@@ -3,7 +3,7 @@
 
 #include "tests/probes/bpf/ebpf_or_skip.h"
 #include "tests/probes/counted_run.h"
-#include "tests/probes/talking_child.h"
+#include "tests/probes/launch/talking_child.h"
 
 namespace netpoll::test {
 namespace {

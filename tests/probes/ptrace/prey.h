@@ -14,7 +14,7 @@
 
 #include "probes/ptrace/ptrace_source.h"
 #include "tests/probes/counted_run.h"
-#include "tests/probes/talking_child.h"
+#include "tests/probes/launch/talking_child.h"
 #include "tests/probes/truth.h"
 #include "tests/support/catch.h"
 #include "tests/support/skip.h"

@@ -5,7 +5,7 @@
 
 #include <cerrno>
 
-#include "probes/ptrace/proc_status.h"
+#include "probes/process/proc_status.h"
 #include "tests/probes/ptrace/prey.h"
 
 namespace netpoll::test {

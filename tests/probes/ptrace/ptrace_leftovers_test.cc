@@ -4,7 +4,7 @@
 
 #include <cerrno>
 
-#include "probes/exit_relay.h"
+#include "probes/launch/exit_relay.h"
 #include "tests/probes/ptrace/prey.h"
 
 namespace netpoll::test {

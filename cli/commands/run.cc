@@ -1,0 +1,242 @@
+// run: a workload on libruntime, with the probes attached.
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/compare/comparison.h"
+#include "cli/documents/result_text.h"
+#include "cli/documents/run.h"
+#include "cli/options.h"
+#include "cli/run/runner.h"
+#include "cli/spell.h"
+#include "cli/units.h"
+#include "exporters/destination.h"
+
+namespace netpoll::cli {
+namespace {
+
+using workload::Request;
+
+struct Options {
+  std::string workload;
+  // As typed; empty means not given.
+  std::string conns, ops, duration, size, listen, serve, depth, listeners, busy, buffer, timeout, pause, warmup;
+  std::string poll_mode, trigger, poller, procs, stack, server_cpu, load_cpu;
+  bool hold = false;
+  std::vector<std::string> expect;
+  std::vector<std::string> events;
+  std::string backend = "auto";
+  OutputOptions output;
+  std::string save;
+};
+
+// Copies the parsed value of `text` into `field`, or keeps the first failure.
+class Reader {
+ public:
+  template <typename Parse, typename T>
+  void read(const std::string& text, std::string_view flag, Parse parse, std::optional<T>& field) {
+    if (error_ || text.empty()) return;
+    auto value = parse(text, flag);
+    if (!value) {
+      error_ = value.error();
+    } else {
+      field = static_cast<T>(*value);
+    }
+  }
+  std::optional<Error> error() && { return std::move(error_); }
+
+ private:
+  std::optional<Error> error_;
+};
+
+Result<std::int64_t> parse_small(std::string_view text, std::string_view flag) {
+  return parse_integer(text, flag, -1'000'000, 1'000'000);  // the plan knows the range
+}
+
+Result<Request> request_of(const Options& options) {
+  Request request;
+  request.workload = options.workload;
+  Reader reader;
+  reader.read(options.conns, "--conns", parse_count, request.conns);
+  reader.read(options.ops, "--ops", parse_count, request.ops);
+  reader.read(options.duration, "--duration", parse_duration, request.duration);
+  reader.read(options.size, "--size", parse_size, request.size);
+  reader.read(options.depth, "--depth", parse_count, request.depth);
+  reader.read(options.listeners, "--listeners", parse_count, request.listeners);
+  reader.read(options.busy, "--busy", parse_count, request.busy);
+  reader.read(options.buffer, "--buffer", parse_size, request.buffer);
+  reader.read(options.timeout, "--timeout", parse_duration, request.timeout);
+  reader.read(options.pause, "--pause", parse_duration, request.pause);
+  reader.read(options.warmup, "--warmup", parse_count, request.warmup);
+  reader.read(options.procs, "--procs", parse_small, request.procs);
+  reader.read(options.stack, "--stack", parse_size, request.stack_size);
+  reader.read(options.server_cpu, "--server-cpu", parse_small, request.server_cpu);
+  reader.read(options.load_cpu, "--load-cpu", parse_small, request.load_cpu);
+  if (auto error = std::move(reader).error()) return std::move(*error);
+  if (!options.serve.empty() && !options.listen.empty()) {
+    return Error(ErrorKind::kInvalid, "--serve and --listen exclude each other").with_hint("--serve names the address");
+  }
+  if (!options.serve.empty()) {
+    request.listen = options.serve;
+    request.serve_only = true;
+  }
+  if (!options.listen.empty()) request.listen = options.listen;
+  if (options.hold) request.hold = true;
+  if (!options.poll_mode.empty()) request.poll_mode = options.poll_mode;
+  if (!options.trigger.empty()) request.trigger = options.trigger;
+  if (!options.poller.empty()) request.poller = options.poller;
+  return request;
+}
+
+// make_plan, and "did you mean" for a name it does not know.
+Result<workload::Plan> plan_of(const Request& request) {
+  if (!request.workload.empty() && workload::find_workload(request.workload) == nullptr) {
+    std::vector<std::string> names;
+    for (const workload::Workload& row : workload::workloads()) names.emplace_back(row.name);
+    return Error(ErrorKind::kInvalid, "unknown workload \"" + request.workload + "\"")
+        .with_hint(did_you_mean(request.workload, names, "one of: " + joined(names)));
+  }
+  return workload::make_plan(request);
+}
+
+Result<std::vector<Condition>> expectations(const std::vector<std::string>& texts) {
+  std::vector<Condition> conditions;
+  for (const std::string& text : texts) {
+    auto condition = parse_condition(text, "--expect");
+    if (!condition) return condition.error();
+    if (condition->against != Condition::Against::kValue) {
+      return Error(ErrorKind::kInvalid,
+                   "--expect '" + condition->text + "' is about a change, but there is only one run")
+          .with_hint("give a plain limit ('syscalls.epoll_ctl.per_op <= 0.01'), or use compare --fail-on");
+    }
+    conditions.push_back(std::move(*condition));
+  }
+  return conditions;
+}
+
+// Whether all of them hold; says which do not.
+Result<bool> are_met(const std::vector<Condition>& conditions, const exporters::Json& document, Log& log) {
+  if (conditions.empty()) return true;
+  ResultSet set{"the result", "run", {document}};
+  const auto all = figures(set);
+  bool met = true;
+  for (const Condition& condition : conditions) {
+    const auto figure = figure_at(all, condition.path, set.name);
+    if (!figure) return figure.error();
+    if (figure->value && condition.holds(0, *figure->value)) continue;
+    met = false;
+    log.error("not met: " + condition.text + " (it is " +
+              (figure->value ? number_json(*figure->value).dump() : std::string("unknown")) + ")");
+  }
+  return met;
+}
+
+Result<ExitStatus> run(const Options& options, Invocation& invocation) {
+  if (options.workload.empty()) {
+    std::vector<std::string> names;
+    for (const workload::Workload& row : workload::workloads()) names.emplace_back(row.name);
+    return Error(ErrorKind::kInvalid, "run needs the name of a workload").with_hint("one of: " + joined(names));
+  }
+  const auto request = request_of(options);
+  if (!request) return request.error();
+  const auto plan = plan_of(*request);
+  if (!plan) return plan.error();
+  const auto backend = parse_backend_option(options.backend);
+  if (!backend) return backend.error();
+  const auto format = parse_format(options.output);
+  if (!format) return format.error();
+  const auto filter = parse_events(options.events);
+  if (!filter) return filter.error();
+  const auto conditions = expectations(options.expect);
+  if (!conditions) return conditions.error();
+  auto out = exporters::Destination::open(options.output.path);
+  if (!out) return out.error();
+  auto save = open_save(options.save);
+  if (!save) return save.error();
+  if (auto raised = workload::raise_descriptor_limit(workload::descriptors_needed(*plan)); !raised) {
+    return raised.error();
+  }
+
+  const auto outcome = run_plan(*plan, *backend, invocation.interrupt, invocation.log);
+  invocation.log.clear_progress();
+  if (!outcome) return outcome.error();
+  const exporters::Json document = run_document(*plan, *outcome, *filter);
+  const std::string text = *format == Format::kJson ? exporters::to_document(document)
+                                                    : result_text(document, use_color_for(invocation.color, *out));
+  if (auto written = out->write(text); !written) return written.error();
+  if (auto done = out->commit(); !done) return done.error();
+  if (auto saved = write_save(*save, exporters::to_document(document)); !saved) return saved.error();
+
+  if (outcome->interrupted) return invocation.interrupt.status();
+  const auto met = are_met(*conditions, document, invocation.log);
+  if (!met) return met.error();
+  if (!*met) return ExitStatus::kNo;
+  const std::uint64_t lost = outcome->probe.lost.value_or(0);
+  if (lost > 0) invocation.log.warning(std::to_string(lost) + " events were lost; counts are too low");
+  return lost > 0 && options.output.strict ? ExitStatus::kIncomplete : ExitStatus::kDone;
+}
+
+Action add(Flags& flags) {
+  auto options = std::make_shared<Options>();
+  Options& o = *options;
+  const auto text = [&](const char* names, std::string& field, const char* type, const char* group, const char* help) {
+    flags.text(names, field, {group, type, help});
+  };
+  flags.positional("workload", o.workload);
+  const char* work = "Workload";
+  text("--conns", o.conns, "N", work, "Connections, or pairs of goroutines");
+  text("--ops", o.ops, "N", work, "Stop after exactly N operations, so that counts can be compared");
+  text("-d,--duration", o.duration, "TIME", work, "Stop after TIME; with --ops whichever comes first");
+  text("--size", o.size, "BYTES", work, "Bytes of one message");
+  text("--warmup", o.warmup, "N", work, "Operations before the measured ones");
+  text("--listen", o.listen, "ADDR", work, "Where the server listens: 127.0.0.1:0, [::1]:8080, unix:/path, unix:@name");
+  text("--serve", o.serve, "ADDR", work, "Run only the server, for another client, until interrupted");
+  text("--depth", o.depth, "N", work, "Requests in flight per connection (pipeline)");
+  text("--listeners", o.listeners, "N", work, "Sockets that share the port (reuseport)");
+  text("--busy", o.busy, "N", work, "Goroutines that only compute and yield (cpu)");
+  text("--buffer", o.buffer, "BYTES", work, "The buffer that a connection's goroutine reads into");
+  flags.on_off("--hold", o.hold, {work, "", "Keep that buffer while waiting instead of taking it when readable"});
+  text("--timeout", o.timeout, "TIME", work, "The read deadline that is left to pass (deadline)");
+  text("--pause", o.pause, "TIME", work, "Between two reads of a slow reader (slow)");
+  const char* runtime = "Runtime";
+  text("--poll-mode", o.poll_mode, "MODE", runtime, "Who polls: thread, inline or hybrid");
+  text("--trigger", o.trigger, "NAME", runtime, "How interest is armed: oneshot, edge or level");
+  text("--poller", o.poller, "NAME", runtime, "What tells readiness: epoll, or kqueue where the build has it");
+  text("--procs", o.procs, "N", runtime, "Ps: goroutines that run at the same time; one per CPU unless told");
+  text("--stack", o.stack, "BYTES", runtime, "Stack of a goroutine");
+  text("--server-cpu", o.server_cpu, "N", runtime, "Pin the server to this CPU");
+  text("--load-cpu", o.load_cpu, "N", runtime, "Pin the load generator to this CPU");
+  add_backend_option(flags, o.backend);
+  add_event_option(flags, o.events);
+  add_output_options(flags, o.output, true);
+  add_save_option(flags, o.save);
+  flags.list("--expect", o.expect, /*separate=*/false,
+             {"Output", "'EXPR'", "Exit with 1 unless this holds: PATH OP LIMIT; may be repeated"});
+  return [options](Invocation& invocation) { return run(*options, invocation); };
+}
+
+}  // namespace
+
+const Command kRunCommand{
+    .name = "run",
+    .summary = "runs a workload on libruntime and counts what its poller does",
+    .usage = "WORKLOAD [options]",
+    .description =
+        "Starts a server on libruntime, held until the probes are attached, and a load generator in a process of its "
+        "own, "
+        "which checks every byte. Prints operations, latency, system calls per operation and tracepoint counts, from "
+        "the "
+        "server's first call to its last.\n"
+        "\n"
+        "With --ops the counts of two runs can be compared exactly, with --duration there is throughput. Without root "
+        "or "
+        "BPF the ptrace back end counts the same, more slowly; a note says so.",
+    .examples =
+        "netpoll-trace run echo --conns 64 --ops 100000 --json > head.json\n"
+        "netpoll-trace run idle --conns 1000 --duration 30s\n"
+        "netpoll-trace run echo --poll-mode thread --trigger oneshot --expect 'syscalls.epoll_ctl.per_op <= 2'\n"
+        "netpoll-trace run echo --serve 127.0.0.1:7777",
+    .takes_program = false,
+    .add = add,
+};
+
+}  // namespace netpoll::cli

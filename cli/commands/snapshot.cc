@@ -1,0 +1,103 @@
+// snapshot: the goroutines of a live process.
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/documents/snapshot.h"
+#include "cli/options.h"
+#include "cli/units.h"
+#include "exporters/destination.h"
+
+namespace netpoll::cli {
+namespace {
+
+struct Options {
+  ProcessOptions process;
+  OutputOptions output;
+  GoroutineFilter filter;
+  std::string min_wait;
+  std::string fd;
+};
+
+Result<pid_t> one_process(const ProcessOptions& options) {
+  const auto pids = find_processes(options);
+  if (!pids) return pids.error();
+  if (pids->empty()) {
+    return Error(ErrorKind::kInvalid, "snapshot needs a process")
+        .with_hint("netpoll-trace snapshot -p PID, or --comm NAME");
+  }
+  if (pids->size() > 1) {
+    return Error(ErrorKind::kInvalid, "snapshot looks at one process, not " + std::to_string(pids->size()))
+        .with_hint("choose one: -p " + std::to_string(pids->front()));
+  }
+  return pids->front();
+}
+
+Result<ExitStatus> run(const Options& options, Invocation& invocation) {
+  const auto format = parse_format(options.output);
+  if (!format) return format.error();
+  GoroutineFilter filter = options.filter;
+  const auto min_wait = optional_duration(options.min_wait, "--min-wait");
+  if (!min_wait) return min_wait.error();
+  filter.min_wait = *min_wait;
+  if (!options.fd.empty()) {
+    const auto fd = parse_integer(options.fd, "--fd", 0, 1'073'741'816);  // fs.nr_open cannot be larger
+    if (!fd) return fd.error();
+    filter.fd = static_cast<int>(*fd);
+  }
+  const auto pid = one_process(options.process);
+  if (!pid) return pid.error();
+  auto out = exporters::Destination::open(options.output.path);
+  if (!out) return out.error();
+
+  auto target = probes::describe_target(*pid);
+  if (!target) return std::move(target).error();
+  const auto taken_at = std::chrono::system_clock::now();
+  const auto snapshot = probes::read_snapshot(*pid);
+  if (!snapshot) return snapshot.error();
+  const exporters::Json document = snapshot_document(*snapshot, *target, taken_at, filter);
+  if (auto written =
+          out->write(*format == Format::kJson ? exporters::to_document(document)
+                                              : snapshot_text(document, use_color_for(invocation.color, *out)));
+      !written) {
+    return std::move(written).error();
+  }
+  if (auto done = out->commit(); !done) return std::move(done).error();
+  if (snapshot->inconsistent == 0) return ExitStatus::kDone;
+  invocation.log.warning(std::to_string(snapshot->inconsistent) + " goroutines kept moving while they were read");
+  return options.output.strict ? ExitStatus::kIncomplete : ExitStatus::kDone;
+}
+
+Action add(Flags& flags) {
+  auto options = std::make_shared<Options>();
+  add_process_options(flags, options->process, /*several=*/false);
+  const char* group = "Which goroutines";
+  flags.on_off("--all", options->filter.all, {group, "", "In whatever state, not only in IO wait"});
+  flags.text("--min-wait", options->min_wait, {group, "TIME", "Waiting at least TIME"});
+  flags.text("--fd", options->fd, {group, "FD", "Waiting for this descriptor"});
+  flags.text("--peer", options->filter.peer, {group, "TEXT", "Whose peer's address contains TEXT"});
+  flags.text("--func", options->filter.function, {group, "TEXT", "Whose function, or creator, contains TEXT"});
+  flags.on_off("--no-deadline", options->filter.no_deadline, {group, "", "In an IO wait that no deadline bounds"});
+  add_output_options(flags, options->output, true);
+  return [options](Invocation& invocation) { return run(*options, invocation); };
+}
+
+}  // namespace
+
+const Command kSnapshotCommand{
+    .name = "snapshot",
+    .summary = "lists the goroutines of a live process that wait for I/O",
+    .usage = "-p PID [options]",
+    .description =
+        "Reads the goroutines of a running libruntime program from its memory: what each waits for and how long, the "
+        "descriptor, its addresses and TCP state, and the function. The target keeps running and needs no symbols; the "
+        "output says whether everything in it belongs together.",
+    .examples =
+        "netpoll-trace snapshot -p 4711\n"
+        "netpoll-trace snapshot -p 4711 --min-wait 30s --no-deadline\n"
+        "netpoll-trace snapshot -p 4711 --json | jq -r '.goroutines[] | select(.wait_ns > 30e9) | "
+        "[.goid, .fd, .peer] | @tsv'",
+    .takes_program = false,
+    .add = add,
+};
+
+}  // namespace netpoll::cli

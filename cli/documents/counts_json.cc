@@ -1,0 +1,209 @@
+#include "cli/documents/counts_json.h"
+
+#include <sys/syscall.h>
+
+#include <cstring>
+
+namespace netpoll::cli {
+namespace {
+
+using exporters::Json;
+using probes::Counts;
+using probes::Syscall;
+using probes::SyscallCounts;
+
+// What the newer architectures left out of their system call tables.
+bool exists_here(Syscall syscall) {
+  switch (syscall) {
+#ifndef SYS_epoll_wait
+    case Syscall::epoll_wait:
+      return false;
+#endif
+#ifndef SYS_epoll_create
+    case Syscall::epoll_create:
+      return false;
+#endif
+    default:
+      return true;
+  }
+}
+
+Json errors_json(const std::map<int, std::uint64_t>& errors) {
+  Json json = Json::object();
+  for (const auto& [number, calls] : errors) json[errno_name(number)] = calls;
+  return json;
+}
+
+// Bucket i counts calls of 2^i to 2^(i+1)-1 ns; trailing zeros are left out.
+Json histogram_json(const SyscallCounts& counts) {
+  if (!counts.latency) return nullptr;
+  std::size_t used = counts.latency->size();
+  while (used > 0 && (*counts.latency)[used - 1] == 0) --used;
+  Json json = Json::array();
+  for (std::size_t i = 0; i < used; ++i) json.push_back((*counts.latency)[i]);
+  return json;
+}
+
+void put_wait(Json& json, const Counts::Wait& wait) {
+  json["events"] = wait.events;
+  json["empty"] = wait.empty;
+  json["timeouts"] = wait.timeouts;
+}
+
+Json syscall_json(const Counts& counts, Syscall syscall, std::optional<std::uint64_t> operations) {
+  const SyscallCounts& row = counts.syscalls[static_cast<std::size_t>(syscall)];
+  Json json;
+  json["count"] = row.count;
+  json["per_op"] = exporters::ratio(row.count, operations);
+  json["errors"] = errors_json(row.errors);
+  json["total_ns"] = exporters::or_null(row.total_ns);
+  if (syscall == Syscall::epoll_ctl) {
+    json["ops"] = {{"add", counts.ctl_add}, {"mod", counts.ctl_mod}, {"del", counts.ctl_del}};
+  }
+  if (probes::is_epoll_wait(syscall)) put_wait(json, counts.waits[static_cast<std::size_t>(syscall)]);
+  json["latency_log2_ns"] = histogram_json(row);
+  return json;
+}
+
+// The three wait calls as one: which of them a program uses is its own affair.
+Json poll_json(const Counts& counts, std::optional<std::uint64_t> operations) {
+  SyscallCounts sum;
+  sum.total_ns = 0;
+  Counts::Wait wait;
+  for (std::size_t i = 0; i < counts.waits.size(); ++i) {
+    const SyscallCounts& row = counts.syscalls[i];
+    sum.count += row.count;
+    for (const auto& [number, calls] : row.errors) sum.errors[number] += calls;
+    if (row.count > 0)
+      sum.total_ns = row.total_ns && sum.total_ns ? std::optional(*sum.total_ns + *row.total_ns) : std::nullopt;
+    wait.events += counts.waits[i].events;
+    wait.empty += counts.waits[i].empty;
+    wait.timeouts += counts.waits[i].timeouts;
+  }
+  Json json;
+  json["count"] = sum.count;
+  json["per_op"] = exporters::ratio(sum.count, operations);
+  json["errors"] = errors_json(sum.errors);
+  json["total_ns"] = exporters::or_null(sum.total_ns);
+  put_wait(json, wait);
+  json["events_per_call"] = exporters::ratio(wait.events, sum.count);
+  return json;
+}
+
+// Zips two Counts; F gets (sum cell, other cell) of every number.
+template <typename F>
+void each_number(Counts& a, const Counts& b, F&& f) {
+  for (std::size_t i = 0; i < probes::kSyscallCount; ++i) {
+    SyscallCounts& left = a.syscalls[i];
+    const SyscallCounts& right = b.syscalls[i];
+    f(left.count, right.count);
+    for (const auto& [number, calls] : right.errors) f(left.errors[number], calls);
+    if (left.total_ns && right.total_ns) f(*left.total_ns, *right.total_ns);
+    if (left.latency && right.latency) {
+      for (std::size_t k = 0; k < left.latency->size(); ++k) f((*left.latency)[k], (*right.latency)[k]);
+    }
+  }
+  f(a.ctl_add, b.ctl_add);
+  f(a.ctl_mod, b.ctl_mod);
+  f(a.ctl_del, b.ctl_del);
+  for (std::size_t i = 0; i < a.waits.size(); ++i) {
+    f(a.waits[i].events, b.waits[i].events);
+    f(a.waits[i].empty, b.waits[i].empty);
+    f(a.waits[i].timeouts, b.waits[i].timeouts);
+  }
+  for (std::size_t i = 0; i < a.tracepoints.size(); ++i) {
+    if (a.tracepoints[i] && b.tracepoints[i]) f(*a.tracepoints[i], *b.tracepoints[i]);
+  }
+  f(a.lost, b.lost);
+}
+
+}  // namespace
+
+bool sees_syscalls(probes::Backend backend) {
+  switch (backend) {
+    case probes::Backend::kEbpf:
+    case probes::Backend::kPerf:
+    case probes::Backend::kPtrace:
+      return true;
+    case probes::Backend::kAuto:
+    case probes::Backend::kSelf:
+    case probes::Backend::kNone:
+      return false;
+  }
+  return false;
+}
+
+void put_counts(Json& document, const Counts& counts, probes::Backend backend, std::optional<std::uint64_t> operations,
+                const EventFilter& filter) {
+  Json syscalls = nullptr;
+  Json poll = nullptr;
+  if (sees_syscalls(backend)) {
+    syscalls = Json::object();
+    bool waits = false;
+    for (std::size_t i = 0; i < probes::kSyscallCount; ++i) {
+      const auto syscall = static_cast<Syscall>(i);
+      if (!filter.shows(syscall)) continue;
+      waits = waits || probes::is_epoll_wait(syscall);
+      Json& row = syscalls[std::string(probes::syscall_name(syscall))];
+      row = exists_here(syscall) ? syscall_json(counts, syscall, operations) : Json(nullptr);
+    }
+    if (waits) poll = poll_json(counts, operations);
+  }
+  document["syscalls"] = std::move(syscalls);
+  document["poll"] = std::move(poll);
+
+  Json tracepoints = Json::object();
+  for (std::size_t i = 0; i < trace::kTpCount; ++i) {
+    if (!filter.shows(static_cast<trace::Tp>(i))) continue;
+    Json& row = tracepoints[std::string(trace::tracepoints()[i].name)];
+    const auto& count = counts.tracepoints[i];
+    if (count) row = {{"count", *count}, {"per_op", exporters::ratio(*count, operations)}};
+  }
+  document["tracepoints"] = std::move(tracepoints);
+}
+
+Counts counts_between(const Counts& earlier, const Counts& later) {
+  Counts difference = later;
+  each_number(difference, earlier,
+              [](std::uint64_t& value, std::uint64_t before) { value -= std::min(value, before); });
+  for (SyscallCounts& row : difference.syscalls) std::erase_if(row.errors, [](const auto& e) { return e.second == 0; });
+  return difference;
+}
+
+void add_counts(Counts& sum, const Counts& more) {
+  each_number(sum, more, [](std::uint64_t& value, std::uint64_t other) { value += other; });
+  for (std::size_t i = 0; i < probes::kSyscallCount; ++i) {
+    SyscallCounts& left = sum.syscalls[i];
+    const SyscallCounts& right = more.syscalls[i];
+    if (right.count == 0) continue;
+    // A sum with an unknown part is unknown, unless it was empty so far.
+    const bool fresh = left.count == right.count;
+    if (!left.total_ns && fresh) left.total_ns = right.total_ns;
+    if (!left.latency && fresh) left.latency = right.latency;
+    if (!right.total_ns) left.total_ns.reset();
+    if (!right.latency) left.latency.reset();
+  }
+  for (std::size_t i = 0; i < sum.tracepoints.size(); ++i) {
+    if (!sum.tracepoints[i]) sum.tracepoints[i] = more.tracepoints[i];
+  }
+}
+
+std::string errno_name(int number) {
+  switch (number) {
+    // include/linux/errno.h of the kernel: seen by whoever looks at a call before it is restarted.
+    case 512:
+      return "ERESTARTSYS";
+    case 513:
+      return "ERESTARTNOINTR";
+    case 514:
+      return "ERESTARTNOHAND";
+    case 516:
+      return "ERESTART_RESTARTBLOCK";
+    default:
+      break;
+  }
+  const char* name = ::strerrorname_np(number);
+  return name != nullptr ? name : "errno" + std::to_string(number);
+}
+
+}  // namespace netpoll::cli

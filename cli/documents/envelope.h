@@ -1,0 +1,34 @@
+// The members that every document has: schema, tool, host, started_at, target, probe.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "exporters/json.h"
+#include "probes/goroutines/target_info.h"
+#include "probes/source.h"
+
+namespace netpoll::cli {
+
+// RFC 3339, UTC, milliseconds: "2026-03-01T12:00:00.250Z".
+std::string timestamp(std::chrono::system_clock::time_point when);
+
+// Who was observed. Unknown members become null.
+exporters::Json target_json(const probes::TargetInfo& target);
+
+// How it was observed.
+struct ProbeInfo {
+  probes::Backend backend = probes::Backend::kNone;
+  std::optional<std::uint64_t> lost;
+  std::string overhead_note;
+  std::vector<std::string> passed_over;  // back ends that --backend auto could not use, with the reason
+};
+exporters::Json probe_json(const ProbeInfo& probe);
+
+// A document of kind `kind` ("run") in version 1 with schema, tool, host and started_at; the caller adds the rest.
+exporters::Json new_document(std::string_view kind, std::chrono::system_clock::time_point started_at);
+
+}  // namespace netpoll::cli

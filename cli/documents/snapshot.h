@@ -1,0 +1,32 @@
+// Goroutines of a snapshot: which of them are shown, as JSON and as a page.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "exporters/json.h"
+#include "probes/goroutines/libruntime/snapshot.h"
+#include "probes/goroutines/target_info.h"
+
+namespace netpoll::cli {
+
+// Which goroutines to show; each wish narrows the choice. Without any: those in IO wait.
+struct GoroutineFilter {
+  bool all = false;  // in whatever state
+  std::optional<std::chrono::nanoseconds> min_wait;
+  std::optional<int> fd;
+  std::string peer;      // part of the peer's address
+  std::string function;  // part of the name of the function it runs, or of the one that started it
+  bool no_deadline = false;
+
+  bool shows(const probes::Goroutine& goroutine) const;
+};
+
+exporters::Json snapshot_document(const probes::RuntimeSnapshot& snapshot, const probes::TargetInfo& target,
+                                  std::chrono::system_clock::time_point taken_at, const GoroutineFilter& filter);
+
+std::string snapshot_text(const exporters::Json& document, bool color);
+
+}  // namespace netpoll::cli

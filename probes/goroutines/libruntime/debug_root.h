@@ -1,0 +1,24 @@
+// Finds the debug ABI's note (netpoll/debug/abi.h) in a live process. Everything is read from the target's memory, not
+// from files: so it works for deleted and stripped binaries, for shared libraries, in containers and with any load
+// address.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "netpoll/result.h"
+#include "probes/process/mappings.h"
+#include "probes/process/memory.h"
+
+namespace netpoll::probes {
+
+// The addresses of the DebugRoot variables that the ELF images among mappings announce, at most one an image. Empty
+// when no image carries the note. Images whose headers make no sense are passed over.
+Result<std::vector<std::uint64_t>> find_debug_roots(Memory& memory, const std::vector<Mapping>& mappings);
+
+// Looks through the notes of one PT_NOTE segment, which the target has at address: the DebugRoot address of the first
+// netpoll note, or 0. `align` is the segment's p_align (4 or 8, elf(5)).
+std::uint64_t debug_root_in_notes(std::span<const std::byte> notes, std::uint64_t address, std::uint64_t align);
+
+}  // namespace netpoll::probes

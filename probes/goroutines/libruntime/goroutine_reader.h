@@ -1,0 +1,27 @@
+// GoroutineReader: consistent pairs of a G and the pollDesc it waits for, out of tables that move (see snapshot.h).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "netpoll/result.h"
+#include "probes/goroutines/libruntime/runtime_view.h"
+
+namespace netpoll::probes {
+
+// A goroutine and, while it is in IO wait, the descriptor it waits for: both as they were at one moment.
+struct GoroutineRecord {
+  GRecord g;
+  std::optional<PdRecord> pd;
+};
+
+struct GoroutineRecords {
+  std::vector<GoroutineRecord> records;
+  std::uint64_t inconsistent = 0;  // kept moving through all attempts
+};
+
+// Reads the goroutines of one Runtime.
+Result<GoroutineRecords> read_goroutines(const RuntimeView& view, const RuntimeInfo& runtime);
+
+}  // namespace netpoll::probes

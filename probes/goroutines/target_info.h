@@ -1,0 +1,33 @@
+// What kind of program a process runs: ours, Go, or any other.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "netpoll/result.h"
+
+namespace netpoll::probes {
+
+enum class TargetKind { kLibruntime, kGo, kOther };
+std::string_view target_kind_name(TargetKind kind);  // "libruntime", "go", "other"
+
+// The `target` object of our JSON documents. Unknown is nullopt.
+struct TargetInfo {
+  pid_t pid = -1;
+  std::optional<std::string> comm;
+  std::optional<std::string> exe;              // path of the executable as the target sees it
+  std::optional<TargetKind> kind;              // nullopt: the process exists but does not let us look
+  std::optional<std::string> runtime_version;  // of libruntime ("0.1.0") or Go ("go1.19.8")
+};
+
+// Looks at process pid. kNotFound when there is none. A process that we must not look into has a comm and nothing else.
+Result<TargetInfo> describe_target(pid_t pid);
+
+// The Go version that an executable names in its build information, from the file alone. nullopt: not a Go program;
+// an empty string: a Go program that does not say (layout: Go's debug/buildinfo/buildinfo.go, 1.18 and later).
+std::optional<std::string> go_version_of(const std::string& path);
+
+}  // namespace netpoll::probes

@@ -1,0 +1,33 @@
+#include "probes/process/clock.h"
+
+#include <chrono>
+#include <fstream>
+#include <string>
+
+namespace netpoll::probes {
+namespace {
+
+std::int64_t offset_of(const std::string& who) {
+  std::ifstream file("/proc/" + who + "/timens_offsets");
+  return monotonic_offset(file);
+}
+
+}  // namespace
+
+std::int64_t monotonic_offset(std::istream& timens_offsets) {
+  std::string clock;
+  std::int64_t seconds = 0;
+  std::int64_t nanoseconds = 0;
+  while (timens_offsets >> clock >> seconds >> nanoseconds) {
+    if (clock == "monotonic") return seconds * 1'000'000'000 + nanoseconds;
+  }
+  return 0;
+}
+
+std::int64_t target_monotonic_now(pid_t pid) {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  const auto ours = std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+  return ours - offset_of("self") + offset_of(std::to_string(pid));
+}
+
+}  // namespace netpoll::probes

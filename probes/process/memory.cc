@@ -1,0 +1,98 @@
+#include "probes/process/memory.h"
+
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <fstream>
+#include <string>
+
+namespace netpoll::probes {
+namespace {
+
+// What Yama says about attaching to processes that are not one's descendants (0: allowed for the same user).
+int yama_ptrace_scope() {
+  std::ifstream file("/proc/sys/kernel/yama/ptrace_scope");
+  int scope = 0;
+  return file >> scope ? scope : 0;
+}
+
+class ProcessMemory : public Memory {
+ public:
+  explicit ProcessMemory(pid_t pid) : pid_(pid) {}
+
+  Result<void> read_batch(std::span<ReadPiece> pieces) override {
+    std::size_t next = 0;
+    while (next < pieces.size()) {
+      const std::size_t count = std::min<std::size_t>(pieces.size() - next, kBatch);
+      auto done = read_some(pieces.subspan(next, count));
+      if (!done) return std::move(done).error();
+      next += *done;
+    }
+    return {};
+  }
+
+ private:
+  static constexpr std::size_t kBatch = IOV_MAX;
+
+  // Reads a prefix of pieces and returns how many it dealt with: those that arrived, and the one that stopped it.
+  // process_vm_readv(2) never splits a remote element: what it read is a whole number of pieces.
+  Result<std::size_t> read_some(std::span<ReadPiece> pieces) {
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+      local_[i] = {pieces[i].into, pieces[i].size};
+      remote_[i] = {reinterpret_cast<void*>(pieces[i].address), pieces[i].size};
+      pieces[i].done = false;
+    }
+    const ssize_t got = process_vm_readv(pid_, local_.data(), pieces.size(), remote_.data(), pieces.size(), 0);
+    if (got < 0) {
+      // EFAULT and EINVAL (an address range that wraps) concern the first piece alone.
+      if (errno == EFAULT || errno == EINVAL) return std::size_t{1};
+      return process_error(pid_, errno);
+    }
+    auto left = static_cast<std::size_t>(got);
+    std::size_t whole = 0;
+    while (whole < pieces.size() && left >= pieces[whole].size) {
+      left -= pieces[whole].size;
+      pieces[whole++].done = true;
+    }
+    return whole < pieces.size() ? whole + 1 : whole;
+  }
+
+  pid_t pid_;
+  std::array<iovec, kBatch> local_;
+  std::array<iovec, kBatch> remote_;
+};
+
+}  // namespace
+
+Result<void> Memory::read(std::uint64_t address, void* into, std::size_t size) {
+  ReadPiece piece{.address = address, .into = into, .size = size};
+  if (auto r = read_batch({&piece, 1}); !r) return r;
+  if (!piece.done) {
+    std::array<char, 20> digits;
+    std::snprintf(digits.data(), digits.size(), "0x%llx", static_cast<unsigned long long>(address));
+    return Error(ErrorKind::kProtocol, std::to_string(size) + " bytes at " + digits.data() + " are not readable");
+  }
+  return {};
+}
+
+std::unique_ptr<Memory> make_process_memory(pid_t pid) { return std::make_unique<ProcessMemory>(pid); }
+
+Error process_error(pid_t pid, int sys_errno) {
+  const std::string who = "pid " + std::to_string(pid);
+  if (sys_errno == ESRCH || sys_errno == ENOENT) {
+    return Error(ErrorKind::kNotFound, who + ": no such process").with_hint("it may have ended just now; see ps -e");
+  }
+  if (sys_errno == EPERM || sys_errno == EACCES) {
+    std::string hint = "its memory is readable for its own user, root, and holders of CAP_SYS_PTRACE: try sudo";
+    if (const int scope = yama_ptrace_scope(); scope > 0) {
+      hint += "; kernel.yama.ptrace_scope=" + std::to_string(scope) + " forbids it to the same user as well";
+    }
+    return posix_error("read the memory of " + who, EPERM).with_hint(std::move(hint));
+  }
+  return posix_error("read the memory of " + who, sys_errno);
+}
+
+}  // namespace netpoll::probes

@@ -1,0 +1,117 @@
+// The tables of /proc/PID/net; format: proc_pid_net(5) and the kernel's tcp_ipv4.c, udp.c, af_unix.c.
+#include <netinet/in.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <fstream>
+#include <optional>
+
+#include "probes/process/memory.h"
+#include "probes/process/sockets.h"
+
+namespace netpoll::probes {
+namespace {
+
+// Takes the next word of line, blanks before it skipped.
+std::string_view take_word(std::string_view& line) {
+  const auto first = line.find_first_not_of(' ');
+  if (first == std::string_view::npos) return line = {};
+  line.remove_prefix(first);
+  const std::string_view word = line.substr(0, line.find(' '));
+  line.remove_prefix(word.size());
+  return word;
+}
+
+template <typename T>
+std::optional<T> number(std::string_view word, int base) {
+  T value{};
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value, base);
+  if (error != std::errc{} || end != word.data() + word.size()) return std::nullopt;
+  return value;
+}
+
+// "0100007F:1F90": the address in words of 32 bits, each printed as a number of the host's byte order, and the port.
+std::optional<std::string> parse_address(std::string_view word) {
+  const auto colon = word.find(':');
+  if (colon != 8 && colon != 32) return std::nullopt;
+  std::array<std::uint32_t, 4> words{};
+  for (std::size_t i = 0; i < colon / 8; ++i) {
+    const auto value = number<std::uint32_t>(word.substr(8 * i, 8), 16);
+    if (!value) return std::nullopt;
+    words[i] = *value;
+  }
+  const auto port = number<std::uint16_t>(word.substr(colon + 1), 16);
+  if (!port) return std::nullopt;
+  return address_text(colon == 8 ? AF_INET : AF_INET6, words.data(), *port);
+}
+
+}  // namespace
+
+void read_inet_table(std::istream& table, std::string_view kind, const Inodes& wanted, SocketTable& found) {
+  std::string line;
+  std::getline(table, line);  // headings
+  while (std::getline(table, line)) {
+    //   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 30012 1 ...
+    std::string_view rest = line;
+    take_word(rest);
+    const std::string_view local = take_word(rest);
+    const std::string_view peer = take_word(rest);
+    const auto state = number<unsigned>(take_word(rest), 16);
+    for (int skipped = 0; skipped < 5; ++skipped) take_word(rest);  // queues, timer, retransmits, uid, timeout
+    const auto inode = number<std::uint64_t>(take_word(rest), 10);
+    if (!state || !inode || wanted.count(*inode) == 0) continue;
+    const auto local_text = parse_address(local);
+    const auto peer_text = parse_address(peer);
+    if (!local_text || !peer_text) continue;
+    found[*inode] = {.kind = kind,
+                     .local = *local_text,
+                     .peer = *peer_text,
+                     .state = kind == "tcp" ? tcp_state_name(*state) : std::string_view{}};
+  }
+}
+
+void read_unix_table(std::istream& table, const Inodes& wanted, SocketTable& found) {
+  std::string line;
+  std::getline(table, line);  // headings
+  while (std::getline(table, line)) {
+    // 00000000f1: 00000002 00000000 00010000 0001 01 21504 /run/server.sock
+    std::string_view rest = line;
+    for (int skipped = 0; skipped < 6; ++skipped) take_word(rest);
+    const auto inode = number<std::uint64_t>(take_word(rest), 10);
+    if (!inode || wanted.count(*inode) == 0) continue;
+    if (!rest.empty()) rest.remove_prefix(1);
+    found[*inode] = {
+        .kind = "unix", .local = rest.empty() ? std::string() : "unix:" + std::string(rest), .peer = {}, .state = {}};
+  }
+}
+
+Result<SocketTable> find_in_proc_net(pid_t pid, const Inodes& wanted) {
+  struct Table {
+    const char* file;
+    std::string_view kind;
+  };
+  static constexpr std::array kInetTables = {Table{"tcp", "tcp"}, Table{"tcp6", "tcp"}, Table{"udp", "udp"},
+                                             Table{"udp6", "udp"}};
+  const std::string folder = "/proc/" + std::to_string(pid) + "/net/";
+  SocketTable found;
+  bool any = false;
+  std::array<char, 1 << 16> buffer;
+  for (const Table& t : kInetTables) {
+    if (found.size() == wanted.size()) return found;
+    std::ifstream file;
+    file.rdbuf()->pubsetbuf(buffer.data(), buffer.size());
+    file.open(folder + t.file);
+    any = any || file.good();
+    read_inet_table(file, t.kind, wanted, found);
+  }
+  if (found.size() == wanted.size()) return found;
+  std::ifstream file(folder + "unix");
+  any = any || file.good();
+  read_unix_table(file, wanted, found);
+  if (!any) return process_error(pid, ESRCH);
+  return found;
+}
+
+}  // namespace netpoll::probes

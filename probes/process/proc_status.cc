@@ -1,0 +1,59 @@
+#include "probes/process/proc_status.h"
+
+#include <dirent.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <string>
+
+namespace netpoll::probes {
+namespace {
+
+std::string proc_path(pid_t id, const char* file) { return "/proc/" + std::to_string(id) + "/" + file; }
+
+// /proc/ID/stat from a field on, numbered from 1 as in proc(5); at least the third. Empty when the process is gone.
+std::string stat_from(pid_t id, int field) {
+  std::ifstream file(proc_path(id, "stat"));
+  std::string line;
+  std::getline(file, line);
+  // The second field, comm, is in parentheses and may contain spaces and parentheses.
+  std::size_t at = line.rfind(')');
+  for (int i = 2; at != std::string::npos && i < field; ++i) at = line.find(' ', at + 1);
+  return at == std::string::npos ? std::string() : line.substr(at + 1);
+}
+
+}  // namespace
+
+std::optional<long> status_number(pid_t id, std::string_view name) {
+  std::ifstream file(proc_path(id, "status"));
+  for (std::string line; std::getline(file, line);) {
+    if (line.size() > name.size() && line[name.size()] == ':' && std::string_view(line).starts_with(name)) {
+      return std::strtol(line.c_str() + name.size() + 1, nullptr, 10);
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<pid_t> thread_ids(pid_t pid) {
+  struct CloseDir {
+    void operator()(DIR* dir) const { closedir(dir); }
+  };
+  const std::unique_ptr<DIR, CloseDir> dir(opendir(proc_path(pid, "task").c_str()));
+  std::vector<pid_t> ids;
+  if (dir == nullptr) return ids;
+  while (const dirent* entry = readdir(dir.get())) {
+    if (const long id = std::strtol(entry->d_name, nullptr, 10); id > 0) ids.push_back(static_cast<pid_t>(id));
+  }
+  return ids;
+}
+
+std::optional<int> last_cpu(pid_t tid) {
+  const std::string text = stat_from(tid, 39);
+  if (text.empty()) return std::nullopt;
+  return static_cast<int>(std::strtol(text.c_str(), nullptr, 10));
+}
+
+bool is_zombie(pid_t pid) { return stat_from(pid, 3).starts_with('Z'); }
+
+}  // namespace netpoll::probes

@@ -1,0 +1,184 @@
+#include "probes/goroutines/libruntime/snapshot.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "probes/goroutines/libruntime/goroutine_reader.h"
+#include "probes/goroutines/libruntime/runtime_finder.h"
+#include "tests/support/catch.h"
+#include "tests/support/prey.h"
+#include "tests/support/skip.h"
+
+using netpoll::ErrorKind;
+using netpoll::GStatus;
+using netpoll::WaitReason;
+using netpoll::test::Prey;
+using netpoll::test::truth;
+using namespace netpoll::probes;
+
+namespace {
+
+// Every goroutine that the prey tells about, as it tells it, and no other.
+void check_truth(const Prey& prey, const RuntimeSnapshot& snapshot) {
+  std::map<std::string, const Goroutine*> by_goid;
+  for (const Goroutine& g : snapshot.goroutines) by_goid[std::to_string(g.goid)] = &g;
+  REQUIRE(by_goid.size() == snapshot.goroutines.size());
+  CHECK(snapshot.goroutines.size() == prey.lines().size());
+  for (const std::string& line : prey.lines()) {
+    INFO(line);
+    const auto found = by_goid.find(truth(line, "goid"));
+    REQUIRE(found != by_goid.end());
+    const Goroutine& g = *found->second;
+    CHECK(std::string(netpoll::g_status_name(g.status)) == truth(line, "status"));
+    CHECK(std::to_string(g.fd.value_or(-1)) == truth(line, "fd"));
+    if (!g.fd) continue;
+    CHECK(std::to_string(g.mode.value_or(-1)) == truth(line, "mode"));
+    CHECK(g.deadline_ns.has_value() == (truth(line, "deadline") == "1"));
+    CHECK(std::string(g.kind) == truth(line, "kind"));
+    CHECK(std::string(g.tcp_state) == truth(line, "state"));
+    if (g.kind != "pipe") CHECK(g.local == truth(line, "local"));
+    CHECK(g.peer == truth(line, "peer"));
+    CHECK(g.wait_ns.value_or(0) >= 5'000'000'000);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("the truth is found by the published offsets, in every kind of ELF file") {
+  for (const char* program : {FAKE_RUNTIME, FAKE_RUNTIME "_fixed", FAKE_RUNTIME "_stripped", FAKE_RUNTIME "_user"}) {
+    INFO(program);
+    Prey prey({program, "good"});
+    REQUIRE(prey.valid());
+    auto snapshot = read_snapshot(prey.pid());
+    REQUIRE(snapshot);
+    check_truth(prey, *snapshot);
+    CHECK(snapshot->inconsistent == 0);
+    REQUIRE(snapshot->runtimes.size() == 2);
+    CHECK(snapshot->runtimes[0].name == "first");
+    CHECK(snapshot->runtimes[1].name == "a name of thirty-two characters!");
+    CHECK(snapshot->runtimes[1].procs == 3);
+    CHECK(snapshot->runtimes[1].epfd == 99);
+  }
+}
+
+TEST_CASE("a deadline counts from now, and the other direction's is not taken for it") {
+  Prey prey({FAKE_RUNTIME, "good"});
+  REQUIRE(prey.valid());
+  auto snapshot = read_snapshot(prey.pid());
+  REQUIRE(snapshot);
+  for (const Goroutine& g : snapshot->goroutines) {
+    if (g.goid != 12) continue;
+    REQUIRE(g.deadline_ns);
+    CHECK(*g.deadline_ns > 0);
+    CHECK(*g.deadline_ns <= 60'000'000'000);
+  }
+}
+
+TEST_CASE("a wait that changes while it is read is never mixed with another") {
+  Prey prey({FAKE_RUNTIME, "busy"});
+  REQUIRE(prey.valid());
+  auto process = find_runtime(prey.pid());
+  REQUIRE(process);
+  std::size_t consistent = 0;
+  for (int round = 0; round < 50; ++round) {
+    auto runtimes = process->views[0].runtimes();
+    REQUIRE(runtimes);
+    auto read = read_goroutines(process->views[0], runtimes->at(0));
+    REQUIRE(read);
+    CHECK(read->records.size() + read->inconsistent == 200);
+    for (const GoroutineRecord& record : read->records) {
+      if (!record.pd) continue;
+      ++consistent;
+      if (record.pd->fd != 1000 + record.g.wait_since % 7) {
+        FAIL("the wait since " << record.g.wait_since << " is for descriptor " << record.pd->fd);
+      }
+    }
+  }
+  CHECK(consistent > 0);
+}
+
+TEST_CASE("tables that lie are refused, not followed") {
+  const std::map<std::string, ErrorKind> lies = {
+      {"magic", ErrorKind::kNotSupported}, {"major", ErrorKind::kNotSupported}, {"root_size", ErrorKind::kProtocol},
+      {"stride", ErrorKind::kProtocol},    {"per_chunk", ErrorKind::kProtocol}, {"count", ErrorKind::kProtocol},
+      {"chunks", ErrorKind::kProtocol},    {"offset", ErrorKind::kProtocol},    {"unreadable", ErrorKind::kProtocol}};
+  for (const auto& [lie, kind] : lies) {
+    INFO(lie);
+    Prey prey({FAKE_RUNTIME, lie});
+    REQUIRE(prey.valid());
+    auto snapshot = read_snapshot(prey.pid());
+    REQUIRE_FALSE(snapshot);
+    CHECK(snapshot.error().kind() == kind);
+    CHECK_FALSE(snapshot.error().message().empty());
+  }
+  Prey prey({FAKE_RUNTIME, "counters"});
+  auto process = find_runtime(prey.pid());
+  REQUIRE(process);
+  CHECK_FALSE(process->views[0].counters(process->views[0].runtimes().value().at(0)));
+}
+
+TEST_CASE("counters are summed over their blocks, rows that we do not know are left alone") {
+  Prey prey({FAKE_RUNTIME, "good"});
+  REQUIRE(prey.valid());
+  auto process = find_runtime(prey.pid());
+  REQUIRE(process);
+  auto counters = process->views[0].counters(process->views[0].runtimes().value().at(0));
+  REQUIRE(counters);
+  for (std::size_t row = 0; row < netpoll::trace::kTpCount; ++row) CHECK((*counters)[row] == 300 * row + 3);
+}
+
+TEST_CASE("a program without libruntime is not supported, with a hint that names what is") {
+  const pid_t child = fork();
+  if (child == 0) {
+    execl("/bin/sleep", "sleep", "60", nullptr);
+    _exit(1);
+  }
+  auto snapshot = read_snapshot(child);
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  REQUIRE_FALSE(snapshot);
+  CHECK(snapshot.error().is(ErrorKind::kNotSupported));
+  CHECK(snapshot.error().hint().find("stat -p " + std::to_string(child)) != std::string::npos);
+}
+
+TEST_CASE("no process, a kernel thread, and nonsense") {
+  for (const pid_t pid : {0, -1, 0x3fffffff}) {
+    auto snapshot = read_snapshot(pid);
+    REQUIRE_FALSE(snapshot);
+    CHECK(snapshot.error().is(ErrorKind::kNotFound));
+  }
+  auto kernel_thread = read_snapshot(2);
+  REQUIRE_FALSE(kernel_thread);
+}
+
+TEST_CASE("a target that dies between two readings is not found") {
+  Prey prey({FAKE_RUNTIME, "good"});
+  REQUIRE(prey.valid());
+  auto process = find_runtime(prey.pid());
+  REQUIRE(process);
+  auto runtimes = process->views[0].runtimes();
+  REQUIRE(runtimes);
+  prey.kill();
+  auto read = read_goroutines(process->views[0], runtimes->at(0));
+  REQUIRE_FALSE(read);
+  CHECK(read.error().is(ErrorKind::kNotFound));
+}
+
+TEST_CASE("another user's process is refused") {
+  if (geteuid() != 0) NETPOLL_SKIP("needs root, to become another user");
+  Prey prey({FAKE_RUNTIME, "good"});
+  REQUIRE(prey.valid());
+  const pid_t child = fork();
+  if (child == 0) {
+    if (setgid(65534) != 0 || setuid(65534) != 0) _exit(2);
+    auto snapshot = read_snapshot(prey.pid());
+    _exit(!snapshot && snapshot.error().is(ErrorKind::kPermission) ? 0 : 1);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  CHECK(status == 0);
+}
