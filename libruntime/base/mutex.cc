@@ -1,4 +1,4 @@
-#include "libruntime/base/mutex.h"
+#include "netpoll/base/mutex.h"
 
 #include <linux/futex.h>
 #include <sched.h>

@@ -1,6 +1,5 @@
 #include "libruntime/base/slab.h"
 
-#include <mutex>
 #include <new>
 
 namespace netpoll::base {
@@ -15,7 +14,7 @@ void* Slab::get() { return ::operator new(kBlock, kAlign); }
 void Slab::put(void* block) { ::operator delete(block, kAlign); }
 #else
 void* Slab::get() {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (free_ == nullptr) {
     auto* page = static_cast<std::byte*>(::operator new(kPage, kAlign));
     for (std::size_t at = 0; at < kPage; at += kBlock) free_ = new (page + at) Free{free_};
@@ -26,7 +25,7 @@ void* Slab::get() {
 }
 
 void Slab::put(void* block) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   free_ = new (block) Free{free_};
 }
 #endif

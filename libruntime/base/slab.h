@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "libruntime/base/mutex.h"
+#include "netpoll/base/mutex.h"
 
 namespace netpoll::base {
 
@@ -24,7 +24,7 @@ class Slab {
   };
 
   Mutex mutex_;
-  Free* free_ = nullptr;
+  Free* free_ NETPOLL_GUARDED_BY(mutex_) = nullptr;
 };
 
 }  // namespace netpoll::base

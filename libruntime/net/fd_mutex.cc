@@ -1,7 +1,5 @@
 #include "libruntime/net/fd_mutex.h"
 
-#include <mutex>
-
 #include "libruntime/base/fatal.h"
 #include "libruntime/sched/wait.h"
 
@@ -30,10 +28,10 @@ struct FdMutex::Waiter {
 // that closes it under another's hands), so a descriptor holds no list of its own (Go: runtime/sema.go, semtable).
 struct alignas(64) FdMutex::Queue {
   base::Mutex lock;
-  Waiter* first = nullptr;
+  Waiter* first NETPOLL_GUARDED_BY(lock) = nullptr;
 
   // Where the first waiter for this semaphore hangs, or would.
-  Waiter** find(const FdMutex* mutex, Semaphore semaphore) {
+  Waiter** find(const FdMutex* mutex, Semaphore semaphore) NETPOLL_REQUIRES(lock) {
     Waiter** at = &first;
     while (*at != nullptr && ((*at)->mutex != mutex || (*at)->semaphore != semaphore)) at = &(*at)->other;
     return at;
@@ -134,7 +132,7 @@ void FdMutex::acquire(Semaphore semaphore, WaitReason reason) {
   Waiter waiter{.mutex = this, .semaphore = semaphore, .handle = {}};
   {
     Queue& waiters = queue();
-    std::lock_guard guard(waiters.lock);
+    const base::MutexLock guard(waiters.lock);
     if (semaphore == kDestroyed) {
       if (destroyed_) return;
     } else if (permits_[semaphore] > 0) {
@@ -157,7 +155,7 @@ void FdMutex::release(Semaphore semaphore) {
   sched::WaitHandle handle;
   {
     Queue& waiters = queue();
-    std::lock_guard guard(waiters.lock);
+    const base::MutexLock guard(waiters.lock);
     Waiter*& first = *waiters.find(this, semaphore);
     if (first == nullptr) {
       if (semaphore == kDestroyed) {

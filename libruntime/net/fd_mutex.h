@@ -17,7 +17,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "libruntime/base/mutex.h"
+#include "netpoll/base/mutex.h"
 #include "netpoll/wait_reason.h"
 
 namespace netpoll::net {

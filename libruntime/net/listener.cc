@@ -7,16 +7,15 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <mutex>
 
 #include "libruntime/base/clock.h"
-#include "libruntime/base/mutex.h"
 #include "libruntime/net/net_fd.h"
 #include "libruntime/net/socket.h"
 #include "libruntime/net/sys.h"
 #include "libruntime/sched/scheduler.h"
 #include "libruntime/sched/timers.h"
 #include "libruntime/sched/wait.h"
+#include "netpoll/base/mutex.h"
 
 namespace netpoll {
 namespace {
@@ -55,8 +54,8 @@ struct Listener::State {
   std::atomic<std::uint64_t> backoffs{0};
   // The one accept() that pauses (it holds the read lock), so that close and set_deadline can end the pause.
   base::Mutex lock;
-  sched::WaitHandle paused;  // guarded by lock
-  bool closing = false;      // guarded by lock
+  sched::WaitHandle paused NETPOLL_GUARDED_BY(lock);
+  bool closing NETPOLL_GUARDED_BY(lock) = false;
 
   void pause(std::int64_t ns);
   void end_pause(bool close);
@@ -68,7 +67,7 @@ void Listener::State::pause(std::int64_t ns) {
   }
   sched::WaitHandle handle;
   {
-    std::lock_guard guard(lock);
+    const base::MutexLock guard(lock);
     if (closing) return;
     handle = sched::begin_wait();
     paused = handle;
@@ -83,14 +82,14 @@ void Listener::State::pause(std::int64_t ns) {
   sched::start_timer(sched::current(), timer);
   sched::finish_wait(handle, WaitReason::kAcceptBackoff, /*cancelable=*/true);
   sched::stop_timer(timer);
-  std::lock_guard guard(lock);
+  const base::MutexLock guard(lock);
   paused = {};
 }
 
 void Listener::State::end_pause(bool close) {
   sched::WaitHandle handle;
   {
-    std::lock_guard guard(lock);
+    const base::MutexLock guard(lock);
     closing = closing || close;
     handle = paused;
   }

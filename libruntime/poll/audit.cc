@@ -1,11 +1,10 @@
 // audit.cc: finds registrations that somebody else's epoll_ctl removed, added or changed, and repairs them.
 //
 // Nothing tells the owner of an epoll instance about a foreign EPOLL_CTL_DEL: the goroutine simply never wakes (Go
-// loses it; netpoll-semantics, claim 7). But /proc/self/fdinfo/EPFD lists the kernel's view (proc(5)), with our data
-// words, and comparing it with the pollDescs costs about 2 µs an entry. So it is done when the runtime falls idle,
-// which is just the state that such a lost registration leads to, and for every snapshot.
+// loses it). But /proc/self/fdinfo/EPFD lists the kernel's view (proc(5)), with our data words, and comparing it with
+// the pollDescs costs about 2 µs an entry. So it is done when the runtime falls idle, which is just the state that such
+// a lost registration leads to, and for every snapshot.
 #include <algorithm>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -15,8 +14,8 @@
 namespace netpoll::poll {
 namespace {
 
-// The kernel knows pd, as far as we did it, and nobody closes it. Its lock is held.
-bool is_registered(const PollDesc& pd) {
+// The kernel knows pd, as far as we did it, and nobody closes it.
+bool is_registered(const PollDesc& pd) NETPOLL_REQUIRES(pd.lock) {
   return pd.fd.load(std::memory_order_seq_cst) >= 0 &&
          (pd.info.load(std::memory_order_relaxed) & (kInfoRegistered | kInfoClosing)) == kInfoRegistered;
 }
@@ -63,14 +62,14 @@ NetpollImpl::Comparison NetpollImpl::compare_registrations() const {
 // tells.
 void NetpollImpl::audit() {
   if (!initialized() || poller_->debug_fd() < 0) return;  // a back end that /proc does not list
-  std::lock_guard audit_lock(audit_mutex_);
+  const base::MutexLock audit_lock(audit_mutex_);
   Comparison first = compare_registrations();
   if (!first.readable) return;  // no /proc
   std::vector<Suspect> suspects;
   for (std::uint32_t i = 1; i < first.right.size(); ++i) {
     if (first.right[i]) continue;
     PollDesc& pd = *cache_.at(i);
-    std::lock_guard lock(pd.lock);
+    const base::MutexLock lock(pd.lock);
     if (!is_registered(pd)) continue;
     suspects.push_back({&pd, pd.event_data()});
     // What stands under its number was changed, not added.
@@ -84,7 +83,7 @@ void NetpollImpl::audit() {
   const Comparison second = compare_registrations();
   if (!second.readable) return;  // no descriptor left to read it with
   for (const auto& [pd, data] : suspects) {
-    std::lock_guard lock(pd->lock);
+    const base::MutexLock lock(pd->lock);
     if (!is_registered(*pd) || pd->event_data() != data || second.right[pd->index]) continue;
     const std::int32_t fd = pd->fd.load(std::memory_order_relaxed);
     found_foreign(*pd, fd, second.has_stranger(fd) ? 3 : 1);

@@ -10,7 +10,6 @@
 #include <sys/types.h>
 
 #include <cerrno>
-#include <mutex>
 
 #include "libruntime/base/clock.h"
 #include "libruntime/base/fatal.h"
@@ -57,7 +56,7 @@ NetpollImpl::NetpollImpl(sched::Scheduler& scheduler, std::unique_ptr<Poller> po
 int NetpollImpl::initialize() {
   if (initialized()) return 0;
   {
-    std::lock_guard lock(init_mutex_);
+    const base::MutexLock lock(init_mutex_);
     if (initialized()) return 0;
     if (const int result = poller_->init(); result < 0) return result;
     if (on_initialized_) on_initialized_(poller_->debug_fd());
@@ -76,7 +75,7 @@ Result<PollDesc*> NetpollImpl::open(int fd) {
   PollDesc* pd = cache_.get();
   if (pd == nullptr) return posix_error("netpoll: pollDesc", ENOMEM);
   {
-    std::lock_guard lock(pd->lock);
+    const base::MutexLock lock(pd->lock);
     if (pd->rg.load(std::memory_order_relaxed) > kPdReady || pd->wg.load(std::memory_order_relaxed) > kPdReady) {
       base::fatal("netpoll: blocked goroutine on a free pollDesc");
     }
@@ -102,7 +101,7 @@ Result<PollDesc*> NetpollImpl::open(int fd) {
     return posix_error("register fd " + std::to_string(fd), -result);
   }
   {
-    std::lock_guard lock(pd->lock);
+    const base::MutexLock lock(pd->lock);
     pd->info.fetch_or(kInfoRegistered, std::memory_order_seq_cst);
   }
   NETPOLL_TRACE(scheduler_.lane(), fd_register, NETPOLL_ARG(pd->index), NETPOLL_ARG(fd), NETPOLL_ARG(0));
@@ -234,7 +233,7 @@ void NetpollImpl::on_event(const Event& event, sched::GList& out) {
   }
   std::uint32_t modes = event.modes;
   if (event.hangup || trigger_ != Trigger::kEdge || (pd->info.load(std::memory_order_relaxed) & kInfoEventErr) != 0) {
-    std::lock_guard lock(pd->lock);
+    const base::MutexLock lock(pd->lock);
     if (pd->seq.load(std::memory_order_relaxed) != life) return;
     std::uint32_t info = pd->info.load(std::memory_order_relaxed);
     if (event.hangup) info |= kInfoHangup;
@@ -257,7 +256,7 @@ void NetpollImpl::on_event(const Event& event, sched::GList& out) {
 // Oneshot and level: makes sure that mode is armed before its goroutine waits. A direction that still counts as armed
 // although the kernel has just reported it needs nothing: that report is on its way and ends the wait.
 void NetpollImpl::arm(PollDesc& pd, Mode mode) {
-  std::lock_guard lock(pd.lock);
+  const base::MutexLock lock(pd.lock);
   if ((pd.armed & bit(mode)) != 0) return;
   pd.armed |= bit(mode);
   const std::int32_t fd = pd.fd.load(std::memory_order_relaxed);
@@ -271,7 +270,7 @@ void NetpollImpl::arm(PollDesc& pd, Mode mode) {
   NETPOLL_TRACE(scheduler_.lane(), rearm, NETPOLL_ARG(pd.index), NETPOLL_ARG(fd), NETPOLL_ARG(mode));
 }
 
-// Oneshot and level, lock held: the kernel reported `modes`. Oneshot has disarmed them at least, level nothing; what
+// Oneshot and level: the kernel reported `modes`. Oneshot has disarmed them at least, level nothing; what
 // another goroutine still waits for is armed, what was delivered is not. Returns the directions to deliver: armed ones
 // only, for nobody waits for others, and in level two threads may poll the same report before the first of them
 // disarms.
@@ -290,7 +289,7 @@ std::uint32_t NetpollImpl::after_delivery(PollDesc& pd, std::uint32_t modes) {
 void NetpollImpl::set_deadline(PollDesc& pd, unsigned modes, std::int64_t when) {
   sched::G* unblocked[2] = {nullptr, nullptr};
   {
-    std::lock_guard lock(pd.lock);
+    const base::MutexLock lock(pd.lock);
     if ((pd.info.load(std::memory_order_relaxed) & kInfoClosing) != 0) return;
     for (const Mode mode : {Mode::kRead, Mode::kWrite}) {
       if ((modes & bit(mode)) != 0) change_deadline(pd, mode, when, &unblocked[static_cast<std::uint32_t>(mode)]);
@@ -303,7 +302,7 @@ sched::Timer& NetpollImpl::timer_of(PollDesc& pd, Mode mode) {
   return pd.deadlines->timer[static_cast<std::uint32_t>(mode)];
 }
 
-// Lock held. Publish rule: info first, unblock second.
+// Publish rule: info first, unblock second.
 void NetpollImpl::change_deadline(PollDesc& pd, Mode mode, std::int64_t when, sched::G** unblocked) {
   NETPOLL_TRACE(scheduler_.lane(), deadline_set, NETPOLL_ARG(pd.index), NETPOLL_ARG(pd.fd.load()), NETPOLL_ARG(mode),
                 NETPOLL_ARG(when));
@@ -330,7 +329,8 @@ void NetpollImpl::change_deadline(PollDesc& pd, Mode mode, std::int64_t when, sc
     }
   }
   timer.when = when;
-  timer.callback = [](void* arg, std::uint64_t seq) {
+  // Without the lock: the Deadlines that contain the timer that fires stay where they are.
+  timer.callback = [](void* arg, std::uint64_t seq) NETPOLL_NO_THREAD_SAFETY_ANALYSIS {
     auto* desc = static_cast<PollDesc*>(arg);
     desc->deadlines->owner->deadline_passed(*desc, static_cast<Mode>(seq & 1), seq >> 1);
   };
@@ -344,7 +344,7 @@ void NetpollImpl::change_deadline(PollDesc& pd, Mode mode, std::int64_t when, sc
 void NetpollImpl::deadline_passed(PollDesc& pd, Mode mode, std::uint64_t life) {
   sched::G* g = nullptr;
   {
-    std::lock_guard lock(pd.lock);
+    const base::MutexLock lock(pd.lock);
     NETPOLL_STEP();
     if (pd.seq.load(std::memory_order_relaxed) != life) return;
     if ((pd.info.load(std::memory_order_relaxed) & kInfoClosing) != 0) return;
@@ -370,7 +370,7 @@ void NetpollImpl::unblock(PollDesc& pd) {
   sched::G* reader;
   sched::G* writer;
   {
-    std::lock_guard lock(pd.lock);
+    const base::MutexLock lock(pd.lock);
     if ((pd.info.load(std::memory_order_relaxed) & kInfoClosing) != 0)
       base::fatal("netpoll: unblock on closing pollDesc");
     pd.info.fetch_or(kInfoClosing, std::memory_order_seq_cst);
@@ -394,7 +394,7 @@ void NetpollImpl::close(PollDesc& pd, bool shared) {
   if (poller_->outlives_close(shared) && poller_->close(fd) == -ENOENT) found_foreign(pd, fd, 1);
   NETPOLL_TRACE(scheduler_.lane(), fd_close, NETPOLL_ARG(pd.index), NETPOLL_ARG(fd));
   // Under the lock, so that a timer or event that holds it sees one life or the other.
-  std::lock_guard lock(pd.lock);
+  const base::MutexLock lock(pd.lock);
   pd.info.fetch_and(~std::uint32_t{kInfoRegistered}, std::memory_order_seq_cst);
   cache_.put(pd);
 }
@@ -406,7 +406,7 @@ void NetpollImpl::cancel_all() {
     sched::G* reader = nullptr;
     sched::G* writer = nullptr;
     {
-      std::lock_guard lock(pd.lock);
+      const base::MutexLock lock(pd.lock);
       if (pd.fd.load(std::memory_order_seq_cst) < 0) continue;
       pd.info.fetch_or(kInfoCanceled, std::memory_order_seq_cst);
       reader = take_waiter(pd, Mode::kRead, false);

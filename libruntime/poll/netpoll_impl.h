@@ -48,9 +48,9 @@ class NetpollImpl final : public Netpoll, public sched::PollSource {
   void prefetch_event(const Event* events, int count, int i) const;
   void on_event(const Event& event, sched::GList& out);
   void arm(PollDesc& pd, Mode mode);
-  std::uint32_t after_delivery(PollDesc& pd, std::uint32_t modes);
-  sched::Timer& timer_of(PollDesc& pd, Mode mode);
-  void change_deadline(PollDesc& pd, Mode mode, std::int64_t when, sched::G** unblocked);
+  std::uint32_t after_delivery(PollDesc& pd, std::uint32_t modes) NETPOLL_REQUIRES(pd.lock);
+  sched::Timer& timer_of(PollDesc& pd, Mode mode) NETPOLL_REQUIRES(pd.lock);
+  void change_deadline(PollDesc& pd, Mode mode, std::int64_t when, sched::G** unblocked) NETPOLL_REQUIRES(pd.lock);
   void deadline_passed(PollDesc& pd, Mode mode, std::uint64_t life);
   void found_foreign(PollDesc& pd, std::int32_t fd, int kind);
   int initialize();
@@ -68,7 +68,7 @@ class NetpollImpl final : public Netpoll, public sched::PollSource {
   std::function<void(int)> on_initialized_;
   base::Mutex init_mutex_;
   base::Mutex audit_mutex_;
-  std::unordered_set<int> foreign_fds_;  // reported already; guarded by audit_mutex_
+  std::unordered_set<int> foreign_fds_ NETPOLL_GUARDED_BY(audit_mutex_);  // reported already
 };
 
 }  // namespace netpoll::poll

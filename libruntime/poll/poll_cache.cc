@@ -2,7 +2,6 @@
 
 #include <sys/mman.h>
 
-#include <mutex>
 #include <new>
 
 #include "libruntime/base/fatal.h"
@@ -23,7 +22,7 @@ PollCache::~PollCache() {
 }
 
 PollDesc* PollCache::get() {
-  std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   PollDesc* pd = nullptr;
   if (!free_.empty()) {
     pd = free_.back();
@@ -45,7 +44,7 @@ PollDesc* PollCache::get() {
 }
 
 void PollCache::put(PollDesc& pd) {
-  std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   pd.fd.store(-1, std::memory_order_relaxed);
   // 0 is skipped, so that no data word is the wake descriptor's.
   const std::uint32_t seq = pd.seq.load(std::memory_order_relaxed) + 1;

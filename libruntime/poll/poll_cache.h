@@ -39,7 +39,7 @@ class PollCache {
  private:
   base::Mutex mutex_;
   PollDesc** chunks_;
-  std::vector<PollDesc*> free_;
+  std::vector<PollDesc*> free_ NETPOLL_GUARDED_BY(mutex_);
   std::atomic<std::uint64_t> count_{0};
   std::atomic<std::uint32_t> in_use_{0};
 };

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "libruntime/base/mutex.h"
 #include "libruntime/sched/timers.h"
+#include "netpoll/base/mutex.h"
 
 namespace netpoll::poll {
 
@@ -59,9 +59,10 @@ struct alignas(64) PollDesc {
   std::uint32_t index = 0;          // constant; 0 is "no pollDesc"
   std::atomic<std::int64_t> rd{0};  // read deadline: 0 none, > 0 absolute ns, < 0 expired
   std::atomic<std::int64_t> wd{0};
-  std::unique_ptr<Deadlines> deadlines;
+  std::unique_ptr<Deadlines> deadlines NETPOLL_GUARDED_BY(lock);
   base::Mutex lock;
-  std::uint32_t armed = 0;  // oneshot, level: the directions (kReadBit, kWriteBit) that are armed now
+  // oneshot, level: the directions (kReadBit, kWriteBit) that are armed now
+  std::uint32_t armed NETPOLL_GUARDED_BY(lock) = 0;
 
   std::atomic<std::uint64_t>& semaphore(Mode mode) { return mode == Mode::kRead ? rg : wg; }
   // What this life registers with the poller: life and index.

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <mutex>
 #include <new>
 
 #include "libruntime/base/fatal.h"
@@ -29,7 +28,7 @@ GTable::~GTable() {
 }
 
 G* GTable::add(Scheduler* scheduler) {
-  std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   const std::uint64_t index = count_.load(std::memory_order_relaxed);
   if (index % kPerChunk == 0) {
     if (index / kPerChunk == kMaxChunks) return nullptr;
@@ -63,7 +62,7 @@ G* GTable::find_by_guard_address(const void* address) const {
 
 void GTable::guard_stack(G* g) {
   {
-    std::lock_guard lock(mutex_);
+    const base::MutexLock lock(mutex_);
     g->guard = slabs_[g->slab_index / kPerChunk].protect(g->slab_index % kPerChunk);
   }
   static std::atomic<bool> said{false};

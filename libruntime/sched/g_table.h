@@ -41,7 +41,7 @@ class GTable {
   base::Mutex mutex_;
   G** chunks_;  // kMaxChunks pointers, mapped lazily by the kernel
   std::atomic<std::uint64_t> count_{0};
-  std::vector<context::StackSlab> slabs_;
+  std::vector<context::StackSlab> slabs_ NETPOLL_GUARDED_BY(mutex_);
 };
 
 }  // namespace netpoll::sched

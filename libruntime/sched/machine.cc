@@ -3,8 +3,6 @@
 
 #include <cxxabi.h>
 
-#include <mutex>
-
 #include "libruntime/base/fatal.h"
 #include "libruntime/base/syscall.h"
 #include "libruntime/sched/overflow.h"
@@ -49,7 +47,7 @@ void* Scheduler::m_thread(void* arg) {
   scheduler.acquire_p(m, m->next_p);
   scheduler.m_loop(m);
   if (m->p != nullptr) {
-    std::lock_guard lock(scheduler.mutex_);
+    const base::MutexLock lock(scheduler.mutex_);
     scheduler.idle_p_put(scheduler.release_p(m));
   }
   tls_m = nullptr;
@@ -95,7 +93,7 @@ void Scheduler::idle_p_put(P* p) {
 
 void Scheduler::stop_m(M* m) {
   {
-    std::lock_guard lock(mutex_);
+    const base::MutexLock lock(mutex_);
     if (stopping_.load(std::memory_order_relaxed)) return;
     // Work that was queued globally after this M looked, while its P was already on the idle list.
     if (!global_.empty() && idle_ps_ != nullptr) {
@@ -114,7 +112,7 @@ void Scheduler::stop_m(M* m) {
 void Scheduler::start_m(P* p, bool spinning) {
   M* m;
   {
-    std::lock_guard lock(mutex_);
+    const base::MutexLock lock(mutex_);
     m = idle_ms_;
     if (m != nullptr) {
       idle_ms_ = m->link;
@@ -147,7 +145,7 @@ void Scheduler::wake_p() {
   if (spinning_ms_.load(std::memory_order_seq_cst) != 0 || !spinning_ms_.compare_exchange_strong(none, 1)) return;
   P* p;
   {
-    std::lock_guard lock(mutex_);
+    const base::MutexLock lock(mutex_);
     p = idle_p_get();
   }
   if (p == nullptr) {
@@ -173,7 +171,7 @@ void Scheduler::hand_off_p(P* p) {
     return;
   }
   {
-    std::lock_guard lock(mutex_);
+    const base::MutexLock lock(mutex_);
     if (global_.empty()) {
       idle_p_put(p);
       return;
@@ -202,7 +200,7 @@ bool Scheduler::retake_blocked_ps() {
 // Whether no goroutine can ever run again. Asked by sysmon when everything was still for a while.
 bool Scheduler::is_deadlocked() {
   if (!progress_expected_.load() || stopping_.load()) return false;
-  std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   // Work that is under way outside of Ms is looked at after what it takes things from, and before what it puts them to.
   if (poll_source_->waiters() != 0 || earliest_timer() != kNoTimer || outside_work_.load() != 0) return false;
   // No M at all: the first goroutine is about to be queued.

@@ -1,5 +1,4 @@
 // park.cc: leaving the processor and becoming runnable again; the wait protocol of wait.h.
-#include <mutex>
 
 #include "libruntime/base/fatal.h"
 #include "libruntime/sched/inject.h"
@@ -76,14 +75,14 @@ void Scheduler::inject(GList& list) {
   const std::uint32_t count = list.size;
   for (G* g = list.head; g != nullptr; g = g->link) g->store_status(GStatus::kRunnable);
   {
-    std::lock_guard lock(mutex_);
+    const base::MutexLock lock(mutex_);
     global_.append(list);
     global_size_.store(global_.size, std::memory_order_seq_cst);
   }
   for (std::uint32_t i = 0; i < count && idle_p_count_.load(std::memory_order_seq_cst) != 0; ++i) {
     P* p;
     {
-      std::lock_guard lock(mutex_);
+      const base::MutexLock lock(mutex_);
       p = global_.empty() ? nullptr : idle_p_get();
     }
     if (p == nullptr) return;

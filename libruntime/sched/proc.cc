@@ -18,8 +18,6 @@
 //     that is not its own; g0 is that stack, and keeps the goroutines' stacks small: epoll events live on it.
 #include <cxxabi.h>
 
-#include <mutex>
-
 #include "libruntime/base/clock.h"
 #include "libruntime/sched/overflow.h"
 #include "libruntime/sched/scheduler.h"
@@ -102,7 +100,7 @@ __attribute__((always_inline)) inline void Scheduler::execute(M* m, G* g) {
         // The P was handed off during the call: any idle one will do, else queue up.
         P* p;
         {
-          std::lock_guard lock(mutex_);
+          const base::MutexLock lock(mutex_);
           p = idle_p_get();
         }
         if (p != nullptr) {
@@ -135,7 +133,7 @@ void Scheduler::run_put(P* p, G* g, bool next) {
     GList half;
     if (!p->runq.take_half(half)) continue;
     half.push_back(g);
-    std::lock_guard lock(mutex_);
+    const base::MutexLock lock(mutex_);
     global_.append(half);
     global_size_.store(global_.size, std::memory_order_seq_cst);
     return;
@@ -143,7 +141,7 @@ void Scheduler::run_put(P* p, G* g, bool next) {
 }
 
 G* Scheduler::take_global(P* p, std::uint32_t limit) {
-  std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   G* first = global_.pop_front();
   if (first == nullptr) return nullptr;
   // A fair share, and no more than half a ring.
@@ -233,7 +231,7 @@ void Scheduler::run_list(P* p, GList& list) {
     if (p->runq.put(g)) continue;
     for (G* later = list.head; later != nullptr; later = later->link) later->store_status(GStatus::kRunnable);
     list.push_front(g);
-    std::lock_guard lock(mutex_);
+    const base::MutexLock lock(mutex_);
     global_.append(list);
     global_size_.store(global_.size, std::memory_order_seq_cst);
   }
@@ -280,7 +278,7 @@ G* Scheduler::steal_work(M* m) {
 
 G* Scheduler::idle_until_work(M* m) {
   {
-    std::lock_guard lock(mutex_);
+    const base::MutexLock lock(mutex_);
     if (!global_.empty()) return nullptr;
     idle_p_put(release_p(m));
   }
@@ -291,7 +289,7 @@ G* Scheduler::idle_until_work(M* m) {
     spinning_ms_.fetch_sub(1, std::memory_order_seq_cst);
     for (const auto& p : ps_) {
       if (p->runq.empty()) continue;
-      std::lock_guard lock(mutex_);
+      const base::MutexLock lock(mutex_);
       P* idle = idle_p_get();
       if (idle == nullptr) break;
       acquire_p(m, idle);
@@ -320,7 +318,7 @@ G* Scheduler::poll_as_idle_m(M* m) {
   if (stopping_.load(std::memory_order_relaxed)) poll_source_->wake();  // for the next one who sleeps there
   P* p;
   {
-    std::lock_guard lock(mutex_);
+    const base::MutexLock lock(mutex_);
     p = idle_p_get();
   }
   if (p == nullptr) {

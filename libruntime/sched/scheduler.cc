@@ -4,7 +4,6 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <mutex>
 #include <string>
 
 #include "libruntime/base/clock.h"
@@ -73,23 +72,25 @@ void Scheduler::wait_until_no_goroutines() {
 
 void Scheduler::stop_threads() {
   bool started;
-  std::vector<M*> ms;
+  std::vector<M*> idle;
+  std::vector<M*> all;
   {
-    std::lock_guard lock(mutex_);
+    const base::MutexLock lock(mutex_);
     if (stopping_.exchange(true)) return;
     started = threads_started_;
-    for (M* m = idle_ms_; m != nullptr; m = m->link) ms.push_back(m);
+    for (M* m = idle_ms_; m != nullptr; m = m->link) idle.push_back(m);
     idle_ms_ = nullptr;
+    for (const auto& m : ms_) all.push_back(m.get());  // start_m() makes no more of them
   }
   if (!started) return;
-  for (M* m : ms) m->note.wake();
+  for (M* m : idle) m->note.wake();
   // Whoever sleeps in the poller wakes the next one on its way out.
   if (poll_source_->initialized()) poll_source_->wake();
   for (auto* word : {&poll_thread_asleep_, &sysmon_asleep_}) {
     word->store(2, std::memory_order_seq_cst);
     base::futex_wake(*word);
   }
-  for (const auto& m : ms_) pthread_join(m->thread, nullptr);
+  for (const M* m : all) pthread_join(m->thread, nullptr);
   if (have_poll_thread_) pthread_join(poll_thread_, nullptr);
   pthread_join(sysmon_thread_, nullptr);
   while (outside_readies_.load(std::memory_order_acquire) != 0) sched_yield();

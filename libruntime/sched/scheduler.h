@@ -69,7 +69,7 @@ class Scheduler {
   // Called by the poller once it has something to poll: wakes the poll thread in thread mode.
   void poller_initialized();
 
-  // --- shutdown (shutdown.cc)
+  // --- shutdown (scheduler.cc)
   void cancel_all();
   bool canceled() const { return canceled_.load(std::memory_order_seq_cst); }
   void wait_until_no_goroutines();
@@ -92,8 +92,6 @@ class Scheduler {
   void print_goroutines();
 
  private:
-  friend struct SchedulerTestPeer;
-
   // proc.cc: the loop of an M
   void m_loop(M* m);
   G* find_runnable(M* m);
@@ -116,9 +114,9 @@ class Scheduler {
   // machine.cc: Ms and Ps come and go
   void acquire_p(M* m, P* p);
   P* release_p(M* m);
-  P* idle_p_get();        // mutex_ held
-  void idle_p_put(P* p);  // mutex_ held
-  void stop_m(M* m);      // sleeps until start_m hands a P over, or the scheduler stops (then m->p is null)
+  P* idle_p_get() NETPOLL_REQUIRES(mutex_);
+  void idle_p_put(P* p) NETPOLL_REQUIRES(mutex_);
+  void stop_m(M* m);  // sleeps until start_m hands a P over, or the scheduler stops (then m->p is null)
   void start_m(P* p, bool spinning);
   void wake_p();
   void stop_spinning(M* m);
@@ -169,12 +167,12 @@ class Scheduler {
 
   // Lock order: mutex_ is a leaf except for base-level locks; no pollDesc, timer or list lock is taken under it.
   mutable base::Mutex mutex_;
-  P* idle_ps_ = nullptr;                // guarded by mutex_
-  M* idle_ms_ = nullptr;                // guarded by mutex_
-  std::uint32_t idle_m_count_ = 0;      // guarded by mutex_
-  std::vector<std::unique_ptr<M>> ms_;  // guarded by mutex_
-  GList global_;                        // guarded by mutex_
-  GList free_gs_;                       // guarded by mutex_; dead Gs, cold
+  P* idle_ps_ NETPOLL_GUARDED_BY(mutex_) = nullptr;
+  M* idle_ms_ NETPOLL_GUARDED_BY(mutex_) = nullptr;
+  std::uint32_t idle_m_count_ NETPOLL_GUARDED_BY(mutex_) = 0;
+  std::vector<std::unique_ptr<M>> ms_ NETPOLL_GUARDED_BY(mutex_);
+  GList global_ NETPOLL_GUARDED_BY(mutex_);
+  GList free_gs_ NETPOLL_GUARDED_BY(mutex_);  // dead Gs, cold
   std::atomic<std::uint32_t> global_size_{0};
   std::atomic<std::uint32_t> idle_p_count_{0};
   std::atomic<std::uint32_t> spinning_ms_{0};
@@ -201,7 +199,7 @@ class Scheduler {
   std::atomic<std::uint32_t> poll_thread_asleep_{0};
   std::atomic<std::uint32_t> sysmon_asleep_{0};
   std::atomic<std::uint32_t> blocked_ps_{0};  // Ps in kPSyscall
-  bool threads_started_ = false;              // guarded by mutex_
+  bool threads_started_ NETPOLL_GUARDED_BY(mutex_) = false;
   bool have_poll_thread_ = false;
   pthread_t poll_thread_{};
   pthread_t sysmon_thread_{};

@@ -1,5 +1,4 @@
 // spawn.cc: how goroutines begin and end; timers and sleep.
-#include <mutex>
 
 #include "libruntime/base/clock.h"
 #include "libruntime/base/fatal.h"
@@ -100,7 +99,7 @@ std::uint64_t Scheduler::next_goid(P* p) {
 
 G* Scheduler::free_g_get(P* p) {
   if (p != nullptr && !p->free_gs.empty()) return p->free_gs.pop_front();
-  std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   if (p == nullptr) return free_gs_.pop_front();
   while (p->free_gs.size < kFreeBatch && !free_gs_.empty()) p->free_gs.push_back(free_gs_.pop_front());
   return p->free_gs.pop_front();
@@ -111,7 +110,7 @@ void Scheduler::free_g_put(P* p, G* g) {
   g->store_status(GStatus::kDead);
   p->free_gs.push_front(g);  // the warmest stack is used next
   if (p->free_gs.size <= kMaxFreePerP) return;
-  std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   while (p->free_gs.size > kFreeBatch) free_gs_.push_front(p->free_gs.pop_front());
 }
 
@@ -122,7 +121,7 @@ void Scheduler::goroutine_ended() {
 }
 
 void Scheduler::ensure_threads() {
-  std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   if (threads_started_) return;
   threads_started_ = true;
   coarse_now_.store(base::nanotime());

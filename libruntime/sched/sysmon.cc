@@ -3,7 +3,6 @@
 // 10 ms (Go: proc.go, sysmon). Wakes every 10 ms while anything runs and sleeps without a limit while every P is idle.
 #include <algorithm>
 #include <cstdio>
-#include <mutex>
 #include <vector>
 
 #include "libruntime/base/clock.h"
@@ -127,7 +126,7 @@ void Scheduler::trim_free_stacks() {
     // One at a time and outside the lock: madvise may take a while, and an M that wants a G need not wait for it.
     G* g;
     {
-      std::lock_guard lock(mutex_);
+      const base::MutexLock lock(mutex_);
       g = free_gs_.head != nullptr && !free_gs_.head->trimmed ? free_gs_.pop_front() : nullptr;
     }
     if (g == nullptr) break;
@@ -135,7 +134,7 @@ void Scheduler::trim_free_stacks() {
     g->trimmed = true;
     trimmed.push_back(g);
   }
-  std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   free_gs_.append(trimmed);
 }
 
@@ -149,7 +148,7 @@ void Scheduler::print_trace(std::int64_t now) {
   }
   std::size_t threads, idle_threads;
   {
-    std::lock_guard lock(mutex_);
+    const base::MutexLock lock(mutex_);
     threads = ms_.size();
     idle_threads = idle_m_count_;
   }

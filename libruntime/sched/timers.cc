@@ -1,14 +1,12 @@
 #include "libruntime/sched/timers.h"
 
-#include <mutex>
-
 namespace netpoll::sched {
 namespace {
 constexpr std::size_t kArity = 4;
 }
 
 bool TimerHeap::add(Timer& timer) {
-  std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   heap_.push_back({timer.when, &timer});
   timer.heap.store(this, std::memory_order_relaxed);
   sift_up(heap_.size() - 1);
@@ -18,7 +16,7 @@ bool TimerHeap::add(Timer& timer) {
 }
 
 bool TimerHeap::remove(Timer& timer) {
-  std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   if (timer.heap.load(std::memory_order_relaxed) != this) return false;
   const bool was_first = timer.index == 0;
   remove_at(timer.index);
@@ -33,7 +31,7 @@ std::size_t TimerHeap::run(std::int64_t now) {
     void* arg;
     std::uint64_t seq;
     {
-      std::lock_guard lock(mutex_);
+      const base::MutexLock lock(mutex_);
       if (heap_.empty() || heap_[0].when > now) return ran;
       Timer& timer = *heap_[0].timer;
       callback = timer.callback;
@@ -49,7 +47,7 @@ std::size_t TimerHeap::run(std::int64_t now) {
 }
 
 std::size_t TimerHeap::size() const {
-  std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   return heap_.size();
 }
 

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "libruntime/base/mutex.h"
+#include "netpoll/base/mutex.h"
 
 namespace netpoll::sched {
 
@@ -38,25 +38,25 @@ class TimerHeap {
   bool remove(Timer& timer);
   // Runs the callbacks, without the lock, of every timer with when <= now. Returns how many ran.
   std::size_t run(std::int64_t now);
-  // The earliest `when`, or kNoTimer. One relaxed load.
+  // The earliest `when`, or kNoTimer. One load, without the lock.
   std::int64_t earliest() const { return earliest_.load(std::memory_order_acquire); }
   std::size_t size() const;
 
  private:
-  void sift_up(std::size_t i);
-  void sift_down(std::size_t i);
-  void remove_at(std::size_t i);
-  void publish_earliest();
+  void sift_up(std::size_t i) NETPOLL_REQUIRES(mutex_);
+  void sift_down(std::size_t i) NETPOLL_REQUIRES(mutex_);
+  void remove_at(std::size_t i) NETPOLL_REQUIRES(mutex_);
+  void publish_earliest() NETPOLL_REQUIRES(mutex_);
 
   // The time stands beside the pointer: a heap of thousands is sorted without a look at timers all over the memory.
   struct Entry {
     std::int64_t when;
     Timer* timer;
   };
-  void place(std::size_t i, Entry entry);
+  void place(std::size_t i, Entry entry) NETPOLL_REQUIRES(mutex_);
 
   mutable base::Mutex mutex_;
-  std::vector<Entry> heap_;  // 4-ary
+  std::vector<Entry> heap_ NETPOLL_GUARDED_BY(mutex_);  // 4-ary
   std::atomic<std::int64_t> earliest_{kNoTimer};
 };
 

@@ -2,7 +2,6 @@
 #include "libruntime/sched/inject.h"
 
 #include <cstring>
-#include <mutex>
 
 namespace netpoll::sync {
 namespace {
@@ -93,12 +92,12 @@ ChanStatus ChanCore::take_locked(void* element) {
 }
 
 ChanStatus ChanCore::try_send(void* element) {
-  const std::lock_guard hold(lock_);
+  const base::MutexLock hold(lock_);
   return put_locked(element);
 }
 
 ChanStatus ChanCore::try_recv(void* element) {
-  const std::lock_guard hold(lock_);
+  const base::MutexLock hold(lock_);
   return take_locked(element);
 }
 
@@ -111,7 +110,7 @@ ChanStatus ChanCore::send(void* element, std::int64_t deadline) {
   Waiter waiter{.handle = sched::begin_wait(), .element = element};
   push_back(senders_, waiter);
   lock_.unlock();
-  return finish(waiter, senders_, WaitReason::kChanSend, deadline);
+  return finish(waiter, &ChanCore::senders_, WaitReason::kChanSend, deadline);
 }
 
 ChanStatus ChanCore::recv(void* element, std::int64_t deadline, WaitReason reason) {
@@ -123,23 +122,23 @@ ChanStatus ChanCore::recv(void* element, std::int64_t deadline, WaitReason reaso
   Waiter waiter{.handle = sched::begin_wait(), .element = element};
   push_back(receivers_, waiter);
   lock_.unlock();
-  return finish(waiter, receivers_, reason, deadline);
+  return finish(waiter, &ChanCore::receivers_, reason, deadline);
 }
 
-ChanStatus ChanCore::finish(Waiter& waiter, WaitList& list, WaitReason reason, std::int64_t deadline) {
+ChanStatus ChanCore::finish(Waiter& waiter, WaitList ChanCore::*list, WaitReason reason, std::int64_t deadline) {
   NETPOLL_STEP();
   const WakeResult result = finish_wait_until(waiter.handle, reason, deadline);
   NETPOLL_STEP();
   if (result == WakeResult::kTimeout || result == WakeResult::kCanceled) {
     // Also when a waker took the waiter off the list: it may be about to move the element back.
-    const std::lock_guard hold(lock_);
-    remove(list, waiter);
+    const base::MutexLock hold(lock_);
+    remove(this->*list, waiter);
   }
   return to_status(result);
 }
 
 bool ChanCore::close() {
-  const std::lock_guard hold(lock_);
+  const base::MutexLock hold(lock_);
   if (closed_.load(std::memory_order_relaxed)) return false;
   closed_.store(true, std::memory_order_release);
   while (Waiter* receiver = pop_front(receivers_)) resume(*receiver, WakeResult::kClosed);

@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "libruntime/base/mutex.h"
 #include "libruntime/sync/waiter.h"
+#include "netpoll/base/mutex.h"
 #include "netpoll/sync/chan_core.h"
 #include "netpoll/wait_reason.h"
 
@@ -35,12 +35,12 @@ class ChanCore {
   std::size_t capacity() const { return capacity_; }
   const ElementType& type() const { return type_; }
 
-  // The steps of which all operations, and select, are made. The caller holds lock().
-  base::Mutex& lock() { return lock_; }
-  ChanStatus put_locked(void* element);   // kOk, kWouldBlock, kClosed
-  ChanStatus take_locked(void* element);  // kOk, kWouldBlock, kClosed
-  WaitList& receivers() { return receivers_; }
-  WaitList& senders() { return senders_; }
+  // The steps of which all operations, and select, are made.
+  base::Mutex& lock() NETPOLL_RETURNS_LOCK(lock_) { return lock_; }
+  ChanStatus put_locked(void* element) NETPOLL_REQUIRES(lock_);   // kOk, kWouldBlock, kClosed
+  ChanStatus take_locked(void* element) NETPOLL_REQUIRES(lock_);  // kOk, kWouldBlock, kClosed
+  WaitList& receivers() NETPOLL_REQUIRES(lock_) { return receivers_; }
+  WaitList& senders() NETPOLL_REQUIRES(lock_) { return senders_; }
 
   std::atomic<std::uint32_t> refs{1};
 
@@ -49,7 +49,7 @@ class ChanCore {
   std::size_t after(std::size_t index) const { return index + 1 == capacity_ ? 0 : index + 1; }
   void relocate(void* to, void* from);
   void relocate_back(void* to, void* from);
-  ChanStatus finish(Waiter& waiter, WaitList& list, WaitReason reason, std::int64_t deadline);
+  ChanStatus finish(Waiter& waiter, WaitList ChanCore::*list, WaitReason reason, std::int64_t deadline);
 
   base::Mutex lock_;
   std::atomic<bool> closed_{false};   // written under the lock
@@ -57,10 +57,10 @@ class ChanCore {
   const std::size_t capacity_;
   const ElementType type_;
   std::byte* const buffer_;
-  std::size_t first_ = 0;  // the oldest element
-  std::size_t free_ = 0;   // where the next one goes
-  WaitList receivers_;
-  WaitList senders_;
+  std::size_t first_ NETPOLL_GUARDED_BY(lock_) = 0;  // the oldest element
+  std::size_t free_ NETPOLL_GUARDED_BY(lock_) = 0;   // where the next one goes
+  WaitList receivers_ NETPOLL_GUARDED_BY(lock_);
+  WaitList senders_ NETPOLL_GUARDED_BY(lock_);
 };
 
 }  // namespace netpoll::sync

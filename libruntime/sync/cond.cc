@@ -1,7 +1,5 @@
 #include "netpoll/sync/cond.h"
 
-#include <mutex>
-
 #include "libruntime/sched/inject.h"
 #include "libruntime/sync/waiter.h"
 
@@ -16,16 +14,16 @@ Result<void> Cond::wait_until(Mutex& mutex, std::chrono::steady_clock::time_poin
 Result<void> Cond::wait_ns(Mutex& mutex, std::int64_t deadline) {
   sync::Waiter waiter{.handle = sched::begin_wait()};
   {
-    const std::lock_guard hold(queue_.lock);
-    push_back(queue_, waiter);
+    const base::MutexLock hold(queue_.lock);
+    push_back(queue_.list, waiter);
   }
   NETPOLL_STEP();
   // A notification from here on ends the wait, even before we park.
   mutex.unlock();
   const sched::WakeResult result = sync::finish_wait_until(waiter.handle, WaitReason::kCond, deadline);
   if (result != sched::WakeResult::kOk) {
-    const std::lock_guard hold(queue_.lock);
-    remove(queue_, waiter);
+    const base::MutexLock hold(queue_.lock);
+    remove(queue_.list, waiter);
   }
   mutex.lock();
   if (result != sched::WakeResult::kOk) return sync::chan_error(sync::to_status(result), "wait for condition");
@@ -33,15 +31,15 @@ Result<void> Cond::wait_ns(Mutex& mutex, std::int64_t deadline) {
 }
 
 void Cond::notify_one() {
-  const std::lock_guard hold(queue_.lock);
-  while (sync::Waiter* waiter = pop_front(queue_)) {
+  const base::MutexLock hold(queue_.lock);
+  while (sync::Waiter* waiter = pop_front(queue_.list)) {
     if (sched::wake(waiter->handle, sched::WakeResult::kOk)) return;
   }
 }
 
 void Cond::notify_all() {
-  const std::lock_guard hold(queue_.lock);
-  while (sync::Waiter* waiter = pop_front(queue_)) sched::wake(waiter->handle, sched::WakeResult::kOk);
+  const base::MutexLock hold(queue_.lock);
+  while (sync::Waiter* waiter = pop_front(queue_.list)) sched::wake(waiter->handle, sched::WakeResult::kOk);
 }
 
 }  // namespace netpoll

@@ -1,8 +1,6 @@
 #include "libruntime/sync/context_state.h"
 #include "libruntime/sched/inject.h"
 
-#include <mutex>
-
 #include "libruntime/sched/scheduler.h"
 
 namespace netpoll::sync {
@@ -33,7 +31,7 @@ void ContextState::end(ChanStatus why) {
   ContextState* context = this;
   for (;;) {
     {
-      const std::lock_guard hold(context->lock);
+      const base::MutexLock hold(context->lock);
       if (context->reason.load(std::memory_order_relaxed) == ChanStatus::kOk) {
         context->reason.store(why, std::memory_order_release);
         NETPOLL_STEP();
@@ -65,7 +63,7 @@ void ContextState::end(ChanStatus why) {
 }
 
 ChanStatus ContextState::link(CancelNode& node) {
-  const std::lock_guard hold(lock);
+  const base::MutexLock hold(lock);
   const ChanStatus why = reason.load(std::memory_order_relaxed);
   if (why != ChanStatus::kOk) return why;
   node.previous = nullptr;
@@ -77,7 +75,7 @@ ChanStatus ContextState::link(CancelNode& node) {
 }
 
 void ContextState::unlink(CancelNode& node) {
-  const std::lock_guard hold(lock);
+  const base::MutexLock hold(lock);
   if (!node.linked) return;
   (node.previous != nullptr ? node.previous->next : nodes) = node.next;
   if (node.next != nullptr) node.next->previous = node.previous;
@@ -86,7 +84,7 @@ void ContextState::unlink(CancelNode& node) {
 
 void ContextState::start_timer(std::int64_t when) {
   // With the lock held, so that end() either sees the timer or is seen here.
-  const std::lock_guard hold(lock);
+  const base::MutexLock hold(lock);
   if (reason.load(std::memory_order_relaxed) != ChanStatus::kOk) return;
   timer.when = when;
   timer.callback = deadline_passed;

@@ -4,9 +4,9 @@
 #include <atomic>
 #include <cstdint>
 
-#include "libruntime/base/mutex.h"
 #include "libruntime/sched/timers.h"
 #include "libruntime/sync/chan.h"
+#include "netpoll/base/mutex.h"
 #include "netpoll/sync/context.h"
 
 namespace netpoll::sync {
@@ -41,9 +41,9 @@ struct ContextState {
   std::atomic<ChanStatus> reason{ChanStatus::kOk};  // kOk while it lives, then kCanceled or kTimeout
   std::int64_t deadline = kForever;                 // the earliest of this context and its parents; constant
   base::Mutex lock;
-  CancelNode* nodes = nullptr;  // guarded by lock
-  ContextState* const parent;   // this context is a user of it until its own users are gone
-  ChildNode in_parent;          // guarded by the parent's lock while linked
+  CancelNode* nodes NETPOLL_GUARDED_BY(lock) = nullptr;
+  ContextState* const parent;  // this context is a user of it until its own users are gone
+  ChildNode in_parent;         // guarded by the parent's lock while linked
   sched::Timer timer;
   ChanCore done;
 };

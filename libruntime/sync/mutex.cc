@@ -60,9 +60,9 @@ void Mutex::lock_slow() {
     sync::Waiter waiter{.handle = sched::begin_wait()};
     if (waiting_since == 0) {
       waiting_since = base::nanotime();
-      push_back(queue_, waiter);
+      push_back(queue_.list, waiter);
     } else {
-      push_front(queue_, waiter);
+      push_front(queue_.list, waiter);
     }
     queue_.lock.unlock();
     sched::finish_wait(waiter.handle, WaitReason::kMutex, false);
@@ -102,8 +102,8 @@ void Mutex::unlock_slow() {
 
   // There is a waiter, and it stays until somebody takes it off the queue, which only the owner does: us.
   queue_.lock.lock();
-  sync::Waiter* const waiter = pop_front(queue_);
-  const std::uint32_t waiters = queue_.head != nullptr ? kWaiters : 0;
+  sync::Waiter* const waiter = pop_front(queue_.list);
+  const std::uint32_t waiters = queue_.list.head != nullptr ? kWaiters : 0;
   state = state_.load(std::memory_order_relaxed);
   std::uint32_t next = 0;
   do {

@@ -1,8 +1,6 @@
 // RwMutex, after Go's sync/rwmutex.go; its two runtime semaphores are the queues with their grants here.
 #include "netpoll/sync/rwmutex.h"
 
-#include <mutex>
-
 #include "libruntime/base/fatal.h"
 #include "libruntime/sched/inject.h"
 #include "libruntime/sync/waiter.h"
@@ -11,30 +9,30 @@ namespace netpoll {
 namespace {
 
 // Takes a grant, or parks until one comes. A grant and its waiter may arrive in either order.
-void await_grant(sync::WaitQueue& queue, std::int32_t& grants, WaitReason reason) {
+void await_grant(sync::GrantQueue& queue, WaitReason reason) {
   queue.lock.lock();
-  if (grants > 0) {
-    --grants;
+  if (queue.grants > 0) {
+    --queue.grants;
     queue.lock.unlock();
     return;
   }
   sync::Waiter waiter{.handle = sched::begin_wait()};
-  push_back(queue, waiter);
+  push_back(queue.list, waiter);
   queue.lock.unlock();
   NETPOLL_STEP();
   sched::finish_wait(waiter.handle, reason, false);
 }
 
-void give_grants(sync::WaitQueue& queue, std::int32_t& grants, std::int32_t count) {
+void give_grants(sync::GrantQueue& queue, std::int32_t count) {
   sync::WaitList woken;
   {
-    const std::lock_guard hold(queue.lock);
+    const base::MutexLock hold(queue.lock);
     for (; count > 0; --count) {
-      sync::Waiter* const waiter = pop_front(queue);
+      sync::Waiter* const waiter = pop_front(queue.list);
       if (waiter == nullptr) break;
       push_back(woken, *waiter);
     }
-    grants += count;
+    queue.grants += count;
   }
   NETPOLL_STEP();
   wake_all(woken);
@@ -52,13 +50,13 @@ bool RwMutex::try_lock_shared() {
   return false;
 }
 
-void RwMutex::lock_shared_slow() { await_grant(read_queue_, read_grants_, WaitReason::kRwMutexRead); }
+void RwMutex::lock_shared_slow() { await_grant(read_queue_, WaitReason::kRwMutexRead); }
 
 void RwMutex::unlock_shared_slow(std::int32_t before) {
   if (before == 0 || before == -kMaxReaders) base::fatal("netpoll: unlock_shared of unlocked RwMutex");
   NETPOLL_STEP();
   // A writer waits. The last of the readers it found inside lets it in.
-  if (departing_.fetch_sub(1, std::memory_order_acq_rel) == 1) give_grants(write_queue_, write_grants_, 1);
+  if (departing_.fetch_sub(1, std::memory_order_acq_rel) == 1) give_grants(write_queue_, 1);
 }
 
 void RwMutex::lock() {
@@ -67,7 +65,7 @@ void RwMutex::lock() {
   NETPOLL_STEP();
   // Readers that left since then have made departing_ negative; the sum is zero if all have.
   if (inside != 0 && departing_.fetch_add(inside, std::memory_order_acq_rel) + inside != 0) {
-    await_grant(write_queue_, write_grants_, WaitReason::kRwMutexWrite);
+    await_grant(write_queue_, WaitReason::kRwMutexWrite);
   }
 }
 
@@ -86,7 +84,7 @@ void RwMutex::unlock() {
   if (waiting >= kMaxReaders) base::fatal("netpoll: unlock of unlocked RwMutex");
   NETPOLL_STEP();
   // The readers that came meanwhile, before the next writer.
-  if (waiting > 0) give_grants(read_queue_, read_grants_, waiting);
+  if (waiting > 0) give_grants(read_queue_, waiting);
   writers_.unlock();
 }
 

@@ -1,7 +1,5 @@
 #include "netpoll/sync/semaphore.h"
 
-#include <mutex>
-
 #include "libruntime/base/fatal.h"
 #include "libruntime/sched/inject.h"
 #include "libruntime/sync/waiter.h"
@@ -49,7 +47,7 @@ void Semaphore::release(std::int64_t n) {
 
 void Semaphore::release_slow(std::int64_t n) {
   NETPOLL_STEP();
-  const std::lock_guard hold(queue_.lock);
+  const base::MutexLock hold(queue_.lock);
   const std::int64_t state = state_.load(std::memory_order_acquire);
   if ((state & 1) == 0) {
     // The last waiter gave up before we had the lock.
@@ -62,13 +60,13 @@ void Semaphore::release_slow(std::int64_t n) {
 // Serves waiters in order while the permits last. The bit is set, so that nobody but the holder of the lock changes
 // state_ until it is stored here.
 void Semaphore::grant_locked(std::int64_t permits) {
-  while (queue_.head != nullptr && queue_.head->need <= permits) {
-    sync::Waiter* const waiter = pop_front(queue_);
+  while (queue_.list.head != nullptr && queue_.list.head->need <= permits) {
+    sync::Waiter* const waiter = pop_front(queue_.list);
     const std::int64_t need = waiter->need;
     NETPOLL_STEP();
     if (sched::wake(waiter->handle, sched::WakeResult::kOk)) permits -= need;
   }
-  state_.store(permits << 1 | (queue_.head != nullptr ? 1 : 0), std::memory_order_release);
+  state_.store(permits << 1 | (queue_.list.head != nullptr ? 1 : 0), std::memory_order_release);
 }
 
 Result<void> Semaphore::acquire_slow(std::int64_t n, std::int64_t deadline) {
@@ -86,15 +84,15 @@ Result<void> Semaphore::acquire_slow(std::int64_t n, std::int64_t deadline) {
     break;
   }
   sync::Waiter waiter{.handle = sched::begin_wait(), .need = n};
-  push_back(queue_, waiter);
+  push_back(queue_.list, waiter);
   queue_.lock.unlock();
   NETPOLL_STEP();
   const sched::WakeResult result = sync::finish_wait_until(waiter.handle, WaitReason::kSemaphore, deadline);
 
   // Also after success: release() wakes with the lock held, and our caller may destroy the semaphore.
-  const std::lock_guard hold(queue_.lock);
+  const base::MutexLock hold(queue_.lock);
   if (result == sched::WakeResult::kOk) return {};
-  remove(queue_, waiter);
+  remove(queue_.list, waiter);
   // A large request that gives up lets the smaller ones behind it go. Without the bit there is nobody behind it.
   const std::int64_t state_now = state_.load(std::memory_order_acquire);
   if ((state_now & 1) != 0) grant_locked(state_now >> 1);

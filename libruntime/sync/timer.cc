@@ -1,14 +1,13 @@
 #include "netpoll/sync/timer.h"
 
 #include <atomic>
-#include <mutex>
 #include <utility>
 
 #include "libruntime/base/clock.h"
 #include "libruntime/base/fatal.h"
-#include "libruntime/base/mutex.h"
 #include "libruntime/sched/inject.h"
 #include "libruntime/sched/scheduler.h"
+#include "netpoll/base/mutex.h"
 #include "netpoll/go.h"
 #include "netpoll/sync/select.h"
 
@@ -24,10 +23,11 @@ struct TimerState {
   // The owner; a start that is queued or fires; a goroutine that runs function.
   std::atomic<std::uint32_t> references{1};
   base::Mutex lock;
-  sched::Timer timer;
-  std::int64_t period = 0;   // ns, 0: once
-  std::uint64_t starts = 0;  // names the latest start; an older one that fires late finds that it is not meant
-  bool pending = false;      // the latest start is still to fire
+  sched::Timer timer NETPOLL_GUARDED_BY(lock);
+  std::int64_t period NETPOLL_GUARDED_BY(lock) = 0;  // ns, 0: once
+  // Names the latest start; an older one that fires late finds that it is not meant.
+  std::uint64_t starts NETPOLL_GUARDED_BY(lock) = 0;
+  bool pending NETPOLL_GUARDED_BY(lock) = false;  // the latest start is still to fire
 };
 
 namespace {
@@ -55,7 +55,7 @@ void fire(void* argument, std::uint64_t start) {
   bool again = false;
   {
     // What the timer does is done under the lock, so that it is done, or will never be, when stop() returns.
-    const std::lock_guard hold(state->lock);
+    const base::MutexLock hold(state->lock);
     NETPOLL_STEP();
     if (state->starts == start) {
       const std::int64_t now = base::nanotime();
@@ -76,8 +76,8 @@ void fire(void* argument, std::uint64_t start) {
   if (!again) drop(state);
 }
 
-// The lock is held. Returns whether the latest start was still to fire.
-bool cancel(TimerState& state) {
+// Returns whether the latest start was still to fire.
+bool cancel(TimerState& state) NETPOLL_REQUIRES(state.lock) {
   ++state.starts;
   if (sched::stop_timer(state.timer)) state.references.fetch_sub(1, std::memory_order_relaxed);  // never the last one
   while (state.channel.try_recv()) {
@@ -85,7 +85,8 @@ bool cancel(TimerState& state) {
   return std::exchange(state.pending, false);
 }
 
-void start(TimerState& state, std::chrono::nanoseconds span, std::chrono::nanoseconds period) {
+void start(TimerState& state, std::chrono::nanoseconds span, std::chrono::nanoseconds period)
+    NETPOLL_REQUIRES(state.lock) {
   state.period = period.count();
   state.pending = true;
   state.timer.when = saturated_ns(Clock::now(), span);
@@ -105,12 +106,12 @@ TimerState* timer_make(std::chrono::nanoseconds span, std::chrono::nanoseconds p
 }
 
 bool timer_stop(TimerState& state) {
-  const std::lock_guard hold(state.lock);
+  const base::MutexLock hold(state.lock);
   return cancel(state);
 }
 
 bool timer_reset(TimerState& state, std::chrono::nanoseconds span, std::chrono::nanoseconds period) {
-  const std::lock_guard hold(state.lock);
+  const base::MutexLock hold(state.lock);
   const bool was_pending = cancel(state);
   start(state, span, period);
   return was_pending;

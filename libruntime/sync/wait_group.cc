@@ -1,7 +1,5 @@
 #include "netpoll/sync/wait_group.h"
 
-#include <mutex>
-
 #include "libruntime/base/fatal.h"
 #include "libruntime/sched/inject.h"
 #include "libruntime/sync/waiter.h"
@@ -21,9 +19,9 @@ void WaitGroup::add(std::int32_t n) {
 void WaitGroup::release_waiters() {
   sync::WaitList waiters;
   {
-    const std::lock_guard hold(queue_.lock);
-    waiters = queue_;
-    queue_.head = queue_.tail = nullptr;
+    const base::MutexLock hold(queue_.lock);
+    waiters = queue_.list;
+    queue_.list.head = queue_.list.tail = nullptr;
     state_.fetch_and(~std::int64_t{1}, std::memory_order_relaxed);
   }
   wake_all(waiters);
@@ -41,7 +39,7 @@ void WaitGroup::wait() {
     }
   } while (!state_.compare_exchange_weak(state, state | 1, std::memory_order_acquire, std::memory_order_acquire));
   sync::Waiter waiter{.handle = sched::begin_wait()};
-  push_back(queue_, waiter);
+  push_back(queue_.list, waiter);
   queue_.lock.unlock();
   NETPOLL_STEP();
   sched::finish_wait(waiter.handle, WaitReason::kWaitGroup, false);

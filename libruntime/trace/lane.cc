@@ -1,7 +1,6 @@
 #include "libruntime/trace/lane.h"
 
 #include <algorithm>
-#include <mutex>
 
 #include "libruntime/base/clock.h"
 #include "libruntime/base/syscall.h"
@@ -30,7 +29,7 @@ __attribute__((noinline)) void Lane::record(Tp tp, std::initializer_list<std::in
     ring->push(event);
     return;
   }
-  std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   event.time_ns = static_cast<std::uint64_t>(base::nanotime());
   ring->push(event);
 }

@@ -17,6 +17,10 @@ function(netpoll_target_options target)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     target_compile_options(${target} PRIVATE $<$<AND:$<CONFIG:Release>,$<COMPILE_LANGUAGE:CXX>>:-Wno-restrict>)
   endif()
+  # Which lock guards what (netpoll/base/thread_annotations.h).
+  if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wthread-safety>)
+  endif()
   # Backtraces of parked goroutines, by us and by perf, follow the frame pointer.
   target_compile_options(${target} PRIVATE -fno-omit-frame-pointer)
   if(NETPOLL_WERROR)

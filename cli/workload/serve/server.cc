@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <mutex>
 #include <utility>
 
 namespace netpoll::workload {
@@ -22,7 +21,7 @@ Listener Server::listen(const std::string& address, bool reuse_port) {
 
 void Server::post(ServerMessage message) {
   {
-    const std::lock_guard lock(mutex_);
+    const base::MutexLock lock(mutex_);
     messages_.push_back(std::move(message));
   }
   // Wakes the main thread. A failure (the counter is full) means that it is awake already.
@@ -41,7 +40,7 @@ void Server::fail(const Error& error) {
 
 void Server::finish(std::int64_t duration_ns) {
   {
-    const std::lock_guard lock(mutex_);
+    const base::MutexLock lock(mutex_);
     duration_ns_ = duration_ns;
   }
   finished_.store(true, std::memory_order_release);
@@ -56,7 +55,7 @@ void Server::add(const Traffic& traffic) {
 }
 
 void Server::set_accepted(std::vector<std::uint64_t> accepted) {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   accepted_ = std::move(accepted);
 }
 
@@ -64,28 +63,28 @@ void Server::note_error(const Error& error) {
   if (error.is(ErrorKind::kCanceled) || error.is(ErrorKind::kClosing)) return;
   errors_.fetch_add(1, std::memory_order_relaxed);
   std::string text = error.message();
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   if (first_error_.empty()) first_error_ = std::move(text);
 }
 
 void Server::note_mismatch(const std::string& what) {
   mismatches_.fetch_add(1, std::memory_order_relaxed);
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   if (first_error_.empty()) first_error_ = "wrong bytes: " + what;
 }
 
 void Server::add_latency(std::int64_t ns) {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   latency_.add(ns);
 }
 
 std::vector<ServerMessage> Server::take_messages() {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   return std::exchange(messages_, {});
 }
 
 ServerResult Server::result() {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   ServerResult result;
   result.operations = operations_.load();
   result.connections = connections_.load();

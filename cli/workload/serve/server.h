@@ -74,12 +74,12 @@ class Server {
   std::atomic<std::uint64_t> busy_rounds_{0};
   std::atomic<bool> finished_{false};
 
-  base::Mutex mutex_;  // guards what follows; held for a few instructions
-  std::vector<ServerMessage> messages_;
-  std::vector<std::uint64_t> accepted_;
-  std::string first_error_;
-  Histogram latency_;
-  std::int64_t duration_ns_ = 0;
+  base::Mutex mutex_;  // held for a few instructions
+  std::vector<ServerMessage> messages_ NETPOLL_GUARDED_BY(mutex_);
+  std::vector<std::uint64_t> accepted_ NETPOLL_GUARDED_BY(mutex_);
+  std::string first_error_ NETPOLL_GUARDED_BY(mutex_);
+  Histogram latency_ NETPOLL_GUARDED_BY(mutex_);
+  std::int64_t duration_ns_ NETPOLL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace netpoll::workload

@@ -50,12 +50,9 @@ class RwMutex {
   std::atomic<std::int32_t> readers_{0};
   // Readers that the waiting writer still waits for.
   std::atomic<std::int32_t> departing_{0};
-  Mutex writers_;                // one writer at a time gets as far as readers_
-  sync::WaitQueue read_queue_;   // readers behind a writer
-  sync::WaitQueue write_queue_;  // the one writer that waits for departing_ == 0
-  // Wake-ups that arrived before their waiter was in the queue; each guarded by its queue's lock.
-  std::int32_t read_grants_ = 0;
-  std::int32_t write_grants_ = 0;
+  Mutex writers_;                 // one writer at a time gets as far as readers_
+  sync::GrantQueue read_queue_;   // readers behind a writer
+  sync::GrantQueue write_queue_;  // the one writer that waits for departing_ == 0
 };
 
 }  // namespace netpoll

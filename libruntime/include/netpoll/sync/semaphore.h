@@ -40,7 +40,7 @@ class Semaphore {
  private:
   Result<void> acquire_slow(std::int64_t n, std::int64_t deadline);
   void release_slow(std::int64_t n);
-  void grant_locked(std::int64_t permits);
+  void grant_locked(std::int64_t permits) NETPOLL_REQUIRES(queue_.lock);
 
   // permits << 1 | "queue_ is not empty". The bit changes under queue_.lock only, and while it is set the permits do
   // too.

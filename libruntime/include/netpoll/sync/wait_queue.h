@@ -1,6 +1,8 @@
 // wait_queue.h: the list of goroutines parked at a sync object. Part of the objects' layout, not of their interface.
 #pragma once
 
+#include <cstdint>
+
 #include "netpoll/base/mutex.h"
 
 namespace netpoll::sync {
@@ -15,8 +17,14 @@ struct WaitList {
 };
 
 // The same with a lock of its own.
-struct WaitQueue : WaitList {
+struct WaitQueue {
+  WaitList list NETPOLL_GUARDED_BY(lock);
   base::Mutex lock;
+};
+
+// And with wake-ups that arrived before their waiter did.
+struct GrantQueue : WaitQueue {
+  std::int32_t grants NETPOLL_GUARDED_BY(lock) = 0;
 };
 
 }  // namespace netpoll::sync
