@@ -2,9 +2,9 @@
 //
 // A run has up to three processes:
 //   CLI     makes the plan, starts the others, counts the server from outside, prints the result;
-//   server  `__serve`: the workload on libruntime (server.h), public API only;
-//   load    `__load`: the load generator (load.h), plain non-blocking epoll code without libruntime, so that counts
-//           belong to the server alone and the answers are checked by somebody independent.
+//   server  `__serve`: the workload on libruntime (serve/server.h), public API only;
+//   load    `__load`: the load generator (load/loads.h), plain non-blocking epoll code without libruntime, so that
+//           counts belong to the server alone and the answers are checked by somebody independent.
 // They talk in JSON lines over inherited pipes (protocol.h). Self-driven workloads (Driver::kSelf) have no load
 // process.
 #pragma once

@@ -1,5 +1,4 @@
-// poll_source.h: all that the scheduler knows of the poller. `sched` does not include `poll`; tests inject a scripted
-// source.
+// poll_source.h: all that the scheduler knows of the poller. `sched` does not include `poll`.
 #pragma once
 
 #include <cstdint>

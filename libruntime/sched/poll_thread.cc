@@ -81,7 +81,7 @@ bool Scheduler::watch_ms() {
       poll_thread_asleep_.store(0, std::memory_order_seq_cst);
       quiet = 0;
     } else {
-      // A private word nobody wakes: a plain timed sleep that shutdown can end through poll_thread_asleep_.
+      // The word is 0, which wake_sleeper() leaves alone: a timed sleep that only stop_threads() cuts short.
       base::futex_wait(poll_thread_asleep_, 0, steady == kQuietPeriods ? kSteadyWatchPeriod : kWatchPeriod);
     }
     const std::uint64_t count = m_poll_count_.load(std::memory_order_relaxed);

@@ -11,7 +11,7 @@ visible line in a CMakeLists.txt. --draw prints the picture as found. Exit statu
      '----> runtime                            debug --> sched, poll
 
 Beyond that picture:
-  - sched does not know poll: it calls an injected source of readiness, so it can be tested with a scripted one;
+  - sched does not know poll: it calls the source of readiness that it is given (sched/poll_source.h);
   - probes and exporters do not know each other: they meet in trace::Event;
   - inside probes/ the folders know each other as PROBES says: process/ knows none of the others and may be known by all,
     the back ends do not know each other; only probes/*.cc, which chooses one, knows them all;

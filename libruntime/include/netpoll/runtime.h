@@ -2,7 +2,7 @@
 //
 //   netpoll::Runtime runtime({.procs = 2});
 //   runtime.run([] {
-//     auto listener = netpoll::TcpListener::listen("127.0.0.1:0");
+//     auto listener = netpoll::Listener::listen("127.0.0.1:0");
 //     ...
 //   });
 //
