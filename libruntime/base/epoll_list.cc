@@ -30,7 +30,11 @@ bool take(std::string_view& line, std::string_view label, int base, Number& numb
 std::optional<EpollEntry> parse_epoll_entry(std::string_view line) {
   EpollEntry entry;
   if (!line.starts_with("tfd:")) return std::nullopt;
-  if (!take(line, "tfd:", 10, entry.fd) || !take(line, "data:", 16, entry.data)) return std::nullopt;
+  if (!take(line, "tfd:", 10, entry.fd) || !take(line, "events:", 16, entry.events) ||
+      !take(line, "data:", 16, entry.data)) {
+    return std::nullopt;
+  }
+  if (std::uint64_t inode = 0; take(line, "ino:", 16, inode)) entry.inode = inode;
   return entry;
 }
 

@@ -13,10 +13,13 @@
 namespace netpoll::base {
 
 // A registration: the number it was made under (which may be closed by now, and in use for another file; so one number
-// may stand in a list twice), and the data word of its events.
+// may stand in a list twice), the events asked for (EPOLLIN..., with the flags), their data word, and the inode of the
+// file, which kernels before 4.14 do not say.
 struct EpollEntry {
   int fd = -1;
+  std::uint32_t events = 0;
   std::uint64_t data = 0;
+  std::optional<std::uint64_t> inode;
 };
 
 // From a line of /proc/PID/fdinfo/EPFD, "tfd:        6 events: 8000201d data: 100000001  pos:0 ino:… sdev:…"

@@ -31,17 +31,20 @@ Entries read(int epfd) {
   return entries;
 }
 
-TEST_CASE("a line of the list gives number and data word") {
+TEST_CASE("a line of the list gives number, events, data word and inode") {
   const auto entry = parse_epoll_entry("tfd:       12 events: 8000201d data: 200000005  pos:0 ino:4e5f sdev:8");
   REQUIRE(entry.has_value());
   CHECK(entry->fd == 12);
+  CHECK(entry->events == 0x8000201d);
   CHECK(entry->data == 0x2'0000'0005);
+  CHECK(entry->inode == 0x4e5f);
+  CHECK_FALSE(parse_epoll_entry("tfd: 1 events: 19 data: 1")->inode.has_value());
   CHECK(parse_epoll_entry("tfd: 1 events: 19 data: ffffffffffffffff")->data == UINT64_MAX);
 }
 
 TEST_CASE("a line of something else gives nothing") {
   for (const char* line : {"", "pos:\t0", "flags:\t02000002", "tfd:", "tfd: x events: 19 data: 1", "tfd: 3 events: 19",
-                           "tfd: 3 events: 19 data:", "eventfd-count:                0"}) {
+                           "tfd: 3 events: 19 data:", "tfd: 3 data: 1", "eventfd-count:                0"}) {
     INFO(line);
     CHECK_FALSE(parse_epoll_entry(line).has_value());
   }

@@ -1,0 +1,40 @@
+// Reader: turns the memory of a process or core into goroutine records; one implementation for each runtime.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "netpoll/result.h"
+#include "netpoll/trace/goroutine.h"
+#include "probes/process/subject.h"
+
+namespace netpoll::probes {
+
+struct ReadOptions {
+  int retries = 4;  // readings of what moved, beyond the first
+  bool stacks = true;
+  bool pause = false;  // stop a live target while its memory is copied
+};
+
+// Attached to one Subject, which outlives it. read() may be called again and again; what does not change (tables,
+// layouts, names) is looked up once. One thread at a time.
+class Reader {
+ public:
+  virtual ~Reader() = default;
+  // Errors: kNotFound (it ended meanwhile), kPermission, kProtocol (its tables make no sense).
+  virtual Result<trace::GoroutineSnapshot> read(const ReadOptions& options) = 0;
+};
+
+// One row a runtime. attach returns null for a Subject that does not run it, and kNotSupported, with what could not be
+// established, for one that does but in a form that we cannot read.
+struct ReaderRow {
+  std::string_view language;
+  Result<std::unique_ptr<Reader>> (*attach)(Subject& subject);
+};
+std::span<const ReaderRow> reader_rows();
+
+// The first reader that takes the subject. kNotSupported: none does; the hint says what else can be done.
+Result<std::unique_ptr<Reader>> attach_reader(Subject& subject);
+
+}  // namespace netpoll::probes

@@ -1,0 +1,108 @@
+// The Subject that is a live process: /proc/PID and process_vm_readv(2). Nothing here stops or disturbs it.
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <climits>
+#include <cstdio>
+#include <fstream>
+
+#include "libruntime/base/epoll_list.h"
+#include "probes/process/clock.h"
+#include "probes/process/subject.h"
+
+namespace netpoll::probes {
+namespace {
+
+class LiveSubject : public Subject {
+ public:
+  LiveSubject(pid_t pid, std::vector<Mapping> mappings)
+      : pid_(pid),
+        proc_("/proc/" + std::to_string(pid)),
+        mappings_(std::move(mappings)),
+        memory_(make_process_memory(pid)) {}
+
+  std::string name() const override { return "pid " + std::to_string(pid_); }
+  std::optional<pid_t> pid() const override { return pid_; }
+  Memory& memory() override { return *memory_; }
+  const std::vector<Mapping>& mappings() const override { return mappings_; }
+
+  Result<ElfFile> open(const Mapping& mapping) override {
+    // /proc/PID/root leads through the target's mount namespace. A file that was replaced has another inode.
+    auto file = ElfFile::open(proc_ + "/root" + mapping.path);
+    if (file && file->inode() != mapping.inode) {
+      return Error(ErrorKind::kNotFound, mapping.path + " was replaced since " + name() + " started");
+    }
+    return file;
+  }
+
+  Result<ElfFile> open_executable() override { return ElfFile::open(proc_ + "/exe"); }
+
+  std::string executable_path() const override {
+    std::array<char, PATH_MAX> text;
+    const ssize_t size = readlink((proc_ + "/exe").c_str(), text.data(), text.size());
+    return size < 0 ? std::string() : std::string(text.data(), static_cast<std::size_t>(size));
+  }
+
+  std::optional<std::vector<int>> epoll_descriptors() override {
+    const std::string folder = proc_ + "/fd";
+    DIR* dir = opendir(folder.c_str());
+    if (dir == nullptr) return std::nullopt;
+    std::vector<int> found;
+    std::array<char, 64> text;
+    while (const dirent* entry = readdir(dir)) {
+      const ssize_t size = readlinkat(dirfd(dir), entry->d_name, text.data(), text.size());
+      if (size < 0 || std::string_view(text.data(), static_cast<std::size_t>(size)) != "anon_inode:[eventpoll]")
+        continue;
+      int fd = -1;
+      const std::string_view name(entry->d_name);
+      if (std::from_chars(name.data(), name.data() + name.size(), fd).ec == std::errc{}) found.push_back(fd);
+    }
+    closedir(dir);
+    return found;
+  }
+
+  std::optional<std::vector<Registration>> registrations(int epfd) override {
+    if (access((proc_ + "/fdinfo/" + std::to_string(epfd)).c_str(), R_OK) != 0) return std::nullopt;
+    std::vector<Registration> found;
+    base::EpollList list(std::to_string(pid_), epfd);
+    while (const auto entry = list.next()) {
+      found.push_back({.fd = entry->fd, .events = entry->events, .data = entry->data, .inode = entry->inode});
+    }
+    return found;
+  }
+
+  Descriptors describe(const std::vector<int>& fds) override { return describe_descriptors(pid_, fds); }
+  std::optional<std::int64_t> monotonic_now() override { return target_monotonic_now(pid_); }
+
+  // "running", or "NUMBER ARG ARG ARG ARG ARG ARG SP PC" (proc_pid_syscall(5)); NUMBER -1: blocked outside of a call.
+  std::optional<ThreadCall> thread_call(pid_t tid) override {
+    std::ifstream file(proc_ + "/task/" + std::to_string(tid) + "/syscall");
+    ThreadCall call;
+    if (!(file >> call.number) || call.number < 0) return std::nullopt;
+    for (std::uint64_t& arg : call.args) {
+      if (!(file >> std::hex >> arg)) return std::nullopt;
+    }
+    return call;
+  }
+
+ private:
+  pid_t pid_;
+  std::string proc_;
+  std::vector<Mapping> mappings_;
+  std::unique_ptr<Memory> memory_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Subject>> make_live_subject(pid_t pid) {
+  if (pid <= 0) return process_error(pid, ESRCH);
+  auto mappings = read_mappings(pid);
+  if (!mappings) return std::move(mappings).error();
+  return std::unique_ptr<Subject>(std::make_unique<LiveSubject>(pid, std::move(*mappings)));
+}
+
+}  // namespace netpoll::probes

@@ -1,0 +1,67 @@
+// Subject: what a reader of goroutines reads from. A live process is one, a core file is another.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "netpoll/result.h"
+#include "probes/process/descriptors.h"
+#include "probes/process/elf_file.h"
+#include "probes/process/mappings.h"
+#include "probes/process/memory.h"
+
+namespace netpoll::probes {
+
+// A registration of an epoll instance, as /proc/PID/fdinfo/EPFD lists it (proc(5); fs/eventpoll.c, ep_show_fdinfo).
+struct Registration {
+  int fd = -1;
+  std::uint32_t events = 0;
+  std::uint64_t data = 0;
+  std::optional<std::uint64_t> inode;  // of the registered file, which the number may no longer stand for
+};
+
+// The system call that a thread is in.
+struct ThreadCall {
+  long number = -1;
+  std::uint64_t args[6] = {};
+};
+
+// Nothing that comes from a Subject can be trusted: it is the target's memory and files. One thread at a time.
+class Subject {
+ public:
+  virtual ~Subject() = default;
+
+  // For messages: "pid 4711", "core.4711".
+  virtual std::string name() const = 0;
+  // Of a live process; nothing for a core.
+  virtual std::optional<pid_t> pid() const = 0;
+
+  virtual Memory& memory() = 0;
+  // In order of address. Fixed when the Subject was made.
+  virtual const std::vector<Mapping>& mappings() const = 0;
+  // The ELF file that is mapped there, and the executable, as the target sees them (deleted files included).
+  virtual Result<ElfFile> open(const Mapping& mapping) = 0;
+  virtual Result<ElfFile> open_executable() = 0;
+  virtual std::string executable_path() const = 0;
+
+  // Its epoll descriptors; nothing where that cannot be known (a core without its fdinfo).
+  virtual std::optional<std::vector<int>> epoll_descriptors() = 0;
+  // One moment's list of one of them. The kernel holds the instance's lock while it writes it: ask once.
+  virtual std::optional<std::vector<Registration>> registrations(int epfd) = 0;
+  virtual Descriptors describe(const std::vector<int>& fds) = 0;
+
+  // The target's CLOCK_MONOTONIC now; nothing after its death.
+  virtual std::optional<std::int64_t> monotonic_now() = 0;
+  // Nothing when the thread runs, or that cannot be known.
+  virtual std::optional<ThreadCall> thread_call(pid_t tid) = 0;
+};
+
+// A live process. kNotFound, kPermission: as process_error (memory.h).
+Result<std::unique_ptr<Subject>> make_live_subject(pid_t pid);
+
+}  // namespace netpoll::probes
