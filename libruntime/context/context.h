@@ -4,8 +4,8 @@
 // goroutine) suspends to the owner that resumed it last. A switch saves what the platform's ABI calls callee-saved:
 // general registers, the stack pointer, and for goroutines the floating-point control words, because a goroutine may
 // change the rounding mode and resume on another thread. Not saved: everything the ABI lets a call destroy (so no
-// vector registers on x86-64), the signal mask, and thread-local state; errno and the C++ exception globals are the
-// scheduler's business (sched/proc.cc).
+// vector registers on x86-64, and none of the flags that fetestexcept(3) reads), the signal mask, and thread-local
+// state; errno and the C++ exception globals are the scheduler's business (sched/proc.cc).
 //
 // Why two kinds: reading MXCSR costs 5 ns (measured on an AMD EPYC), two thirds of a symmetric switch. An owner has no
 // rounding mode of its own, so only suspend() reads it; it tells the owner, who passes it to the next resume(), which
@@ -32,6 +32,8 @@ inline constexpr std::uint64_t kInitialControlWords = 0x037f'00001f80;
 #else
 inline constexpr std::uint64_t kInitialControlWords = 0;
 #endif
+// What no flow has: of a thread that has resumed none yet, and may have been given any by the one that started it.
+inline constexpr std::uint64_t kUnknownControlWords = ~std::uint64_t{0};
 
 // The stack pointer of a context that may begin or go on elsewhere meanwhile: an address to prefetch, nothing more.
 inline const void* peek_sp(const Context& context) { return __atomic_load_n(&context.sp, __ATOMIC_RELAXED); }
@@ -49,7 +51,7 @@ void netpoll_context_entry();
 void context_init(Context& context, void* stack_lo, void* stack_hi, void (*entry)(void*), void* arg);
 
 // Owner: continues the flow `to`; returns when it suspends. control_words says what this thread's are now: what the
-// last resume() on it returned, or kInitialControlWords. Returns what they are then.
+// last resume() on it returned, or kUnknownControlWords. Returns what they are then.
 NETPOLL_NO_SANITIZE inline std::uint64_t context_resume(Context& owner, Context& to, std::uint64_t control_words) {
   fiber_before_switch(owner.fiber, to.fiber);
   control_words = netpoll_context_resume(&owner.sp, to.sp, control_words);

@@ -1,5 +1,5 @@
 // Frame layout of a suspended flow: see Frame in context_aarch64.cc. Callee-saved by AAPCS64: x19-x29, sp, d8-d15; x30
-// is where to continue.
+// is where to continue. fpcr holds control bits alone; the exceptions that happened are in fpsr, which belongs to nobody.
 
 .macro SAVE_CALLEE_SAVED
     sub     sp, sp, #176

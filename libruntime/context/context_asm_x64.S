@@ -1,5 +1,9 @@
 // Frame layout of a suspended flow: see Frame in context_x64.cc. The word below r15 holds the floating-point control
 // words of a goroutine, and nothing of interest in an owner's frame.
+//
+// Of MXCSR only the control bits count. Its low six are the exceptions that happened so far, which the ABI lets a call
+// destroy; the first inexact operation sets one for good, and with them compared every later switch would differ.
+#define MXCSR_FLAGS 0x3f
 
 .macro PUSH_CALLEE_SAVED
     pushq   %rbp
@@ -65,6 +69,7 @@ netpoll_context_suspend:
     stmxcsr (%rsp)
     fnstcw  4(%rsp)
     movl    (%rsp), %eax
+    andl    $~MXCSR_FLAGS, %eax
     movzwl  4(%rsp), %edx
     shlq    $32, %rdx
     orq     %rdx, %rax

@@ -31,7 +31,7 @@ struct M {
   P* blocked_p = nullptr;  // left in kPSyscall around a blocking call
   bool spinning = false;   // out of work and looking for it
   After after{};
-  std::uint64_t control_words = context::kInitialControlWords;  // of this thread, as its last goroutine left them
+  std::uint64_t control_words = context::kUnknownControlWords;  // of this thread, as its last goroutine left them
   ParkCommit commit = nullptr;
   void* commit_arg = nullptr;
   void** exception_globals = nullptr;  // this thread's __cxa_eh_globals

@@ -108,6 +108,23 @@ double yield_between_two(std::int64_t count) {
   });
 }
 
+// One of the two computes, which sets an exception flag in the control word of the thread for good.
+double yield_beside_inexact(std::int64_t count) {
+  return in_runtime(count, [](std::int64_t n) {
+    bool done = false;
+    go([n, &done] {
+      volatile double three = 3;
+      for (std::int64_t i = 0; i < n / 2; ++i) {
+        if (i % 64 == 0) three = 1 / three;
+        yield();
+      }
+      done = true;
+    });
+    for (std::int64_t i = 0; i < n / 2; ++i) yield();
+    while (!done) yield();
+  });
+}
+
 double create_run_exit(std::int64_t count) {
   return in_runtime(count, [](std::int64_t n) {
     std::int64_t ran = 0;
@@ -262,6 +279,7 @@ int main(int argc, char** argv) {
   std::vector<Measurement> all = {
       {"context_switch", "one switch between two flows", 4'000'000, context_switch, "cpu", {}},
       {"yield", "one yield between two goroutines", 1'000'000, yield_between_two, "cpu", {}},
+      {"yield_inexact", "the same, one of which computes inexactly", 1'000'000, yield_beside_inexact, "cpu", {}},
       {"create_run_exit",
        "a goroutine started, run to its end, its stack used again",
        500'000,

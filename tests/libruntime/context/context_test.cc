@@ -90,6 +90,49 @@ TEST_CASE("the floating-point rounding mode belongs to the flow, not to the thre
   std::fesetround(FE_TONEAREST);
 }
 
+// Loading a control word costs as much as ten switches. What is loaded has no exception flags, so a flag that is still
+// there after a switch shows that nothing was.
+TEST_CASE("control words are loaded when they differ, not because of a flag that a computation left") {
+  PingPong inexact;
+  inexact.run_there([](PingPong& f) {
+    volatile double three = 3;
+    for (;;) {
+      three = 1 / three;
+      context_suspend(f.there, f.here);
+    }
+  });
+  PingPong other;
+  other.run_there([](PingPong& f) {
+    for (;;) {
+      f.trace.push_back(std::fetestexcept(FE_INEXACT));
+      context_suspend(f.there, f.here);
+    }
+  });
+  int kept = 0;
+  constexpr int kRounds = 100;
+  for (int i = 0; i < kRounds; ++i) {
+    inexact.words = other.words;
+    inexact.resume();
+    other.words = inexact.words;
+    other.resume();
+    if (std::fetestexcept(FE_INEXACT) != 0) ++kept;
+  }
+  CHECK(kept == kRounds);
+  CHECK(other.trace == std::vector<int>(kRounds, FE_INEXACT));
+  CHECK(other.words == kInitialControlWords);
+}
+
+TEST_CASE("a thread of which nothing is known yet gets the control words of its first flow") {
+  std::fesetround(FE_DOWNWARD);
+  PingPong flows;
+  flows.words = kUnknownControlWords;
+  flows.run_there([](PingPong& f) { f.rounding_seen = std::fegetround(); });
+  flows.resume();
+  CHECK(flows.rounding_seen == FE_TONEAREST);
+  CHECK(flows.words == kInitialControlWords);
+  std::fesetround(FE_TONEAREST);
+}
+
 TEST_CASE("stacks of a slab lie apart by their guards and keep their size") {
   StackSlab slab = StackSlab::map(4, 10'000);
   REQUIRE(slab.valid());

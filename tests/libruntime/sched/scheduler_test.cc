@@ -1,5 +1,6 @@
 // What goroutines may rely on, with 1, 2 and many Ps and in every poll mode.
 #include <atomic>
+#include <cfenv>
 #include <chrono>
 #include <set>
 #include <stdexcept>
@@ -237,6 +238,35 @@ TEST_CASE("an exception caught in a goroutine survives parking inside the handle
       Runtime::Shutdown::kWait);
   CHECK(intact == kGoroutines * 20);
   CHECK(std::uncaught_exceptions() == 0);
+}
+
+TEST_CASE("the rounding mode travels with the goroutine, and none comes from the thread that made the runtime") {
+  in_every_mode([](PollMode mode) {
+    constexpr int kModes[] = {FE_TONEAREST, FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO};
+    std::atomic<int> wrong{0};
+    std::fesetround(FE_DOWNWARD);
+    {
+      Runtime runtime(config(mode));
+      runtime.run(
+          [&] {
+            for (int i = 0; i < 40; ++i) {
+              go([&wrong, rounding = kModes[i % 4]] {
+                if (std::fegetround() != FE_TONEAREST) ++wrong;
+                std::fesetround(rounding);
+                volatile double three = 3;
+                for (int k = 0; k < 50; ++k) {
+                  three = 1 / three;  // inexact
+                  yield();
+                  if (std::fegetround() != rounding) ++wrong;
+                }
+              });
+            }
+          },
+          Runtime::Shutdown::kWait);
+    }
+    std::fesetround(FE_TONEAREST);
+    CHECK(wrong == 0);
+  });
 }
 
 TEST_CASE("while a goroutine blocks its thread, the others go on") {
