@@ -57,8 +57,16 @@ class Machine:
 
     def quickstart(self, *arguments):
         environment = {**os.environ, "PATH": f"{self.folder.name}:{os.environ['PATH']}"}
-        return subprocess.run([f"{self.folder.name}/packaging/quickstart", *arguments], env=environment, stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True, check=False)
+        return subprocess.run([f"{self.folder.name}/packaging/quickstart", *arguments], env=environment,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+
+    def build_tree(self, ctest):
+        """Gives it a build that succeeds and this ctest, a shell script that has the report's path in $report."""
+        tools = Path(self.folder.name, "tests/tools")
+        tools.mkdir(parents=True)
+        shutil.copy(Path(__file__).with_name("summary.py"), tools)
+        self.stub("cmake", "exit 0")
+        self.stub("ctest", ctest, 'for word; do [ "$last" = --output-junit ] && report=$word; last=$word; done')
 
     def asked(self):
         """What apt-get was asked for, without its options."""
@@ -124,6 +132,20 @@ class Quickstart(unittest.TestCase):
         self.assertEqual(done.returncode, 3)
         self.assertRegex(done.stderr, r"hint: as root: apt-get update && apt-get install .* golang-go")
         self.assertEqual(machine.asked(), [])
+
+    def test_what_failed_gets_a_second_try_except_under_sanitizers(self):
+        machine = Machine(installed=["cmake", "pkgconf", "clang", "bpftool", "libbpf-dev"])
+        machine.build_tree("""
+            status=fail; case "$*" in *--rerun-failed*) status=run;; esac
+            echo "<testsuite><testcase name='race' status='$status'/></testsuite>" >"$report"
+            [ $status = run ]""")
+        done = machine.quickstart("test")
+        self.assertEqual(done.returncode, 1)
+        out = done.stdout
+        self.assertIn("dev: 1 passed, 0 failed, 0 skipped.\n  FLAKY: race", out)
+        self.assertIn("tsan: 0 passed, 1 failed, 0 skipped.\n  failed: race", out)
+        self.assertIn("asan-ubsan: 0 passed, 1 failed, 0 skipped.\n  failed: race", out)
+        self.assertTrue(out.endswith("1 passed, 2 failed, 0 skipped\n"), out)
 
     def test_wrong_usage_shows_the_right_one(self):
         for arguments in ((), ("tset",), ("test", "more")):

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Sums up what ctest ran: summary.py NAME=JUNIT.xml...
+"""Sums up what ctest ran: summary.py NAME=JUNIT.xml[,SECOND_TRY.xml]...
 
 Prints, for each named run, the counts, every failure and the reason of every skip; the last line is
 "N passed, N failed, N skipped" over all of them. Counts are test cases where a program tells how many it ran (Catch2),
-programs otherwise, so that a case that was skipped inside a program that passed is counted as skipped. Exit status: 1
-when something failed or nothing ran.
+programs otherwise, so that a case that was skipped inside a program that passed is counted as skipped. What failed and passed in a second
+try counts as passed and is listed as FLAKY, by name. Exit status: 1 when something failed or nothing ran.
 """
 
 import re
@@ -25,7 +25,23 @@ class Run:
         self.name = name
         self.passed = self.failed = self.skipped = 0
         self.failures = []
+        self.flaky = []
         self.reasons = Counter()
+
+    def add_tries(self, tries):
+        """Adds what was reported; in each try but the first, only what failed in the one before was run again."""
+        last = {}
+        again = []
+        for cases in tries:
+            for case in cases:
+                if case.get("name") in last:
+                    again.append(case.get("name"))
+                last[case.get("name")] = case
+        for case in last.values():
+            failed_before = self.failed
+            self.add(case)
+            if case.get("name") in again and self.failed == failed_before:
+                self.flaky.append(case.get("name"))
 
     def add(self, case):
         name = case.get("name")
@@ -67,6 +83,8 @@ class Run:
         print(f"{self.name}: {self.passed} passed, {self.failed} failed, {self.skipped} skipped.")
         for failure in self.failures:
             print(f"  failed: {failure}")
+        for name in self.flaky:
+            print(f"  FLAKY: {name}: failed, and passed in its second try")
         for (test, reason), count in self.reasons.items():
             print(f"  skipped: {test}: {reason}" + (f" ({count} times)" if count > 1 else ""))
 
@@ -76,10 +94,9 @@ def main(arguments):
         sys.exit(__doc__)
     runs = []
     for argument in arguments:
-        name, _, path = argument.partition("=")
+        name, _, paths = argument.partition("=")
         run = Run(name)
-        for case in xml.parse(path).getroot().iter("testcase"):
-            run.add(case)
+        run.add_tries(xml.parse(path).getroot().iter("testcase") for path in paths.split(","))
         run.print()
         runs.append(run)
     passed = sum(run.passed for run in runs)

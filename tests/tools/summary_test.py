@@ -26,13 +26,17 @@ def report(*cases):
     return f"<testsuite>{body}</testsuite>"
 
 
-def summed_up(*cases):
+def summed_up(*cases, second_try=None):
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "junit.xml")
-        path.write_text(report(*cases), encoding="utf-8")
+        paths = []
+        for name, tried in (("first.xml", cases), ("second.xml", second_try)):
+            if tried is None:
+                continue
+            paths.append(Path(folder, name))
+            paths[-1].write_text(report(*tried), encoding="utf-8")
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
-            status = summary.main([f"dev={path}"])
+            status = summary.main(["dev=" + ",".join(map(str, paths))])
         return status, out.getvalue().splitlines()
 
 
@@ -72,6 +76,18 @@ class Summary(unittest.TestCase):
         status, lines = summed_up(("a", "missing", "Unable to find executable: a"))
         self.assertEqual((status, lines[-1]), (1, "0 passed, 1 failed, 0 skipped"))
         self.assertIn("  failed: a (Unable to find executable)", lines)
+
+    def test_what_passes_in_its_second_try_is_called_flaky(self):
+        status, lines = summed_up(("a", "fail", "test cases: 2 | 1 passed | 1 failed\n"), ("b", "run", ""),
+                                  second_try=[("a", "run", "All tests passed (2 assertions in 2 test cases)\n")])
+        self.assertEqual((status, lines[-1]), (0, "3 passed, 0 failed, 0 skipped"))
+        self.assertIn("  FLAKY: a: failed, and passed in its second try", lines)
+
+    def test_what_fails_twice_has_failed(self):
+        status, lines = summed_up(("a", "fail", ""), ("b", "run", ""), second_try=[("a", "fail", "")])
+        self.assertEqual((status, lines[-1]), (1, "1 passed, 1 failed, 0 skipped"))
+        self.assertIn("  failed: a", lines)
+        self.assertNotIn("FLAKY", "".join(lines))
 
     def test_nothing_run_is_no_success(self):
         self.assertEqual(summed_up()[0], 1)
