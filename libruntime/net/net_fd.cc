@@ -126,7 +126,7 @@ long NetFd::set_deadline(unsigned modes, TimePoint deadline) {
   }
   std::int64_t when = 0;
   if (deadline != kNoDeadline) {
-    when = std::chrono::duration_cast<std::chrono::nanoseconds>(deadline.time_since_epoch()).count();
+    when = detail::to_ns(deadline);
     if (when <= 0) when = -1;
   }
   poller_->set_deadline(*pd_, modes, when);

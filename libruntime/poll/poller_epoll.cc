@@ -131,7 +131,7 @@ class EpollPoller final : public Poller {
     int timeout_ms = static_cast<int>(delay_ns);
     if (delay_ns > 0) {
       constexpr std::int64_t kMaxMs = 1'000'000'000;  // Go's cap: about 11.5 days
-      timeout_ms = static_cast<int>(std::min((delay_ns + 999'999) / 1'000'000, kMaxMs));
+      timeout_ms = static_cast<int>(std::min((delay_ns - 1) / 1'000'000 + 1, kMaxMs));
     } else if (delay_ns < 0) {
       timeout_ms = -1;
     }

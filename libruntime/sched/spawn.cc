@@ -5,6 +5,7 @@
 #include "libruntime/sched/scheduler.h"
 #include "libruntime/sched/thread.h"
 #include "netpoll/go.h"
+#include "netpoll/time.h"
 
 namespace netpoll::sched {
 namespace {
@@ -213,16 +214,12 @@ std::uint64_t goid() {
 
 bool canceled() { return sched::current().canceled(); }
 
-Result<void> sleep(std::chrono::nanoseconds d) {
-  return sleep_until(std::chrono::steady_clock::time_point(std::chrono::nanoseconds(base::nanotime()) +
-                                                           (d.count() > 0 ? d : std::chrono::nanoseconds(0))));
-}
+Result<void> sleep(std::chrono::nanoseconds d) { return sleep_until(after(d)); }
 
-Result<void> sleep_until(std::chrono::steady_clock::time_point t) {
+Result<void> sleep_until(TimePoint t) {
   const sched::WaitHandle h = sched::begin_wait();
   sched::Timer& timer = h.g->tail().timer;
-  // libstdc++'s steady_clock is CLOCK_MONOTONIC in nanoseconds.
-  timer.when = t.time_since_epoch().count();
+  timer.when = detail::to_ns(t);
   timer.callback = [](void* arg, std::uint64_t generation) {
     sched::wake({static_cast<sched::G*>(arg), generation}, sched::WakeResult::kTimeout);
   };

@@ -8,6 +8,7 @@
 #include "libruntime/base/clock.h"
 #include "libruntime/base/fatal.h"
 #include "libruntime/sched/scheduler.h"
+#include "netpoll/time.h"
 
 namespace netpoll::sched {
 namespace {
@@ -32,7 +33,7 @@ void Scheduler::sysmon_loop() {
   bool suspected = false;
   std::int64_t next_trim = base::nanotime() + kTrimEvery;
   std::int64_t next_audit = 0;
-  std::int64_t next_trace = base::nanotime() + debug_.schedtrace_ns;
+  std::int64_t next_trace = detail::saturated_sum(base::nanotime(), debug_.schedtrace_ns);
   std::vector<HogWatch> hogs(ps_.size());
   while (!stopping_.load(std::memory_order_seq_cst)) {
     const bool all_idle = idle_p_count_.load(std::memory_order_seq_cst) == ps_.size();
@@ -71,7 +72,7 @@ void Scheduler::sysmon_loop() {
     if (debug_.hog_ns != 0) report_hogs(hogs, now);
     if (debug_.schedtrace_ns != 0 && now >= next_trace) {
       print_trace(now);
-      next_trace = now + debug_.schedtrace_ns;
+      next_trace = detail::saturated_sum(now, debug_.schedtrace_ns);
     }
     if (now >= next_trim) {
       trim_free_stacks();

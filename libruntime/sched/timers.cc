@@ -1,5 +1,7 @@
 #include "libruntime/sched/timers.h"
 
+#include <algorithm>
+
 namespace netpoll::sched {
 namespace {
 constexpr std::size_t kArity = 4;
@@ -7,7 +9,7 @@ constexpr std::size_t kArity = 4;
 
 bool TimerHeap::add(Timer& timer) {
   const base::MutexLock lock(mutex_);
-  heap_.push_back({timer.when, &timer});
+  heap_.push_back({std::min(timer.when, kNoTimer - 1), &timer});
   timer.heap.store(this, std::memory_order_relaxed);
   sift_up(heap_.size() - 1);
   if (heap_[0].timer != &timer) return false;

@@ -27,6 +27,7 @@ struct Timer {
   std::uint32_t index = 0;                // position in that heap, guarded by its lock
 };
 
+// The time of no timer. One that is set to it is a timer all the same, and due a nanosecond earlier.
 inline constexpr std::int64_t kNoTimer = INT64_MAX;
 
 // The timers of one P. Thread-safe: any thread may stop or run them.

@@ -2,13 +2,14 @@
 
 #include "libruntime/sched/inject.h"
 #include "libruntime/sync/waiter.h"
+#include "netpoll/time.h"
 
 namespace netpoll {
 
 Result<void> Cond::wait(Mutex& mutex) { return wait_ns(mutex, sync::kForever); }
 
 Result<void> Cond::wait_until(Mutex& mutex, std::chrono::steady_clock::time_point deadline) {
-  return wait_ns(mutex, deadline.time_since_epoch() / std::chrono::nanoseconds(1));
+  return wait_ns(mutex, detail::to_ns(deadline));
 }
 
 Result<void> Cond::wait_ns(Mutex& mutex, std::int64_t deadline) {

@@ -2,6 +2,7 @@
 
 #include "libruntime/base/clock.h"
 #include "libruntime/sync/context_state.h"
+#include "netpoll/time.h"
 
 namespace netpoll {
 
@@ -45,7 +46,7 @@ Context Context::with_cancel() const {
 }
 
 Context Context::with_deadline(std::chrono::steady_clock::time_point deadline) const {
-  const std::int64_t when = deadline.time_since_epoch() / std::chrono::nanoseconds(1);
+  const std::int64_t when = detail::to_ns(deadline);
   Context child(new ContextState(state_));
   // The parent's own timer ends the child in time.
   const bool own_timer = when < state_->deadline;
@@ -60,11 +61,7 @@ Context Context::with_deadline(std::chrono::steady_clock::time_point deadline) c
   return child;
 }
 
-Context Context::with_timeout(std::chrono::nanoseconds timeout) const {
-  const auto now = std::chrono::steady_clock::now();
-  const auto most = std::chrono::steady_clock::time_point::max() - now;
-  return with_deadline(timeout < most ? now + timeout : std::chrono::steady_clock::time_point::max());
-}
+Context Context::with_timeout(std::chrono::nanoseconds timeout) const { return with_deadline(after(timeout)); }
 
 void Context::cancel() const { state_->end(ChanStatus::kCanceled); }
 

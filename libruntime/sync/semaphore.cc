@@ -3,6 +3,7 @@
 #include "libruntime/base/fatal.h"
 #include "libruntime/sched/inject.h"
 #include "libruntime/sync/waiter.h"
+#include "netpoll/time.h"
 
 namespace netpoll {
 namespace {
@@ -31,7 +32,7 @@ Result<void> Semaphore::acquire(std::int64_t n) {
 
 Result<void> Semaphore::acquire_until(std::chrono::steady_clock::time_point deadline, std::int64_t n) {
   if (try_acquire(n)) return {};
-  return acquire_slow(n, deadline.time_since_epoch() / std::chrono::nanoseconds(1));
+  return acquire_slow(n, detail::to_ns(deadline));
 }
 
 void Semaphore::release(std::int64_t n) {

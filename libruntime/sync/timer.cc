@@ -9,7 +9,7 @@
 #include "libruntime/sched/scheduler.h"
 #include "netpoll/base/mutex.h"
 #include "netpoll/go.h"
-#include "netpoll/sync/select.h"
+#include "netpoll/time.h"
 
 namespace netpoll::sync {
 
@@ -67,8 +67,8 @@ void fire(void* argument, std::uint64_t start) {
       again = state->period > 0;
       state->pending = again;
       if (again) {
-        const std::int64_t late = now - state->timer.when;
-        state->timer.when += (late / state->period + 1) * state->period;
+        const std::int64_t missed = (now - state->timer.when) / state->period * state->period;
+        state->timer.when = detail::saturated_sum(state->timer.when + missed, state->period);
         state->scheduler.start_timer(state->timer);
       }
     }
@@ -89,7 +89,7 @@ void start(TimerState& state, std::chrono::nanoseconds span, std::chrono::nanose
     NETPOLL_REQUIRES(state.lock) {
   state.period = period.count();
   state.pending = true;
-  state.timer.when = saturated_ns(Clock::now(), span);
+  state.timer.when = detail::to_ns(after(span));
   state.timer.callback = fire;
   state.timer.arg = &state;
   state.timer.seq = state.starts;

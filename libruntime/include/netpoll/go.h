@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "netpoll/result.h"
+#include "netpoll/time.h"
 
 namespace netpoll {
 
@@ -69,10 +70,10 @@ template <typename F>
 // Lets other goroutines run; the caller goes to the end of a run queue.
 void yield();
 
-// Parks for at least d. kCanceled when the Runtime shuts down with kCancel first.
+// Parks for at least d; for the longest d, for ever. kCanceled when the Runtime shuts down with kCancel first.
 Result<void> sleep(std::chrono::nanoseconds d);
 // Parks until the steady clock (CLOCK_MONOTONIC) reaches t.
-Result<void> sleep_until(std::chrono::steady_clock::time_point t);
+Result<void> sleep_until(TimePoint t);
 
 // Id of the calling goroutine, unique within its Runtime; 0 outside of goroutines.
 std::uint64_t goid();

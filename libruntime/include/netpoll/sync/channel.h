@@ -32,6 +32,7 @@
 
 #include "netpoll/result.h"
 #include "netpoll/sync/chan_core.h"
+#include "netpoll/time.h"
 
 namespace netpoll {
 
@@ -63,7 +64,7 @@ class Channel {
   Result<void> send(T&& value) const { return send_ns(std::move(value), sync::kForever); }
   Result<void> send(const T& value) const { return send_ns(T(value), sync::kForever); }
   Result<void> send_until(std::chrono::steady_clock::time_point deadline, T&& value) const {
-    return send_ns(std::move(value), deadline.time_since_epoch() / std::chrono::nanoseconds(1));
+    return send_ns(std::move(value), detail::to_ns(deadline));
   }
 
   // Waits for the next element. Nothing: no element will come any more, since the channel is closed and drained, or the
@@ -77,8 +78,7 @@ class Channel {
   // what is there.
   Result<T> recv_until(std::chrono::steady_clock::time_point deadline) const {
     sync::Slot<T> slot;
-    const auto ns = deadline.time_since_epoch() / std::chrono::nanoseconds(1);
-    const auto status = sync::chan_recv(*core_, &slot, ns);
+    const auto status = sync::chan_recv(*core_, &slot, detail::to_ns(deadline));
     if (status != sync::ChanStatus::kOk) return sync::chan_error(status, "receive from channel");
     return slot.take();
   }

@@ -11,12 +11,13 @@
 //            is an otherwise(), that one; else the goroutine parks until one can. Exactly one case happens. A time that
 //            is over (after, at) is taken only if no other case could go on at once.
 // Handlers:  run on the calling goroutine after the operation, with no lock held; they may park and use the channels
-//            again. after, at, on_done and otherwise need none.
+//            again. after, at, on_done and otherwise need none; any other point of time is a case too.
 // Result:    the index of the case that happened, from 0 in the order written; kCanceled when the Runtime shuts down
 //            with kCancel while it waits (then no case happened).
 // Values:    on_send(channel, std::move(value), f) moves from value only if the case happens, like Channel::try_send;
 //            on_send(channel, value, f) sends a copy.
-// Guards:    on_recv(...).when(condition) takes part only if condition is true (Go: a nil channel).
+// Guards:    on_recv(...).when(condition) takes part only if condition is true (Go: a nil channel). A time without a
+//            handler gets one by at(after(50ms)).when(condition).
 // Threads:   goroutines, of any Runtime. The same channel may appear in several cases, and in others' selects.
 // Cost:      no allocation; at most sync::kMaxSelectRows cases. Locks the channels in the order of their addresses.
 #pragma once
@@ -33,6 +34,7 @@
 #include "netpoll/sync/chan_core.h"
 #include "netpoll/sync/channel.h"
 #include "netpoll/sync/context.h"
+#include "netpoll/time.h"
 
 namespace netpoll {
 
@@ -177,12 +179,32 @@ class OtherwiseCase : public SelectCase<OtherwiseCase<F>> {
   F handler_;
 };
 
-inline std::int64_t saturated_ns(std::chrono::steady_clock::time_point from, std::chrono::nanoseconds span) {
-  std::int64_t sum = 0;
-  if (__builtin_add_overflow(std::int64_t{from.time_since_epoch() / std::chrono::nanoseconds(1)}, span.count(), &sum)) {
-    return span.count() < 0 ? 1 : kForever;
+// A point of time is a case without a handler; everything else is a case as it stands.
+template <typename Case>
+decltype(auto) as_case(Case& given) {
+  if constexpr (std::is_convertible_v<Case&, TimePoint>) {
+    return TimeCase<NoHandler>(detail::to_ns(given), {});
+  } else {
+    return static_cast<Case&>(given);
   }
-  return sum;
+}
+
+template <typename... Cases>
+Result<std::size_t> select_cases(Cases&&... cases) {
+  constexpr std::size_t kCount = sizeof...(Cases);
+  static_assert(kCount <= kMaxSelectRows);
+  SelectRow rows[std::max<std::size_t>(kCount, 1)];
+  std::size_t i = 0;
+  (cases.enlist(rows[i++]), ...);
+  const Selected selected = select_rows(rows, kCount);
+  const bool canceled = selected.status == ChanStatus::kCanceled;
+  // Values that were not sent go back before a handler runs, since it may use them.
+  i = 0;
+  ((i++ != selected.index || canceled ? cases.release() : void()), ...);
+  if (canceled) return chan_error(selected.status, "select");
+  i = 0;
+  ((i++ == selected.index ? cases.chosen(selected.status) : void()), ...);
+  return selected.index;
 }
 
 }  // namespace sync
@@ -210,14 +232,15 @@ sync::DoneCase<std::decay_t<F>> on_done(const Context& context, F&& handler = {}
   return {context, std::forward<F>(handler)};
 }
 
-// Happens when nothing else did for span, or until the steady clock reaches time.
+// Happens when nothing else did until the steady clock reaches time, or for span. (after(span) alone is a point of
+// time, see time.h, which select takes too.)
 template <typename F = sync::NoHandler>
-sync::TimeCase<std::decay_t<F>> after(std::chrono::nanoseconds span, F&& handler = {}) {
-  return {sync::saturated_ns(std::chrono::steady_clock::now(), span), std::forward<F>(handler)};
+sync::TimeCase<std::decay_t<F>> at(TimePoint time, F&& handler = {}) {
+  return {detail::to_ns(time), std::forward<F>(handler)};
 }
-template <typename F = sync::NoHandler>
-sync::TimeCase<std::decay_t<F>> at(std::chrono::steady_clock::time_point time, F&& handler = {}) {
-  return {sync::saturated_ns(time, {}), std::forward<F>(handler)};
+template <typename F>
+sync::TimeCase<std::decay_t<F>> after(std::chrono::nanoseconds span, F&& handler) {
+  return at(after(span), std::forward<F>(handler));
 }
 
 // Happens when no other case can go on at once (Go: default). At most one per select.
@@ -228,20 +251,7 @@ sync::OtherwiseCase<std::decay_t<F>> otherwise(F&& handler = {}) {
 
 template <typename... Cases>
 Result<std::size_t> select(Cases&&... cases) {
-  constexpr std::size_t kCount = sizeof...(Cases);
-  static_assert(kCount <= sync::kMaxSelectRows);
-  sync::SelectRow rows[std::max<std::size_t>(kCount, 1)];
-  std::size_t i = 0;
-  (cases.enlist(rows[i++]), ...);
-  const sync::Selected selected = sync::select_rows(rows, kCount);
-  const bool canceled = selected.status == sync::ChanStatus::kCanceled;
-  // Values that were not sent go back before a handler runs, since it may use them.
-  i = 0;
-  ((i++ != selected.index || canceled ? cases.release() : void()), ...);
-  if (canceled) return sync::chan_error(selected.status, "select");
-  i = 0;
-  ((i++ == selected.index ? cases.chosen(selected.status) : void()), ...);
-  return selected.index;
+  return sync::select_cases(sync::as_case(cases)...);
 }
 
 }  // namespace netpoll
