@@ -127,19 +127,15 @@ Result<EventFilter> parse_events(const std::vector<std::string>& events) {
   std::vector<std::string> known = {"epoll", "io", "thread", "syscalls", "tracepoints"};
   const auto select = [&](std::string_view word) {
     bool hit = false;
-    std::size_t i = 0;
-#define NETPOLL_SYSCALL(name, class_)                                                       \
-  {                                                                                         \
-    const std::string_view row = #name, klass = #class_;                                    \
-    const bool epoll = klass == "wait" || klass == "ctl" || klass == "create";              \
-    if (word == row || word == klass || word == "syscalls" || (word == "epoll" && epoll)) { \
-      filter.syscalls[i] = hit = true;                                                      \
-    }                                                                                       \
-    known.emplace_back(row);                                                                \
-    ++i;                                                                                    \
-  }
-#include "probes/syscalls.def"
-#undef NETPOLL_SYSCALL
+    for (std::size_t i = 0; i < probes::kSyscallCount; ++i) {
+      const std::string_view row = probes::syscall_name(static_cast<probes::Syscall>(i));
+      const std::string_view klass = probes::syscall_class(static_cast<probes::Syscall>(i));
+      const bool epoll = klass == "wait" || klass == "ctl" || klass == "create";
+      if (word == row || word == klass || word == "syscalls" || (word == "epoll" && epoll)) {
+        filter.syscalls[i] = hit = true;
+      }
+      known.emplace_back(row);
+    }
     for (std::size_t tp = 0; tp < trace::kTpCount; ++tp) {
       const std::string_view row = trace::tracepoints()[tp].name;
       if (word == row || word == "tracepoints") filter.tracepoints[tp] = hit = true;

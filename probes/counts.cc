@@ -9,9 +9,17 @@ constexpr std::array<std::string_view, kSyscallCount> kNames = {
 #undef NETPOLL_SYSCALL
 };
 
+constexpr std::array<std::string_view, kSyscallCount> kClasses = {
+#define NETPOLL_SYSCALL(name, class_) #class_,
+#include "probes/syscalls.def"
+#undef NETPOLL_SYSCALL
+};
+
 }  // namespace
 
 std::string_view syscall_name(Syscall syscall) { return kNames[static_cast<std::size_t>(syscall)]; }
+
+std::string_view syscall_class(Syscall syscall) { return kClasses[static_cast<std::size_t>(syscall)]; }
 
 std::optional<Syscall> parse_syscall(std::string_view name) {
   for (std::size_t i = 0; i < kNames.size(); ++i) {
@@ -20,8 +28,6 @@ std::optional<Syscall> parse_syscall(std::string_view name) {
   return std::nullopt;
 }
 
-bool is_epoll_wait(Syscall syscall) {
-  return syscall == Syscall::epoll_wait || syscall == Syscall::epoll_pwait || syscall == Syscall::epoll_pwait2;
-}
+bool is_epoll_wait(Syscall syscall) { return syscall_class(syscall) == "wait"; }
 
 }  // namespace netpoll::probes

@@ -26,6 +26,7 @@ inline constexpr std::size_t kSyscallCount = 0
 inline constexpr std::size_t kHistogramBuckets = 64;
 
 std::string_view syscall_name(Syscall syscall);
+std::string_view syscall_class(Syscall syscall);  // "wait", "ctl", "create", "io", "thread": see syscalls.def
 std::optional<Syscall> parse_syscall(std::string_view name);
 bool is_epoll_wait(Syscall syscall);  // epoll_wait, epoll_pwait, epoll_pwait2
 

@@ -10,27 +10,19 @@
 namespace netpoll::cli {
 namespace {
 
-std::vector<std::string> schema_names() {
-  std::vector<std::string> names;
-  for (const Schema& schema : schemas()) names.emplace_back(schema.name);
-  return names;
-}
-
-Result<std::string> schema_text(const std::vector<std::string>& words) {
+Result<std::string> schema_named(const std::vector<std::string>& words) {
   if (words.size() < 2) {
     return Error(ErrorKind::kInvalid, "help schema needs the name of a document")
         .with_hint("one of: " + joined(schema_names()));
   }
-  for (const Schema& schema : schemas()) {
-    if (schema.name == words[1]) return std::string(schema.text);
-  }
+  if (auto text = schema_text(words[1])) return std::move(*text);
   return Error(ErrorKind::kInvalid, "there is no schema \"" + words[1] + "\"")
       .with_hint(did_you_mean(words[1], schema_names(), "one of: " + joined(schema_names())));
 }
 
 Result<std::string> text_for(const std::vector<std::string>& words) {
   if (words.empty()) return overview();
-  if (words[0] == "schema") return schema_text(words);
+  if (words[0] == "schema") return schema_named(words);
   if (words.size() > 1) {
     return Error(ErrorKind::kInvalid, "help takes one command or topic, not " + std::to_string(words.size()))
         .with_hint("help " + words[0]);
