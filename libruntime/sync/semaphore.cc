@@ -12,13 +12,31 @@ void check(std::int64_t n) {
   if (n <= 0) base::fatalf("netpoll: Semaphore asked for %lld permits", static_cast<long long>(n));
 }
 
+// The part of Semaphore::state_ that permits make.
+std::uint64_t in_state(std::int64_t permits) { return static_cast<std::uint64_t>(permits) << 1; }
+
+// permits + n, which may not be more than an int64_t counts.
+std::int64_t sum(std::int64_t permits, std::int64_t n) {
+  std::int64_t result = 0;
+  if (__builtin_add_overflow(permits, n, &result)) {
+    base::fatalf("netpoll: Semaphore of %lld permits given %lld more", static_cast<long long>(permits),
+                 static_cast<long long>(n));
+  }
+  return result;
+}
+
 }  // namespace
+
+Semaphore::Semaphore(std::int64_t permits) : state_(in_state(permits)) {
+  if (permits < 0) base::fatalf("netpoll: Semaphore with %lld permits", static_cast<long long>(permits));
+}
 
 bool Semaphore::try_acquire(std::int64_t n) {
   check(n);
-  std::int64_t state = state_.load(std::memory_order_relaxed);
-  while ((state & 1) == 0 && state >> 1 >= n) {
-    if (state_.compare_exchange_weak(state, state - 2 * n, std::memory_order_acquire, std::memory_order_relaxed)) {
+  std::uint64_t state = state_.load(std::memory_order_relaxed);
+  while ((state & 1) == 0 && permits_in(state) >= n) {
+    if (state_.compare_exchange_weak(state, state - in_state(n), std::memory_order_acquire,
+                                     std::memory_order_relaxed)) {
       return true;
     }
   }
@@ -37,9 +55,10 @@ Result<void> Semaphore::acquire_until(std::chrono::steady_clock::time_point dead
 
 void Semaphore::release(std::int64_t n) {
   check(n);
-  std::int64_t state = state_.load(std::memory_order_relaxed);
+  std::uint64_t state = state_.load(std::memory_order_relaxed);
   while ((state & 1) == 0) {
-    if (state_.compare_exchange_weak(state, state + 2 * n, std::memory_order_release, std::memory_order_relaxed)) {
+    if (state_.compare_exchange_weak(state, in_state(sum(permits_in(state), n)), std::memory_order_release,
+                                     std::memory_order_relaxed)) {
       return;
     }
   }
@@ -49,13 +68,15 @@ void Semaphore::release(std::int64_t n) {
 void Semaphore::release_slow(std::int64_t n) {
   NETPOLL_STEP();
   const base::MutexLock hold(queue_.lock);
-  const std::int64_t state = state_.load(std::memory_order_acquire);
-  if ((state & 1) == 0) {
+  std::uint64_t state = state_.load(std::memory_order_acquire);
+  while ((state & 1) == 0) {
     // The last waiter gave up before we had the lock.
-    state_.fetch_add(2 * n, std::memory_order_release);
-    return;
+    if (state_.compare_exchange_weak(state, in_state(sum(permits_in(state), n)), std::memory_order_release,
+                                     std::memory_order_acquire)) {
+      return;
+    }
   }
-  grant_locked((state >> 1) + n);
+  grant_locked(sum(permits_in(state), n));
 }
 
 // Serves waiters in order while the permits last. The bit is set, so that nobody but the holder of the lock changes
@@ -67,16 +88,16 @@ void Semaphore::grant_locked(std::int64_t permits) {
     NETPOLL_STEP();
     if (sched::wake(waiter->handle, sched::WakeResult::kOk)) permits -= need;
   }
-  state_.store(permits << 1 | (queue_.list.head != nullptr ? 1 : 0), std::memory_order_release);
+  state_.store(in_state(permits) | (queue_.list.head != nullptr ? 1 : 0), std::memory_order_release);
 }
 
 Result<void> Semaphore::acquire_slow(std::int64_t n, std::int64_t deadline) {
   queue_.lock.lock();
-  std::int64_t state = state_.load(std::memory_order_relaxed);
+  std::uint64_t state = state_.load(std::memory_order_relaxed);
   for (;;) {
     NETPOLL_STEP();
-    const bool take = (state & 1) == 0 && state >> 1 >= n;
-    const std::int64_t next = take ? state - 2 * n : state | 1;
+    const bool take = (state & 1) == 0 && permits_in(state) >= n;
+    const std::uint64_t next = take ? state - in_state(n) : state | 1;
     if (!state_.compare_exchange_weak(state, next, std::memory_order_acquire, std::memory_order_relaxed)) continue;
     if (take) {
       queue_.lock.unlock();
@@ -95,8 +116,8 @@ Result<void> Semaphore::acquire_slow(std::int64_t n, std::int64_t deadline) {
   if (result == sched::WakeResult::kOk) return {};
   remove(queue_.list, waiter);
   // A large request that gives up lets the smaller ones behind it go. Without the bit there is nobody behind it.
-  const std::int64_t state_now = state_.load(std::memory_order_acquire);
-  if ((state_now & 1) != 0) grant_locked(state_now >> 1);
+  const std::uint64_t state_now = state_.load(std::memory_order_acquire);
+  if ((state_now & 1) != 0) grant_locked(permits_in(state_now));
   return sync::chan_error(sync::to_status(result), "acquire semaphore");
 }
 

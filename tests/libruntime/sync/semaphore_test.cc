@@ -142,6 +142,50 @@ TEST_CASE("shutdown with kCancel ends waiting requests") {
   CHECK(ended);
 }
 
+TEST_CASE("every number of permits that an int64_t can hold is one") {
+  constexpr std::int64_t kMost = INT64_MAX;
+  for (const std::int64_t permits : {kMost, kMost - 1, kMost / 2 + 1, kMost / 2, std::int64_t{1}}) {
+    CAPTURE(permits);
+    std::int64_t made = -1;
+    std::int64_t left = -1;
+    std::int64_t given_back = -1;
+    std::int64_t none = -1;
+    bool acquired = false;
+    bool waited = false;
+    bool more = true;
+    in_runtime([&](Runtime& runtime) {
+      Semaphore semaphore(permits);
+      made = semaphore.available();
+      acquired = semaphore.acquire().has_value();
+      left = semaphore.available();
+      semaphore.release();
+      given_back = semaphore.available();
+      // All of them at once, by somebody who has to wait for the last one.
+      (void)semaphore.try_acquire();
+      WaitGroup group;
+      group.go([&] { waited = semaphore.acquire(permits).has_value(); });
+      (void)until_parked(runtime, WaitReason::kSemaphore);
+      semaphore.release();
+      group.wait();
+      none = semaphore.available();
+      more = semaphore.try_acquire(kMost);
+      semaphore.release(permits);
+    });
+    CHECK(made == permits);
+    CHECK(acquired);
+    CHECK(left == permits - 1);
+    CHECK(given_back == permits);
+    CHECK(waited);
+    CHECK(none == 0);
+    CHECK_FALSE(more);
+  }
+}
+
+TEST_CASE("more permits than an int64_t can hold, and fewer than none, are fatal") {
+  CHECK(test::dies([] { Semaphore(INT64_MAX).release(); }).message.find("given 1 more") != std::string::npos);
+  CHECK(test::dies([] { Semaphore(-1).release(); }).message.find("Semaphore with -1 permits") != std::string::npos);
+}
+
 TEST_CASE("asking for no permits is fatal") {
   CHECK(test::dies([] { Semaphore(1).release(0); }).message.find("asked for 0 permits") != std::string::npos);
 }

@@ -10,6 +10,7 @@
 //            try_acquire() does not overtake anybody.
 // Errors:    acquire() returns kCanceled when the Runtime shuts down with kCancel, acquire_until() also kTimeout; then
 //            nothing was taken. A deadline in the past still takes what is there.
+// Limits:    0 to INT64_MAX permits; more, by release(), or fewer, in the constructor, are fatal.
 // Bugs:      n <= 0 is fatal. Destroy it when nobody is in acquire(): a goroutine whose acquire() returned last may
 //            destroy, even if the release() that served it is only about to return.
 #pragma once
@@ -25,7 +26,7 @@ namespace netpoll {
 
 class Semaphore {
  public:
-  explicit Semaphore(std::int64_t permits) : state_(permits << 1) {}
+  explicit Semaphore(std::int64_t permits);
   Semaphore(const Semaphore&) = delete;
   Semaphore& operator=(const Semaphore&) = delete;
 
@@ -35,16 +36,18 @@ class Semaphore {
   void release(std::int64_t n = 1);
 
   // Permits there are right now; stale when it arrives.
-  std::int64_t available() const { return state_.load(std::memory_order_relaxed) >> 1; }
+  std::int64_t available() const { return permits_in(state_.load(std::memory_order_relaxed)); }
 
  private:
   Result<void> acquire_slow(std::int64_t n, std::int64_t deadline);
   void release_slow(std::int64_t n);
   void grant_locked(std::int64_t permits) NETPOLL_REQUIRES(queue_.lock);
 
-  // permits << 1 | "queue_ is not empty". The bit changes under queue_.lock only, and while it is set the permits do
-  // too.
-  std::atomic<std::int64_t> state_;
+  static std::int64_t permits_in(std::uint64_t state) { return static_cast<std::int64_t>(state >> 1); }
+
+  // permits << 1 | "queue_ is not empty": 63 bits for the permits. The bit changes under queue_.lock only, and while it
+  // is set the permits do too.
+  std::atomic<std::uint64_t> state_;
   sync::WaitQueue queue_;
 };
 
