@@ -13,6 +13,7 @@
 
 #include "libruntime/base/clock.h"
 #include "libruntime/base/fatal.h"
+#include "libruntime/base/futex.h"
 #include "libruntime/poll/netpoll_impl.h"
 #include "libruntime/sched/inject.h"
 
@@ -62,12 +63,25 @@ int NetpollImpl::initialize() {
     if (on_initialized_) on_initialized_(poller_->debug_fd());
     initialized_.store(true, std::memory_order_seq_cst);
   }
-  scheduler_.poller_initialized();
+  // Whoever waits without it goes there now.
+  if (woken_.exchange(1, std::memory_order_seq_cst) == 0) base::futex_wake(woken_);
   return 0;
 }
 
-void NetpollImpl::ensure_initialized() {
-  if (const int result = initialize(); result < 0) base::fatalf("netpoll: cannot create a poller: errno %d", -result);
+// What poll() and wake() are before there is a poller. As there, a wake that comes first is not lost and a look takes
+// none.
+void NetpollImpl::wait_without_poller(std::int64_t delay_ns) {
+  if (delay_ns == 0) return;
+  if (!initialized_.load(std::memory_order_seq_cst)) base::futex_wait(woken_, 0, delay_ns);
+  woken_.exchange(0, std::memory_order_seq_cst);
+}
+
+void NetpollImpl::wake() {
+  if (initialized_.load(std::memory_order_seq_cst)) {
+    poller_->wake();
+  } else if (woken_.exchange(1, std::memory_order_seq_cst) == 0) {
+    base::futex_wake(woken_);
+  }
 }
 
 Result<PollDesc*> NetpollImpl::open(int fd) {
@@ -187,6 +201,11 @@ void NetpollImpl::ready(sched::G* g, PollDesc& pd, Mode mode) {
 }
 
 void NetpollImpl::poll(std::int64_t delay_ns, sched::GList& out) {
+  if (!initialized()) {
+    wait_without_poller(delay_ns);
+    if (sched::current_m() == nullptr) scheduler_.begin_outside_work();
+    return;
+  }
   trace::Lane& lane = scheduler_.lane();
   NETPOLL_TRACE(lane, poll_enter, NETPOLL_ARG(delay_ns));
   if (scheduler_.debug().polltrace) base::log_line("POLL enter timeout=%lld", static_cast<long long>(delay_ns));

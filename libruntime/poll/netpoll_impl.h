@@ -16,7 +16,7 @@ namespace netpoll::poll {
 
 class NetpollImpl final : public Netpoll, public sched::PollSource {
  public:
-  // poller is not initialised yet; that happens at the first registration or timer.
+  // poller is not initialised yet; that happens at the first registration.
   NetpollImpl(sched::Scheduler& scheduler, std::unique_ptr<Poller> poller);
 
   // Netpoll
@@ -31,8 +31,7 @@ class NetpollImpl final : public Netpoll, public sched::PollSource {
   bool initialized() const override { return initialized_.load(std::memory_order_acquire); }
   std::uint32_t waiters() const override { return waiters_.load(std::memory_order_relaxed); }
   void poll(std::int64_t delay_ns, sched::GList& out) override;
-  void wake() override { poller_->wake(); }
-  void ensure_initialized() override;
+  void wake() override;
   void cancel_all() override;
   void audit() override;
 
@@ -54,6 +53,7 @@ class NetpollImpl final : public Netpoll, public sched::PollSource {
   void deadline_passed(PollDesc& pd, Mode mode, std::uint64_t life);
   void found_foreign(PollDesc& pd, std::int32_t fd, int kind);
   int initialize();
+  void wait_without_poller(std::int64_t delay_ns);
   struct Comparison;
   Comparison compare_registrations() const;
   bool ever_ours(std::uint64_t data) const;
@@ -64,6 +64,7 @@ class NetpollImpl final : public Netpoll, public sched::PollSource {
   PollCache cache_;
   std::atomic<std::uint32_t> waiters_{0};
   std::atomic<bool> initialized_{false};
+  std::atomic<std::uint32_t> woken_{0};  // futex of wait_without_poller(): 1 once that is to end
   std::atomic<bool> canceled_{false};
   std::function<void(int)> on_initialized_;
   base::Mutex init_mutex_;

@@ -28,7 +28,7 @@ class Poller {
  public:
   virtual ~Poller() = default;
 
-  // Creates the kernel object. Called once, before anything else.
+  // Creates the kernel object. Called before anything else, until it succeeds; a failure leaves no descriptor behind.
   virtual int init() = 0;
 
   // Registers fd under data. Edge trigger: both directions, for good; the current readiness is reported as a first

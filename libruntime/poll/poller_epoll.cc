@@ -28,14 +28,12 @@ class EpollPoller final : public Poller {
   explicit EpollPoller(Trigger trigger) : trigger_(trigger) {}
 
   int init() override {
-    const long epfd = base::sys(SYS_epoll_create1, EPOLL_CLOEXEC);
-    if (epfd < 0) return static_cast<int>(epfd);
-    epfd_.reset(static_cast<int>(epfd));
-    const long wakefd = base::sys(SYS_eventfd2, 0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (wakefd < 0) return static_cast<int>(wakefd);
-    wakefd_.reset(static_cast<int>(wakefd));
-    // Level-triggered: a look that does not drain it leaves it for the blocked poll it is meant for.
-    return ctl(EPOLL_CTL_ADD, wakefd_.get(), EPOLLIN, kWakeData);
+    const int result = create();
+    if (result < 0) {
+      epfd_.reset();
+      wakefd_.reset();
+    }
+    return result;
   }
 
   int open(int fd, std::uint64_t data) override { return ctl(EPOLL_CTL_ADD, fd, initial_events(), data); }
@@ -117,6 +115,17 @@ class EpollPoller final : public Poller {
     event.events = events;
     event.data.u64 = data;
     return static_cast<int>(base::sys(SYS_epoll_ctl, epfd_.get(), op, fd, &event));
+  }
+
+  int create() {
+    const long epfd = base::sys(SYS_epoll_create1, EPOLL_CLOEXEC);
+    if (epfd < 0) return static_cast<int>(epfd);
+    epfd_.reset(static_cast<int>(epfd));
+    const long wakefd = base::sys(SYS_eventfd2, 0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (wakefd < 0) return static_cast<int>(wakefd);
+    wakefd_.reset(static_cast<int>(wakefd));
+    // Level-triggered: a look that does not drain it leaves it for the blocked poll it is meant for.
+    return ctl(EPOLL_CTL_ADD, wakefd_.get(), EPOLLIN, kWakeData);
   }
 
   // Looks and unlimited waits go through the call that every kernel has and that is cheapest; timed waits through

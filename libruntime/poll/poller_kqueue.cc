@@ -104,7 +104,9 @@ class KqueuePoller final : public Poller {
     kq_.reset(kq);
     Knote wake;
     set(wake, kWakeIdent, EVFILT_USER, EV_ADD | EV_CLEAR | EV_RECEIPT, 0);
-    return change(&wake, 1);
+    const int result = change(&wake, 1);
+    if (result < 0) kq_.reset();
+    return result;
   }
 
   int open(int fd, std::uint64_t data) override {

@@ -10,17 +10,16 @@ namespace netpoll::sched {
 class PollSource {
  public:
   virtual ~PollSource() = default;
-  // Whether there is anything to poll at all (the poller was initialised).
+  // Whether the poller exists, which it does from the first descriptor on.
   virtual bool initialized() const = 0;
   // Goroutines parked in IO wait. A hint, exact when nothing moves.
   virtual std::uint32_t waiters() const = 0;
   // Asks for events: delay_ns < 0 blocks, 0 looks, > 0 waits at most that long. Appends the Gs that became ready to
-  // out, in order of the events. Any number of threads at a time.
+  // out, in order of the events. Any number of threads at a time. Before the poller exists it only waits, for that too,
+  // and takes no descriptor: timers need none.
   virtual void poll(std::int64_t delay_ns, GList& out) = 0;
   // Makes one blocked poll() return early. Never blocks; calls are merged until one poll() returned.
   virtual void wake() = 0;
-  // Makes the poller able to wait for timers before the first descriptor is registered.
-  virtual void ensure_initialized() = 0;
   // Compares the registrations with the kernel's view; called when the runtime falls idle, at most once a second.
   virtual void audit() = 0;
   // Ends every present and future IO wait with kCanceled (shutdown).

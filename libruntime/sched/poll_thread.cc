@@ -29,18 +29,8 @@ bool Scheduler::wake_sleeper(std::atomic<std::uint32_t>& word) {
   return true;
 }
 
-void Scheduler::poller_initialized() {
-  if (config_.poll_mode == PollMode::kThread) wake_sleeper(poll_thread_asleep_);
-}
-
 void Scheduler::poll_thread_loop() {
   if (config_.poll_mode == PollMode::kThread) {
-    while (!stopping_.load(std::memory_order_seq_cst) && !poll_source_->initialized()) {
-      poll_thread_asleep_.store(1, std::memory_order_seq_cst);
-      if (poll_source_->initialized() || stopping_.load(std::memory_order_seq_cst)) break;
-      base::futex_wait(poll_thread_asleep_, 1);
-    }
-    poll_thread_asleep_.store(0);
     while (!stopping_.load(std::memory_order_seq_cst)) {
       GList list;
       const std::int64_t now = blocking_poll(list);
@@ -92,7 +82,7 @@ bool Scheduler::watch_ms() {
       continue;
     }
     steady = 0;
-    if (m_polls_.load(std::memory_order_seq_cst) != 0 || !poll_source_->initialized() ||
+    if (m_polls_.load(std::memory_order_seq_cst) != 0 ||
         (poll_source_->waiters() == 0 && earliest_timer() == kNoTimer) ||
         idle_p_count_.load(std::memory_order_relaxed) == ps_.size()) {
       ++quiet;

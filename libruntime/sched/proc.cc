@@ -240,7 +240,7 @@ void Scheduler::run_list(P* p, GList& list) {
 
 // Go's step before stealing (proc.go, findRunnable): if somebody waits and nobody blocks in the poller, look.
 G* Scheduler::look_before_stealing(P* p) {
-  if (!poll_source_->initialized() || poll_source_->waiters() == 0) return nullptr;
+  if (poll_source_->waiters() == 0) return nullptr;
   if (last_poll_.load(std::memory_order_relaxed) == 0) return nullptr;
   GList list;
   poll_source_->poll(0, list);
@@ -307,10 +307,8 @@ G* Scheduler::idle_until_work(M* m) {
 // with a P (look again) or without one (nothing to poll for, or somebody else does).
 G* Scheduler::poll_as_idle_m(M* m) {
   if (config_.poll_mode == PollMode::kThread) return nullptr;
-  if ((!poll_source_->initialized() || poll_source_->waiters() == 0) && earliest_timer() == kNoTimer) return nullptr;
+  if (poll_source_->waiters() == 0 && earliest_timer() == kNoTimer) return nullptr;
   if (m_polls_.exchange(1, std::memory_order_seq_cst) != 0) return nullptr;
-  // With timers and no descriptor yet, the poller is where the wait for the timers happens.
-  poll_source_->ensure_initialized();
   GList list;
   const std::int64_t now = blocking_poll(list);
   m_poll_count_.fetch_add(1, std::memory_order_relaxed);

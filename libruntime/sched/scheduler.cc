@@ -85,7 +85,7 @@ void Scheduler::stop_threads() {
   if (!started) return;
   for (M* m : idle) m->note.wake();
   // Whoever sleeps in the poller wakes the next one on its way out.
-  if (poll_source_->initialized()) poll_source_->wake();
+  poll_source_->wake();
   for (auto* word : {&poll_thread_asleep_, &sysmon_asleep_}) {
     word->store(2, std::memory_order_seq_cst);
     base::futex_wake(*word);

@@ -66,9 +66,6 @@ class Scheduler {
   // queued (end_outside_work) nothing else shows that they will run.
   void begin_outside_work() { outside_work_.fetch_add(1, std::memory_order_seq_cst); }
 
-  // Called by the poller once it has something to poll: wakes the poll thread in thread mode.
-  void poller_initialized();
-
   // --- shutdown (scheduler.cc)
   void cancel_all();
   bool canceled() const { return canceled_.load(std::memory_order_seq_cst); }

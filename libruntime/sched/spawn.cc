@@ -157,16 +157,9 @@ void Scheduler::start_timer(Timer& timer) {
     poll_source_->wake();
     return;
   }
-  if (until == 0 && (m == nullptr || m->p == nullptr)) {
-    // Started from outside, and nobody is in the poller.
-    if (config_.poll_mode == PollMode::kThread) {
-      poll_source_->ensure_initialized();
-    } else {
-      wake_p();
-    }
-  } else if (config_.poll_mode == PollMode::kThread && !poll_source_->initialized()) {
-    poll_source_->ensure_initialized();
-  }
+  // Started from outside, and nobody is in the poller. The thread of thread mode looks at the timers before it goes
+  // back.
+  if (until == 0 && (m == nullptr || m->p == nullptr) && config_.poll_mode != PollMode::kThread) wake_p();
 }
 
 void start_timer(Scheduler& scheduler, Timer& timer) { scheduler.start_timer(timer); }

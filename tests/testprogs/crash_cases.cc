@@ -6,6 +6,7 @@
 
 #include "libruntime/context/stack.h"
 #include "libruntime/sched/scheduler.h"
+#include "netpoll/net/pipe.h"
 #include "netpoll/runtime.h"
 #include "netpoll/sync/channel.h"
 #include "netpoll/sync/mutex.h"
@@ -109,7 +110,10 @@ void swallowed_exit() {
 
 void quiet() {
   Runtime runtime({.procs = 2});
-  runtime.run([] { (void)sleep(std::chrono::milliseconds(50)); });
+  runtime.run([] {
+    const auto sockets = socket_pair();
+    (void)sleep(std::chrono::milliseconds(50));
+  });
 }
 
 struct Case {
