@@ -6,6 +6,7 @@
 #include "cli/options.h"
 #include "cli/units.h"
 #include "exporters/destination.h"
+#include "probes/goroutines/reader.h"
 
 namespace netpoll::cli {
 namespace {
@@ -52,8 +53,13 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   auto target = probes::describe_target(*pid);
   if (!target) return std::move(target).error();
   const auto taken_at = std::chrono::system_clock::now();
-  const auto snapshot = probes::read_snapshot(*pid);
+  auto subject = probes::make_live_subject(*pid);
+  if (!subject) return std::move(subject).error();
+  auto reader = probes::attach_reader(**subject);
+  if (!reader) return std::move(reader).error();
+  const auto snapshot = (*reader)->read({});
   if (!snapshot) return snapshot.error();
+  for (const std::string& warning : snapshot->warnings) invocation.log.warning(warning);
   const exporters::Json document = snapshot_document(*snapshot, *target, taken_at, filter);
   if (auto written =
           out->write(*format == Format::kJson ? exporters::to_document(document)

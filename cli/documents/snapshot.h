@@ -4,10 +4,9 @@
 #include <chrono>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "exporters/json.h"
-#include "probes/goroutines/libruntime/snapshot.h"
+#include "netpoll/trace/goroutine.h"
 #include "probes/goroutines/target_info.h"
 
 namespace netpoll::cli {
@@ -18,13 +17,13 @@ struct GoroutineFilter {
   std::optional<std::chrono::nanoseconds> min_wait;
   std::optional<int> fd;
   std::string peer;      // part of the peer's address
-  std::string function;  // part of the name of the function it runs, or of the one that started it
+  std::string function;  // part of the name of a function on its stack, of the one that it runs, or its creator
   bool no_deadline = false;
 
-  bool shows(const probes::Goroutine& goroutine) const;
+  bool shows(const trace::GoroutineSnapshot& snapshot, const trace::Goroutine& goroutine) const;
 };
 
-exporters::Json snapshot_document(const probes::RuntimeSnapshot& snapshot, const probes::TargetInfo& target,
+exporters::Json snapshot_document(const trace::GoroutineSnapshot& snapshot, const probes::TargetInfo& target,
                                   std::chrono::system_clock::time_point taken_at, const GoroutineFilter& filter);
 
 std::string snapshot_text(const exporters::Json& document, bool color);

@@ -8,10 +8,8 @@
 #include <cstring>
 #include <fstream>
 
-#include "probes/goroutines/libruntime/debug_root.h"
-#include "probes/goroutines/libruntime/runtime_view.h"
+#include "probes/goroutines/libruntime/runtime_finder.h"
 #include "probes/process/elf_file.h"
-#include "probes/process/mappings.h"
 #include "probes/process/memory.h"
 
 namespace netpoll::probes {
@@ -64,16 +62,16 @@ bool has_go_note(const ElfFile& file) {
 
 // libruntime's version, when the process carries its note. Nothing when it does not; an Error when we may not look.
 Result<std::optional<std::string>> libruntime_version(pid_t pid) {
-  auto mappings = read_mappings(pid);
-  if (!mappings) return std::move(mappings).error();
-  const auto memory = make_process_memory(pid);
-  auto roots = find_debug_roots(*memory, *mappings);
-  if (!roots) return std::move(roots).error();
-  for (const std::uint64_t root : *roots) {
-    if (auto view = RuntimeView::open(*memory, root)) return std::optional(view->runtime_version());
+  auto subject = make_live_subject(pid);
+  if (!subject) return std::move(subject).error();
+  auto views = find_runtime_views(**subject);
+  if (!views) {
+    // The note is there, but we do not understand what it points to.
+    const ErrorKind kind = views.error().kind();
+    if (kind == ErrorKind::kNotSupported || kind == ErrorKind::kProtocol) return std::optional(std::string());
+    return std::move(views).error();
   }
-  // The note is there, but we do not understand what it points to.
-  return roots->empty() ? std::nullopt : std::optional(std::string());
+  return views->empty() ? std::nullopt : std::optional(views->front().runtime_version());
 }
 
 std::optional<std::string> unless_empty(std::string text) {

@@ -59,14 +59,13 @@ void look_up(const ElfFile& file, std::vector<Wanted> wanted, SymbolNames& names
 }
 
 // Opens the file behind a mapping as the target sees it; only if it is still the same file.
-std::optional<ElfFile> open_mapped(pid_t pid, const Mapping& mapping) {
-  const std::string proc = "/proc/" + std::to_string(pid);
-  // exe first: it reaches a deleted or replaced program too.
-  for (const std::string& path : {proc + "/exe", proc + "/root" + mapping.path}) {
-    auto file = ElfFile::open(path);
-    if (file && file->inode() == mapping.inode) return std::move(*file);
-  }
-  return std::nullopt;
+std::optional<ElfFile> open_mapped(Subject& subject, const Mapping& mapping) {
+  // The executable first: that way reaches a deleted or replaced program too.
+  auto executable = subject.open_executable();
+  if (executable && executable->inode() == mapping.inode) return std::move(*executable);
+  auto file = subject.open(mapping);
+  if (!file) return std::nullopt;
+  return std::move(*file);
 }
 
 // Whether the angle bracket at i belongs to an operator ("operator<<", "->") and brackets nothing.
@@ -108,7 +107,8 @@ std::string goroutine_function(std::string_view demangled) {
   }
 }
 
-SymbolNames resolve_symbols(pid_t pid, const std::vector<Mapping>& mappings, std::span<const std::uint64_t> addresses) {
+SymbolNames resolve_symbols(Subject& subject, std::span<const std::uint64_t> addresses) {
+  const std::vector<Mapping>& mappings = subject.mappings();
   std::map<std::uint64_t, std::pair<const Mapping*, std::vector<std::uint64_t>>> by_inode;
   for (const std::uint64_t address : addresses) {
     if (const Mapping* m = find_mapping(mappings, address)) {
@@ -119,7 +119,7 @@ SymbolNames resolve_symbols(pid_t pid, const std::vector<Mapping>& mappings, std
   }
   SymbolNames names;
   for (const auto& [inode, group] : by_inode) {
-    const auto file = open_mapped(pid, *group.first);
+    const auto file = open_mapped(subject, *group.first);
     if (!file) continue;
     std::vector<Wanted> wanted;
     for (const std::uint64_t address : group.second) {

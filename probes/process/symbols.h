@@ -1,16 +1,13 @@
-// Names for code addresses of a live process, from the symbol tables of the files it runs.
+// Names for code addresses of a process or core, from the symbol tables of the files it runs.
 #pragma once
-
-#include <sys/types.h>
 
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <vector>
 
-#include "probes/process/mappings.h"
+#include "probes/process/subject.h"
 
 namespace netpoll::probes {
 
@@ -19,7 +16,7 @@ using SymbolNames = std::unordered_map<std::uint64_t, std::string>;
 
 // Looks up all addresses at once: each file's table is walked once and nothing of it is kept. Files are opened as the
 // target sees them; one that was replaced on disk since it was started is not consulted.
-SymbolNames resolve_symbols(pid_t pid, const std::vector<Mapping>& mappings, std::span<const std::uint64_t> addresses);
+SymbolNames resolve_symbols(Subject& subject, std::span<const std::uint64_t> addresses);
 
 // The name that a reader wants to see of a demangled function: for the entry of a goroutine,
 // "void netpoll::go<serve(int)::{lambda()#1}>(...)::{lambda(void*)#1}::_FUN(void*)", that is what was handed to go():

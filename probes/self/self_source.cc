@@ -73,9 +73,16 @@ class SelfSource : public Source {
 
  private:
   Result<void> find() {
-    auto process = find_runtime(pid_);
-    if (!process) return std::move(process).error();
-    process_ = std::move(*process);
+    auto subject = make_live_subject(pid_);
+    if (!subject) return std::move(subject).error();
+    auto views = find_runtime_views(**subject);
+    if (!views) return std::move(views).error();
+    if (views->empty()) {
+      return Error(ErrorKind::kNotSupported, "pid " + std::to_string(pid_) + " is not a libruntime program")
+          .with_hint("netpoll-trace stat -p " + std::to_string(pid_) +
+                     " counts the poller's system calls of any process");
+    }
+    process_.emplace(RuntimeProcess{.subject = std::move(*subject), .views = std::move(*views)});
     return {};
   }
 
@@ -84,7 +91,7 @@ class SelfSource : public Source {
     std::vector<RuntimeCounters> alive;
     for (const RuntimeView& known : process_->views) {
       // Opened anew: the process may have executed another program.
-      auto view = RuntimeView::open(*process_->memory, known.address());
+      auto view = RuntimeView::open(process_->subject->memory(), known.address());
       if (!view) return std::move(view).error();
       auto runtimes = view->runtimes();
       if (!runtimes) return std::move(runtimes).error();
@@ -114,6 +121,12 @@ class SelfSource : public Source {
     if (!look()) process_.reset();
     return {};
   }
+
+  // The views refer to the subject, which keeps its address.
+  struct RuntimeProcess {
+    std::unique_ptr<Subject> subject;
+    std::vector<RuntimeView> views;
+  };
 
   pid_t pid_ = -1;
   ProcessWatch watch_;

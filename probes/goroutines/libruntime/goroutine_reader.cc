@@ -1,3 +1,4 @@
+// Two readings of all goroutines, and more of those that moved in between.
 #include "probes/goroutines/libruntime/goroutine_reader.h"
 
 #include <array>
@@ -6,10 +7,6 @@
 
 namespace netpoll::probes {
 namespace {
-
-// How often a goroutine that moves is tried on its own. One attempt takes some microseconds, so a goroutine has to move
-// every few microseconds to escape them all.
-constexpr int kAttempts = 8;
 
 bool in_io_wait(const GRecord& g) {
   return g.status == GStatus::kWaiting && g.wait_reason == WaitReason::kIoWait && g.wait_pd != 0;
@@ -42,27 +39,33 @@ GoroutineRecord joined(const GRecord& g, const PdsByIndex& pds) {
 struct Alone {
   std::optional<GoroutineRecord> record;
   bool consistent = false;
+  std::uint64_t readings = 0;
 };
-Result<Alone> read_alone(const RuntimeView& view, const RuntimeInfo& runtime, std::uint64_t index) {
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+Result<Alone> read_alone(const RuntimeView& view, const RuntimeInfo& runtime, std::uint64_t index, int attempts) {
+  Alone alone;
+  for (int attempt = 0; attempt < attempts; ++attempt) {
+    ++alone.readings;
     const std::array indices = {index};
     auto before = view.read_gs(runtime, indices);
     if (!before) return std::move(before).error();
-    if (before->empty() || !before->front().holds_goroutine()) return Alone{.record = std::nullopt, .consistent = true};
+    alone.consistent = before->empty() || !before->front().holds_goroutine();
+    if (alone.consistent) return alone;
     auto pds = pds_waited_for(view, runtime, *before);
     if (!pds) return std::move(pds).error();
     auto after = view.read_gs(runtime, indices);
     if (!after) return std::move(after).error();
-    if (!after->empty() && before->front().same_moment(after->front())) {
-      return Alone{.record = joined(before->front(), *pds), .consistent = true};
+    alone.consistent = !after->empty() && before->front().same_moment(after->front());
+    if (alone.consistent) {
+      alone.record = joined(before->front(), *pds);
+      return alone;
     }
   }
-  return Alone{};
+  return alone;
 }
 
 }  // namespace
 
-Result<GoroutineRecords> read_goroutines(const RuntimeView& view, const RuntimeInfo& runtime) {
+Result<GoroutineRecords> read_goroutines(const RuntimeView& view, const RuntimeInfo& runtime, int attempts) {
   auto first = view.read_gs(runtime);
   if (!first) return std::move(first).error();
   auto pds = pds_waited_for(view, runtime, *first);
@@ -82,8 +85,9 @@ Result<GoroutineRecords> read_goroutines(const RuntimeView& view, const RuntimeI
       result.records.push_back(joined(g, *pds));
       continue;
     }
-    auto alone = read_alone(view, runtime, g.index);
+    auto alone = read_alone(view, runtime, g.index, attempts);
     if (!alone) return std::move(alone).error();
+    result.retries += alone->readings;
     if (!alone->consistent) {
       ++result.inconsistent;
     } else if (alone->record) {

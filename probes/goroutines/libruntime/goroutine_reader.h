@@ -1,4 +1,4 @@
-// GoroutineReader: consistent pairs of a G and the pollDesc it waits for, out of tables that move (see snapshot.h).
+// GoroutineReader: consistent pairs of a G and the pollDesc it waits for, out of tables that move (see reader.h).
 #pragma once
 
 #include <cstdint>
@@ -18,10 +18,12 @@ struct GoroutineRecord {
 
 struct GoroutineRecords {
   std::vector<GoroutineRecord> records;
-  std::uint64_t inconsistent = 0;  // kept moving through all attempts
+  std::uint64_t inconsistent = 0;  // kept moving through all attempts, and are left out
+  std::uint64_t retries = 0;       // readings of single goroutines that it took beyond those of all
 };
 
-// Reads the goroutines of one Runtime.
-Result<GoroutineRecords> read_goroutines(const RuntimeView& view, const RuntimeInfo& runtime);
+// Reads the goroutines of one Runtime. A goroutine that moved is tried `attempts` more times on its own: one takes some
+// microseconds, so it has to move every few microseconds to escape them all.
+Result<GoroutineRecords> read_goroutines(const RuntimeView& view, const RuntimeInfo& runtime, int attempts);
 
 }  // namespace netpoll::probes

@@ -1,26 +1,17 @@
-// The one way from a pid to its RuntimeView.
+// The one way from a Subject to the RuntimeViews of libruntime in it.
 #pragma once
 
-#include <sys/types.h>
-
-#include <memory>
 #include <vector>
 
 #include "netpoll/result.h"
 #include "probes/goroutines/libruntime/runtime_view.h"
-#include "probes/process/mappings.h"
-#include "probes/process/memory.h"
+#include "probes/process/subject.h"
 
 namespace netpoll::probes {
 
-// A process that runs libruntime. Movable; the views refer to the memory, which keeps its address.
-struct RuntimeProcess {
-  std::unique_ptr<Memory> memory;
-  std::vector<Mapping> mappings;
-  std::vector<RuntimeView> views;  // one for each image that contains libruntime, at least one
-};
-
-// Finds libruntime in process pid. Errors as read_snapshot (snapshot.h).
-Result<RuntimeProcess> find_runtime(pid_t pid);
+// One view for each image of the subject that contains libruntime; none when it is no program of libruntime. The views
+// refer to the subject's memory. kNotSupported, kProtocol: it contains libruntime, but no view could be opened.
+// kNotFound, kPermission: of the subject as a whole.
+Result<std::vector<RuntimeView>> find_runtime_views(Subject& subject);
 
 }  // namespace netpoll::probes

@@ -39,10 +39,10 @@ TEST_CASE("other functions keep their name") {
 TEST_CASE("addresses of the program and of its libraries get names") {
   const auto own = reinterpret_cast<std::uint64_t>(&some::place::function_with_a_name);
   const auto library = reinterpret_cast<std::uint64_t>(&std::puts);
-  auto mappings = read_mappings(getpid());
-  REQUIRE(mappings);
+  auto subject = make_live_subject(getpid());
+  REQUIRE(subject);
   const std::array<std::uint64_t, 4> wanted = {own, own + 1, library, 16};
-  auto names = resolve_symbols(getpid(), *mappings, wanted);
+  auto names = resolve_symbols(**subject, wanted);
   CHECK(names[own] == "some::place::function_with_a_name(int)");
   CHECK(names[own + 1] == "some::place::function_with_a_name(int)");
   CHECK(names.count(16) == 0);

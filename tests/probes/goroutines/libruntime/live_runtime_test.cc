@@ -10,36 +10,39 @@
 #include <thread>
 #include <utility>
 
-#include "probes/goroutines/libruntime/snapshot.h"
 #include "probes/self/self_source.h"
 #include "tests/support/catch.h"
 #include "tests/support/prey.h"
 #include "tests/support/skip.h"
+#include "tests/support/snapshot_of.h"
 
-using netpoll::GStatus;
-using netpoll::WaitReason;
+using netpoll::test::function_of;
 using netpoll::test::Prey;
+using netpoll::test::snapshot_of;
 using netpoll::test::truth;
+using netpoll::trace::Goroutine;
+using netpoll::trace::GoroutineSnapshot;
+using netpoll::trace::IoMode;
 using netpoll::trace::Tp;
 using namespace netpoll::probes;
 using namespace std::chrono_literals;
 
 namespace {
 
-std::size_t tcp_readers(const RuntimeSnapshot& snapshot) {
+std::size_t tcp_readers(const GoroutineSnapshot& snapshot) {
   std::size_t n = 0;
   for (const Goroutine& g : snapshot.goroutines) {
-    if (g.kind == "tcp" && g.tcp_state == "ESTABLISHED" && g.mode == 0) ++n;
+    if (g.kind == "tcp" && g.tcp_state == "ESTABLISHED" && g.mode == IoMode::kRead) ++n;
   }
   return n;
 }
 
 // Whether every special goroutine that the program told of waits already: it tells before it parks.
-bool specials_wait(const Prey& prey, const RuntimeSnapshot& snapshot) {
+bool specials_wait(const Prey& prey, const GoroutineSnapshot& snapshot) {
   for (const std::string& line : prey.lines()) {
     bool waits = false;
     for (const Goroutine& g : snapshot.goroutines) {
-      waits |= std::to_string(g.goid) == truth(line, "goid") && g.status == GStatus::kWaiting;
+      waits |= std::to_string(g.goid) == truth(line, "goid") && g.status == "waiting";
     }
     if (!waits) return false;
   }
@@ -47,10 +50,10 @@ bool specials_wait(const Prey& prey, const RuntimeSnapshot& snapshot) {
 }
 
 // Takes snapshots until `parked` goroutines wait in reads of TCP connections, for a minute at most.
-RuntimeSnapshot snapshot_when_parked(const Prey& prey, std::size_t parked) {
+GoroutineSnapshot snapshot_when_parked(const Prey& prey, std::size_t parked) {
   const auto end = std::chrono::steady_clock::now() + 60s;
   for (;;) {
-    auto snapshot = read_snapshot(prey.pid());
+    auto snapshot = snapshot_of(prey.pid());
     REQUIRE(snapshot);
     if (tcp_readers(*snapshot) == parked && specials_wait(prey, *snapshot)) return std::move(*snapshot);
     if (std::chrono::steady_clock::now() > end) {
@@ -60,33 +63,34 @@ RuntimeSnapshot snapshot_when_parked(const Prey& prey, std::size_t parked) {
   }
 }
 
-const Goroutine* by_goid(const RuntimeSnapshot& snapshot, const std::string& goid) {
+const Goroutine* by_goid(const GoroutineSnapshot& snapshot, const std::string& goid) {
   for (const Goroutine& g : snapshot.goroutines) {
     if (std::to_string(g.goid) == goid) return &g;
   }
   return nullptr;
 }
 
-WaitReason reason_of(const std::string& name) {
-  return name == "io" ? WaitReason::kIoWait : name == "chan" ? WaitReason::kChanReceive : WaitReason::kSleep;
+std::string reason_of(const std::string& name) {
+  return name == "io" ? "IO wait" : name == "chan" ? "chan receive" : "sleep";
 }
 
 // What the program told about its special goroutines, once they had the time to park.
-void check_special_goroutines(const Prey& prey, const RuntimeSnapshot& snapshot) {
+void check_special_goroutines(const Prey& prey, const GoroutineSnapshot& snapshot) {
   CHECK(prey.lines().size() == 7);
   for (const std::string& line : prey.lines()) {
     INFO(line);
     const Goroutine* g = by_goid(snapshot, truth(line, "goid"));
     REQUIRE(g != nullptr);
-    CHECK(g->status == GStatus::kWaiting);
+    CHECK(g->status == "waiting");
     CHECK(g->wait_reason == reason_of(truth(line, "reason")));
     CHECK(std::to_string(g->fd.value_or(-1)) == truth(line, "fd"));
     if (!g->fd) continue;
-    CHECK(std::to_string(g->mode.value_or(-1)) == truth(line, "mode"));
-    CHECK(g->deadline_ns.has_value() == (truth(line, "deadline") == "1"));
-    CHECK(std::string(g->kind) == truth(line, "kind"));
+    REQUIRE(g->mode);
+    CHECK((*g->mode == IoMode::kRead ? "0" : "1") == truth(line, "mode"));
+    CHECK(g->deadline_in_ns.has_value() == (truth(line, "deadline") == "1"));
+    CHECK(g->kind == truth(line, "kind"));
     CHECK(g->foreign_change == (truth(line, "foreign") == "1"));
-    CHECK(std::string(g->tcp_state) == truth(line, "state"));
+    CHECK(g->tcp_state == truth(line, "state"));
     if (g->kind == "tcp") CHECK(g->local == truth(line, "local"));
   }
 }
@@ -102,7 +106,7 @@ TEST_CASE("goroutines of a working program are found with what they wait for") {
     INFO(program);
     Prey prey({program, "20"});
     REQUIRE(prey.valid());
-    const RuntimeSnapshot snapshot = snapshot_when_parked(prey, 20);
+    const GoroutineSnapshot snapshot = snapshot_when_parked(prey, 20);
     check_special_goroutines(prey, snapshot);
     REQUIRE(snapshot.runtimes.size() == 1);
     CHECK(snapshot.runtimes[0].name == "parked");
@@ -122,21 +126,22 @@ TEST_CASE("goroutines of a working program are found with what they wait for") {
 TEST_CASE("functions have names where the program has symbols") {
   Prey prey({PARKED, "2"});
   REQUIRE(prey.valid());
-  const RuntimeSnapshot snapshot = snapshot_when_parked(prey, 2);
+  const GoroutineSnapshot snapshot = snapshot_when_parked(prey, 2);
   const Goroutine* sleeper = nullptr;
   for (const Goroutine& g : snapshot.goroutines) {
-    if (g.wait_reason == WaitReason::kSleep) sleeper = &g;
-    CHECK_FALSE(g.function.empty());
+    if (g.wait_reason == "sleep") sleeper = &g;
+    CHECK_FALSE(function_of(snapshot, g.entry).empty());
   }
   REQUIRE(sleeper != nullptr);
-  CHECK_THAT(sleeper->function, Catch::Matchers::Contains("start_special_goroutines"));
-  CHECK_THAT(sleeper->created_by,
+  CHECK_THAT(function_of(snapshot, sleeper->entry), Catch::Matchers::Contains("start_special_goroutines"));
+  CHECK_THAT(function_of(snapshot, sleeper->created_by),
              Catch::Matchers::Contains("tell_and_go") || Catch::Matchers::Contains("start_special_goroutines"));
-  CHECK(sleeper->parent_goid != 0);
+  CHECK(sleeper->parent_goid);
 
   Prey stripped({PARKED "_stripped", "2"});
   REQUIRE(stripped.valid());
-  for (const Goroutine& g : snapshot_when_parked(stripped, 2).goroutines) CHECK(g.function.empty());
+  const GoroutineSnapshot nameless = snapshot_when_parked(stripped, 2);
+  for (const Goroutine& g : nameless.goroutines) CHECK(function_of(nameless, g.entry).empty());
 }
 
 TEST_CASE("ten thousand parked goroutines") {
@@ -145,7 +150,7 @@ TEST_CASE("ten thousand parked goroutines") {
   if (limit.rlim_max < 10'100) NETPOLL_SKIP("the hard limit on open files is " + std::to_string(limit.rlim_max));
   Prey prey({PARKED, "10000"});
   REQUIRE(prey.valid());
-  const RuntimeSnapshot snapshot = snapshot_when_parked(prey, 10'000);
+  const GoroutineSnapshot snapshot = snapshot_when_parked(prey, 10'000);
   CHECK(snapshot.inconsistent <= 2);
   std::size_t without_peer = 0;
   for (const Goroutine& g : snapshot.goroutines) {
@@ -163,7 +168,7 @@ TEST_CASE("a user without privileges sees an own process") {
     if (setgid(65534) != 0 || setuid(65534) != 0) _exit(2);
     Prey prey({PARKED, "2"});
     if (!prey.valid()) _exit(3);
-    auto snapshot = read_snapshot(prey.pid());
+    auto snapshot = snapshot_of(prey.pid());
     _exit(snapshot && snapshot->goroutines.size() >= 5 ? 0 : 4);
   }
   int status = -1;

@@ -1,4 +1,4 @@
-#include "probes/goroutines/libruntime/snapshot.h"
+#include "probes/goroutines/libruntime/reader.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,18 +12,40 @@
 #include "tests/support/catch.h"
 #include "tests/support/prey.h"
 #include "tests/support/skip.h"
+#include "tests/support/snapshot_of.h"
 
 using netpoll::ErrorKind;
-using netpoll::GStatus;
-using netpoll::WaitReason;
 using netpoll::test::Prey;
+using netpoll::test::snapshot_of;
 using netpoll::test::truth;
+using netpoll::trace::Goroutine;
+using netpoll::trace::GoroutineSnapshot;
+using netpoll::trace::IoMode;
 using namespace netpoll::probes;
 
 namespace {
 
+// The views of libruntime in a process.
+class Views {
+ public:
+  explicit Views(pid_t pid) {
+    auto subject = make_live_subject(pid);
+    REQUIRE(subject);
+    subject_ = std::move(*subject);
+    auto views = find_runtime_views(*subject_);
+    REQUIRE(views);
+    views_ = std::move(*views);
+    REQUIRE_FALSE(views_.empty());
+  }
+  const RuntimeView& first() const { return views_.front(); }
+
+ private:
+  std::unique_ptr<Subject> subject_;
+  std::vector<RuntimeView> views_;
+};
+
 // Every goroutine that the prey tells about, as it tells it, and no other.
-void check_truth(const Prey& prey, const RuntimeSnapshot& snapshot) {
+void check_truth(const Prey& prey, const GoroutineSnapshot& snapshot) {
   std::map<std::string, const Goroutine*> by_goid;
   for (const Goroutine& g : snapshot.goroutines) by_goid[std::to_string(g.goid)] = &g;
   REQUIRE(by_goid.size() == snapshot.goroutines.size());
@@ -33,13 +55,14 @@ void check_truth(const Prey& prey, const RuntimeSnapshot& snapshot) {
     const auto found = by_goid.find(truth(line, "goid"));
     REQUIRE(found != by_goid.end());
     const Goroutine& g = *found->second;
-    CHECK(std::string(netpoll::g_status_name(g.status)) == truth(line, "status"));
+    CHECK(g.status == truth(line, "status"));
     CHECK(std::to_string(g.fd.value_or(-1)) == truth(line, "fd"));
     if (!g.fd) continue;
-    CHECK(std::to_string(g.mode.value_or(-1)) == truth(line, "mode"));
-    CHECK(g.deadline_ns.has_value() == (truth(line, "deadline") == "1"));
-    CHECK(std::string(g.kind) == truth(line, "kind"));
-    CHECK(std::string(g.tcp_state) == truth(line, "state"));
+    REQUIRE(g.mode);
+    CHECK((*g.mode == IoMode::kRead ? "0" : "1") == truth(line, "mode"));
+    CHECK(g.deadline_in_ns.has_value() == (truth(line, "deadline") == "1"));
+    CHECK(g.kind == truth(line, "kind"));
+    CHECK(g.tcp_state == truth(line, "state"));
     if (g.kind != "pipe") CHECK(g.local == truth(line, "local"));
     CHECK(g.peer == truth(line, "peer"));
     CHECK(g.wait_ns.value_or(0) >= 5'000'000'000);
@@ -53,7 +76,7 @@ TEST_CASE("the truth is found by the published offsets, in every kind of ELF fil
     INFO(program);
     Prey prey({program, "good"});
     REQUIRE(prey.valid());
-    auto snapshot = read_snapshot(prey.pid());
+    auto snapshot = snapshot_of(prey.pid());
     REQUIRE(snapshot);
     check_truth(prey, *snapshot);
     CHECK(snapshot->inconsistent == 0);
@@ -68,26 +91,25 @@ TEST_CASE("the truth is found by the published offsets, in every kind of ELF fil
 TEST_CASE("a deadline counts from now, and the other direction's is not taken for it") {
   Prey prey({FAKE_RUNTIME, "good"});
   REQUIRE(prey.valid());
-  auto snapshot = read_snapshot(prey.pid());
+  auto snapshot = snapshot_of(prey.pid());
   REQUIRE(snapshot);
   for (const Goroutine& g : snapshot->goroutines) {
     if (g.goid != 12) continue;
-    REQUIRE(g.deadline_ns);
-    CHECK(*g.deadline_ns > 0);
-    CHECK(*g.deadline_ns <= 60'000'000'000);
+    REQUIRE(g.deadline_in_ns);
+    CHECK(*g.deadline_in_ns > 0);
+    CHECK(*g.deadline_in_ns <= 60'000'000'000);
   }
 }
 
 TEST_CASE("a wait that changes while it is read is never mixed with another") {
   Prey prey({FAKE_RUNTIME, "busy"});
   REQUIRE(prey.valid());
-  auto process = find_runtime(prey.pid());
-  REQUIRE(process);
+  const Views process(prey.pid());
   std::size_t consistent = 0;
   for (int round = 0; round < 50; ++round) {
-    auto runtimes = process->views[0].runtimes();
+    auto runtimes = process.first().runtimes();
     REQUIRE(runtimes);
-    auto read = read_goroutines(process->views[0], runtimes->at(0));
+    auto read = read_goroutines(process.first(), runtimes->at(0), 8);
     REQUIRE(read);
     CHECK(read->records.size() + read->inconsistent == 200);
     for (const GoroutineRecord& record : read->records) {
@@ -110,23 +132,21 @@ TEST_CASE("tables that lie are refused, not followed") {
     INFO(lie);
     Prey prey({FAKE_RUNTIME, lie});
     REQUIRE(prey.valid());
-    auto snapshot = read_snapshot(prey.pid());
+    auto snapshot = snapshot_of(prey.pid());
     REQUIRE_FALSE(snapshot);
     CHECK(snapshot.error().kind() == kind);
     CHECK_FALSE(snapshot.error().message().empty());
   }
   Prey prey({FAKE_RUNTIME, "counters"});
-  auto process = find_runtime(prey.pid());
-  REQUIRE(process);
-  CHECK_FALSE(process->views[0].counters(process->views[0].runtimes().value().at(0)));
+  const Views process(prey.pid());
+  CHECK_FALSE(process.first().counters(process.first().runtimes().value().at(0)));
 }
 
 TEST_CASE("counters are summed over their blocks, rows that we do not know are left alone") {
   Prey prey({FAKE_RUNTIME, "good"});
   REQUIRE(prey.valid());
-  auto process = find_runtime(prey.pid());
-  REQUIRE(process);
-  auto counters = process->views[0].counters(process->views[0].runtimes().value().at(0));
+  const Views process(prey.pid());
+  auto counters = process.first().counters(process.first().runtimes().value().at(0));
   REQUIRE(counters);
   for (std::size_t row = 0; row < netpoll::trace::kTpCount; ++row) CHECK((*counters)[row] == 300 * row + 3);
 }
@@ -137,7 +157,7 @@ TEST_CASE("a program without libruntime is not supported, with a hint that names
     execl("/bin/sleep", "sleep", "60", nullptr);
     _exit(1);
   }
-  auto snapshot = read_snapshot(child);
+  auto snapshot = snapshot_of(child);
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);
   REQUIRE_FALSE(snapshot);
@@ -147,23 +167,22 @@ TEST_CASE("a program without libruntime is not supported, with a hint that names
 
 TEST_CASE("no process, a kernel thread, and nonsense") {
   for (const pid_t pid : {0, -1, 0x3fffffff}) {
-    auto snapshot = read_snapshot(pid);
+    auto snapshot = snapshot_of(pid);
     REQUIRE_FALSE(snapshot);
     CHECK(snapshot.error().is(ErrorKind::kNotFound));
   }
-  auto kernel_thread = read_snapshot(2);
+  auto kernel_thread = snapshot_of(2);
   REQUIRE_FALSE(kernel_thread);
 }
 
 TEST_CASE("a target that dies between two readings is not found") {
   Prey prey({FAKE_RUNTIME, "good"});
   REQUIRE(prey.valid());
-  auto process = find_runtime(prey.pid());
-  REQUIRE(process);
-  auto runtimes = process->views[0].runtimes();
+  const Views process(prey.pid());
+  auto runtimes = process.first().runtimes();
   REQUIRE(runtimes);
   prey.kill();
-  auto read = read_goroutines(process->views[0], runtimes->at(0));
+  auto read = read_goroutines(process.first(), runtimes->at(0), 8);
   REQUIRE_FALSE(read);
   CHECK(read.error().is(ErrorKind::kNotFound));
 }
@@ -175,7 +194,7 @@ TEST_CASE("another user's process is refused") {
   const pid_t child = fork();
   if (child == 0) {
     if (setgid(65534) != 0 || setuid(65534) != 0) _exit(2);
-    auto snapshot = read_snapshot(prey.pid());
+    auto snapshot = snapshot_of(prey.pid());
     _exit(!snapshot && snapshot.error().is(ErrorKind::kPermission) ? 0 : 1);
   }
   int status = -1;
