@@ -131,6 +131,12 @@ bool wake(WaitHandle h, WakeResult result) {
   return claim(h.g, word, result);
 }
 
+void share_queue() {
+  M* m = current_m();
+  if (m == nullptr || m->p == nullptr || m->p->runq.empty()) return;
+  if (m->scheduler->idle_ps() != 0) m->scheduler->wake_p();
+}
+
 bool is_waiting(WaitHandle h) {
   const std::uint64_t word = h.g->wait_word.load(std::memory_order_acquire);
   return word >> kWaitGenerationShift == h.generation && state_of(word) != kWaitClaimed;

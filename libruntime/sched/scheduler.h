@@ -79,6 +79,8 @@ class Scheduler {
   GTable& gs() { return gs_; }
   const GTable& gs() const { return gs_; }
   const std::vector<std::unique_ptr<P>>& ps() const { return ps_; }
+  // Ps that nobody holds; stale when it arrives.
+  std::uint32_t idle_ps() const { return idle_p_count_.load(std::memory_order_relaxed); }
   // Where the calling thread writes tracepoints: its P's lane, or the shared one.
   trace::Lane& lane();
   // One block per P and one for the shared lane, side by side (debug ABI).
@@ -151,6 +153,7 @@ class Scheduler {
   void cancel_waits();
   static bool commit_wait(G* g, void* arg);
   friend WakeResult finish_wait(WaitHandle h, WaitReason reason, bool cancelable);
+  friend void share_queue();
 
   const Config config_;
   DebugEnv debug_;

@@ -52,6 +52,10 @@ WakeResult finish_wait(WaitHandle h, WaitReason reason, bool cancelable);
 // user locks are taken; see HACKING.md, lock order). Makes the G runnable when it was parked.
 bool wake(WaitHandle h, WakeResult result);
 
+// For a waker that may hold its P for long after wake(), as whoever unlocks does: an idle P, if there is one, takes
+// what waits behind it. (A waker that soon parks needs nobody: waking an M costs more than running a short slice here.)
+void share_queue();
+
 // Whether wake(h) could still win. Only a hint: the answer may be stale when it arrives.
 bool is_waiting(WaitHandle h);
 

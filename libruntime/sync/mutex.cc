@@ -114,8 +114,9 @@ void Mutex::unlock_slow() {
   } while (!state_.compare_exchange_weak(state, next, std::memory_order_release, std::memory_order_relaxed));
   queue_.lock.unlock();
   NETPOLL_STEP();
-  // Last, and without the mutex, which the waiter may destroy.
+  // From here on without the mutex, which the waiter may destroy.
   sched::wake(waiter->handle, sched::WakeResult::kOk);
+  sched::share_queue();
 }
 
 }  // namespace netpoll

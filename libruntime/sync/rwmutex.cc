@@ -36,6 +36,7 @@ void give_grants(sync::GrantQueue& queue, std::int32_t count) {
   }
   NETPOLL_STEP();
   wake_all(woken);
+  sched::share_queue();
 }
 
 }  // namespace

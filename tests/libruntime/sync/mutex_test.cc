@@ -1,12 +1,17 @@
 #include "netpoll/sync/mutex.h"
 
+#include <array>
 #include <memory>
 #include <mutex>
+#include <shared_mutex>
 
+#include "libruntime/sched/scheduler.h"
 #include "netpoll/sync/channel.h"
+#include "netpoll/sync/rwmutex.h"
 #include "netpoll/sync/wait_group.h"
 #include "tests/libruntime/sync/in_runtime.h"
 #include "tests/support/death.h"
+#include "tests/support/skip.h"
 
 using namespace netpoll;
 using namespace std::chrono_literals;
@@ -98,6 +103,57 @@ TEST_CASE("a goroutine that takes the mutex again and again cannot keep a waiter
   CHECK(entered);
   // One turn until the waiter is woken in vain, one until it has claimed the mutex; the rest is reserve.
   CHECK(turns_of_hog < 20);
+}
+
+TEST_CASE("a woken waiter has an idle P, though whoever unlocked keeps its own") {
+  if (test::procs() < 2) NETPOLL_SKIP("one P: nobody could run beside whoever unlocks");
+  // Whoever gets in keeps its P until this is looked at, so the count cannot go back up meanwhile.
+  std::uint32_t idle_before = 0;
+  std::array<std::uint32_t, 3> idle_after{};
+  in_runtime([&](Runtime& runtime) {
+    Mutex mutex;
+    RwMutex rw_mutex;
+    const std::uint32_t others = static_cast<std::uint32_t>(runtime.config().procs) - 1;
+    std::size_t at = 0;
+    const auto observe = [&](WaitReason reason, auto lock_for_us, auto unlock, auto pass) {
+      std::atomic<bool> looked{false};
+      WaitGroup group;
+      lock_for_us();
+      group.go([&] {
+        pass([&] {
+          while (!looked) {
+          }
+        });
+      });
+      (void)until_parked(runtime, reason);
+      while (runtime.scheduler().idle_ps() != others) {
+      }
+      unlock();
+      idle_after.at(at++) = runtime.scheduler().idle_ps();
+      looked = true;
+      group.wait();
+    };
+    idle_before = others;
+    const auto write = [&](auto inside) {
+      const std::lock_guard hold(rw_mutex);
+      inside();
+    };
+    const auto read = [&](auto inside) {
+      const std::shared_lock hold(rw_mutex);
+      inside();
+    };
+    const auto lock = [&](auto inside) {
+      const std::lock_guard hold(mutex);
+      inside();
+    };
+    observe(
+        WaitReason::kMutex, [&] { mutex.lock(); }, [&] { mutex.unlock(); }, lock);
+    observe(
+        WaitReason::kRwMutexRead, [&] { rw_mutex.lock(); }, [&] { rw_mutex.unlock(); }, read);
+    observe(
+        WaitReason::kRwMutexWrite, [&] { rw_mutex.lock_shared(); }, [&] { rw_mutex.unlock_shared(); }, write);
+  });
+  for (const std::uint32_t idle : idle_after) CHECK(idle < idle_before);
 }
 
 TEST_CASE("waiters of a starving mutex are served in order and leave it usable") {

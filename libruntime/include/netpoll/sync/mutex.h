@@ -8,6 +8,7 @@
 // Fairness:  Go's two modes (sync/mutex.go, "Mutex fairness"). Normally a running goroutine may overtake the parked
 //            ones, because it has the CPU and they do not; a waiter that waited for more than 1 ms then claims the
 //            mutex for the queue, which gets it hand to hand, in order, until it is empty or waits briefly again.
+//            A waiter that is woken need not wait for the P of whoever unlocked: an idle one takes it.
 // Cost:      one compare-and-swap to lock and one to unlock while nobody waits; see tests/bench/sync_bench.cc.
 // Shutdown:  lock() waits also while the Runtime shuts down with kCancel: whoever holds the mutex is cancelled and
 //            lets it go, and a lock() that could fail would have to be tested at every use.
