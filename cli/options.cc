@@ -1,7 +1,5 @@
 #include "cli/options.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "cli/process_list.h"
@@ -33,44 +31,17 @@ Result<ColorChoice> parse_color(const std::string& text) {
   return unknown("--color", text, {"auto", "always", "never"});
 }
 
-void add_output_options(Flags& flags, OutputOptions& options, bool strict_too) {
+void add_output_options(Flags& flags, OutputOptions& options, exporters::Content content, bool strict_too) {
   const char* group = "Output";
-  flags.text("-f,--format", options.format, {group, "NAME", "table or json; a table unless told"});
+  flags.text("-f,--format", options.format,
+             {group, "NAME", joined(exporters::format_names(content), " or ") + "; a table unless told"});
   flags.on_off("--json", options.json, {group, "", "The same as -f json"});
   flags.text("-o,--output", options.path, {group, "FILE", "Write to FILE, which appears once it is complete"});
   if (strict_too) flags.on_off("--strict", options.strict, {group, "", "Exit with 4 when data was lost"});
 }
 
-void add_save_option(Flags& flags, std::string& path) {
-  flags.text("--save", path, {"Output", "FILE", "Write the result as JSON to FILE as well"});
-}
-
-Result<std::optional<exporters::Destination>> open_save(const std::string& path) {
-  if (path.empty()) return std::optional<exporters::Destination>();
-  auto out = exporters::Destination::open(path);
-  if (!out) return std::move(out).error();
-  return std::optional(std::move(*out));
-}
-
-Result<void> write_save(std::optional<exporters::Destination>& save, const std::string& document) {
-  if (!save) return {};
-  if (auto written = save->write(document); !written) return written;
-  return save->commit();
-}
-
-Result<Format> parse_format(const OutputOptions& options) {
-  if (options.json && options.format != "table" && options.format != "json") {
-    return Error(ErrorKind::kInvalid, "--json and --format " + options.format + " exclude each other")
-        .with_hint("--json is the same as -f json: give one of them");
-  }
-  if (options.json || options.format == "json") return Format::kJson;
-  if (options.format == "table") return Format::kTable;
-  return unknown("format", options.format, {"table", "json"});
-}
-
-bool use_color_for(ColorChoice choice, const exporters::Destination& out) {
-  if (choice == ColorChoice::kAuto && !out.is_stdout()) return false;
-  return use_color(choice, STDOUT_FILENO);
+void add_save_option(Flags& flags, OutputOptions& options) {
+  flags.text("--save", options.save, {"Output", "FILE", "Write the result as JSON to FILE as well"});
 }
 
 void add_process_options(Flags& flags, ProcessOptions& options, bool several) {

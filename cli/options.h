@@ -12,7 +12,7 @@
 
 #include "cli/flags.h"
 #include "cli/log.h"
-#include "exporters/destination.h"
+#include "exporters/exporter.h"
 #include "netpoll/result.h"
 #include "probes/source.h"
 
@@ -31,26 +31,17 @@ struct GeneralOptions {
 void add_general_options(Flags& flags, GeneralOptions& options);
 Result<ColorChoice> parse_color(const std::string& text);
 
-// -f --json -o --strict: commands with a result have them.
+// -f --json -o --save --strict: commands with a result have them. What becomes of them is in emit.h.
 struct OutputOptions {
-  std::string format = "table";
+  std::string format;  // empty: not given
   bool json = false;
   std::string path;  // empty: standard output
+  std::string save;  // the JSON document beside it, so that one run leaves a table to read and a file to compare with
   bool strict = false;
 };
-// strict_too: the command's data can be incomplete.
-void add_output_options(Flags& flags, OutputOptions& options, bool strict_too);
-// --save: the JSON document beside what -o or standard output gets, so that one run leaves a table to read and a file
-// to compare with. Opened before the work, like -o; nothing in the result when it was not asked for.
-void add_save_option(Flags& flags, std::string& path);
-Result<std::optional<exporters::Destination>> open_save(const std::string& path);
-// Writes and commits; does nothing for a save that was not asked for.
-Result<void> write_save(std::optional<exporters::Destination>& save, const std::string& document);
-enum class Format { kTable, kJson };
-Result<Format> parse_format(const OutputOptions& options);
-// A file is coloured only on --color always.
-bool use_color_for(ColorChoice choice, const exporters::Destination& out);
-
+// content: what the command has to show, and so which formats there are. strict_too: its data can be incomplete.
+void add_output_options(Flags& flags, OutputOptions& options, exporters::Content content, bool strict_too);
+void add_save_option(Flags& flags, OutputOptions& options);
 // -p --comm: whom to look at.
 struct ProcessOptions {
   std::vector<std::string> pids;

@@ -1,23 +1,17 @@
 // compare: two results side by side; the gate of a CI.
-#include <cmath>
 #include <memory>
 
 #include "cli/command.h"
 #include "cli/compare/comparison.h"
 #include "cli/documents/envelope.h"
+#include "cli/emit.h"
 #include "cli/options.h"
 #include "cli/spell.h"
-#include "exporters/destination.h"
-#include "exporters/table.h"
 
 namespace netpoll::cli {
 namespace {
 
-using exporters::Align;
-using exporters::Cell;
 using exporters::Json;
-using exporters::Style;
-using exporters::Table;
 
 struct Options {
   OutputOptions output;
@@ -27,64 +21,6 @@ struct Options {
   bool force = false;
   bool all = false;
 };
-
-std::string value_text(const std::string& path, const std::optional<double>& value) {
-  if (!value) return "unknown";
-  if (path.find("_ns") != std::string::npos && *value >= 0)
-    return exporters::human_ns(static_cast<std::uint64_t>(*value));
-  if (std::trunc(*value) == *value && *value >= 0 && *value < 1e18)
-    return exporters::grouped(static_cast<std::uint64_t>(*value));
-  return exporters::fixed(*value, std::abs(*value) < 0.1 ? 6 : 3);
-}
-
-std::string delta_text(const Change& change) {
-  const auto delta = change.delta_pct();
-  if (!delta) return change.base && change.head ? "from 0" : "";
-  if (*delta == 0) return "0 %";
-  return (*delta > 0 ? "+" : "") + exporters::fixed(*delta, 2) + " %";
-}
-
-Cell verdict_cell(Change::Verdict verdict) {
-  Style style = Style::kPlain;
-  if (verdict == Change::Verdict::kRegression) style = Style::kBad;
-  if (verdict == Change::Verdict::kOk) style = Style::kGood;
-  if (verdict == Change::Verdict::kSame) style = Style::kDim;
-  return {std::string(verdict_name(verdict)), style};
-}
-
-bool is_gated(const Change& change) {
-  return change.verdict == Change::Verdict::kOk || change.verdict == Change::Verdict::kRegression;
-}
-
-std::string table_text(const ResultSet& base, const ResultSet& head, const Comparison& comparison, bool all,
-                       bool color) {
-  Table table;
-  table.column("figure", Align::kLeft);
-  table.column("base", Align::kRight);
-  table.column("head", Align::kRight);
-  table.column("change", Align::kRight);
-  table.column("verdict", Align::kLeft);
-  for (const Change& change : comparison.changes) {
-    const bool changed = change.verdict == Change::Verdict::kHigher || change.verdict == Change::Verdict::kLower;
-    if (!all && !changed && !is_gated(change)) continue;
-    table.row({change.path, value_text(change.path, change.base), value_text(change.path, change.head),
-               delta_text(change), verdict_cell(change.verdict)});
-  }
-  const auto runs = [](const ResultSet& set) {
-    return set.name + " (" + std::to_string(set.runs.size()) + (set.runs.size() == 1 ? " run)" : " runs, medians)");
-  };
-  std::string out =
-      "base: " + exporters::printable(runs(base)) + "\nhead: " + exporters::printable(runs(head)) + "\n\n";
-  out += table.empty() ? "every figure is the same\n" : table.text(color);
-  if (comparison.checked.empty()) return out;
-  out += "\n";
-  for (const Checked& check : comparison.checked) {
-    out += exporters::styled(check.failed ? "regression" : "ok", check.failed ? Style::kBad : Style::kGood, color) +
-           ": " + exporters::printable(check.condition.text) + "  (" + value_text(check.condition.path, check.base) +
-           " -> " + value_text(check.condition.path, check.head) + ")\n";
-  }
-  return out;
-}
 
 Json number_or_null(const std::optional<double>& value) { return value ? number_json(*value) : Json(nullptr); }
 
@@ -140,8 +76,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
     return Error(ErrorKind::kInvalid, "compare needs two result files")
         .with_hint("netpoll-trace compare base.json head.json; - reads standard input");
   }
-  const auto format = parse_format(options.output);
-  if (!format) return format.error();
+  if (auto format = format_of(options.output, exporters::Content::kResult); !format) return format.error();
   std::vector<Condition> conditions;
   for (const std::string& text : options.fail_on) {
     auto condition = parse_condition(text, "--fail-on");
@@ -165,14 +100,9 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   const auto comparison = compare(*base, *head, conditions);
   if (!comparison) return comparison.error();
 
-  auto out = exporters::Destination::open(options.output.path);
+  auto out = Emitter::open(options.output, exporters::Content::kResult, invocation.color, options.all);
   if (!out) return out.error();
-  const bool color = use_color_for(invocation.color, *out);
-  const std::string text = *format == Format::kJson
-                               ? exporters::to_document(document_of(*base, *head, *comparison, different))
-                               : table_text(*base, *head, *comparison, options.all, color);
-  if (auto written = out->write(text); !written) return written.error();
-  if (auto done = out->commit(); !done) return done.error();
+  if (auto done = out->result(document_of(*base, *head, *comparison, different)); !done) return done.error();
 
   const std::uint64_t lost = lost_in(*base) + lost_in(*head);
   if (lost > 0) invocation.log.warning(std::to_string(lost) + " events were lost while these results were measured");
@@ -189,7 +119,7 @@ Action add(Flags& flags) {
              {group, "'EXPR'", "Exit with 1 when this holds: PATH OP LIMIT; may be repeated"});
   flags.on_off("--force", options->force, {group, "", "Compare results that were not measured in the same way"});
   flags.on_off("--all", options->all, {group, "", "List every figure, not only those that changed"});
-  add_output_options(flags, options->output, true);
+  add_output_options(flags, options->output, exporters::Content::kResult, /*strict_too=*/true);
   return [options](Invocation& invocation) { return run(*options, invocation); };
 }
 

@@ -4,18 +4,14 @@
 
 #include "cli/command.h"
 #include "cli/documents/envelope.h"
+#include "cli/emit.h"
 #include "cli/options.h"
-#include "exporters/table.h"
 #include "probes/features.h"
 
 namespace netpoll::cli {
 namespace {
 
-using exporters::Align;
-using exporters::Cell;
 using exporters::Json;
-using exporters::Style;
-using exporters::Table;
 using probes::Feature;
 using probes::Features;
 
@@ -63,46 +59,7 @@ Json document_of(const Features& features, std::optional<pid_t> pid) {
   return json;
 }
 
-void add_rows(Table& table, const std::vector<Feature>& features) {
-  for (const Feature& feature : features) {
-    const Cell state = feature.ok       ? Cell("ok", Style::kGood)
-                       : feature.wanted ? Cell("no", Style::kBad)
-                                        : Cell("absent", Style::kDim);
-    table.row({feature.name, state, feature.purpose, Cell(feature.ok ? feature.detail : feature.why_not, Style::kDim)});
-  }
-}
-
-std::string text_of(const Features& features, std::optional<pid_t> pid, bool color) {
-  const auto section = [&](const std::string& title, const std::vector<Feature>& rows) {
-    Table table;
-    table.column(title, Align::kLeft);
-    table.column("", Align::kLeft);
-    table.column("for", Align::kLeft);
-    table.column("found", Align::kLeft);
-    add_rows(table, rows);
-    return table.text(color);
-  };
-  std::string out = section("machine and user", features.machine);
-  if (pid) out += "\n" + section("pid " + std::to_string(*pid), features.target);
-
-  std::string fixes;
-  for (const auto* features_of : {&features.machine, &features.target}) {
-    for (const Feature& feature : *features_of) {
-      if (!feature.ok && feature.wanted && !feature.fix.empty()) {
-        fixes += "  " + exporters::printable(feature.name) + ": " + exporters::printable(feature.fix) + "\n";
-      }
-    }
-  }
-  if (!fixes.empty()) out += "\nwhat would help:\n" + fixes;
-  const std::string backend = chosen_backend(features);
-  out += backend.empty() ? "\nno back end can count here; the runtime's own counters remain: --backend self\n"
-                         : "\nrun and stat count by " + backend + " here\n";
-  return out;
-}
-
 Result<ExitStatus> run(const Options& options, Invocation& invocation) {
-  const auto format = parse_format(options.output);
-  if (!format) return format.error();
   const auto pids = find_processes(options.process);
   if (!pids) return pids.error();
   if (pids->size() > 1) {
@@ -110,13 +67,10 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
         .with_hint("choose one: -p " + std::to_string(pids->front()));
   }
   const std::optional<pid_t> pid = pids->empty() ? std::nullopt : std::optional(pids->front());
-  auto out = exporters::Destination::open(options.output.path);
+  auto out = Emitter::open(options.output, exporters::Content::kResult, invocation.color);
   if (!out) return out.error();
   const Features features = probes::probe_features(pid);
-  const std::string text = *format == Format::kJson ? exporters::to_document(document_of(features, pid))
-                                                    : text_of(features, pid, use_color_for(invocation.color, *out));
-  if (auto written = out->write(text); !written) return std::move(written).error();
-  if (auto done = out->commit(); !done) return std::move(done).error();
+  if (auto done = out->result(document_of(features, pid)); !done) return std::move(done).error();
 
   // The question is whether the main jobs can be done: counting somehow, and with a target, on this target.
   const bool target_refuses = std::any_of(features.target.begin(), features.target.end(), [](const Feature& feature) {
@@ -128,7 +82,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
 Action add(Flags& flags) {
   auto options = std::make_shared<Options>();
   add_process_options(flags, options->process, /*several=*/false);
-  add_output_options(flags, options->output, /*strict_too=*/false);
+  add_output_options(flags, options->output, exporters::Content::kResult, /*strict_too=*/false);
   return [options](Invocation& invocation) { return run(*options, invocation); };
 }
 

@@ -3,13 +3,12 @@
 
 #include "cli/command.h"
 #include "cli/compare/comparison.h"
-#include "cli/documents/result_text.h"
 #include "cli/documents/run.h"
+#include "cli/emit.h"
 #include "cli/options.h"
 #include "cli/run/runner.h"
 #include "cli/spell.h"
 #include "cli/units.h"
-#include "exporters/destination.h"
 
 namespace netpoll::cli {
 namespace {
@@ -26,7 +25,6 @@ struct Options {
   std::vector<std::string> events;
   std::string backend = "auto";
   OutputOptions output;
-  std::string save;
 };
 
 // Copies the parsed value of `text` into `field`, or keeps the first failure.
@@ -142,16 +140,12 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (!plan) return plan.error();
   const auto backend = parse_backend_option(options.backend);
   if (!backend) return backend.error();
-  const auto format = parse_format(options.output);
-  if (!format) return format.error();
   const auto filter = parse_events(options.events);
   if (!filter) return filter.error();
   const auto conditions = expectations(options.expect);
   if (!conditions) return conditions.error();
-  auto out = exporters::Destination::open(options.output.path);
+  auto out = Emitter::open(options.output, exporters::Content::kResult, invocation.color);
   if (!out) return out.error();
-  auto save = open_save(options.save);
-  if (!save) return save.error();
   if (auto raised = workload::raise_descriptor_limit(workload::descriptors_needed(*plan)); !raised) {
     return raised.error();
   }
@@ -160,11 +154,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   invocation.log.clear_progress();
   if (!outcome) return outcome.error();
   const exporters::Json document = run_document(*plan, *outcome, *filter);
-  const std::string text = *format == Format::kJson ? exporters::to_document(document)
-                                                    : result_text(document, use_color_for(invocation.color, *out));
-  if (auto written = out->write(text); !written) return written.error();
-  if (auto done = out->commit(); !done) return done.error();
-  if (auto saved = write_save(*save, exporters::to_document(document)); !saved) return saved.error();
+  if (auto done = out->result(document); !done) return done.error();
 
   if (outcome->interrupted) return invocation.interrupt.status();
   const auto met = are_met(*conditions, document, invocation.log);
@@ -207,8 +197,8 @@ Action add(Flags& flags) {
   text("--load-cpu", o.load_cpu, "N", runtime, "Pin the load generator to this CPU");
   add_backend_option(flags, o.backend);
   add_event_option(flags, o.events);
-  add_output_options(flags, o.output, true);
-  add_save_option(flags, o.save);
+  add_output_options(flags, o.output, exporters::Content::kResult, /*strict_too=*/true);
+  add_save_option(flags, o.output);
   flags.list("--expect", o.expect, /*separate=*/false,
              {"Output", "'EXPR'", "Exit with 1 unless this holds: PATH OP LIMIT; may be repeated"});
   return [options](Invocation& invocation) { return run(*options, invocation); };

@@ -3,9 +3,9 @@
 
 #include "cli/command.h"
 #include "cli/documents/snapshot.h"
+#include "cli/emit.h"
 #include "cli/options.h"
 #include "cli/units.h"
-#include "exporters/destination.h"
 #include "probes/goroutines/reader.h"
 
 namespace netpoll::cli {
@@ -34,8 +34,6 @@ Result<pid_t> one_process(const ProcessOptions& options) {
 }
 
 Result<ExitStatus> run(const Options& options, Invocation& invocation) {
-  const auto format = parse_format(options.output);
-  if (!format) return format.error();
   GoroutineFilter filter = options.filter;
   const auto min_wait = optional_duration(options.min_wait, "--min-wait");
   if (!min_wait) return min_wait.error();
@@ -47,7 +45,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   }
   const auto pid = one_process(options.process);
   if (!pid) return pid.error();
-  auto out = exporters::Destination::open(options.output.path);
+  auto out = Emitter::open(options.output, exporters::Content::kResult, invocation.color);
   if (!out) return out.error();
 
   auto target = probes::describe_target(*pid);
@@ -61,13 +59,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (!snapshot) return snapshot.error();
   for (const std::string& warning : snapshot->warnings) invocation.log.warning(warning);
   const exporters::Json document = snapshot_document(*snapshot, *target, taken_at, filter);
-  if (auto written =
-          out->write(*format == Format::kJson ? exporters::to_document(document)
-                                              : snapshot_text(document, use_color_for(invocation.color, *out)));
-      !written) {
-    return std::move(written).error();
-  }
-  if (auto done = out->commit(); !done) return std::move(done).error();
+  if (auto done = out->result(document); !done) return std::move(done).error();
   if (snapshot->inconsistent == 0) return ExitStatus::kDone;
   invocation.log.warning(std::to_string(snapshot->inconsistent) + " goroutines kept moving while they were read");
   return options.output.strict ? ExitStatus::kIncomplete : ExitStatus::kDone;
@@ -83,7 +75,7 @@ Action add(Flags& flags) {
   flags.text("--peer", options->filter.peer, {group, "TEXT", "Whose peer's address contains TEXT"});
   flags.text("--func", options->filter.function, {group, "TEXT", "Whose function, or creator, contains TEXT"});
   flags.on_off("--no-deadline", options->filter.no_deadline, {group, "", "In an IO wait that no deadline bounds"});
-  add_output_options(flags, options->output, true);
+  add_output_options(flags, options->output, exporters::Content::kResult, /*strict_too=*/true);
   return [options](Invocation& invocation) { return run(*options, invocation); };
 }
 

@@ -4,12 +4,11 @@
 #include "cli/command.h"
 #include "cli/documents/counts_json.h"
 #include "cli/documents/median.h"
-#include "cli/documents/result_text.h"
+#include "cli/emit.h"
 #include "cli/options.h"
 #include "cli/spell.h"
 #include "cli/stat/measurement.h"
 #include "cli/units.h"
-#include "exporters/destination.h"
 #include "exporters/text.h"
 
 namespace netpoll::cli {
@@ -27,7 +26,6 @@ struct Options {
   bool follow_forks = false;
   bool no_follow_forks = false;
   OutputOptions output;
-  std::string save;
 };
 
 Json exit_json(const std::optional<probes::ExitStatus>& exit) {
@@ -165,23 +163,16 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (!plan) return plan.error();
   const auto repeats = repeats_of(options, *plan, !program.empty());
   if (!repeats) return repeats.error();
-  const auto format = parse_format(options.output);
-  if (!format) return format.error();
   const auto filter = parse_events(options.events);
   if (!filter) return filter.error();
   const auto pids = find_processes(options.process);
   if (!pids) return pids.error();
-  auto out = exporters::Destination::open(options.output.path);
+  auto out = Emitter::open(options.output, exporters::Content::kResult, invocation.color);
   if (!out) return out.error();
-  auto save = open_save(options.save);
-  if (!save) return save.error();
 
-  Result<void> written;
-  if (*format == Format::kTable) {
-    plan->on_interval = [&](const Interval& interval, probes::Backend backend) {
-      if (written) written = out->write(interval_text(interval_json(interval, backend, *filter)));
-    };
-  }
+  plan->on_interval = [&](const Interval& interval, probes::Backend backend) {
+    out->interval(interval_json(interval, backend, *filter));
+  };
   std::vector<Measurement> all;
   for (std::int64_t i = 0; i < *repeats && !invocation.interrupt.requested(); ++i) {
     auto measurement = program.empty() ? measure_processes(*pids, *plan, invocation.interrupt, invocation.log)
@@ -193,13 +184,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   }
   if (all.empty()) return invocation.interrupt.status();
   const Json document = document_of(all, program, invocation.interrupt.requested(), *filter);
-  if (written) {
-    written = out->write(*format == Format::kJson ? exporters::to_document(document)
-                                                  : result_text(document, use_color_for(invocation.color, *out)));
-  }
-  if (!written) return std::move(written).error();
-  if (auto done = out->commit(); !done) return std::move(done).error();
-  if (auto saved = write_save(*save, exporters::to_document(document)); !saved) return std::move(saved).error();
+  if (auto done = out->result(document); !done) return std::move(done).error();
   return status_of(all, options, invocation);
 }
 
@@ -217,8 +202,8 @@ Action add(Flags& flags) {
              {group, "N", "Measure N times; figures are medians, samples are in the JSON"});
   add_backend_option(flags, options->backend);
   add_event_option(flags, options->events);
-  add_output_options(flags, options->output, true);
-  add_save_option(flags, options->save);
+  add_output_options(flags, options->output, exporters::Content::kResult, /*strict_too=*/true);
+  add_save_option(flags, options->output);
   return [options](Invocation& invocation) { return run(*options, invocation); };
 }
 

@@ -1,4 +1,4 @@
-// Goroutines of a snapshot: which of them are shown, as JSON and as a page.
+// Goroutines of a snapshot: which of them are shown, and their document.
 #pragma once
 
 #include <chrono>
@@ -25,7 +25,5 @@ struct GoroutineFilter {
 
 exporters::Json snapshot_document(const trace::GoroutineSnapshot& snapshot, const probes::TargetInfo& target,
                                   std::chrono::system_clock::time_point taken_at, const GoroutineFilter& filter);
-
-std::string snapshot_text(const exporters::Json& document, bool color);
 
 }  // namespace netpoll::cli

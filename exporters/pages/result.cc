@@ -1,39 +1,12 @@
-#include "cli/documents/result_text.h"
-
+// The page of a result of run or stat: heading, latency, system calls, tracepoints, how it was counted.
 #include <algorithm>
 
+#include "exporters/pages/member.h"
+#include "exporters/pages/pages.h"
 #include "exporters/table.h"
 
-namespace netpoll::cli {
+namespace netpoll::exporters {
 namespace {
-
-using exporters::Align;
-using exporters::Cell;
-using exporters::fixed;
-using exporters::grouped;
-using exporters::human_ns;
-using exporters::Json;
-using exporters::Style;
-using exporters::Table;
-
-const Json kNull;
-
-// The member at a path of names, null where any of them is missing.
-const Json& at(const Json& node, std::initializer_list<const char*> path) {
-  const Json* here = &node;
-  for (const char* name : path) {
-    if (!here->is_object()) return kNull;
-    const auto it = here->find(name);
-    if (it == here->end()) return kNull;
-    here = &*it;
-  }
-  return *here;
-}
-
-bool is_count(const Json& value) { return value.is_number_integer() && value >= 0; }
-std::string count_text(const Json& value) { return is_count(value) ? grouped(value.get<std::uint64_t>()) : ""; }
-std::string ns_text(const Json& value) { return is_count(value) ? human_ns(value.get<std::uint64_t>()) : ""; }
-std::string word(const Json& value) { return value.is_string() ? exporters::printable(value.get<std::string>()) : ""; }
 
 std::string per_op_text(const Json& value) {
   if (!value.is_number()) return "";
@@ -115,7 +88,7 @@ std::string tracepoint_table(const Json& document, bool color) {
 std::string run_heading(const Json& document, bool color) {
   const Json& workload = at(document, {"workload"});
   const Json& duration = at(document, {"duration_ns"});
-  std::string out = exporters::styled(word(at(workload, {"name"})), Style::kBold, color);
+  std::string out = styled(word(at(workload, {"name"})), Style::kBold, color);
   if (const Json& operations = at(document, {"operations"}); is_count(operations)) {
     out += ": " + count_text(operations) + (operations == 1 ? " operation" : " operations");
   }
@@ -145,7 +118,7 @@ std::string stat_heading(const Json& document, bool color) {
   } else if (is_count(at(target, {"pid"}))) {
     who += " (pid " + at(target, {"pid"}).dump() + ")";
   }
-  std::string out = exporters::styled(who, Style::kBold, color);
+  std::string out = styled(who, Style::kBold, color);
   if (const std::string kind = word(at(target, {"kind"})); kind == "libruntime" || kind == "go") {
     out += ", " + kind;
     if (const std::string version = word(at(target, {"runtime_version"})); !version.empty()) out += " " + version;
@@ -173,7 +146,7 @@ std::string probe_line(const Json& document, bool color) {
   std::string out = backend == "self" ? "counted by the runtime itself" : "counted by " + backend;
   const Json& lost = at(document, {"probe", "lost"});
   if (is_count(lost)) {
-    out += lost == 0 ? ", nothing lost" : exporters::styled(", " + count_text(lost) + " lost", Style::kWarn, color);
+    out += lost == 0 ? ", nothing lost" : styled(", " + count_text(lost) + " lost", Style::kWarn, color);
   }
   if (const std::string note = word(at(document, {"probe", "overhead_note"})); !note.empty()) out += "; " + note;
   return out + "\n";
@@ -181,7 +154,8 @@ std::string probe_line(const Json& document, bool color) {
 
 }  // namespace
 
-std::string result_text(const Json& document, bool color) {
+std::string result_page(const Json& document, const ExportOptions& options) {
+  const bool color = options.color;
   const bool is_run = at(document, {"workload"}).is_object();
   std::string out = is_run ? run_heading(document, color) : stat_heading(document, color);
   out += latency_line(document);
@@ -193,7 +167,7 @@ std::string result_text(const Json& document, bool color) {
   return out;
 }
 
-std::string interval_text(const Json& interval) {
+std::string interval_line(const Json& interval) {
   const auto seconds = [](const Json& ns) { return fixed(ns.is_number() ? ns.get<double>() / 1e9 : 0, 1); };
   const Json& start = at(interval, {"start_ns"});
   const Json& duration = at(interval, {"duration_ns"});
@@ -209,4 +183,4 @@ std::string interval_text(const Json& interval) {
   return out + "\n";
 }
 
-}  // namespace netpoll::cli
+}  // namespace netpoll::exporters

@@ -1,0 +1,68 @@
+// Where documents go: format, destination, and --save.
+#include "cli/emit.h"
+
+#include <unistd.h>
+
+#include "cli/spell.h"
+
+namespace netpoll::cli {
+namespace {
+
+// A file is coloured only on --color always.
+bool use_color_for(ColorChoice choice, const exporters::Destination& out) {
+  if (choice == ColorChoice::kAuto && !out.is_stdout()) return false;
+  return use_color(choice, STDOUT_FILENO);
+}
+
+}  // namespace
+
+Result<const exporters::Format*> format_of(const OutputOptions& options, exporters::Content content) {
+  const bool named = !options.format.empty();
+  if (options.json && named && options.format != "json") {
+    return Error(ErrorKind::kInvalid, "--json and --format " + options.format + " exclude each other")
+        .with_hint("--json is the same as -f json: give one of them");
+  }
+  const std::string name = options.json ? "json" : named ? options.format : "table";
+  const exporters::Format* format = exporters::find_format(name);
+  if (format == nullptr || !format->takes(content)) {
+    const auto known = exporters::format_names(content);
+    return Error(ErrorKind::kInvalid,
+                 format == nullptr ? "unknown format \"" + name + "\"" : "the format " + name + " cannot show this")
+        .with_hint(did_you_mean(name, known, "one of: " + joined(known)));
+  }
+  return format;
+}
+
+Result<Emitter> Emitter::open(const OutputOptions& options, exporters::Content content, ColorChoice color,
+                              bool everything) {
+  const auto format = format_of(options, content);
+  if (!format) return format.error();
+  auto out = exporters::Destination::open(options.path);
+  if (!out) return std::move(out).error();
+  Emitter emitter;
+  emitter.out_ = std::make_unique<exporters::Destination>(std::move(*out));
+  if (!options.save.empty()) {
+    auto save = exporters::Destination::open(options.save);
+    if (!save) return std::move(save).error();
+    emitter.save_.emplace(std::move(*save));
+  }
+  emitter.exporter_ =
+      (*format)->make(*emitter.out_, {.color = use_color_for(color, *emitter.out_), .everything = everything});
+  return emitter;
+}
+
+void Emitter::interval(const exporters::Json& interval) {
+  if (failed_) return;
+  if (auto written = exporter_->interval(interval); !written) failed_ = std::move(written).error();
+}
+
+Result<void> Emitter::result(const exporters::Json& document) {
+  if (failed_) return *failed_;
+  if (auto written = exporter_->result(document); !written) return written;
+  if (auto done = out_->commit(); !done) return done;
+  if (!save_) return {};
+  if (auto written = save_->write(exporters::to_document(document)); !written) return written;
+  return save_->commit();
+}
+
+}  // namespace netpoll::cli

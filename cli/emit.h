@@ -1,0 +1,40 @@
+// Emitter: the one way from a command's document to bytes: the format that was asked for, where it was asked to go, and
+// the JSON beside it (--save).
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "cli/log.h"
+#include "cli/options.h"
+#include "exporters/exporter.h"
+#include "netpoll/result.h"
+
+namespace netpoll::cli {
+
+// The format of -f and --json. kInvalid for an unknown one, and for one that cannot show content.
+Result<const exporters::Format*> format_of(const OutputOptions& options, exporters::Content content);
+
+// Open it before the work, so that an unwritable target is known at once. Without result() or snapshot() nothing
+// appears. Movable; one thread at a time.
+class Emitter {
+ public:
+  // everything: also what a page leaves out by default.
+  static Result<Emitter> open(const OutputOptions& options, exporters::Content content, ColorChoice color,
+                              bool everything = false);
+
+  // A figure on the way to the result (stat -i). A failure to write is kept and returned by result().
+  void interval(const exporters::Json& interval);
+  // Writes the document and makes it visible, and the same in JSON where --save asked for it. Once.
+  Result<void> result(const exporters::Json& document);
+
+ private:
+  Emitter() = default;
+
+  std::unique_ptr<exporters::Destination> out_;  // keeps its address, which the exporter knows
+  std::optional<exporters::Destination> save_;
+  std::unique_ptr<exporters::Exporter> exporter_;
+  std::optional<Error> failed_;
+};
+
+}  // namespace netpoll::cli

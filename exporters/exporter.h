@@ -1,0 +1,75 @@
+// Exporter: one output format. What a command has to show goes through one of these, whatever the format; which formats
+// there are, and what each can show, says the table of formats.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "exporters/destination.h"
+#include "exporters/json.h"
+#include "netpoll/trace/event.h"
+#include "netpoll/trace/goroutine.h"
+
+namespace netpoll::exporters {
+
+// What there is to show. A format accepts one or several of them.
+enum class Content : std::uint8_t {
+  kResult = 1,    // one document: run, stat, compare, doctor, ...
+  kSnapshot = 2,  // the goroutines of a process or core
+  kStream = 4,    // events of a trace, as they come
+};
+
+struct ExportOptions {
+  bool color = false;
+  bool everything = false;  // also what is the same on both sides, hidden frames, ...
+};
+
+// A snapshot and what stands around it.
+struct SnapshotDocument {
+  Json head;  // schema, tool, host, started_at, target, probe, and what the command adds
+  trace::GoroutineSnapshot snapshot;
+  std::vector<std::uint32_t> shown;  // indices of the goroutines that were asked for, in the order to show them
+};
+
+// Writes to one Destination, which outlives it and which the caller commits. One thread at a time. A call that the
+// format does not accept is a bug of the caller and aborts. Errors are those of writing.
+class Exporter {
+ public:
+  virtual ~Exporter() = default;
+
+  virtual Result<void> result(const Json& document);
+  // A figure of a result that is still being measured (stat -i), for whoever watches. Formats for programs leave it
+  // out, since the result has it.
+  virtual Result<void> interval(const Json& interval);
+
+  virtual Result<void> snapshot(const SnapshotDocument& document);
+
+  // A stream: begin, then events in order of time and losses where they happened, then end with totals. An output
+  // without its end is recognisably cut short.
+  virtual Result<void> begin(const Json& meta);
+  virtual Result<void> event(const trace::Event& event);
+  virtual Result<void> lost(std::uint64_t count);
+  virtual Result<void> end(const Json& totals);
+};
+
+// A row of the table of formats.
+struct Format {
+  std::string_view name;     // as in -f NAME
+  std::string_view summary;  // one line, for --help and export --list
+  std::uint8_t accepts = 0;  // of Content
+  std::unique_ptr<Exporter> (*make)(Destination& out, const ExportOptions& options) = nullptr;
+
+  bool takes(Content content) const { return (accepts & static_cast<std::uint8_t>(content)) != 0; }
+};
+
+// In the order of help texts; the first is the default.
+std::span<const Format> formats();
+const Format* find_format(std::string_view name);
+// The names of those that take content.
+std::vector<std::string> format_names(Content content);
+
+}  // namespace netpoll::exporters

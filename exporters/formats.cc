@@ -1,0 +1,46 @@
+// The table of formats, and what an Exporter does with content that its format does not accept.
+#include "exporters/formats.h"
+
+#include <cstdlib>
+
+namespace netpoll::exporters {
+namespace {
+
+constexpr unsigned kResult = static_cast<unsigned>(Content::kResult);
+[[maybe_unused]] constexpr unsigned kSnapshot = static_cast<unsigned>(Content::kSnapshot);
+[[maybe_unused]] constexpr unsigned kStream = static_cast<unsigned>(Content::kStream);
+
+constexpr Format kFormats[] = {
+#define NETPOLL_FORMAT(name, accepts, summary) {#name, summary, accepts, make_##name},
+#include "exporters/formats.def"
+#undef NETPOLL_FORMAT
+};
+
+}  // namespace
+
+std::span<const Format> formats() { return kFormats; }
+
+const Format* find_format(std::string_view name) {
+  for (const Format& format : kFormats) {
+    if (format.name == name) return &format;
+  }
+  return nullptr;
+}
+
+std::vector<std::string> format_names(Content content) {
+  std::vector<std::string> names;
+  for (const Format& format : kFormats) {
+    if (format.takes(content)) names.emplace_back(format.name);
+  }
+  return names;
+}
+
+Result<void> Exporter::result(const Json&) { std::abort(); }
+Result<void> Exporter::interval(const Json&) { return {}; }
+Result<void> Exporter::snapshot(const SnapshotDocument&) { std::abort(); }
+Result<void> Exporter::begin(const Json&) { std::abort(); }
+Result<void> Exporter::event(const trace::Event&) { std::abort(); }
+Result<void> Exporter::lost(std::uint64_t) { std::abort(); }
+Result<void> Exporter::end(const Json&) { std::abort(); }
+
+}  // namespace netpoll::exporters

@@ -1,0 +1,23 @@
+// The format json: the document as it is.
+#include "exporters/formats.h"
+
+namespace netpoll::exporters {
+namespace {
+
+class JsonExporter : public Exporter {
+ public:
+  explicit JsonExporter(Destination& out) : out_(out) {}
+
+  Result<void> result(const Json& document) override { return out_.write(to_document(document)); }
+
+ private:
+  Destination& out_;
+};
+
+}  // namespace
+
+std::unique_ptr<Exporter> make_json(Destination& out, const ExportOptions&) {
+  return std::make_unique<JsonExporter>(out);
+}
+
+}  // namespace netpoll::exporters

@@ -1,0 +1,58 @@
+// The page of doctor: each feature, what would help, and the verdict.
+#include "exporters/pages/member.h"
+#include "exporters/pages/pages.h"
+#include "exporters/table.h"
+
+namespace netpoll::exporters {
+namespace {
+
+std::string section(const std::string& title, const Json& features, bool color) {
+  Table table;
+  table.column(title, Align::kLeft);
+  table.column("", Align::kLeft);
+  table.column("for", Align::kLeft);
+  table.column("found", Align::kLeft);
+  for (const Json& feature : features) {
+    const bool ok = feature["ok"] == true;
+    const Cell state = ok                          ? Cell("ok", Style::kGood)
+                       : feature["wanted"] == true ? Cell("no", Style::kBad)
+                                                   : Cell("absent", Style::kDim);
+    table.row({word(feature["name"]), state, word(feature["purpose"]),
+               Cell(word(feature[ok ? "detail" : "why_not"]), Style::kDim)});
+  }
+  return table.text(color);
+}
+
+std::string fixes(const Json& features) {
+  std::string out;
+  if (!features.is_array()) return out;
+  for (const Json& feature : features) {
+    const std::string fix = word(feature["fix"]);
+    if (feature["ok"] == false && feature["wanted"] == true && !fix.empty()) {
+      out += "  " + word(feature["name"]) + ": " + fix + "\n";
+    }
+  }
+  return out;
+}
+
+std::string title_of(const Json& document) {
+  const Json& pid = at(document, {"target", "pid"});
+  return is_count(pid) ? "pid " + pid.dump() : "target";
+}
+
+}  // namespace
+
+std::string doctor_page(const Json& document, const ExportOptions& options) {
+  std::string out = section("machine and user", document["machine"], options.color);
+  const Json& target = document["target_features"];
+  if (target.is_array()) out += "\n" + section(title_of(document), target, options.color);
+  if (const std::string help = fixes(document["machine"]) + fixes(target); !help.empty()) {
+    out += "\nwhat would help:\n" + help;
+  }
+  const std::string backend = word(document["backend"]);
+  out += backend.empty() ? "\nno back end can count here; the runtime's own counters remain: --backend self\n"
+                         : "\nrun and stat count by " + backend + " here\n";
+  return out;
+}
+
+}  // namespace netpoll::exporters

@@ -1,0 +1,19 @@
+// The pages of the format table: each kind of document as text, made from the document alone, so that a saved one reads
+// the same. Figures that are unknown are left out. Foreign strings are made printable.
+#pragma once
+
+#include <string>
+
+#include "exporters/exporter.h"
+
+namespace netpoll::exporters {
+
+std::string result_page(const Json& document, const ExportOptions& options);  // of run and stat
+std::string compare_page(const Json& document, const ExportOptions& options);
+std::string doctor_page(const Json& document, const ExportOptions& options);
+std::string snapshot_page(const Json& document, const ExportOptions& options);
+
+// One line for an interval of stat -i: "0.0-1.0 s  epoll_wait 1,204  read 2,400 (EAGAIN 1,200)".
+std::string interval_line(const Json& interval);
+
+}  // namespace netpoll::exporters

@@ -1,0 +1,46 @@
+// The format table: a page for people, of each kind of document its own.
+#include <array>
+#include <cstdlib>
+#include <string>
+
+#include "exporters/formats.h"
+#include "exporters/pages/pages.h"
+
+namespace netpoll::exporters {
+namespace {
+
+struct PageRow {
+  std::string_view kind;  // "run", as in "netpoll-trace/run/v1"
+  std::string (*page)(const Json& document, const ExportOptions& options);
+};
+constexpr std::array kPages = {
+    PageRow{"run", result_page},    PageRow{"stat", result_page},       PageRow{"compare", compare_page},
+    PageRow{"doctor", doctor_page}, PageRow{"snapshot", snapshot_page},
+};
+
+class TableExporter : public Exporter {
+ public:
+  TableExporter(Destination& out, const ExportOptions& options) : out_(out), options_(options) {}
+
+  Result<void> result(const Json& document) override {
+    const std::string schema = document.value("schema", "");
+    for (const PageRow& row : kPages) {
+      if (schema == "netpoll-trace/" + std::string(row.kind) + "/v1") return out_.write(row.page(document, options_));
+    }
+    std::abort();  // a document without a page: the row is missing
+  }
+
+  Result<void> interval(const Json& interval) override { return out_.write(interval_line(interval)); }
+
+ private:
+  Destination& out_;
+  ExportOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Exporter> make_table(Destination& out, const ExportOptions& options) {
+  return std::make_unique<TableExporter>(out, options);
+}
+
+}  // namespace netpoll::exporters
