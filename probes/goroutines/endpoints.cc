@@ -15,10 +15,15 @@ void add_endpoints(Subject& subject, trace::GoroutineSnapshot& snapshot) {
   for (trace::Goroutine& g : snapshot.goroutines) {
     const auto found = g.fd ? descriptors.find(*g.fd) : descriptors.end();
     if (found == descriptors.end()) continue;
-    g.kind = found->second.kind;
-    g.local = found->second.local;
-    g.peer = found->second.peer;
-    g.tcp_state = found->second.tcp_state;
+    const DescriptorInfo& d = found->second;
+    g.kind = d.kind;
+    g.local = d.local;
+    g.peer = d.peer;
+    g.tcp_state = d.tcp_state;
+    g.recv_queue_bytes = d.recv_queue_bytes;
+    g.send_queue_bytes = d.send_queue_bytes;
+    if (g.mode) g.socket_idle_ns = *g.mode == trace::IoMode::kRead ? d.recv_idle_ns : d.send_idle_ns;
+    g.peer_processes = d.peer_processes;
   }
 }
 

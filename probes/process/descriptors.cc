@@ -1,27 +1,104 @@
+// Joins the links of /proc/PID/fd with the kernel's tables of sockets and with the processes at the other ends.
 #include "probes/process/descriptors.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
-#include <charconv>
-#include <cstdint>
-#include <optional>
 
 #include "netpoll/fd.h"
+#include "probes/process/peers.h"
 #include "probes/process/sockets.h"
 
 namespace netpoll::probes {
 namespace {
 
-// "socket:[4711]" -> 4711.
-std::optional<std::uint64_t> socket_inode(std::string_view link) {
-  static constexpr std::string_view kPrefix = "socket:[";
-  if (!link.starts_with(kPrefix)) return std::nullopt;
-  std::uint64_t inode = 0;
-  const auto [end, error] = std::from_chars(link.data() + kPrefix.size(), link.data() + link.size(), inode);
-  if (error != std::errc{} || end == link.data() + link.size() || *end != ']') return std::nullopt;
-  return inode;
+// An open file of the target's, and how the descriptor has it open.
+struct OpenFile {
+  FileKey key;
+  AccessMode mode{.reads = true, .writes = true};
+};
+using OpenFiles = std::unordered_map<int, OpenFile>;
+
+// Reads one link; the file is entered where it is a socket, a pipe or a FIFO.
+void read_link(int folder, int number, Descriptors& result, OpenFiles& files) {
+  const std::string name = std::to_string(number);
+  std::array<char, 256> text;
+  const ssize_t size = readlinkat(folder, name.c_str(), text.data(), text.size());
+  if (size < 0) return;
+  const std::string_view link(text.data(), static_cast<std::size_t>(size));
+  DescriptorInfo& info = result[number];
+  info.kind = "other";
+  info.local = std::string(link);
+  OpenFile file;
+  if (const auto key = key_of_link(link)) {
+    file.key = *key;
+  } else {
+    struct stat status {};
+    if (!link.starts_with('/') || fstatat(folder, name.c_str(), &status, 0) != 0 || !S_ISFIFO(status.st_mode)) return;
+    file.key = {.kind = FileKey::Kind::kFifo, .device = status.st_dev, .inode = status.st_ino};
+  }
+  if (file.key.kind != FileKey::Kind::kSocket) {
+    info.kind = "pipe";
+    file.mode = access_mode(folder, name.c_str());
+  }
+  files.emplace(number, file);
+}
+
+// Fills in what the kernel's tables say, and returns for each descriptor the file at its other end.
+std::unordered_map<int, FileKey> add_sockets(pid_t pid, const OpenFiles& files, Descriptors& result) {
+  std::unordered_map<int, FileKey> other_ends;
+  Inodes inodes;
+  for (const auto& [number, file] : files) {
+    if (file.key.kind == FileKey::Kind::kSocket) {
+      inodes.insert(file.key.inode);
+    } else {
+      other_ends[number] = file.key;
+    }
+  }
+  auto sockets = find_sockets(pid, inodes);
+  for (const auto& [number, file] : files) {
+    if (file.key.kind != FileKey::Kind::kSocket) continue;
+    DescriptorInfo& info = result[number];
+    if (!sockets) {
+      // It is a socket, but the tables that say which are not to be read.
+      info = {};
+      continue;
+    }
+    const auto found = sockets->find(file.key.inode);
+    if (found == sockets->end()) continue;
+    // Copied, since two descriptors may be one socket (dup).
+    const SocketInfo& s = found->second;
+    info = {.kind = s.kind,
+            .local = s.local,
+            .peer = s.peer,
+            .tcp_state = s.state,
+            .recv_queue_bytes = s.recv_queue_bytes,
+            .send_queue_bytes = s.send_queue_bytes,
+            .recv_idle_ns = s.recv_idle_ns,
+            .send_idle_ns = s.send_idle_ns};
+    if (s.peer_inode != 0) other_ends[number] = {.kind = FileKey::Kind::kSocket, .inode = s.peer_inode};
+  }
+  return other_ends;
+}
+
+void add_peers(pid_t pid, const OpenFiles& files, const std::unordered_map<int, FileKey>& other_ends,
+               Descriptors& result) {
+  FileKeys keys;
+  for (const auto& [number, key] : other_ends) keys.insert(key);
+  const Holders holders = find_holders(keys);
+  for (const auto& [number, key] : other_ends) {
+    const auto found = holders.find(key);
+    if (found == holders.end()) continue;
+    const AccessMode own = files.at(number).mode;
+    for (const Holder& holder : found->second) {
+      // Both ends of a pipe are one file: who reads has whoever writes at the other end.
+      const bool opposite = (own.reads && holder.mode.writes) || (own.writes && holder.mode.reads);
+      const bool itself = holder.process.pid == pid && holder.process.fd == number;
+      if (opposite && !itself) result[number].peer_processes.push_back(holder.process);
+    }
+  }
 }
 
 }  // namespace
@@ -30,39 +107,11 @@ Descriptors describe_descriptors(pid_t pid, const std::vector<int>& numbers) {
   Descriptors result;
   const Fd folder(open(("/proc/" + std::to_string(pid) + "/fd").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!folder.valid()) return result;
-
-  Inodes inodes;
-  std::unordered_map<int, std::uint64_t> inode_of;
-  std::array<char, 256> text;
+  OpenFiles files;
   for (const int number : numbers) {
-    if (number < 0 || result.count(number) > 0) continue;
-    const ssize_t size = readlinkat(folder.get(), std::to_string(number).c_str(), text.data(), text.size());
-    if (size < 0) continue;
-    const std::string_view link(text.data(), static_cast<std::size_t>(size));
-    if (const auto inode = socket_inode(link)) {
-      inodes.insert(*inode);
-      inode_of[number] = *inode;
-      result[number] = {};
-    } else {
-      result[number] = {.kind = link.starts_with("pipe:") ? "pipe" : "other",
-                        .local = std::string(link),
-                        .peer = {},
-                        .tcp_state = {}};
-    }
+    if (number >= 0 && !result.contains(number)) read_link(folder.get(), number, result, files);
   }
-  auto sockets = find_sockets(pid, inodes);
-  if (!sockets) return result;
-  for (const auto& [number, inode] : inode_of) {
-    const auto found = sockets->find(inode);
-    if (found == sockets->end()) {
-      result[number] = {
-          .kind = "other", .local = "socket:[" + std::to_string(inode) + "]", .peer = {}, .tcp_state = {}};
-      continue;
-    }
-    // Copied, since two descriptors may be one socket (dup).
-    const SocketInfo& s = found->second;
-    result[number] = {.kind = s.kind, .local = s.local, .peer = s.peer, .tcp_state = s.state};
-  }
+  add_peers(pid, files, add_sockets(pid, files, result), result);
   return result;
 }
 

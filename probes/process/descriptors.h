@@ -1,20 +1,33 @@
-// What the descriptors of a process are, by number.
+// What the descriptors of a process are, by number, and who holds their other ends.
 #pragma once
 
 #include <sys/types.h>
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "netpoll/trace/goroutine.h"
+
 namespace netpoll::probes {
 
+// Unknown is nullopt or empty.
 struct DescriptorInfo {
-  std::string_view kind;       // "tcp", "udp", "unix", "pipe", "other"; static storage
+  std::string_view kind;       // "tcp", "udp", "unix", "pipe" (a FIFO too), "other"; static storage
   std::string local;           // address, or the link's text ("pipe:[4711]", "anon_inode:[eventfd]")
   std::string peer;            // address of the other side; empty: none known
   std::string_view tcp_state;  // static storage
+  // Sockets; meanings: SocketInfo (sockets.h).
+  std::optional<std::uint64_t> recv_queue_bytes;
+  std::optional<std::uint64_t> send_queue_bytes;
+  std::optional<std::int64_t> recv_idle_ns;
+  std::optional<std::int64_t> send_idle_ns;
+  // Who has the other end open, by pid and descriptor: of a connection on this machine, of a Unix socket, of a pipe or
+  // FIFO. As far as /proc may be read.
+  std::vector<trace::PeerProcess> peer_processes;
 };
 
 using Descriptors = std::unordered_map<int, DescriptorInfo>;

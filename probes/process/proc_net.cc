@@ -1,6 +1,7 @@
 // The tables of /proc/PID/net; format: proc_pid_net(5) and the kernel's tcp_ipv4.c, udp.c, af_unix.c.
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -32,47 +33,65 @@ std::optional<T> number(std::string_view word, int base) {
   return value;
 }
 
+struct Address {
+  std::array<std::uint32_t, 4> words{};
+  int family = AF_INET;
+  std::uint16_t port = 0;
+};
+
 // "0100007F:1F90": the address in words of 32 bits, each printed as a number of the host's byte order, and the port.
-std::optional<std::string> parse_address(std::string_view word) {
+std::optional<Address> parse_address(std::string_view word) {
   const auto colon = word.find(':');
   if (colon != 8 && colon != 32) return std::nullopt;
-  std::array<std::uint32_t, 4> words{};
+  Address address;
+  address.family = colon == 8 ? AF_INET : AF_INET6;
   for (std::size_t i = 0; i < colon / 8; ++i) {
     const auto value = number<std::uint32_t>(word.substr(8 * i, 8), 16);
     if (!value) return std::nullopt;
-    words[i] = *value;
+    address.words[i] = *value;
   }
   const auto port = number<std::uint16_t>(word.substr(colon + 1), 16);
   if (!port) return std::nullopt;
-  return address_text(colon == 8 ? AF_INET : AF_INET6, words.data(), *port);
+  address.port = *port;
+  return address;
 }
+
+constexpr unsigned kListen = 10;  // TCP_LISTEN (include/net/tcp_states.h)
 
 }  // namespace
 
-void read_inet_table(std::istream& table, std::string_view kind, const Inodes& wanted, SocketTable& found) {
+void read_inet_table(std::istream& table, std::string_view kind, SocketSearch& search) {
+  const bool is_tcp = kind == "tcp";
   std::string line;
   std::getline(table, line);  // headings
   while (std::getline(table, line)) {
     //   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 30012 1 ...
     std::string_view rest = line;
     take_word(rest);
-    const std::string_view local = take_word(rest);
-    const std::string_view peer = take_word(rest);
+    const auto local = parse_address(take_word(rest));
+    const auto peer = parse_address(take_word(rest));
     const auto state = number<unsigned>(take_word(rest), 16);
-    for (int skipped = 0; skipped < 5; ++skipped) take_word(rest);  // queues, timer, retransmits, uid, timeout
+    const std::string_view queues = take_word(rest);                // "TX:RX"
+    for (int skipped = 0; skipped < 4; ++skipped) take_word(rest);  // timer, retransmits, uid, timeout
     const auto inode = number<std::uint64_t>(take_word(rest), 10);
-    if (!state || !inode || wanted.count(*inode) == 0) continue;
-    const auto local_text = parse_address(local);
-    const auto peer_text = parse_address(peer);
-    if (!local_text || !peer_text) continue;
-    found[*inode] = {.kind = kind,
-                     .local = *local_text,
-                     .peer = *peer_text,
-                     .state = kind == "tcp" ? tcp_state_name(*state) : std::string_view{}};
+    if (!local || !peer || !state || !inode || *inode == 0) continue;
+    if (is_tcp && *state != kListen && peer->port != 0) {
+      search.add_ends(*inode,
+                      SocketEnds::of(local->family, local->words.data(), local->port, peer->words.data(), peer->port));
+    }
+    if (!search.wants(*inode)) continue;
+    const auto colon = std::min(queues.find(':'), queues.size());
+    search.add(*inode,
+               {.kind = kind,
+                .local = address_text(local->family, local->words.data(), local->port),
+                .peer = address_text(peer->family, peer->words.data(), peer->port),
+                .state = is_tcp ? tcp_state_name(*state) : std::string_view{},
+                .recv_queue_bytes = number<std::uint64_t>(queues.substr(std::min(colon + 1, queues.size())), 16),
+                .send_queue_bytes = number<std::uint64_t>(queues.substr(0, colon), 16)});
   }
 }
 
-void read_unix_table(std::istream& table, const Inodes& wanted, SocketTable& found) {
+void read_unix_table(std::istream& table, SocketSearch& search) {
   std::string line;
   std::getline(table, line);  // headings
   while (std::getline(table, line)) {
@@ -80,10 +99,9 @@ void read_unix_table(std::istream& table, const Inodes& wanted, SocketTable& fou
     std::string_view rest = line;
     for (int skipped = 0; skipped < 6; ++skipped) take_word(rest);
     const auto inode = number<std::uint64_t>(take_word(rest), 10);
-    if (!inode || wanted.count(*inode) == 0) continue;
+    if (!inode || !search.wants(*inode)) continue;
     if (!rest.empty()) rest.remove_prefix(1);
-    found[*inode] = {
-        .kind = "unix", .local = rest.empty() ? std::string() : "unix:" + std::string(rest), .peer = {}, .state = {}};
+    search.add(*inode, {.kind = "unix", .local = rest.empty() ? std::string() : "unix:" + std::string(rest)});
   }
 }
 
@@ -95,23 +113,23 @@ Result<SocketTable> find_in_proc_net(pid_t pid, const Inodes& wanted) {
   static constexpr std::array kInetTables = {Table{"tcp", "tcp"}, Table{"tcp6", "tcp"}, Table{"udp", "udp"},
                                              Table{"udp6", "udp"}};
   const std::string folder = "/proc/" + std::to_string(pid) + "/net/";
-  SocketTable found;
+  SocketSearch search(wanted);
   bool any = false;
   std::array<char, 1 << 16> buffer;
   for (const Table& t : kInetTables) {
-    if (found.size() == wanted.size()) return found;
+    if (t.kind != "tcp" && search.complete()) return search.take();
     std::ifstream file;
     file.rdbuf()->pubsetbuf(buffer.data(), buffer.size());
     file.open(folder + t.file);
     any = any || file.good();
-    read_inet_table(file, t.kind, wanted, found);
+    read_inet_table(file, t.kind, search);
   }
-  if (found.size() == wanted.size()) return found;
+  if (search.complete()) return search.take();
   std::ifstream file(folder + "unix");
   any = any || file.good();
-  read_unix_table(file, wanted, found);
+  read_unix_table(file, search);
   if (!any) return process_error(pid, ESRCH);
-  return found;
+  return search.take();
 }
 
 }  // namespace netpoll::probes

@@ -1,16 +1,23 @@
 // The tables of NETLINK_SOCK_DIAG; messages: sock_diag(7).
+#include <fcntl.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <functional>
+#include <thread>
 #include <vector>
 
 #include "netpoll/fd.h"
@@ -66,21 +73,58 @@ Result<void> dump(int netlink, const Request& request, const OnMessage& on_messa
   }
 }
 
+// Calls visit with type, bytes and size of each attribute behind the fixed part of a message.
+template <typename Visit>
+void for_each_attribute(const void* payload, std::size_t fixed, std::size_t size, const Visit& visit) {
+  auto left = static_cast<unsigned>(size - fixed);
+  const void* first = static_cast<const char*>(payload) + fixed;
+  for (const auto* a = static_cast<const rtattr*>(first); RTA_OK(a, left); a = next_attribute(a, left)) {
+    visit(a->rta_type, static_cast<const char*>(RTA_DATA(a)), std::size_t{RTA_PAYLOAD(a)});
+  }
+}
+
+// How long the socket was idle, by the tcp_info of INET_DIAG_INFO, which older kernels make shorter.
+void add_idle_times(const char* bytes, std::size_t size, SocketInfo& socket) {
+  tcp_info info{};
+  if (size < offsetof(tcp_info, tcpi_last_data_recv) + sizeof(info.tcpi_last_data_recv)) return;
+  std::memcpy(&info, bytes, std::min(size, sizeof(info)));
+  socket.send_idle_ns = std::int64_t{info.tcpi_last_data_sent} * 1'000'000;
+  socket.recv_idle_ns = std::int64_t{info.tcpi_last_data_recv} * 1'000'000;
+}
+
 Result<void> dump_inet(int netlink, std::uint8_t family, std::uint8_t protocol, std::string_view kind,
-                       const Inodes& wanted, SocketTable& found) {
+                       SocketSearch& search) {
+  const bool is_tcp = protocol == IPPROTO_TCP;
   inet_diag_req_v2 request{};
   request.sdiag_family = family;
   request.sdiag_protocol = protocol;
   request.idiag_states = ~0U;
+  if (is_tcp) request.idiag_ext = 1U << (INET_DIAG_INFO - 1);
   return dump(netlink, request, [&](const void* payload, std::size_t size) {
     inet_diag_msg m;
     if (size < sizeof(m)) return;
     std::memcpy(&m, payload, sizeof(m));
-    if (wanted.count(m.idiag_inode) == 0) return;
-    found[m.idiag_inode] = {.kind = kind,
-                            .local = address_text(m.idiag_family, m.id.idiag_src, ntohs(m.id.idiag_sport)),
-                            .peer = address_text(m.idiag_family, m.id.idiag_dst, ntohs(m.id.idiag_dport)),
-                            .state = kind == "tcp" ? tcp_state_name(m.idiag_state) : std::string_view{}};
+    // A socket without an inode has no descriptor: it is not accepted yet, or nobody has it any more.
+    if (m.idiag_inode == 0) return;
+    const std::uint16_t local_port = ntohs(m.id.idiag_sport);
+    const std::uint16_t peer_port = ntohs(m.id.idiag_dport);
+    const bool connected = is_tcp && m.idiag_state != TCP_LISTEN && peer_port != 0;
+    if (connected) {
+      search.add_ends(m.idiag_inode,
+                      SocketEnds::of(m.idiag_family, m.id.idiag_src, local_port, m.id.idiag_dst, peer_port));
+    }
+    if (!search.wants(m.idiag_inode)) return;
+    SocketInfo& socket =
+        search.add(m.idiag_inode, {.kind = kind,
+                                   .local = address_text(m.idiag_family, m.id.idiag_src, local_port),
+                                   .peer = address_text(m.idiag_family, m.id.idiag_dst, peer_port),
+                                   .state = is_tcp ? tcp_state_name(m.idiag_state) : std::string_view{},
+                                   .recv_queue_bytes = m.idiag_rqueue,
+                                   .send_queue_bytes = m.idiag_wqueue});
+    if (!connected) return;
+    for_each_attribute(payload, sizeof(m), size, [&](unsigned type, const char* bytes, std::size_t length) {
+      if (type == INET_DIAG_INFO) add_idle_times(bytes, length, socket);
+    });
   });
 }
 
@@ -91,46 +135,74 @@ std::string unix_name(const char* bytes, std::size_t size) {
   return "unix:" + std::string(bytes, strnlen(bytes, size));
 }
 
-Result<void> dump_unix(int netlink, const Inodes& wanted, SocketTable& found) {
+Result<void> dump_unix(int netlink, SocketSearch& search) {
   unix_diag_req request{};
   request.sdiag_family = AF_UNIX;
   request.udiag_states = ~0U;
-  request.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER;
+  request.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN;
   std::unordered_map<std::uint64_t, std::string> names;
-  std::unordered_map<std::uint64_t, std::uint64_t> peers;
+  std::vector<SocketInfo*> found;  // a table's elements keep their address
   auto done = dump(netlink, request, [&](const void* payload, std::size_t size) {
     unix_diag_msg m;
     if (size < sizeof(m)) return;
     std::memcpy(&m, payload, sizeof(m));
-    const bool is_wanted = wanted.count(m.udiag_ino) > 0;
-    if (is_wanted) found[m.udiag_ino] = {.kind = "unix", .local = {}, .peer = {}, .state = {}};
-    auto left = static_cast<unsigned>(size - sizeof(m));
-    const void* after_message = static_cast<const char*>(payload) + sizeof(m);
-    for (const auto* attribute = static_cast<const rtattr*>(after_message); RTA_OK(attribute, left);
-         attribute = next_attribute(attribute, left)) {
-      const std::size_t length = RTA_PAYLOAD(attribute);
-      if (attribute->rta_type == UNIX_DIAG_NAME) {
-        names[m.udiag_ino] = unix_name(static_cast<const char*>(RTA_DATA(attribute)), length);
-      } else if (attribute->rta_type == UNIX_DIAG_PEER && is_wanted && length >= sizeof(std::uint32_t)) {
+    SocketInfo* socket = nullptr;
+    if (search.wants(m.udiag_ino)) {
+      socket = &search.add(m.udiag_ino, {.kind = "unix"});
+      found.push_back(socket);
+    }
+    for_each_attribute(payload, sizeof(m), size, [&](unsigned type, const char* bytes, std::size_t length) {
+      if (type == UNIX_DIAG_NAME) {
+        std::string name = unix_name(bytes, length);
+        if (socket != nullptr) socket->local = name;
+        names[m.udiag_ino] = std::move(name);
+      } else if (type == UNIX_DIAG_PEER && socket != nullptr && length >= sizeof(std::uint32_t)) {
         std::uint32_t inode;
-        std::memcpy(&inode, RTA_DATA(attribute), sizeof(inode));
-        peers[m.udiag_ino] = inode;
+        std::memcpy(&inode, bytes, sizeof(inode));
+        socket->peer_inode = inode;
+      } else if (type == UNIX_DIAG_RQLEN && socket != nullptr && length >= sizeof(unix_diag_rqlen)) {
+        unix_diag_rqlen queues;
+        std::memcpy(&queues, bytes, sizeof(queues));
+        socket->recv_queue_bytes = queues.udiag_rqueue;
+        socket->send_queue_bytes = queues.udiag_wqueue;
       }
-    }
+    });
   });
-  for (auto& [inode, socket] : found) {
-    if (socket.kind != "unix") continue;
-    if (auto name = names.find(inode); name != names.end()) socket.local = name->second;
-    if (auto peer = peers.find(inode); peer != peers.end()) {
-      if (auto name = names.find(peer->second); name != names.end()) socket.peer = name->second;
-    }
+  for (SocketInfo* socket : found) {
+    if (const auto name = names.find(socket->peer_inode); name != names.end()) socket->peer = name->second;
   }
   return done;
 }
 
+bool same_net_namespace(pid_t pid) {
+  struct stat ours {};
+  struct stat theirs {};
+  return stat("/proc/self/ns/net", &ours) == 0 &&
+         stat(("/proc/" + std::to_string(pid) + "/ns/net").c_str(), &theirs) == 0 && ours.st_ino == theirs.st_ino &&
+         ours.st_dev == theirs.st_dev;
+}
+
+Result<Fd> open_here() {
+  Fd netlink(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+  if (!netlink.valid()) return posix_error("open sock_diag", errno);
+  return netlink;
+}
+
+// A netlink socket belongs to the namespace that its thread was in. Entering another one needs CAP_SYS_ADMIN.
+Result<Fd> open_in_namespace_of(pid_t pid) {
+  if (same_net_namespace(pid)) return open_here();
+  const Fd there(open(("/proc/" + std::to_string(pid) + "/ns/net").c_str(), O_RDONLY | O_CLOEXEC));
+  if (!there.valid()) return posix_error("open the network namespace", errno);
+  Result<Fd> netlink = posix_error("enter the network namespace", EPERM);
+  std::thread([&] {
+    netlink = setns(there.get(), CLONE_NEWNET) == 0 ? open_here() : posix_error("enter the network namespace", errno);
+  }).join();
+  return netlink;
+}
+
 }  // namespace
 
-Result<SocketTable> find_by_sock_diag(const Inodes& wanted) {
+Result<SocketTable> find_by_sock_diag(pid_t pid, const Inodes& wanted) {
   struct Table {
     std::uint8_t family;
     std::uint8_t protocol;
@@ -138,16 +210,17 @@ Result<SocketTable> find_by_sock_diag(const Inodes& wanted) {
   };
   static constexpr std::array kInetTables = {Table{AF_INET, IPPROTO_TCP, "tcp"}, Table{AF_INET6, IPPROTO_TCP, "tcp"},
                                              Table{AF_INET, IPPROTO_UDP, "udp"}, Table{AF_INET6, IPPROTO_UDP, "udp"}};
-  Fd netlink(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
-  if (!netlink.valid()) return posix_error("open sock_diag", errno);
-  SocketTable found;
+  auto netlink = open_in_namespace_of(pid);
+  if (!netlink) return std::move(netlink).error();
+  SocketSearch search(wanted);
   for (const Table& t : kInetTables) {
-    if (found.size() == wanted.size()) return found;
-    if (auto r = dump_inet(netlink.get(), t.family, t.protocol, t.kind, wanted, found); !r) return std::move(r).error();
+    // An end may be IPv4 and the other IPv4 inside of IPv6: TCP takes both tables.
+    if (t.protocol != IPPROTO_TCP && search.complete()) return search.take();
+    if (auto r = dump_inet(netlink->get(), t.family, t.protocol, t.kind, search); !r) return std::move(r).error();
   }
-  if (found.size() == wanted.size()) return found;
-  if (auto r = dump_unix(netlink.get(), wanted, found); !r) return std::move(r).error();
-  return found;
+  if (search.complete()) return search.take();
+  if (auto r = dump_unix(netlink->get(), search); !r) return std::move(r).error();
+  return search.take();
 }
 
 }  // namespace netpoll::probes

@@ -1,22 +1,16 @@
+// Chooses the way to the kernel's tables of sockets, and joins both ends of connections.
 #include "probes/process/sockets.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <sys/stat.h>
 
 #include <array>
 #include <cstring>
+#include <functional>
+#include <type_traits>
 
 namespace netpoll::probes {
 namespace {
-
-bool same_net_namespace(pid_t pid) {
-  struct stat ours {};
-  struct stat theirs {};
-  return stat("/proc/self/ns/net", &ours) == 0 &&
-         stat(("/proc/" + std::to_string(pid) + "/ns/net").c_str(), &theirs) == 0 && ours.st_ino == theirs.st_ino &&
-         ours.st_dev == theirs.st_dev;
-}
 
 bool all_zero(const void* bytes, std::size_t size) {
   const auto* p = static_cast<const unsigned char*>(bytes);
@@ -51,12 +45,45 @@ std::string address_text(int family, const void* address, std::uint16_t port) {
   return (family == AF_INET6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
+SocketEnds SocketEnds::of(int family, const void* local, std::uint16_t local_port, const void* peer,
+                          std::uint16_t peer_port) {
+  const auto widened = [family](const void* address) {
+    std::array<unsigned char, 16> wide{};
+    if (family == AF_INET6) {
+      std::memcpy(wide.data(), address, wide.size());
+    } else {
+      wide[10] = wide[11] = 0xff;
+      std::memcpy(wide.data() + 12, address, sizeof(in_addr));
+    }
+    return wide;
+  };
+  return {.local = widened(local), .peer = widened(peer), .local_port = local_port, .peer_port = peer_port};
+}
+
+SocketEnds SocketEnds::reversed() const {
+  return {.local = peer, .peer = local, .local_port = peer_port, .peer_port = local_port};
+}
+
+std::size_t SocketSearch::Hash::operator()(const SocketEnds& ends) const {
+  static_assert(std::has_unique_object_representations_v<SocketEnds>);
+  return std::hash<std::string_view>{}({reinterpret_cast<const char*>(&ends), sizeof(ends)});
+}
+
+SocketTable SocketSearch::take() {
+  for (const auto& [ends, inode] : inode_at_) {
+    const auto found = found_.find(inode);
+    if (found == found_.end()) continue;
+    if (const auto peer = inode_at_.find(ends.reversed()); peer != inode_at_.end()) {
+      found->second.peer_inode = peer->second;
+    }
+  }
+  return std::move(found_);
+}
+
 Result<SocketTable> find_sockets(pid_t pid, const Inodes& wanted) {
   if (wanted.empty()) return SocketTable{};
-  if (same_net_namespace(pid)) {
-    // A kernel without the diag modules has the tables in /proc all the same.
-    if (auto found = find_by_sock_diag(wanted)) return found;
-  }
+  // A kernel without the diag modules has the tables in /proc all the same.
+  if (auto found = find_by_sock_diag(pid, wanted)) return found;
   return find_in_proc_net(pid, wanted);
 }
 

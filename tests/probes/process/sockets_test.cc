@@ -57,8 +57,10 @@ TEST_CASE("lines of /proc/net/tcp become addresses and states") {
       "   3: 0100007F 0200007F:C351 08 00000000:00000000 00:00000000 00000000  1000        0 103\n"
       "   4: 0100007F:1F90 0200007F:C351 zz 00000000:00000000\n"
       "\n");
-  SocketTable found;
-  read_inet_table(table, "tcp", {101, 102, 103}, found);
+  const Inodes wanted = {101, 102, 103};
+  SocketSearch search(wanted);
+  read_inet_table(table, "tcp", search);
+  SocketTable found = search.take();
   REQUIRE(found.size() == 2);
   CHECK(found[101].local == "127.0.0.1:8080");
   CHECK(found[101].peer.empty());
@@ -72,8 +74,10 @@ TEST_CASE("lines of /proc/net/tcp6 are printed as IPv4 where they stand for it")
       "  sl  local_address                         remote_address                        st\n"
       "   0: 00000000000000000000000001000000:0050 00000000000000000000000000000000:0000 0A 0:0 0:0 0 0 0 7 1\n"
       "   1: 0000000000000000FFFF00000100007F:0050 0000000000000000FFFF00000200007F:C350 01 0:0 0:0 0 0 0 8 1\n");
-  SocketTable found;
-  read_inet_table(table, "tcp", {7, 8}, found);
+  const Inodes wanted = {7, 8};
+  SocketSearch search(wanted);
+  read_inet_table(table, "tcp", search);
+  SocketTable found = search.take();
   REQUIRE(found.size() == 2);
   CHECK(found[7].local == "[::1]:80");
   CHECK(found[8].local == "127.0.0.1:80");
@@ -86,8 +90,10 @@ TEST_CASE("lines of /proc/net/unix become names") {
       "0000000000000000: 00000002 00000000 00010000 0001 01 21504 /run/a b.sock\n"
       "0000000000000000: 00000003 00000000 00000000 0001 03 21505\n"
       "0000000000000000: 00000003 00000000 00000000 0001 03 21506 @abstract\n");
-  SocketTable found;
-  read_unix_table(table, {21504, 21505, 21506}, found);
+  const Inodes wanted = {21504, 21505, 21506};
+  SocketSearch search(wanted);
+  read_unix_table(table, search);
+  SocketTable found = search.take();
   CHECK(found[21504].local == "unix:/run/a b.sock");
   CHECK(found[21505].local.empty());
   CHECK(found[21506].local == "unix:@abstract");
@@ -110,7 +116,7 @@ TEST_CASE("both ways to the kernel's tables tell the same") {
   Inodes wanted = {inode_of(v4), inode_of(udp), inode_of(named), 1};
   if (v6.valid()) wanted.insert(inode_of(v6));
   auto in_proc = find_in_proc_net(getpid(), wanted);
-  auto by_diag = find_by_sock_diag(wanted);
+  auto by_diag = find_by_sock_diag(getpid(), wanted);
   REQUIRE(in_proc);
   CHECK((*in_proc)[inode_of(v4)].local == "0.0.0.0:" + port_of(v4));
   CHECK((*in_proc)[inode_of(udp)].local == "127.0.0.1:" + port_of(udp));
@@ -124,6 +130,7 @@ TEST_CASE("both ways to the kernel's tables tell the same") {
     CHECK(other.local == socket.local);
     CHECK(other.peer == socket.peer);
     CHECK(other.state == socket.state);
+    if (socket.kind != "unix") CHECK(other.recv_queue_bytes == socket.recv_queue_bytes);
   }
 }
 
