@@ -92,13 +92,19 @@ std::string run_heading(const Json& document, bool color) {
   if (const Json& operations = at(document, {"operations"}); is_count(operations)) {
     out += ": " + count_text(operations) + (operations == 1 ? " operation" : " operations");
   }
-  if (const Json& conns = at(workload, {"conns"}); is_count(conns)) out += ", " + count_text(conns) + " connections";
+  // With --serve the load comes from outside, with as many connections as it likes.
+  const bool served = at(workload, {"serve_only"}) == true;
+  if (const Json& conns = served ? at(document, {"server", "connections"}) : at(workload, {"conns"}); is_count(conns)) {
+    out += ", " + count_text(conns) + (conns == 1 ? " connection" : " connections");
+  }
   if (is_count(duration)) out += " in " + ns_text(duration);
   if (const Json& rate = at(document, {"operations_per_s"}); rate.is_number()) {
     out += ", " + rate_text(rate.get<double>());
   }
   out += "\npoll mode " + word(at(workload, {"poll_mode"})) + ", trigger " + word(at(workload, {"trigger"}));
-  if (const Json& procs = at(workload, {"procs"}); is_count(procs)) out += ", " + count_text(procs) + " Ps";
+  if (const Json& procs = at(workload, {"procs"}); is_count(procs)) {
+    out += ", " + count_text(procs) + (procs == 1 ? " P" : " Ps");
+  }
   if (const Json& cpu = at(document, {"server", "cpu_ns"}); is_count(cpu))
     out += "; server used " + ns_text(cpu) + " of CPU";
   return out + "\n";
