@@ -2,22 +2,11 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "exporters/json.h"
-#include "tests/cli/tool.h"
-#include "tests/support/catch.h"
+#include "tests/cli/tool_json.h"
 #include "tests/support/skip.h"
 
 namespace netpoll::test {
 namespace {
-
-using exporters::Json;
-
-Json parsed(const std::string& text) {
-  Json json = Json::parse(text, nullptr, false);
-  INFO(text);
-  REQUIRE_FALSE(json.is_discarded());
-  return json;
-}
 
 // An idle libruntime server with ten connections.
 struct IdleServer {
@@ -35,7 +24,7 @@ struct IdleServer {
   std::string pid;
 };
 
-bool can_trace(const ToolResult& result) { return result.exit_code != 3; }
+constexpr const char* kNoBackEnd = "doctor: no back end works here";
 
 }  // namespace
 
@@ -77,10 +66,10 @@ TEST_CASE("snapshot shows the goroutines in IO wait of a live server") {
 }
 
 TEST_CASE("stat counts a running process for a while and leaves it alone") {
+  if (!can_trace()) NETPOLL_SKIP(kNoBackEnd);
   BpfWatch bpf;
   IdleServer server;
   const ToolResult result = run_tool({"stat", "-p", server.pid, "-d", "300ms", "--json"});
-  if (!can_trace(result)) NETPOLL_SKIP("no back end works here: " + result.err);
   INFO(result.err);
   REQUIRE(result.exit_code == 0);
   const Json json = parsed(result.out);
@@ -96,11 +85,11 @@ TEST_CASE("stat counts a running process for a while and leaves it alone") {
 }
 
 TEST_CASE("stat of a process that dies in the middle prints what it has") {
+  if (!can_trace()) NETPOLL_SKIP(kNoBackEnd);
   Sleeper sleeper;
   Tool tool({"stat", "-p", std::to_string(sleeper.pid()), "-d", "5m", "-v", "--json"});
   // A target that ends before is a refusal, which is another test.
-  if (!tool.wait_for_error_text("the probes are attached"))
-    NETPOLL_SKIP("no back end works here: " + tool.error_text());
+  REQUIRE(tool.wait_for_error_text("the probes are attached"));
   sleeper.kill();
   const ToolResult result = tool.finish();
   INFO(result.err);
@@ -111,8 +100,8 @@ TEST_CASE("stat of a process that dies in the middle prints what it has") {
 }
 
 TEST_CASE("stat of a command counts it whole and passes its exit status on") {
+  if (!can_trace()) NETPOLL_SKIP(kNoBackEnd);
   const ToolResult result = run_tool({"stat", "--json", "--", "/bin/sh", "-c", "echo out; exit 7"});
-  if (!can_trace(result)) NETPOLL_SKIP("no back end works here: " + result.err);
   INFO(result.err);
   CHECK(result.exit_code == 7);
   REQUIRE(result.out.find("out\n{") == 0);
@@ -124,15 +113,15 @@ TEST_CASE("stat of a command counts it whole and passes its exit status on") {
 }
 
 TEST_CASE("a command that a signal ended is 128 and the signal") {
+  if (!can_trace()) NETPOLL_SKIP(kNoBackEnd);
   const ToolResult result = run_tool({"stat", "--json", "--", "/bin/sh", "-c", "kill -TERM $$"});
-  if (!can_trace(result)) NETPOLL_SKIP("no back end works here: " + result.err);
   CHECK(result.exit_code == 128 + SIGTERM);
   CHECK(parsed(result.out)["exit"] == Json({{"code", nullptr}, {"signal", SIGTERM}}));
 }
 
 TEST_CASE("repeated measurements are samples, and the figures their medians") {
+  if (!can_trace()) NETPOLL_SKIP(kNoBackEnd);
   const ToolResult result = run_tool({"stat", "-r", "3", "--json", "--", "/bin/sh", "-c", "echo a >/dev/null"});
-  if (!can_trace(result)) NETPOLL_SKIP("no back end works here: " + result.err);
   REQUIRE(result.exit_code == 0);
   const Json json = parsed(result.out);
   REQUIRE(json["samples"].size() == 3);
@@ -141,10 +130,10 @@ TEST_CASE("repeated measurements are samples, and the figures their medians") {
 }
 
 TEST_CASE("intervals are reported as they pass and add up") {
+  if (!can_trace()) NETPOLL_SKIP(kNoBackEnd);
   Sleeper sleeper;
   const std::string pid = std::to_string(sleeper.pid());
   const ToolResult result = run_tool({"stat", "-p", pid, "-d", "300ms", "-i", "100ms", "--json"});
-  if (!can_trace(result)) NETPOLL_SKIP("no back end works here: " + result.err);
   REQUIRE(result.exit_code == 0);
   const Json json = parsed(result.out);
   REQUIRE_FALSE(json["intervals"].empty());
@@ -157,8 +146,8 @@ TEST_CASE("intervals are reported as they pass and add up") {
 }
 
 TEST_CASE("-e narrows what is shown") {
+  if (!can_trace()) NETPOLL_SKIP(kNoBackEnd);
   const ToolResult result = run_tool({"stat", "-e", "epoll", "--json", "--", "true"});
-  if (!can_trace(result)) NETPOLL_SKIP("no back end works here: " + result.err);
   const Json json = parsed(result.out);
   CHECK(json["syscalls"].contains("epoll_ctl"));
   CHECK_FALSE(json["syscalls"].contains("read"));
@@ -166,23 +155,23 @@ TEST_CASE("-e narrows what is shown") {
 }
 
 TEST_CASE("Ctrl-C ends an open measurement and prints it") {
+  if (!can_trace()) NETPOLL_SKIP(kNoBackEnd);
   Sleeper sleeper;
   Tool tool({"stat", "-p", std::to_string(sleeper.pid()), "--json", "-v"});
-  if (!tool.wait_for_error_text("the probes are attached"))
-    NETPOLL_SKIP("no back end works here: " + tool.error_text());
+  REQUIRE(tool.wait_for_error_text("the probes are attached"));
   tool.send(SIGINT);
   const ToolResult result = tool.finish();
-  if (!can_trace(result)) NETPOLL_SKIP("no back end works here: " + result.err);
   INFO(result.err);
   CHECK(result.exit_code == 130);
   CHECK(parsed(result.out)["interrupted"] == true);
 }
 
 TEST_CASE("a signal reaches the command, which is waited for") {
+  if (!can_trace()) NETPOLL_SKIP(kNoBackEnd);
   TempDir dir;
   Tool tool({"stat", "--json", "-o", dir / "r.json", "--", "/bin/sh", "-c",
              "trap 'echo bye >&2; exit 5' TERM; echo ready >&2; while :; do sleep 0.05; done"});
-  if (!tool.wait_for_error_text("ready")) NETPOLL_SKIP("no back end works here: " + tool.error_text());
+  REQUIRE(tool.wait_for_error_text("ready"));
   tool.send(SIGTERM);
   const ToolResult result = tool.finish();
   INFO(result.err);

@@ -1,7 +1,6 @@
 #include "tests/cli/tool.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/bpf.h>
 #include <poll.h>
 #include <signal.h>
@@ -19,6 +18,8 @@
 #include <set>
 #include <sstream>
 #include <thread>
+
+#include "tests/support/another_user.h"
 
 namespace netpoll::test {
 namespace {
@@ -93,7 +94,7 @@ Tool::Tool(const std::vector<std::string>& arguments, ToolOptions options) : pat
   make_pipe(err_, err_write);
   make_pipe(in_read, in_write);
 
-  std::vector<char*> argv{const_cast<char*>(NETPOLL_TRACE_BINARY)};
+  std::vector<char*> argv{options.program.data()};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   options.env.push_back(mark_);
@@ -118,7 +119,7 @@ Tool::Tool(const std::vector<std::string>& arguments, ToolOptions options) : pat
     }
     ::dup2(err_write.get(), STDERR_FILENO);
     if (options.before_exec && !options.before_exec()) ::_exit(99);
-    ::execve(NETPOLL_TRACE_BINARY, argv.data(), envp.data());
+    ::execve(options.program.c_str(), argv.data(), envp.data());
     ::_exit(98);
   }
   [[maybe_unused]] const ssize_t n = ::write(in_write.get(), options.input.data(), options.input.size());
@@ -183,9 +184,9 @@ ToolResult run_tool(const std::vector<std::string>& arguments, ToolOptions optio
   return tool.finish();
 }
 
-bool become_nobody() {
-  constexpr uid_t kNobody = 65534;
-  return ::setgroups(0, nullptr) == 0 && ::setgid(kNobody) == 0 && ::setuid(kNobody) == 0;
+ToolOptions as_nobody(std::function<bool()> first) {
+  return {.program = for_everybody(NETPOLL_TRACE_BINARY),
+          .before_exec = [first] { return (!first || first()) && become_nobody(); }};
 }
 
 Sleeper::Sleeper() : pid_(::fork()) {

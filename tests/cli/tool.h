@@ -20,6 +20,7 @@ struct ToolResult {
 };
 
 struct ToolOptions {
+  std::string program = NETPOLL_TRACE_BINARY;
   // Runs in the child right before exec: limits, identity, namespaces. False makes the child exit with 99.
   std::function<bool()> before_exec;
   std::vector<std::string> env;      // "NAME=value", replacing what is inherited
@@ -62,8 +63,8 @@ class Tool {
 // Starts and finishes.
 ToolResult run_tool(const std::vector<std::string>& arguments, ToolOptions options = {});
 
-// before_exec that gives up root for an ordinary user. Only root can.
-bool become_nobody();
+// Runs the tool as an ordinary user, which only root can; `first` is what to do before.
+ToolOptions as_nobody(std::function<bool()> first = nullptr);
 
 // A child that sleeps, killed at the end of its scope.
 class Sleeper {

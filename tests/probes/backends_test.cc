@@ -5,6 +5,7 @@
 #include "probes/source.h"
 #include "tests/probes/counted_run.h"
 #include "tests/probes/truth.h"
+#include "tests/support/another_user.h"
 #include "tests/support/catch.h"
 #include "tests/support/skip.h"
 
@@ -38,10 +39,7 @@ TEST_CASE("auto takes ptrace where eBPF is refused, and says what refused it") {
   const pid_t pid = fork();
   REQUIRE(pid >= 0);
   if (pid == 0) {
-    constexpr uid_t kNobody = 65534;
-    if (getuid() == 0 && (setresgid(kNobody, kNobody, kNobody) != 0 || setresuid(kNobody, kNobody, kNobody) != 0)) {
-      _exit(1);
-    }
+    if (getuid() == 0 && !become_nobody()) _exit(1);
     std::vector<std::string> why_not;
     const auto source = make_source(Backend::kAuto, {}, &why_not);
     if (!source) _exit(2);

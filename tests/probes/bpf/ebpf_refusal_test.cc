@@ -15,11 +15,10 @@
 #include "probes/bpf/libbpf_log.h"
 #include "probes/features.h"
 #include "tests/probes/bpf/ebpf_or_skip.h"
+#include "tests/support/another_user.h"
 
 namespace netpoll::test {
 namespace {
-
-constexpr unsigned kNobody = 65534;
 
 // Runs body in a child and returns the line it came up with.
 std::string in_child(const std::function<std::string()>& body) {
@@ -40,11 +39,11 @@ std::string in_child(const std::function<std::string()>& body) {
   return line;
 }
 
-// Becomes nobody, with these capabilities and no way to raise a limit.
-bool become_nobody(std::uint64_t capabilities) {
+// Becomes an ordinary user, with these capabilities and no way to raise a limit.
+bool become_nobody_with(std::uint64_t capabilities) {
   const rlimit none{0, 0};
   if (::setrlimit(RLIMIT_MEMLOCK, &none) != 0 || ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return false;
-  if (::setresgid(kNobody, kNobody, kNobody) != 0 || ::setresuid(kNobody, kNobody, kNobody) != 0) return false;
+  if (!become_nobody()) return false;
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   std::array<__user_cap_data_struct, 2> data{};
   for (std::size_t i = 0; i < data.size(); ++i) {
@@ -67,8 +66,9 @@ bool contains(const std::string& text, std::string_view part) { return text.find
 
 TEST_CASE("a user without privileges is told what would help") {
   if (::geteuid() != 0) NETPOLL_SKIP("needs root, to become somebody else");
-  const std::string line = in_child(
-      [] { return become_nobody(0) ? describe(probes::make_ebpf_source({})) : std::string("cannot become nobody"); });
+  const std::string line = in_child([] {
+    return become_nobody_with(0) ? describe(probes::make_ebpf_source({})) : std::string("cannot become nobody");
+  });
   INFO(line);
   CHECK(line.starts_with("permission|"));
   CHECK(contains(line, "cap_bpf,cap_perfmon"));
@@ -80,7 +80,8 @@ TEST_CASE(
   if (!ebpf_or_skip()) return;
   if (::geteuid() != 0) NETPOLL_SKIP("needs root, to become somebody else");
   const std::string line = in_child([]() -> std::string {
-    if (!become_nobody(std::uint64_t{1} << CAP_BPF | std::uint64_t{1} << CAP_PERFMON)) return "cannot become nobody";
+    if (!become_nobody_with(std::uint64_t{1} << CAP_BPF | std::uint64_t{1} << CAP_PERFMON))
+      return "cannot become nobody";
     const probes::Features features = probes::probe_features(std::nullopt);
     for (const char* name : {"ebpf_counts", "usdt"}) {
       if (const auto* feature = features.find(name); !feature->ok) return std::string(name) + ": " + feature->why_not;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/another_user.h"
 #include "tests/support/catch.h"
 #include "tests/support/skip.h"
 
@@ -98,7 +99,7 @@ TEST_CASE("a process of somebody else is refused with a hint") {
   const pid_t parent = getpid();
   const pid_t child = fork();
   if (child == 0) {
-    if (setgid(65534) != 0 || setuid(65534) != 0) _exit(2);
+    if (!netpoll::test::become_nobody()) _exit(2);
     auto value = make_process_memory(parent)->read_value<int>(address_of(&there));
     const bool refused = !value && value.error().is(ErrorKind::kPermission) &&
                          value.error().hint().find("CAP_SYS_PTRACE") != std::string::npos;

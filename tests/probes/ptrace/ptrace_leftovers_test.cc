@@ -6,6 +6,7 @@
 
 #include "probes/launch/exit_relay.h"
 #include "tests/probes/ptrace/prey.h"
+#include "tests/support/another_user.h"
 
 namespace netpoll::test {
 namespace {
@@ -48,9 +49,6 @@ int in_process(const std::function<int()>& body) {
   waitpid(pid, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
 }
-
-constexpr uid_t kNobody = 65534;
-bool become_nobody() { return setresgid(kNobody, kNobody, kNobody) == 0 && setresuid(kNobody, kNobody, kNobody) == 0; }
 
 }  // namespace
 
@@ -143,13 +141,11 @@ TEST_CASE("SIGKILL of the tool takes its traced child along and lets a running p
 }
 
 TEST_CASE("an ordinary user traces a command of his own, counted exactly") {
-  if (getuid() == 0 && in_process([] { return become_nobody() && access(kCalls, X_OK) == 0 ? 0 : 1; }) != 0) {
-    NETPOLL_SKIP("another user cannot reach the test programs");
-  }
-  const int status = in_process([] {
+  const std::string calls = for_everybody(kCalls);
+  const int status = in_process([&] {
     if (getuid() == 0 && !become_nobody()) return 1;
     auto source = make_ptrace_source({});
-    auto run = run_counted(*source, {kCalls, "polls", "io", "burst", "execs"}, true);
+    auto run = run_counted(*source, {calls, "polls", "io", "burst", "execs"}, true);
     if (!run || !run->status.success()) return 2;
     return differences(run->counts, parse_truth(run->output).counts).empty() ? 0 : 3;
   });

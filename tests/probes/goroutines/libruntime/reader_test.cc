@@ -9,6 +9,7 @@
 
 #include "probes/goroutines/libruntime/goroutine_reader.h"
 #include "probes/goroutines/libruntime/runtime_finder.h"
+#include "tests/support/another_user.h"
 #include "tests/support/catch.h"
 #include "tests/support/prey.h"
 #include "tests/support/skip.h"
@@ -193,7 +194,7 @@ TEST_CASE("another user's process is refused") {
   REQUIRE(prey.valid());
   const pid_t child = fork();
   if (child == 0) {
-    if (setgid(65534) != 0 || setuid(65534) != 0) _exit(2);
+    if (!netpoll::test::become_nobody()) _exit(2);
     auto snapshot = snapshot_of(prey.pid());
     _exit(!snapshot && snapshot.error().is(ErrorKind::kPermission) ? 0 : 1);
   }
