@@ -54,6 +54,8 @@ struct Counts {
   std::array<std::optional<std::uint64_t>, trace::kTpCount> tracepoints{};
   // Calls or events known to have escaped the counting.
   std::uint64_t lost = 0;
+  // Of those, calls of the 32-bit interface (a 32-bit program, int $0x80), whose numbers mean other calls.
+  std::uint64_t foreign = 0;
 };
 
 }  // namespace netpoll::probes

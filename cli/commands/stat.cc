@@ -1,4 +1,5 @@
 // stat: counts of any process, or of a command.
+#include <algorithm>
 #include <memory>
 
 #include "cli/command.h"
@@ -67,6 +68,9 @@ Json document_of(const std::vector<Measurement>& all, const std::vector<std::str
   ProbeInfo probe = first.probe;
   for (std::size_t i = 1; i < all.size(); ++i) {
     if (probe.lost && all[i].probe.lost) *probe.lost += *all[i].probe.lost;
+    for (const std::string& note : all[i].probe.notes) {
+      if (std::find(probe.notes.begin(), probe.notes.end(), note) == probe.notes.end()) probe.notes.push_back(note);
+    }
   }
   json["probe"] = probe_json(probe);
   json["command"] = program.empty() ? Json(nullptr) : Json(program);

@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "exporters/text.h"
+
 namespace netpoll::cli {
 namespace {
 
@@ -115,6 +117,7 @@ void each_number(Counts& a, const Counts& b, F&& f) {
     if (a.tracepoints[i] && b.tracepoints[i]) f(*a.tracepoints[i], *b.tracepoints[i]);
   }
   f(a.lost, b.lost);
+  f(a.foreign, b.foreign);
 }
 
 }  // namespace
@@ -160,6 +163,14 @@ void put_counts(Json& document, const Counts& counts, probes::Backend backend, s
     if (count) row = {{"count", *count}, {"per_op", exporters::ratio(*count, operations)}};
   }
   document["tracepoints"] = std::move(tracepoints);
+}
+
+void put_losses(ProbeInfo& probe, const Counts& counts) {
+  probe.lost = counts.lost;
+  if (counts.foreign == 0) return;
+  probe.notes.push_back("not counted: " + exporters::grouped(counts.foreign) +
+                        (counts.foreign == 1 ? " call" : " calls") +
+                        " of the 32-bit interface (a 32-bit program, or int $0x80), whose numbers mean other calls");
 }
 
 Counts counts_between(const Counts& earlier, const Counts& later) {

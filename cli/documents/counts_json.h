@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "cli/documents/envelope.h"
 #include "cli/options.h"
 #include "exporters/json.h"
 #include "probes/counts.h"
@@ -17,6 +18,9 @@ bool sees_syscalls(probes::Backend backend);
 // Sets the three members. per_op is null without operations. A call that this architecture does not have is null.
 void put_counts(exporters::Json& document, const probes::Counts& counts, probes::Backend backend,
                 std::optional<std::uint64_t> operations, const EventFilter& filter);
+
+// Says in probe.lost and probe.notes what is missing in counts.
+void put_losses(ProbeInfo& probe, const probes::Counts& counts);
 
 // The difference of two readings of one source: what happened between them.
 probes::Counts counts_between(const probes::Counts& earlier, const probes::Counts& later);

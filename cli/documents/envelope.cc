@@ -44,6 +44,7 @@ Json probe_json(const ProbeInfo& probe) {
   json["backend"] = std::string(probes::backend_name(probe.backend));
   json["lost"] = exporters::or_null(probe.lost);
   json["overhead_note"] = text_or_null(probe.overhead_note);
+  json["notes"] = probe.notes;
   json["passed_over"] = probe.passed_over;
   return json;
 }

@@ -24,6 +24,7 @@ struct ProbeInfo {
   probes::Backend backend = probes::Backend::kNone;
   std::optional<std::uint64_t> lost;
   std::string overhead_note;
+  std::vector<std::string> notes;        // what the counts do not contain, and why, one sentence each
   std::vector<std::string> passed_over;  // back ends that --backend auto could not use, with the reason
 };
 exporters::Json probe_json(const ProbeInfo& probe);

@@ -153,7 +153,7 @@ class Runner {
       auto counts = source_->read();
       if (!counts) return std::move(counts).error().within("read the counts");
       outcome_.counts = *counts;
-      outcome_.probe.lost = counts->lost;
+      put_losses(outcome_.probe, *counts);
       source_->detach();
     }
     use_own_counters();

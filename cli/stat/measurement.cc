@@ -96,7 +96,7 @@ class Meter {
     if (!counts) return std::move(counts).error();
     result_.counts = *counts;
     result_.duration = now - begin_;
-    if (result_.probe.backend != probes::Backend::kNone) result_.probe.lost = counts->lost;
+    if (result_.probe.backend != probes::Backend::kNone) put_losses(result_.probe, *counts);
     result_.probe.overhead_note = observed_.front().source->overhead_note();
     for (Observed& observed : observed_) observed.source->detach();
     log_.clear_progress();

@@ -155,7 +155,11 @@ std::string probe_line(const Json& document, bool color) {
     out += lost == 0 ? ", nothing lost" : styled(", " + count_text(lost) + " lost", Style::kWarn, color);
   }
   if (const std::string note = word(at(document, {"probe", "overhead_note"})); !note.empty()) out += "; " + note;
-  return out + "\n";
+  out += "\n";
+  if (const Json& notes = at(document, {"probe", "notes"}); notes.is_array()) {
+    for (const Json& note : notes) out += word(note) + "\n";
+  }
+  return out;
 }
 
 }  // namespace

@@ -88,6 +88,7 @@ Counts Counters::sum(bool latency) const {
       total.waits[i].empty += load(counts.waits[i].empty);
       total.waits[i].timeouts += load(counts.waits[i].timeouts);
     }
+    total.foreign += load(counts.compat_calls);
     total.lost += load(counts.compat_calls) + load(counts.dropped);
   }
   return total;

@@ -119,8 +119,10 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(netpoll_leave, struct pt_regs* regs, long result) {
   struct task_struct* task = bpf_get_current_task_btf();
   if (!is_target(task->tgid)) return 0;
+  /* Numbers of the 32-bit interface mean other calls, so none of them is looked up. */
+  bool compat = in_compat_syscall(task);
   __u64 call = (__u64)counted_call(SYSCALL_NR(regs)) - 1;
-  if (call >= NETPOLL_CALLS) return 0;
+  if (call >= NETPOLL_CALLS && !compat) return 0;
 
   struct netpoll_thread* thread = find_thread(task->pid);
   bool timed = false;
@@ -133,7 +135,7 @@ int BPF_PROG(netpoll_leave, struct pt_regs* regs, long result) {
   if (paused) return 0;
   struct netpoll_cpu_counts* counts = cpu_counts();
   if (!counts) return 0;
-  if (in_compat_syscall(task)) {
+  if (compat) {
     counts->compat_calls++;
     return 0;
   }
@@ -220,7 +222,8 @@ int netpoll_tasks(struct bpf_iter__task* ctx) {
   if (!sleeps(task)) return 0;
   struct pt_regs* regs = (struct pt_regs*)bpf_task_pt_regs(task);
   __u32 call = counted_call(SYSCALL_NR(regs)) - 1;
-  if (call >= NETPOLL_CALLS || in_compat_syscall(task)) return 0;
+  bool compat = in_compat_syscall(task);
+  if (call >= NETPOLL_CALLS && !compat) return 0;
   if (task_job == NETPOLL_TASKS_MARK) {
     struct netpoll_thread* thread = find_or_claim_thread(tid);
     if (!thread) {
@@ -229,7 +232,7 @@ int netpoll_tasks(struct bpf_iter__task* ctx) {
     }
     thread->start_ns = switches;
     thread->call = NETPOLL_NOT_OURS;
-  } else if (task_job == NETPOLL_TASKS_IN_FLIGHT) {
+  } else if (task_job == NETPOLL_TASKS_IN_FLIGHT && !compat && call < NETPOLL_CALLS) {
     struct netpoll_thread* thread = find_thread(tid);
     if (!thread || thread->call != NETPOLL_NOT_OURS) in_flight[call]++;
   }

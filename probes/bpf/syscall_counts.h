@@ -54,7 +54,7 @@ struct netpoll_cpu_counts {
   __u64 ctl[4]; /* by operation: EPOLL_CTL_ADD 1, DEL 2, MOD 3 */
   struct netpoll_wait_counts waits[NETPOLL_WAITS];
   __u64 tracepoints[NETPOLL_MAX_TRACEPOINTS];
-  __u64 compat_calls; /* of the 32-bit interface: seen, not told apart */
+  __u64 compat_calls; /* of the 32-bit interface: all of them, not told apart */
   __u64 dropped;      /* threads and processes that found no room in a table, errors out of range */
 };
 

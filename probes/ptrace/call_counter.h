@@ -30,7 +30,8 @@ class CallCounter {
   // (ERESTARTSYS) that the program never sees: then the call is entered again and counted again. tid is the thread,
   // whose memory may be looked into.
   void leave(const OpenCall& call, std::int64_t result, std::uint64_t end_ns, pid_t tid);
-  void lose() { ++counts_.lost; }
+  // A call of the 32-bit interface.
+  void lose_foreign() { ++counts_.lost, ++counts_.foreign; }
 
   const Counts& counts() const { return counts_; }
 

@@ -252,7 +252,7 @@ void Tracer::handle_seccomp(Tracee& tracee) {
   if (reason == StopReason::kAffinity || !tracee.counted || !executed_ || !counting_) return resume(tracee);
   if (reason == StopReason::kForeign) {
     std::lock_guard lock(counter_mutex_);
-    counter_.lose();
+    counter_.lose_foreign();
     return resume(tracee);
   }
   placement_->note(tracee.tid);
@@ -277,7 +277,7 @@ void Tracer::handle_syscall(Tracee& tracee) {
     if (syscall) enter(tracee, *syscall, info.entry.args);
     if (foreign) {
       std::lock_guard lock(counter_mutex_);
-      counter_.lose();
+      counter_.lose_foreign();
     }
   }
   resume_to_exit(tracee);

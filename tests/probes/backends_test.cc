@@ -35,6 +35,26 @@ TEST_CASE("eBPF and ptrace give the same counts of the same program") {
   CHECK(counts[1].lost == 0);
 }
 
+TEST_CASE("every call of a 32-bit program that a command runs is lost, and said to be of the 32-bit interface") {
+#ifndef NETPOLL_CALLS32
+  NETPOLL_SKIP("no 32-bit programs are built on this architecture");
+#else
+  if (!run_plainly({NETPOLL_CALLS32})) NETPOLL_SKIP("this kernel runs no 32-bit programs");
+  for (const Backend backend : {Backend::kEbpf, Backend::kPtrace}) {
+    INFO(probes::backend_name(backend));
+    auto source = make_source(backend, {}, nullptr);
+    if (!source) NETPOLL_SKIP(source.error().message());
+    auto run = run_counted(**source, {"/bin/sh", "-c", std::string(NETPOLL_CALLS32) + "; exit $?"}, true);
+    REQUIRE(run);
+    REQUIRE(run->status.success());
+    // 1,000 writes, and its last call or the exec that began it.
+    CHECK(run->counts.lost == 1001);
+    CHECK(run->counts.foreign == 1001);
+    CHECK(run->counts.syscalls[static_cast<std::size_t>(probes::Syscall::write)].count == 0);
+  }
+#endif
+}
+
 TEST_CASE("auto takes ptrace where eBPF is refused, and says what refused it") {
   const pid_t pid = fork();
   REQUIRE(pid >= 0);

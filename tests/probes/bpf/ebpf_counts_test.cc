@@ -32,6 +32,7 @@ std::optional<CountedRun> check_truth(std::vector<std::string> scenarios, const 
   const Truth truth = parse_truth(run->output);
   CHECK(differences(run->counts, truth.counts) == std::vector<std::string>{});
   CHECK(run->counts.lost == truth.uncounted);
+  CHECK(run->counts.foreign == truth.uncounted);
   return std::move(*run);
 }
 

@@ -30,6 +30,7 @@ CountedRun check_truth(std::vector<std::string> scenarios, const SourceOptions& 
   const Truth truth = parse_truth(result.output);
   CHECK(differences(result.counts, truth.counts) == kNoDifference);
   CHECK(result.counts.lost == truth.uncounted);
+  CHECK(result.counts.foreign == truth.uncounted);
   return result;
 }
 
