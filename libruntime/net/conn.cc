@@ -1,5 +1,6 @@
 #include "netpoll/net/conn.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <string>
@@ -60,7 +61,8 @@ Result<Conn> Conn::adopt(Fd fd) {
     if (found->type == SOCK_STREAM && found->tcp) kind = net::FdKind::kTcp;
     if (found->type == SOCK_STREAM && found->unix_domain) kind = net::FdKind::kUnixStream;
     name = net::peer_name(fd.get());
-  } else {
+  } else if ((found->flags & O_ACCMODE) == O_WRONLY) {
+    kind = net::FdKind::kWriteOnly;
   }
   if (auto set = net::make_nonblocking(fd.get(), *found); !set) return std::move(set).error();
   auto net_fd = net::NetFd::create(fd, kind, name, /*shared=*/true);

@@ -31,7 +31,11 @@ void* NetFd::operator new(std::size_t size) {
 void NetFd::operator delete(void* memory) { slab().put(memory); }
 
 NetFd::NetFd(int fd, FdKind kind, const Addr& name, bool shared)
-    : kind_(kind), exposed_(shared ? kShared : 0), name_(IpName::of(name)), sysfd_(fd) {}
+    : kind_(kind),
+      drained_(kind != FdKind::kStream && kind != FdKind::kWriteOnly),
+      exposed_(shared ? kShared : 0),
+      name_(IpName::of(name)),
+      sysfd_(fd) {}
 
 Result<NetFd*> NetFd::create(Fd& fd, FdKind kind, const Addr& name, bool shared) {
   auto* net_fd = new NetFd(fd.get(), kind, name, shared);
@@ -81,15 +85,14 @@ long NetFd::io_code(poll::PollResult result) {
       return kIoClosing;
     case poll::PollResult::kTimeout:
       return kIoTimeout;
-    case poll::PollResult::kNotPollable:
-      return kIoNotPollable;
     case poll::PollResult::kCanceled:
-      return kIoCanceled;
+      break;
   }
-  return kIoNotPollable;
+  return kIoCanceled;
 }
 
 long NetFd::wait_readable() {
+  if (kind_ == FdKind::kWriteOnly) return mutex_.closed() ? kIoClosing : -EBADF;
   if (!mutex_.lock(FdMutex::Lock::kRead)) return kIoClosing;
   forget_drained_after_hangup();
   long result;
@@ -97,14 +100,17 @@ long NetFd::wait_readable() {
     result = io_code(poller_->wait(*pd_, poll::Mode::kRead, this));
     if (result == 0) drained_ = false;
   } else {
-    // Nothing is known about the stream, so the kernel is asked; the one place where that costs a call of its own.
-    result = attempt(poll::Mode::kRead, drained_, [this] {
+    // Nothing is known about the stream, so the kernel is asked; the one place where that costs a call of its own. What
+    // it says is not what a read would find: a FIFO without a writer is not readable, and a read of it is at the end.
+    bool unreadable = false;
+    result = attempt(poll::Mode::kRead, unreadable, [this] {
       pollfd pfd{.fd = sysfd_, .events = POLLIN | POLLRDHUP, .revents = 0};
       timespec zero{};
       const long ready = sys(SYS_ppoll, &pfd, 1, &zero, nullptr, 0);
       return ready == 0 ? static_cast<long>(-EAGAIN) : ready;
     });
     if (result > 0) result = 0;
+    if (result < 0 && kind_ != FdKind::kStream) drained_ = unreadable;
   }
   unlock(FdMutex::Lock::kRead);
   return result;
@@ -161,8 +167,6 @@ Error io_error(std::string context, long code) {
       return Error(ErrorKind::kClosing, std::move(context));
     case kIoTimeout:
       return Error(ErrorKind::kTimeout, std::move(context));
-    case kIoNotPollable:
-      return Error(ErrorKind::kNotPollable, std::move(context));
     case kIoCanceled:
       return Error(ErrorKind::kCanceled, std::move(context));
     default:

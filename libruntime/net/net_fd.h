@@ -4,8 +4,9 @@
 // before every park.
 //
 // The drain rule. On a stream, a read shorter than its buffer has emptied it (epoll(7), question 9), so the next read
-// may park first and try after the event. Registration counts as "emptied" too: the poller reports what is there
-// already. Three things break the proof and are watched for:
+// may park first and try after the event. Registration counts as "emptied" too, since the poller reports what is there
+// already, except for adopted streams that are no sockets: a FIFO that has had no writer yet reads as its end, and no
+// event says so. Three things break the proof and are watched for:
 //  - A FIN or error that arrives before epoll_wait returns shares one edge with the data, and no second one follows.
 //  The
 //    poller notes RDHUP, HUP and ERR in kInfoHangup, for good; from then on reads try first.
@@ -41,8 +42,7 @@ namespace netpoll::net {
 // Results of operations: >= 0 a count, > -4096 a negated errno, else one of these.
 inline constexpr long kIoClosing = -5001;
 inline constexpr long kIoTimeout = -5002;
-inline constexpr long kIoNotPollable = -5003;
-inline constexpr long kIoCanceled = -5004;
+inline constexpr long kIoCanceled = -5003;
 
 // The Error for such a result.
 Error io_error(std::string context, long code);
@@ -51,7 +51,8 @@ enum class FdKind : std::uint8_t {
   kSocket,  // any other socket: tries before it waits
   kTcp,     // an IPv4 or IPv6 stream
   kUnixStream,
-  kPipe,  // an end of a pipe made here
+  kPipe,       // the read end of a pipe made here
+  kWriteOnly,  // a write end, made here or adopted: reads fail, and no event tells a reader so
   kListener,
   kDatagram,
   kStream,  // an adopted stream that is no socket: a pipe, a terminal
@@ -191,8 +192,8 @@ class NetFd {
   // One cache line, in the order that makes it one: the flags lie in what FdMutex leaves of its last word.
   [[no_unique_address]] FdMutex mutex_;
   const FdKind kind_;
-  // `idle` of attempt(), guarded by the read lock. True at first: registration reports what is there.
-  bool drained_ = true;
+  // `idle` of attempt(), guarded by the read lock.
+  bool drained_;
   static constexpr std::uint8_t kShared = 1;
   static constexpr std::uint8_t kAltered = 2;
   std::atomic<std::uint8_t> exposed_;

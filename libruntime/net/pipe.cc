@@ -9,11 +9,11 @@
 namespace netpoll {
 namespace {
 
-Result<std::pair<Conn, Conn>> make_pair(Fd first, Fd second, net::FdKind kind) {
-  auto a = net::NetFd::create(first, kind, Addr(), /*shared=*/false);
+Result<std::pair<Conn, Conn>> make_pair(Fd first, net::FdKind first_kind, Fd second, net::FdKind second_kind) {
+  auto a = net::NetFd::create(first, first_kind, Addr(), /*shared=*/false);
   if (!a) return std::move(a).error();
   Conn first_conn(*a);
-  auto b = net::NetFd::create(second, kind, Addr(), /*shared=*/false);
+  auto b = net::NetFd::create(second, second_kind, Addr(), /*shared=*/false);
   if (!b) return std::move(b).error();
   return std::pair(std::move(first_conn), Conn(*b));
 }
@@ -24,14 +24,14 @@ Result<std::pair<Conn, Conn>> pipe() {
   int fds[2];
   const long result = net::sys(SYS_pipe2, fds, O_NONBLOCK | O_CLOEXEC);
   if (result < 0) return posix_error("pipe", static_cast<int>(-result));
-  return make_pair(Fd(fds[0]), Fd(fds[1]), net::FdKind::kPipe);
+  return make_pair(Fd(fds[0]), net::FdKind::kPipe, Fd(fds[1]), net::FdKind::kWriteOnly);
 }
 
 Result<std::pair<Conn, Conn>> socket_pair() {
   int fds[2];
   const long result = net::sys(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds);
   if (result < 0) return posix_error("socketpair", static_cast<int>(-result));
-  return make_pair(Fd(fds[0]), Fd(fds[1]), net::FdKind::kUnixStream);
+  return make_pair(Fd(fds[0]), net::FdKind::kUnixStream, Fd(fds[1]), net::FdKind::kUnixStream);
 }
 
 }  // namespace netpoll

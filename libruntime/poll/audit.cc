@@ -88,7 +88,7 @@ void NetpollImpl::audit() {
     const std::int32_t fd = pd->fd.load(std::memory_order_relaxed);
     found_foreign(*pd, fd, second.has_stranger(fd) ? 3 : 1);
     poller_->repair(fd, data);
-    if (trigger_ != Trigger::kEdge && pd->armed != 0) poller_->arm(fd, data, pd->armed);
+    if (pd->edge || pd->armed != 0) tell_interest(*pd);
   }
 }
 

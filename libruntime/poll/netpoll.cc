@@ -7,6 +7,9 @@
 //   * An event carries index and life number of the pollDesc (32 bits each) instead of a tagged pointer; a foreign data
 //     word is then found out, not dereferenced.
 //   * RDHUP, HUP and ERR are remembered per pollDesc (kInfoHangup), so that net/ may trust a short read otherwise.
+//   * An event of ERR alone is readiness like any other: the try tells what it means, and may find nothing. Go ends the
+//     read with ErrNotPollable, also on a live socket whose error queue got an entry (ERR cannot be masked,
+//     epoll_ctl(2)).
 #include <sys/types.h>
 
 #include <cerrno>
@@ -31,13 +34,11 @@ std::atomic<std::int64_t>& deadline(PollDesc& pd, Mode mode) { return mode == Mo
 // Go: netpollcheckerr.
 PollResult check(const PollDesc& pd, Mode mode) {
   const std::uint32_t info = pd.info.load(std::memory_order_seq_cst);
-  const std::uint32_t relevant =
-      kInfoClosing | kInfoCanceled | expired_bit(mode) | (mode == Mode::kRead ? std::uint32_t{kInfoEventErr} : 0u);
+  const std::uint32_t relevant = kInfoClosing | kInfoCanceled | expired_bit(mode);
   if (__builtin_expect((info & relevant) == 0, 1)) return PollResult::kOk;
   if ((info & kInfoClosing) != 0) return PollResult::kClosing;
   if ((info & kInfoCanceled) != 0) return PollResult::kCanceled;
-  if ((info & expired_bit(mode)) != 0) return PollResult::kTimeout;
-  return PollResult::kNotPollable;
+  return PollResult::kTimeout;
 }
 
 }  // namespace
@@ -98,6 +99,7 @@ Result<PollDesc*> NetpollImpl::open(int fd) {
     pd->rd.store(0, std::memory_order_relaxed);
     pd->wd.store(0, std::memory_order_relaxed);
     pd->armed = 0;
+    pd->edge = false;
     pd->info.store(0, std::memory_order_seq_cst);
     pd->fd.store(fd, std::memory_order_seq_cst);
   }
@@ -251,14 +253,14 @@ void NetpollImpl::on_event(const Event& event, sched::GList& out) {
     return;
   }
   std::uint32_t modes = event.modes;
-  if (event.hangup || trigger_ != Trigger::kEdge || (pd->info.load(std::memory_order_relaxed) & kInfoEventErr) != 0) {
+  if (event.hangup || trigger_ != Trigger::kEdge) {
     const base::MutexLock lock(pd->lock);
     if (pd->seq.load(std::memory_order_relaxed) != life) return;
     std::uint32_t info = pd->info.load(std::memory_order_relaxed);
     if (event.hangup) info |= kInfoHangup;
-    info = event.error_only ? info | kInfoEventErr : info & ~kInfoEventErr;
+    if (trigger_ != Trigger::kEdge) info = event.lasting ? info | kInfoLasting : info & ~kInfoLasting;
     pd->info.store(info, std::memory_order_seq_cst);
-    if (trigger_ != Trigger::kEdge) modes = after_delivery(*pd, modes);
+    if (trigger_ != Trigger::kEdge && !pd->edge) modes = after_delivery(*pd, modes);
   }
   // Between the look at seq and here the pollDesc may have begun a new life. Its goroutine is then woken once for
   // nothing: it tries, gets EAGAIN and waits again.
@@ -274,19 +276,30 @@ void NetpollImpl::on_event(const Event& event, sched::GList& out) {
 
 // Oneshot and level: makes sure that mode is armed before its goroutine waits. A direction that still counts as armed
 // although the kernel has just reported it needs nothing: that report is on its way and ends the wait.
+//
+// Whoever waits after a report of something lasting has tried, or will be told at once and try in vain: an error queue
+// with an entry that nobody takes. Armed again and again the two would chase each other for ever, so the registration
+// goes over to edges, which come once each.
 void NetpollImpl::arm(PollDesc& pd, Mode mode) {
   const base::MutexLock lock(pd.lock);
-  if ((pd.armed & bit(mode)) != 0) return;
-  pd.armed |= bit(mode);
+  if (pd.edge || (pd.armed & bit(mode)) != 0) return;
+  pd.edge = (pd.info.load(std::memory_order_relaxed) & kInfoLasting) != 0;
+  pd.armed = pd.edge ? std::uint8_t{0} : static_cast<std::uint8_t>(pd.armed | bit(mode));
   const std::int32_t fd = pd.fd.load(std::memory_order_relaxed);
-  int result = poller_->arm(fd, pd.event_data(), pd.armed);
+  int result = tell_interest(pd);
   if (result == -ENOENT) {
     found_foreign(pd, fd, 1);
     poller_->repair(fd, pd.event_data());
-    result = poller_->arm(fd, pd.event_data(), pd.armed);
+    result = tell_interest(pd);
   }
   if (result < 0) base::fatalf("netpoll: cannot arm fd %d: errno %d", fd, -result);
   NETPOLL_TRACE(scheduler_.lane(), rearm, NETPOLL_ARG(pd.index), NETPOLL_ARG(fd), NETPOLL_ARG(mode));
+}
+
+// Oneshot and level: tells the kernel what pd waits for.
+int NetpollImpl::tell_interest(PollDesc& pd) {
+  const std::int32_t fd = pd.fd.load(std::memory_order_relaxed);
+  return pd.edge ? poller_->arm_edge(fd, pd.event_data()) : poller_->arm(fd, pd.event_data(), pd.armed);
 }
 
 // Oneshot and level: the kernel reported `modes`. Oneshot has disarmed them at least, level nothing; what
@@ -297,11 +310,9 @@ std::uint32_t NetpollImpl::after_delivery(PollDesc& pd, std::uint32_t modes) {
   const std::uint32_t delivered = modes & pd.armed;
   if (pd.armed == 0 || (pd.info.load(std::memory_order_relaxed) & kInfoClosing) != 0) return delivered;
   if (trigger_ == Trigger::kLevel && delivered == 0) return 0;
-  pd.armed &= ~delivered;
+  pd.armed = static_cast<std::uint8_t>(pd.armed & ~delivered);
   // The result does not matter: a registration that is gone is found by the next arm().
-  if (trigger_ == Trigger::kLevel || pd.armed != 0) {
-    poller_->arm(pd.fd.load(std::memory_order_relaxed), pd.event_data(), pd.armed);
-  }
+  if (trigger_ == Trigger::kLevel || pd.armed != 0) tell_interest(pd);
   return delivered;
 }
 

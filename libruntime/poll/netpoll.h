@@ -14,10 +14,9 @@ namespace netpoll::poll {
 
 enum class PollResult : std::uint8_t {
   kOk,
-  kClosing,      // the descriptor is being closed
-  kTimeout,      // the deadline of that direction has passed
-  kNotPollable,  // the event scan saw ERR alone (read side only; Go: ErrNotPollable)
-  kCanceled,     // the runtime shuts down with kCancel
+  kClosing,   // the descriptor is being closed
+  kTimeout,   // the deadline of that direction has passed
+  kCanceled,  // the runtime shuts down with kCancel
 };
 
 // What net/ needs from the poller; one object per Runtime (Scheduler::netpoll()). Thread-safe.

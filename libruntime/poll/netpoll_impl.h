@@ -47,6 +47,7 @@ class NetpollImpl final : public Netpoll, public sched::PollSource {
   void prefetch_event(const Event* events, int count, int i) const;
   void on_event(const Event& event, sched::GList& out);
   void arm(PollDesc& pd, Mode mode);
+  int tell_interest(PollDesc& pd) NETPOLL_REQUIRES(pd.lock);
   std::uint32_t after_delivery(PollDesc& pd, std::uint32_t modes) NETPOLL_REQUIRES(pd.lock);
   sched::Timer& timer_of(PollDesc& pd, Mode mode) NETPOLL_REQUIRES(pd.lock);
   void change_deadline(PollDesc& pd, Mode mode, std::int64_t when, sched::G** unblocked) NETPOLL_REQUIRES(pd.lock);

@@ -29,9 +29,9 @@ inline constexpr std::uint64_t kPdWait = 2;
 // Bits of PollDesc::info, the summary that a waiter reads without the lock. The low three are in the debug ABI.
 enum : std::uint32_t {
   kInfoClosing = 1u << 0,
-  kInfoHangup = 1u << 1,    // RDHUP, HUP, ERR or PRI was seen: a short read no longer proves that the stream is drained
-  kInfoForeign = 1u << 2,   // somebody else's epoll_ctl touched this registration
-  kInfoEventErr = 1u << 3,  // the last event was ERR alone
+  kInfoHangup = 1u << 1,   // RDHUP, HUP, ERR or PRI was seen: a short read no longer proves that the stream is drained
+  kInfoForeign = 1u << 2,  // somebody else's epoll_ctl touched this registration
+  kInfoLasting = 1u << 3,  // the last event was Event::lasting (oneshot and level)
   kInfoReadExpired = 1u << 4,
   kInfoWriteExpired = 1u << 5,
   kInfoCanceled = 1u << 6,
@@ -61,8 +61,10 @@ struct alignas(64) PollDesc {
   std::atomic<std::int64_t> wd{0};
   std::unique_ptr<Deadlines> deadlines NETPOLL_GUARDED_BY(lock);
   base::Mutex lock;
-  // oneshot, level: the directions (kReadBit, kWriteBit) that are armed now
-  std::uint32_t armed NETPOLL_GUARDED_BY(lock) = 0;
+  // Oneshot, level: the directions (kReadBit, kWriteBit) that are armed now.
+  std::uint8_t armed NETPOLL_GUARDED_BY(lock) = 0;
+  // Oneshot, level: this registration went over to the edge trigger, see NetpollImpl::arm().
+  bool edge NETPOLL_GUARDED_BY(lock) = false;
 
   std::atomic<std::uint64_t>& semaphore(Mode mode) { return mode == Mode::kRead ? rg : wg; }
   // What this life registers with the poller: life and index.

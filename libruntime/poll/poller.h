@@ -20,7 +20,8 @@ struct Event {
   std::uint64_t data = 0;   // what open() was given
   std::uint32_t modes = 0;  // kReadBit | kWriteBit
   bool hangup = false;      // the peer closed or reset, or sent urgent data; edges may have been merged with this one
-  bool error_only = false;  // an error and nothing else
+  // An end or an error is among what is up. It cannot be masked and stays: every later arm() reports it again.
+  bool lasting = false;
 };
 
 // Thread-safe: any number of threads call any of these at a time. Results are 0 (or a count), or -errno.
@@ -40,6 +41,10 @@ class Poller {
   // forgets a direction when it reports it, and perhaps the other one with it (epoll does, kqueue does not); in level
   // they stay until the next arm(). -ENOENT: the registration is gone, where the kernel can tell.
   virtual int arm(int fd, std::uint64_t data, std::uint32_t modes) = 0;
+
+  // Oneshot and level: makes this registration what open() makes with the edge trigger, until it is removed. For one
+  // that would report something lasting with every arm(). -ENOENT as for arm().
+  virtual int arm_edge(int fd, std::uint64_t data) = 0;
 
   // Replaces whatever is registered for fd by what open() would register; repairs foreign interference.
   virtual int repair(int fd, std::uint64_t data) = 0;

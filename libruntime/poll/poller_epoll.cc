@@ -22,6 +22,8 @@ namespace {
 // The wake descriptor's data. Ours start with index 1, so 0 is free.
 constexpr std::uint64_t kWakeData = 0;
 constexpr int kMaxBatch = 128;
+// PRI: a read stops at urgent data, so there too a short read leaves something behind (tcp(7), MSG_OOB).
+constexpr std::uint32_t kAllEdges = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 
 class EpollPoller final : public Poller {
  public:
@@ -50,6 +52,8 @@ class EpollPoller final : public Poller {
     }
     return ctl(EPOLL_CTL_MOD, fd, events, data);
   }
+
+  int arm_edge(int fd, std::uint64_t data) override { return ctl(EPOLL_CTL_MOD, fd, kAllEdges, data); }
 
   int repair(int fd, std::uint64_t data) override {
     const int result = ctl(EPOLL_CTL_MOD, fd, initial_events(), data);
@@ -80,9 +84,7 @@ class EpollPoller final : public Poller {
       if ((bits & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) event.modes |= kReadBit;
       if ((bits & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) event.modes |= kWriteBit;
       event.hangup = (bits & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0;
-      // Only where both directions are armed, as in Go, does ERR alone mean something odd: with IN alone armed it is
-      // how any socket reports an error (a refused datagram), and the next call returns that.
-      event.error_only = bits == EPOLLERR && trigger_ == Trigger::kEdge;
+      event.lasting = (bits & (EPOLLHUP | EPOLLERR)) != 0;
     }
     return used;
   }
@@ -100,8 +102,7 @@ class EpollPoller final : public Poller {
   std::uint32_t initial_events() const {
     switch (trigger_) {
       case Trigger::kEdge:
-        // PRI: a read stops at urgent data, so there too a short read leaves something behind (tcp(7), MSG_OOB).
-        return EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+        return kAllEdges;
       case Trigger::kOneshot:
         return EPOLLONESHOT;
       case Trigger::kLevel:

@@ -3,7 +3,9 @@
 // A registration is two knotes, EVFILT_READ and EVFILT_WRITE of the descriptor. Both exist from open() on:
 //   edge     EV_CLEAR: each is reported when something new happens, for good;
 //   oneshot  EV_DISPATCH: disabled, enabled by arm(), disabled by the kernel when it is reported;
-//   level    disabled or enabled by arm() alone.
+//   level    disabled or enabled by arm() alone;
+//   one that arm_edge() was called for: removed and made again with EV_CLEAR, for a kernel need not take over the flags
+//            of a knote that it has.
 // What we arm goes in with EV_ADD again: only that makes every kqueue look at the present state (with EV_ENABLE alone
 // NetBSD and older FreeBSDs report what became ready meanwhile, not what still is). So a knote that somebody else
 // deleted comes back with the next arm(), and arm() never says -ENOENT; nor does open() say -EEXIST, because EV_ADD
@@ -113,7 +115,7 @@ class KqueuePoller final : public Poller {
     if (const int error = check_kind(fd); error < 0) return error;
     Knote knotes[2];
     const unsigned flags = EV_ADD | (trigger_ == Trigger::kEdge ? 0u : unsigned{EV_DISABLE});
-    set_both(knotes, fd, flags, flags, data);
+    set_both(knotes, fd, trigger_, flags, flags, data);
     const int error = change(knotes, 2);
     if (error < 0) close(fd);  // one of the two may have gone in
     // What the filter of a device says that cannot be waited for, by kernel.
@@ -127,8 +129,15 @@ class KqueuePoller final : public Poller {
       return (modes & bit) != 0 ? EV_ADD | EV_ENABLE : EV_DISABLE;
     };
     Knote knotes[2];
-    set_both(knotes, fd, flags(kReadBit), flags(kWriteBit), data);
+    set_both(knotes, fd, trigger_, flags(kReadBit), flags(kWriteBit), data);
     return change(knotes, 2, ENOENT);
+  }
+
+  int arm_edge(int fd, std::uint64_t data) override {
+    if (const int error = close(fd); error < 0 && error != -ENOENT) return error;
+    Knote knotes[2];
+    set_both(knotes, fd, Trigger::kEdge, EV_ADD, EV_ADD, data);
+    return change(knotes, 2);
   }
 
   int repair(int fd, std::uint64_t data) override { return open(fd, data); }
@@ -183,13 +192,14 @@ class KqueuePoller final : public Poller {
     return 0;
   }
 
-  void set_both(Knote* knotes, int fd, unsigned read_flags, unsigned write_flags, std::uint64_t data) const {
+  static void set_both(Knote* knotes, int fd, Trigger trigger, unsigned read_flags, unsigned write_flags,
+                       std::uint64_t data) {
     unsigned common = EV_RECEIPT;
-    if (trigger_ == Trigger::kEdge) common |= EV_CLEAR;
-    if (trigger_ == Trigger::kOneshot) common |= EV_DISPATCH;
+    if (trigger == Trigger::kEdge) common |= EV_CLEAR;
+    if (trigger == Trigger::kOneshot) common |= EV_DISPATCH;
     const auto ident = static_cast<std::uintptr_t>(fd);
     // Urgent data is asked for where a read that it cut short would otherwise wait for ever.
-    const unsigned urgent = trigger_ == Trigger::kEdge ? kUrgent : 0;
+    const unsigned urgent = trigger == Trigger::kEdge ? kUrgent : 0;
     set(knotes[0], ident, EVFILT_READ, common | read_flags | urgent, data);
     set(knotes[1], ident, EVFILT_WRITE, common | write_flags, data);
   }
@@ -198,10 +208,10 @@ class KqueuePoller final : public Poller {
     Event event;
     event.data = reinterpret_cast<std::uint64_t>(knote.udata);
     const bool end = (knote.flags & EV_EOF) != 0;
+    event.lasting = end || (knote.flags & EV_ERROR) != 0;
     if ((knote.flags & EV_ERROR) != 0) {
       event.modes = kReadBit | kWriteBit;
       event.hangup = true;
-      event.error_only = true;
     } else if (static_cast<int>(knote.filter) == static_cast<int>(EVFILT_WRITE)) {
       // EV_EOF says that nobody reads any more, ourselves having shut down perhaps: nothing about what we can read.
       event.modes = kWriteBit;

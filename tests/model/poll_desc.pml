@@ -10,8 +10,8 @@
  *   - The checks that are fatal in the code ("double wait", "corrupted pollDesc", "blocked goroutine on a closing
  *     pollDesc") never fail; the count of waiters never goes below zero and ends at zero.
  *   - kTimeout is only reported for a deadline that stood and had passed.
- *   - A second life of the pollDesc is not touched by an event that was stale when it was looked at, never gets an
- *     error or a timeout of the first, and is not disturbed by the one spurious wake-up that is possible.
+ *   - A second life of the pollDesc is not touched by an event that was stale when it was looked at, never gets a
+ *     hang-up or a timeout of the first, and is not disturbed by the one spurious wake-up that is possible.
  *
  * Scenarios. check_model.sh runs the lines that begin with "holds" and "finds": the first must hold, and in each of the
  * second, a broken variant of the code, spin must find the fault. TRIGGER is 0 for edge, 1 for oneshot, 2 for level.
@@ -65,7 +65,6 @@
 #define kOk 0
 #define kClosing 1
 #define kTimeout 2
-#define kNotPollable 3
 #define kCanceled 4
 #define kRead 5
 #define kEnd 6
@@ -98,7 +97,6 @@ byte rd = 0;
 /* PollDesc::info. Bits of one word: a load sees all of them at once. */
 bool info_closing = false;
 bool info_hangup = false;
-bool info_event_err = false;
 bool info_expired = false;
 bool info_canceled = false;
 
@@ -169,11 +167,7 @@ inline check(mode, r) {
       :: else ->
         if
         :: info_expired && mode == kReadMode -> r = kTimeout
-        :: else ->
-          if
-          :: info_event_err && mode == kReadMode -> r = kNotPollable
-          :: else -> r = kOk
-          fi
+        :: else -> r = kOk
         fi
       fi
     fi
@@ -434,7 +428,6 @@ proctype Reader(byte f, self) {
       od;
       unlock_read(f)
     fi;
-    assert(result != kNotPollable || stream_err[f]);
     if
     :: result == kRead -> skip
     :: result == kTimeout && retries > 0 -> retries--
@@ -480,7 +473,7 @@ proctype Writer(byte f, self) {
 /* A thread that polls: epoll_wait, then NetpollImpl::on_event() for what it returned. */
 proctype Poller() {
   byte f, modes, life, looked, g, old;
-  bool swapped, hangup, error_only;
+  bool swapped, hangup;
 end:
   do
   :: atomic {
@@ -498,7 +491,6 @@ end:
       :: else
       fi;
       hangup = ((interest[f] & kReadBit) && stream_fin[f]) || stream_err[f];
-      error_only = TRIGGER == kEdge && stream_err[f] && stream_data[f] == 0 && !stream_fin[f];
       life = LIFE(f);
 #if TRIGGER == kLevel
       listed[f] = (modes != 0);
@@ -532,7 +524,7 @@ end:
       fi;
 #endif
       if
-      :: hangup || info_event_err || TRIGGER != kEdge ->
+      :: hangup || TRIGGER != kEdge ->
         acquire(lock);
 #ifdef NO_SEQ_UNDER_LOCK
         if
@@ -541,10 +533,8 @@ end:
         if
         :: seq == life ->
 #endif
-          atomic {
-            info_hangup = info_hangup || hangup;
-            info_event_err = error_only
-          };
+          assert(seq == life);
+          info_hangup = info_hangup || hangup;
 #if TRIGGER != kEdge
           /* after_delivery(): modes becomes what is to be delivered. */
           modes = modes & armed;
@@ -589,7 +579,7 @@ end:
       fi
 #endif
     fi;
-    atomic { f = 0; modes = 0; life = 0; looked = 0; g = 0; hangup = false; error_only = false }
+    atomic { f = 0; modes = 0; life = 0; looked = 0; g = 0; hangup = false }
   od
 }
 
@@ -824,7 +814,6 @@ init {
   atomic {
     info_closing = false;
     info_hangup = false;
-    info_event_err = false;
     info_expired = false;
     info_canceled = false
   };

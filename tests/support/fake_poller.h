@@ -29,6 +29,14 @@ class FakePoller final : public poll::Poller {
     ++arms_;
     return 0;
   }
+  int arm_edge(int fd, std::uint64_t data) override {
+    std::lock_guard lock(mutex_);
+    if (registered_.count(fd) == 0) return -2;  // ENOENT
+    registered_[fd] = data;
+    armed_[fd] = kEdge;
+    ++arms_;
+    return 0;
+  }
   int repair(int fd, std::uint64_t data) override {
     std::lock_guard lock(mutex_);
     registered_[fd] = data;
@@ -76,6 +84,8 @@ class FakePoller final : public poll::Poller {
     std::lock_guard lock(mutex_);
     return registered_.at(fd);
   }
+  static constexpr std::uint32_t kEdge = 4;
+  // The directions, or kEdge after arm_edge().
   std::uint32_t armed(int fd) {
     std::lock_guard lock(mutex_);
     return armed_[fd];

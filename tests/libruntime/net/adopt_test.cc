@@ -1,6 +1,7 @@
 // Descriptors from elsewhere: what Conn::adopt takes, changes and refuses.
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -55,6 +56,77 @@ TEST_CASE("a packet pipe is read packet by packet") {
     EXPECT_EQUAL(checks, read_some(*reader), "three");
     EXPECT_EQUAL(checks, outcome(writer->close()), "ok");
     EXPECT_EQUAL(checks, read_some(*reader), "");
+  });
+}
+
+TEST_CASE("an end of a pipe or FIFO used in the wrong direction is a bad descriptor, before and after the hang-up") {
+  test::in_every_setup([](Checks& checks) {
+    const std::string path = test::fresh_path("fifo");
+    EXPECT_EQUAL(checks, mkfifo(path.c_str(), 0600), 0);
+    Fd fifo_reader(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    auto fifo_writer = Conn::adopt(Fd(open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)));
+    auto adopted_reader = Conn::adopt(std::move(fifo_reader));
+    unlink(path.c_str());
+    auto made = pipe();
+    const auto read_errno = [](Conn& conn) {
+      std::array<std::byte, 8> buffer;
+      auto n = conn.read(buffer);
+      return n ? 0 : n.error().sys_errno();
+    };
+    const auto wait_errno = [](Conn& conn) {
+      auto waited = conn.wait_readable();
+      return waited ? 0 : waited.error().sys_errno();
+    };
+    for (auto [reader, writer] : {std::pair(&*adopted_reader, &*fifo_writer), std::pair(&made->first, &made->second)}) {
+      EXPECT_EQUAL(checks, read_errno(*writer), EBADF);
+      EXPECT_EQUAL(checks, wait_errno(*writer), EBADF);
+      auto written = reader->write("x");
+      EXPECT_THAT(checks, !written && written.error().sys_errno() == EBADF);
+      EXPECT_EQUAL(checks, outcome(writer->write("good")), "ok");
+      EXPECT_EQUAL(checks, read_some(*reader), "good");
+      EXPECT_EQUAL(checks, outcome(reader->close()), "ok");
+      EXPECT_EQUAL(checks, read_errno(*writer), EBADF);
+      EXPECT_EQUAL(checks, wait_errno(*writer), EBADF);
+      EXPECT_EQUAL(checks, outcome(writer->close()), "ok");
+      EXPECT_EQUAL(checks, outcome(writer->wait_readable()), "closing");
+    }
+  });
+}
+
+TEST_CASE("a FIFO without a writer is at its end, and wait_readable waits for the first one") {
+  test::in_every_setup([](Checks& checks) {
+    const std::string path = test::fresh_path("fifo");
+    EXPECT_EQUAL(checks, mkfifo(path.c_str(), 0600), 0);
+    auto reader = Conn::adopt(Fd(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)));
+    EXPECT_EQUAL(checks, read_some(*reader), "");
+    EXPECT_EQUAL(checks, read_some(*reader), "");
+    // Waiting in vain, and what other descriptors do, changes nothing about that.
+    EXPECT_EQUAL(checks, outcome(reader->set_read_deadline(after(std::chrono::milliseconds(2)))), "ok");
+    EXPECT_EQUAL(checks, outcome(reader->wait_readable()), "timeout");
+    EXPECT_EQUAL(checks, outcome(reader->set_read_deadline(kNoDeadline)), "ok");
+    EXPECT_EQUAL(checks, read_some(*reader), "");
+    std::string got;
+    WaitGroup done;
+    done.go([&] {
+      EXPECT_EQUAL(checks, outcome(reader->wait_readable()), "ok");
+      got = read_all(*reader);
+    });
+    EXPECT_THAT(checks, test::parked_on(checks, reader->fd(), 0));
+    auto writer = Conn::adopt(Fd(open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)));
+    EXPECT_EQUAL(checks, outcome(writer->write("first")), "ok");
+    EXPECT_EQUAL(checks, outcome(writer->close()), "ok");
+    done.wait();
+    EXPECT_EQUAL(checks, got, "first");
+    EXPECT_EQUAL(checks, read_some(*reader), "");
+    // With a writer there and nothing written, a read waits.
+    auto second = Conn::adopt(Fd(open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)));
+    done.go([&] { got = read_all(*reader); });
+    EXPECT_THAT(checks, test::parked_on(checks, reader->fd(), 0));
+    EXPECT_EQUAL(checks, outcome(second->write("second")), "ok");
+    EXPECT_EQUAL(checks, outcome(second->close()), "ok");
+    done.wait();
+    EXPECT_EQUAL(checks, got, "second");
+    unlink(path.c_str());
   });
 }
 

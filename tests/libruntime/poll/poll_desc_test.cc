@@ -335,6 +335,46 @@ TEST_CASE("oneshot arms again for the direction that was not delivered") {
   });
 }
 
+TEST_CASE("oneshot and level: whoever waits after a lasting report waits for edges, until the descriptor is closed") {
+  for (const Trigger trigger : {Trigger::kOneshot, Trigger::kLevel}) {
+    World world(trigger);
+    world.run([&] {
+      PollDesc& pd = world.open(5);
+      int woken = 0;
+      const auto wait_for = [&](Mode mode, bool lasting) {
+        std::atomic<bool> ended{false};
+        go([&] {
+          CHECK(world.netpoll->wait(pd, mode) == PollResult::kOk);
+          ended = true;
+        });
+        until([&] { return parked(pd, mode); });
+        world.poller->deliver({world.poller->data_of(5), 1u << static_cast<std::uint32_t>(mode), lasting, lasting});
+        until([&] { return ended.load(); });
+        ++woken;
+      };
+      wait_for(Mode::kRead, false);
+      CHECK(world.poller->armed(5) != test::FakePoller::kEdge);
+      wait_for(Mode::kRead, true);
+      CHECK(world.poller->armed(5) != test::FakePoller::kEdge);
+      // It was told, has tried, and waits again.
+      wait_for(Mode::kRead, true);
+      CHECK(world.poller->armed(5) == test::FakePoller::kEdge);
+      const int arms = world.poller->arms();
+      wait_for(Mode::kRead, false);
+      wait_for(Mode::kWrite, false);
+      CHECK(world.poller->arms() == arms);
+      CHECK(woken == 5);
+      world.close(pd);
+      PollDesc& next = world.open(5);
+      CHECK(&next == &pd);
+      wait_for(Mode::kRead, false);
+      CHECK(world.poller->armed(5) != test::FakePoller::kEdge);
+      world.close(next);
+    });
+    CHECK(world.netpoll->cache().in_use() == 0);
+  }
+}
+
 TEST_CASE("a registration that somebody removed is found at the next arm, reported and repaired") {
   World world(Trigger::kOneshot);
   world.run([&] {

@@ -45,6 +45,7 @@ struct Pair {
 struct Seen {
   std::uint32_t modes = 0;
   bool hangup = false;
+  bool lasting = false;
   bool foreign = false;  // an event with other data
 };
 
@@ -57,6 +58,7 @@ Seen poll_once(Poller& poller, std::int64_t delay_ns, std::uint64_t data = kData
     seen.foreign |= events[i].data != data;
     seen.modes |= events[i].modes;
     seen.hangup |= events[i].hangup;
+    seen.lasting |= events[i].lasting;
   }
   return seen;
 }
@@ -69,6 +71,7 @@ Seen poll_for(Poller& poller, std::uint32_t modes, std::uint64_t data = kData) {
     REQUIRE(seen.modes != 0);
     all.modes |= seen.modes;
     all.hangup |= seen.hangup;
+    all.lasting |= seen.lasting;
     all.foreign |= seen.foreign;
   }
   return all;
@@ -204,6 +207,46 @@ TEST_CASE("oneshot and level: a hangup while nothing is armed does not keep the 
     CHECK(reported <= 1);
     REQUIRE(poller.arm(pair.ours.get(), kData, kReadBit) == 0);
     CHECK(poll_for(poller, kReadBit).hangup);
+  });
+}
+
+TEST_CASE("oneshot and level: something lasting is reported with every arm, and once after arm_edge") {
+  for_each(kArmed, [](Poller& poller, Trigger) {
+    Pair pair;
+    const int fd = pair.ours.get();
+    REQUIRE(poller.open(fd, kData) == 0);
+    REQUIRE(poller.arm(fd, kData, kReadBit) == 0);
+    CHECK_FALSE(poll_once(poller, 0).lasting);
+    pair.send();
+    CHECK_FALSE(poll_for(poller, kReadBit).lasting);
+    pair.receive();
+    pair.peer.reset();
+    for (int i = 0; i < 3; ++i) {
+      REQUIRE(poller.arm(fd, kData, kReadBit) == 0);
+      CHECK(poll_for(poller, kReadBit).lasting);
+    }
+    REQUIRE(poller.arm_edge(fd, kData + 1) == 0);
+    CHECK_FALSE(poll_for(poller, kBoth, kData + 1).foreign);
+    CHECK(poll_once(poller, 0).modes == 0);
+    CHECK(poller.close(fd) == 0);
+    CHECK(poller.close(fd) == -ENOENT);
+  });
+}
+
+TEST_CASE("oneshot and level: arm_edge reports both directions, each time something new happens") {
+  for_each(kArmed, [](Poller& poller, Trigger) {
+    const Pair pair;
+    REQUIRE(poller.open(pair.ours.get(), kData) == 0);
+    REQUIRE(poller.arm(pair.ours.get(), kData, kReadBit) == 0);
+    REQUIRE(poller.arm_edge(pair.ours.get(), kData) == 0);
+    poll_for(poller, kWriteBit);
+    for (int i = 0; i < 3; ++i) {
+      pair.send();
+      CHECK((poll_for(poller, kReadBit).modes & kReadBit) != 0);
+      while (poll_once(poller, 0).modes != 0) {
+      }
+      pair.receive();
+    }
   });
 }
 

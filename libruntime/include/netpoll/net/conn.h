@@ -47,6 +47,10 @@ class Conn {
   // it is missing; that flag belongs to the open file, so everybody who shares it sees it. On failure fd is closed.
   // kNotPollable for what epoll refuses (a regular file, a directory: use File), kInvalid for datagram sockets (use
   // PacketConn) and listening sockets (use Listener::adopt).
+  //
+  // A FIFO that was opened for reading with O_NONBLOCK and has had no writer yet is at its end: read() gives 0, as
+  // read(2) and Go's os.File do. wait_readable() waits for the first data, or for the first writer to leave again. (To
+  // wait for a writer alone, open the FIFO without O_NONBLOCK in block_on().)
   static Result<Conn> adopt(Fd fd);
 
   // Reads at least one byte and at most buffer.size(); 0 is the end of the stream (or an empty buffer).
@@ -67,7 +71,8 @@ class Conn {
   Result<std::size_t> send_file(int file_fd, std::int64_t offset, std::size_t count);
 
   // Parks until a read would probably not park (data, end of stream or an error is there), without holding a buffer.
-  // A server with many idle connections waits first and takes a buffer then: 4 KiB less for each of them.
+  // A server with many idle connections waits first and takes a buffer then: 4 KiB less for each of them. EBADF for the
+  // write end of a pipe.
   Result<void> wait_readable();
 
   // Closes. kClosing when that was already done.
