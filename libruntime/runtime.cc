@@ -2,7 +2,6 @@
 #include "netpoll/runtime.h"
 
 #include "libruntime/base/fatal.h"
-#include "libruntime/base/futex.h"
 #include "libruntime/debug/snapshot.h"
 #include "libruntime/poll/netpoll_impl.h"
 #include "libruntime/sched/scheduler.h"
@@ -42,7 +41,6 @@ struct Runtime::Parts {
   sched::Scheduler scheduler;
   poll::NetpollImpl netpoll;
   debug::Publication publication;
-  base::Note main_done;
   bool expect_progress = false;  // run() was called and deadlocks are to be reported
 };
 
@@ -62,10 +60,10 @@ void Runtime::begin_run() {
 void Runtime::main_returned(Shutdown how) {
   // What sleeps for ever from here on is about to be cancelled; shutdown() looks again after that.
   if (how == Shutdown::kCancel) parts_->scheduler.expect_progress(false);
-  parts_->main_done.wake();
+  parts_->scheduler.main_ended();
 }
 
-void Runtime::wait_main() { parts_->main_done.sleep(); }
+void Runtime::wait_main() { parts_->scheduler.wait_for_main(); }
 
 void Runtime::shutdown(Shutdown how) {
   sched::G* g = sched::current_g();

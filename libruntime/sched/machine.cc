@@ -197,15 +197,22 @@ bool Scheduler::retake_blocked_ps() {
   return taken;
 }
 
-// Whether no goroutine can ever run again. Asked by sysmon when everything was still for a while.
-bool Scheduler::is_deadlocked() {
-  if (!progress_expected_.load() || stopping_.load()) return false;
+bool Scheduler::add_rest(Rest& rest) {
   const base::MutexLock lock(mutex_);
+  if (stopping_.load() || getpid() != pid_) return false;
   // Work that is under way outside of Ms is looked at after what it takes things from, and before what it puts them to.
-  if (poll_source_->waiters() != 0 || earliest_timer() != kNoTimer || outside_work_.load() != 0) return false;
+  if (poll_source_->waiters() != 0 || earliest_timer() != kNoTimer) return false;
+  if (outside_work_.load() != 0 || outside_readies_.load() != 0) return false;
+  const bool goroutines = live_gs_.load() != 0;
   // No M at all: the first goroutine is about to be queued.
-  return live_gs_.load() != 0 && global_.empty() && !ms_.empty() && idle_m_count_ == ms_.size() &&
-         blocking_calls_.load() == 0 && spinning_ms_.load() == 0;
+  if (!global_.empty() || (goroutines && ms_.empty()) || idle_m_count_ != ms_.size()) return false;
+  if (blocking_calls_.load() != 0 || spinning_ms_.load() != 0) return false;
+  for (const auto& p : ps_) rest.rounds += p->tick.load(std::memory_order_relaxed);
+  if (threads_started_) rest.threads += ms_.size() + 1 + (have_poll_thread_ ? 1 : 0);
+  // Only while what they wait for has not come: then they are about to go on.
+  if (main_ended_.load() == 0) rest.threads += wait_for_main_.load();
+  if (goroutines) rest.threads += wait_for_last_.load();
+  return true;
 }
 
 }  // namespace netpoll::sched

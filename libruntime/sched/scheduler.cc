@@ -54,6 +54,7 @@ Scheduler::~Scheduler() { stop_threads(); }
 void Scheduler::set_poll_source(PollSource* source, poll::Netpoll* netpoll) {
   poll_source_ = source;
   netpoll_ = netpoll;
+  enlist(*this);
 }
 
 void Scheduler::cancel_all() {
@@ -66,8 +67,23 @@ void Scheduler::wait_until_no_goroutines() {
   for (;;) {
     const std::uint32_t word = live_gs_word_.load(std::memory_order_acquire);
     if (live_gs_.load(std::memory_order_acquire) == 0) return;
+    wait_for_last_.fetch_add(1, std::memory_order_seq_cst);
     base::futex_wait(live_gs_word_, word);
+    wait_for_last_.fetch_sub(1, std::memory_order_seq_cst);
   }
+}
+
+void Scheduler::wait_for_main() {
+  while (main_ended_.load(std::memory_order_acquire) == 0) {
+    wait_for_main_.fetch_add(1, std::memory_order_seq_cst);
+    base::futex_wait(main_ended_, 0);
+    wait_for_main_.fetch_sub(1, std::memory_order_seq_cst);
+  }
+}
+
+void Scheduler::main_ended() {
+  main_ended_.store(1, std::memory_order_seq_cst);
+  base::futex_wake(main_ended_);
 }
 
 void Scheduler::stop_threads() {
@@ -82,7 +98,10 @@ void Scheduler::stop_threads() {
     idle_ms_ = nullptr;
     for (const auto& m : ms_) all.push_back(m.get());  // start_m() makes no more of them
   }
-  if (!started) return;
+  if (!started) {
+    delist(*this);
+    return;
+  }
   for (M* m : idle) m->note.wake();
   // Whoever sleeps in the poller wakes the next one on its way out.
   poll_source_->wake();
@@ -94,6 +113,7 @@ void Scheduler::stop_threads() {
   if (have_poll_thread_) pthread_join(poll_thread_, nullptr);
   pthread_join(sysmon_thread_, nullptr);
   while (outside_readies_.load(std::memory_order_acquire) != 0) sched_yield();
+  delist(*this);
 }
 
 void Scheduler::print_goroutines() {

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <pthread.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstdint>
@@ -10,6 +12,7 @@
 #include <vector>
 
 #include "libruntime/base/futex.h"
+#include "libruntime/sched/deadlock.h"
 #include "libruntime/sched/debug_env.h"
 #include "libruntime/sched/g_table.h"
 #include "libruntime/sched/m.h"
@@ -70,10 +73,16 @@ class Scheduler {
   void cancel_all();
   bool canceled() const { return canceled_.load(std::memory_order_seq_cst); }
   void wait_until_no_goroutines();
+  // The thread in run() sleeps until the main goroutine has said that it ended.
+  void wait_for_main();
+  void main_ended();
   void stop_threads();
   std::uint64_t goroutine_count() const { return live_gs_.load(std::memory_order_acquire); }
-  // Declares that run() waits for a main goroutine, so that "nothing can ever happen" is a deadlock.
+  // Declares that run() waits for a main goroutine, so that "nothing can ever happen" is a deadlock (deadlock.h).
   void expect_progress(bool on) { progress_expected_.store(on); }
+
+  // Adds what stands still here. False: something runs, or will without being asked.
+  bool add_rest(Rest& rest);
 
   // --- looking inside
   GTable& gs() { return gs_; }
@@ -121,7 +130,6 @@ class Scheduler {
   void stop_spinning(M* m);
   void hand_off_p(P* p);
   bool retake_blocked_ps();
-  bool is_deadlocked();
   static void* m_thread(void* arg);
 
   // poll_thread.cc, sysmon.cc
@@ -156,6 +164,7 @@ class Scheduler {
   friend void share_queue();
 
   const Config config_;
+  const pid_t pid_ = getpid();  // a fork has none of our threads
   DebugEnv debug_;
   PollSource* poll_source_ = nullptr;
   poll::Netpoll* netpoll_ = nullptr;
@@ -180,6 +189,10 @@ class Scheduler {
   std::atomic<std::uint64_t> goid_source_{1};
   std::atomic<std::uint64_t> live_gs_{0};
   std::atomic<std::uint32_t> live_gs_word_{0};  // futex: bumped when live_gs_ reaches 0
+  std::atomic<std::uint32_t> main_ended_{0};    // futex: 1 once the main goroutine of run() ended
+  // Threads that sleep in run() for its main goroutine, and in shutdown() for the last one.
+  std::atomic<std::uint32_t> wait_for_main_{0};
+  std::atomic<std::uint32_t> wait_for_last_{0};
 
   // Who polls.
   std::atomic<std::uint32_t> m_polls_{0};       // 1 while an idle M blocks in the poll

@@ -3,6 +3,7 @@
 // 10 ms (Go: proc.go, sysmon). Wakes every 10 ms while anything runs and sleeps without a limit while every P is idle.
 #include <algorithm>
 #include <cstdio>
+#include <optional>
 #include <vector>
 
 #include "libruntime/base/clock.h"
@@ -19,6 +20,10 @@ constexpr std::int64_t kInlinePollAfter = 10'000'000;
 constexpr std::int64_t kTrimEvery = 1'000'000'000;
 constexpr std::int64_t kAuditEvery = 1'000'000'000;
 constexpr std::int64_t kAuditShare = 100;
+// How soon a Runtime whose goroutines all wait asks again whether somebody is left to wake one: at first, and at most;
+// each time after twice as long.
+constexpr std::int64_t kAskFirst = 100'000'000;
+constexpr std::int64_t kAskMost = 60'000'000'000;
 
 }  // namespace
 
@@ -30,7 +35,8 @@ std::int64_t next_audit_after(std::int64_t begin, std::int64_t end) {
 
 void Scheduler::sysmon_loop() {
   int idle_ticks = 0;
-  bool suspected = false;
+  std::optional<Rest> suspected;
+  std::int64_t ask_after = kAskFirst;
   std::int64_t next_trim = base::nanotime() + kTrimEvery;
   std::int64_t next_audit = 0;
   std::int64_t next_trace = detail::saturated_sum(base::nanotime(), debug_.schedtrace_ns);
@@ -41,16 +47,27 @@ void Scheduler::sysmon_loop() {
     if (idle_ticks >= kIdleTicks) {
       // Twice, a tick apart: between a timer's leaving its heap and its goroutine's entering a queue there is a moment
       // that looks the same.
-      const bool deadlocked = is_deadlocked();
-      if (deadlocked && suspected) {
+      Rest ours;
+      const bool all_wait = progress_expected_.load() && live_gs_.load() != 0 && add_rest(ours);
+      const std::optional<Rest> rest = all_wait ? everybody_at_rest() : std::nullopt;
+      // The threads are counted between two looks: had one ended that woke somebody, the second would tell.
+      const bool deadlocked = rest && nobody_else(rest->threads) && everybody_at_rest() == rest;
+      if (deadlocked && rest == suspected) {
         base::log_line("fatal error: all goroutines are asleep - deadlock!");
         print_goroutines();
         base::fatal("netpoll: deadlock");
       }
-      suspected = deadlocked;
+      suspected = deadlocked ? rest : std::nullopt;
       if (suspected) {
         base::futex_wait(sysmon_asleep_, 0, kTick);
         continue;
+      }
+      std::int64_t limit = debug_.schedtrace_ns != 0 ? debug_.schedtrace_ns : -1;
+      if (all_wait) {
+        limit = limit < 0 ? ask_after : std::min(limit, ask_after);
+        ask_after = std::min(2 * ask_after, kAskMost);
+      } else {
+        ask_after = kAskFirst;
       }
       trim_free_stacks();
       if (const std::int64_t now = base::nanotime(); now >= next_audit) {
@@ -59,10 +76,10 @@ void Scheduler::sysmon_loop() {
       }
       sysmon_asleep_.store(1, std::memory_order_seq_cst);
       if (idle_p_count_.load(std::memory_order_seq_cst) == ps_.size() && !stopping_.load(std::memory_order_seq_cst)) {
-        base::futex_wait(sysmon_asleep_, 1, debug_.schedtrace_ns != 0 ? debug_.schedtrace_ns : -1);
+        base::futex_wait(sysmon_asleep_, 1, limit);
       }
-      sysmon_asleep_.store(0, std::memory_order_seq_cst);
-      idle_ticks = 0;
+      // Woken: whoever takes a P has set it to 0.
+      if (sysmon_asleep_.exchange(0, std::memory_order_seq_cst) == 0) idle_ticks = 0;
     } else {
       base::futex_wait(sysmon_asleep_, 0, kTick);
     }

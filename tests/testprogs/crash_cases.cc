@@ -1,15 +1,32 @@
 // Ends in the way its argument names, so that a test can read what the runtime says about it.
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <shared_mutex>
 #include <stdexcept>
+#include <thread>
 
 #include "libruntime/context/stack.h"
 #include "libruntime/sched/scheduler.h"
 #include "netpoll/net/pipe.h"
 #include "netpoll/runtime.h"
 #include "netpoll/sync/channel.h"
+#include "netpoll/sync/cond.h"
+#include "netpoll/sync/context.h"
 #include "netpoll/sync/mutex.h"
+#include "netpoll/sync/once.h"
+#include "netpoll/sync/rwmutex.h"
+#include "netpoll/sync/select.h"
+#include "netpoll/sync/semaphore.h"
+#include "netpoll/sync/wait_group.h"
 
 namespace {
 
@@ -80,6 +97,204 @@ void deadlock() {
   });
 }
 
+// Two Runtimes whose goroutines wait for each other, each in the run() of a thread of its own.
+void deadlock_of_two() {
+  Runtime one({.procs = 1, .name = "one"});
+  Runtime other({.procs = 2, .name = "other"});
+  Channel<int> there;
+  Channel<int> back;
+  std::thread second([&] { other.run([&] { (void)there.recv(); }); });
+  one.run([&] {
+    (void)back.recv();
+    (void)there.send(1);
+  });
+  second.join();
+}
+
+// Everybody who could have sent is gone: a thread that ends, a goroutine of another Runtime that stops reading.
+void deadlock_after_others() {
+  Runtime runtime({.procs = 2, .name = "stuck"});
+  Runtime other({.procs = 2, .name = "other"});
+  Channel<int> nobody;
+  std::thread([] { std::this_thread::sleep_for(std::chrono::milliseconds(250)); }).detach();
+  std::atomic<bool> parked{false};
+  other.go([&parked] {
+    auto sockets = socket_pair();
+    if (!sockets) return;
+    go([&] { (void)sleep(std::chrono::milliseconds(300)); });
+    (void)sockets->first.set_read_deadline(after(std::chrono::milliseconds(150)));
+    std::byte buffer[1];
+    parked = true;
+    (void)sockets->first.read(buffer);
+  });
+  while (!parked) std::this_thread::yield();
+  runtime.run([&] { (void)nobody.recv(); });
+}
+
+// The waits of sync/, and what ends each of them. All goroutines of a Runtime are in one of these at a time.
+struct Waits {
+  Channel<int> received;
+  Channel<int> sent;
+  Channel<int> selected;
+  Channel<int> closed;
+  Semaphore semaphore{0};
+  WaitGroup group{1};
+  Mutex mutex;
+  RwMutex for_reading;
+  RwMutex for_writing;
+  Mutex cond_mutex;
+  Cond cond;
+  bool changed = false;
+  Context context;
+  Context canceled;
+  Once once;
+  std::atomic<int> ended{0};
+
+  // By a goroutine of another Runtime, since it takes what others wait for.
+  void hold() {
+    mutex.lock();
+    for_reading.lock();
+    for_writing.lock_shared();
+  }
+  // In the Runtime that waits. Returns how many wait.
+  int wait() {
+    int ways = 0;
+    const auto way = [&](auto f) {
+      ++ways;
+      go([this, f] {
+        f();
+        ++ended;
+      });
+    };
+    way([this] { (void)received.recv(); });
+    way([this] { (void)sent.send(1); });
+    way([this] { (void)select(on_recv(selected, [](auto) {})); });
+    way([this] { (void)closed.recv(); });
+    way([this] { (void)semaphore.acquire(); });
+    way([this] { group.wait(); });
+    way([this] { const std::lock_guard lock(mutex); });
+    way([this] { const std::shared_lock lock(for_reading); });
+    way([this] { const std::lock_guard lock(for_writing); });
+    way([this] {
+      const std::lock_guard lock(cond_mutex);
+      (void)cond.wait(cond_mutex, [this] { return changed; });
+    });
+    way([this] { (void)context.wait(); });
+    way([this] { (void)select(on_done(canceled)); });
+    way([this] { once.call([] {}); });
+    return ways;
+  }
+  // By a goroutine of another Runtime.
+  void let_go() {
+    mutex.unlock();
+    for_reading.unlock();
+    for_writing.unlock_shared();
+  }
+  // By anybody. Leaves cond_mutex locked, for a goroutine to unlock.
+  void wake() {
+    while (received.try_send(1) != TryResult::kOk) std::this_thread::yield();
+    while (!sent.try_recv()) std::this_thread::yield();
+    while (selected.try_send(1) != TryResult::kOk) std::this_thread::yield();
+    closed.close();
+    semaphore.release();
+    group.done();
+    while (!cond_mutex.try_lock()) std::this_thread::yield();
+    changed = true;
+    cond.notify_all();
+    context.cancel();
+    canceled.cancel();
+  }
+};
+
+// Long enough for a detector that asks after 30 ms of rest, twice, a tick apart.
+constexpr auto kLookedTwice = std::chrono::milliseconds(150);
+
+// argv[2] of the cases below: the poll mode; argv[3]: Ps.
+Config setup;
+
+// Everything waits for another Runtime, whose goroutine sleeps, computes in a blocking call, or waits for I/O.
+void fed_by_a_runtime() {
+  Runtime other(setup);
+  Runtime runtime(setup);
+  Waits waits;
+  int ways = 0;
+  std::atomic<bool> held{false};
+  std::atomic<bool> waiting{false};
+  other.go([&] {
+    waits.hold();
+    waits.once.call([&] {
+      held = true;
+      while (!waiting) (void)sleep(std::chrono::milliseconds(1));
+      (void)sleep(kLookedTwice);
+      block_on([] { std::this_thread::sleep_for(kLookedTwice); });
+      auto sockets = socket_pair();
+      const pid_t child = fork();
+      if (child == 0) {
+        const timespec pause{0, std::chrono::nanoseconds(kLookedTwice).count()};
+        nanosleep(&pause, nullptr);
+        _exit(0);
+      }
+      // Ends with the child, which has the other end too.
+      std::byte buffer[1];
+      (void)sockets->second.close();
+      (void)sockets->first.read(buffer);
+      block_on([&] { return waitpid(child, nullptr, 0); });
+    });
+    waits.let_go();
+    waits.wake();
+    waits.cond_mutex.unlock();
+  });
+  while (!held) std::this_thread::yield();
+  runtime.run(
+      [&] {
+        ways = waits.wait();
+        waiting = true;
+      },
+      Runtime::Shutdown::kWait);
+  std::printf("%d of %d went on\n", waits.ended.load(), ways);
+}
+
+// Everything waits for a plain thread. What only goroutines may do it lets one do, of a Runtime that rests until then.
+void fed_by_a_thread() {
+  Runtime other(setup);
+  Runtime runtime(setup);
+  Waits waits;
+  int ways = 0;
+  std::atomic<bool> held{false};
+  other.go([&] {
+    waits.hold();
+    held = true;
+  });
+  while (!held) std::this_thread::yield();
+  std::thread outside([&] {
+    std::this_thread::sleep_for(kLookedTwice);
+    other.go([&] { waits.let_go(); });
+    waits.wake();
+    other.go([&] { waits.cond_mutex.unlock(); });
+  });
+  runtime.run([&] { ways = waits.wait(); }, Runtime::Shutdown::kWait);
+  outside.join();
+  std::printf("%d of %d went on\n", waits.ended.load(), ways);
+}
+
+// A program that is ended by its signal handler while every goroutine waits.
+void ended_by_a_handler() {
+  signal(SIGUSR1, [](int) {
+    constexpr char kText[] = "handler ran\n";
+    if (write(STDOUT_FILENO, kText, sizeof kText - 1) < 0) _exit(1);
+    _exit(0);
+  });
+  const pid_t self = getpid();
+  if (const pid_t child = fork(); child == 0) {
+    const timespec pause{0, std::chrono::nanoseconds(kLookedTwice).count()};
+    nanosleep(&pause, nullptr);
+    kill(self, SIGUSR1);
+    _exit(0);
+  }
+  Runtime runtime(setup);
+  runtime.run([] { (void)Channel<int>().recv(); });
+}
+
 void exception() {
   Runtime runtime({.procs = 1});
   runtime.run([] { go([] { throw std::runtime_error("out of cheese"); }); }, Runtime::Shutdown::kWait);
@@ -125,6 +340,11 @@ constexpr Case kCases[] = {
     {"overflow-unguarded", overflow_unguarded},
     {"many-unguarded", many_unguarded},
     {"deadlock", deadlock},
+    {"deadlock-of-two", deadlock_of_two},
+    {"deadlock-after-others", deadlock_after_others},
+    {"fed-by-a-runtime", fed_by_a_runtime},
+    {"fed-by-a-thread", fed_by_a_thread},
+    {"ended-by-a-handler", ended_by_a_handler},
     {"exception", exception},
     {"hog", hog},
     {"quiet", quiet},
@@ -135,11 +355,15 @@ constexpr Case kCases[] = {
 
 int main(int argc, char** argv) {
   for (const Case& c : kCases) {
-    if (argc == 2 && std::strcmp(argv[1], c.name) == 0) {
+    if (argc >= 2 && std::strcmp(argv[1], c.name) == 0) {
+      if (argc == 4) {
+        setup.poll_mode = parse_poll_mode(argv[2]).value();
+        setup.procs = std::atoi(argv[3]);
+      }
       c.run();
       return 0;
     }
   }
-  std::fprintf(stderr, "usage: crash_cases CASE\n");
+  std::fprintf(stderr, "usage: crash_cases CASE [POLL_MODE PROCS]\n");
   return 2;
 }

@@ -44,8 +44,11 @@ struct Config {
   Trigger trigger = Trigger::kEdge;
   PollerKind poller = PollerKind::kDefault;  // fatal when it is not among available_pollers()
   std::size_t stack_size = 64 * 1024;        // usable bytes of a goroutine's stack, rounded up to pages
-  bool detect_deadlock = true;               // fatal "all goroutines are asleep" instead of hanging in run()
-  std::string name = "netpoll";              // shown in snapshots and messages
+  // Fatal "all goroutines are asleep" instead of hanging in run(), where that is certain: no Runtime of the process has
+  // anything to do or to wait for, no other thread lives than theirs and those in run() and shutdown(), and no signal
+  // handler is installed. In other programs somebody from outside could still wake a goroutine, and they hang.
+  bool detect_deadlock = true;
+  std::string name = "netpoll";  // shown in snapshots and messages
 };
 
 }  // namespace netpoll

@@ -75,6 +75,33 @@ TEST_CASE("when all goroutines are asleep each of them is printed") {
   CHECK(listed == 2);
 }
 
+TEST_CASE("two Runtimes that wait for each other are deadlocked") {
+  const Outcome outcome = run_case("deadlock-of-two");
+  INFO(outcome.output);
+  CHECK(outcome.aborted());
+  CHECK(outcome.says("all goroutines are asleep - deadlock!"));
+}
+
+TEST_CASE("a deadlock is reported once the last who could have ended it is gone") {
+  const Outcome outcome = run_case("deadlock-after-others");
+  INFO(outcome.output);
+  CHECK(outcome.aborted());
+  CHECK(outcome.says("all goroutines are asleep - deadlock!"));
+}
+
+TEST_CASE("who may be woken from outside of its Runtime is not deadlocked") {
+  for (const std::string name : {"fed-by-a-runtime", "fed-by-a-thread", "ended-by-a-handler"}) {
+    for (const std::string mode : {"thread", "inline", "hybrid"}) {
+      for (const std::string procs : {"1", "2", "8"}) {
+        const Outcome outcome = run_case(name + " " + mode + " " + procs);
+        INFO(name << " " << mode << " " << procs << ": " << outcome.output);
+        CHECK(outcome.status == 0);
+        CHECK((outcome.says("13 of 13 went on") || outcome.says("handler ran")));
+      }
+    }
+  }
+}
+
 TEST_CASE("an escaping exception names the goroutine, the type and the message") {
   const Outcome outcome = run_case("exception");
   INFO(outcome.output);

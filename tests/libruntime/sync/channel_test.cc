@@ -338,7 +338,7 @@ TEST_CASE("threads outside of the runtime feed and drain goroutines without wait
   constexpr int kCount = 2000;
   std::int64_t sum = 0;
   Channel<int> channel(16);
-  Runtime runtime({.procs = test::procs(), .detect_deadlock = false});
+  Runtime runtime({.procs = test::procs()});
   std::thread feeder([channel] {
     for (int i = 1; i <= kCount;) {
       if (channel.try_send(i) == TryResult::kOk) {
@@ -361,15 +361,14 @@ TEST_CASE("a channel connects two runtimes") {
   std::vector<int> got;
   const Channel<int> there;
   const Channel<int> back;
-  // Each waits for what only the other can do, which neither scheduler can know.
   std::thread other([&] {
-    Runtime runtime({.procs = test::procs(), .detect_deadlock = false, .name = "other"});
+    Runtime runtime({.procs = test::procs(), .name = "other"});
     runtime.run([&] {
       for (const int value : there) (void)back.send(value * 2);
       back.close();
     });
   });
-  Runtime runtime({.procs = test::procs(), .detect_deadlock = false, .name = "one"});
+  Runtime runtime({.procs = test::procs(), .name = "one"});
   runtime.run([&] {
     for (int i = 0; i < kCount; ++i) {
       (void)there.send(i);

@@ -89,7 +89,7 @@ TEST_CASE("wait returns when the context ends, for every waiter") {
 
 TEST_CASE("a thread outside of the runtime may cancel") {
   bool ended = false;
-  Runtime runtime({.procs = test::procs(), .detect_deadlock = false});
+  Runtime runtime({.procs = test::procs()});
   const Context context;
   std::thread outside([context] { context.cancel(); });
   runtime.run([&] { ended = context.wait().has_value(); });

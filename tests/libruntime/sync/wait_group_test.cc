@@ -80,7 +80,7 @@ TEST_CASE("a group may be destroyed as soon as wait returned") {
 
 TEST_CASE("a thread outside of the runtime may say done") {
   bool returned = false;
-  Runtime runtime({.procs = test::procs(), .detect_deadlock = false});
+  Runtime runtime({.procs = test::procs()});
   runtime.run([&] {
     WaitGroup group(1);
     std::thread outside([&] { group.done(); });

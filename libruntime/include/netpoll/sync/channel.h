@@ -11,8 +11,7 @@
 //            through the buffer; T must move without throwing. What is still buffered when the channel dies is
 //            destroyed.
 // Threads:   send and recv in goroutines, of any Runtime: a channel may connect two. try_send, try_recv, close and the
-//            queries from any thread, so that foreign threads can feed goroutines. The scheduler knows nothing of such
-//            threads: where all goroutines may wait for one, switch Config::detect_deadlock off.
+//            queries from any thread, so that foreign threads can feed goroutines.
 // Order:     elements arrive in the order sent; waiting senders and receivers are served first come, first served. What
 //            happened before a send is visible after its receive; what happened before a receive from a rendezvous
 //            channel is visible after its send.
