@@ -56,6 +56,7 @@ Result<ElfFile> ElfFile::open(const std::string& path) {
     file.program_headers_ = copy_table<Elf64_Phdr>(
         file.slice(header.e_phoff, std::uint64_t{header.e_phnum} * sizeof(Elf64_Phdr)), header.e_phnum);
   }
+  file.machine_ = header.e_machine;
   file.read_sections(header);
   return file;
 }
@@ -65,6 +66,7 @@ ElfFile::ElfFile(std::span<const std::byte> bytes, std::uint64_t inode) : bytes_
 ElfFile::ElfFile(ElfFile&& other) noexcept
     : bytes_(std::exchange(other.bytes_, {})),
       inode_(other.inode_),
+      machine_(other.machine_),
       sections_(std::move(other.sections_)),
       program_headers_(std::move(other.program_headers_)) {}
 
@@ -93,6 +95,8 @@ void ElfFile::read_sections(const Elf64_Ehdr& header) {
         {.name = string_at(names, s.sh_name),
          .type = s.sh_type,
          .link = s.sh_link,
+         .address = s.sh_addr,
+         .size = s.sh_size,
          .data = s.sh_type == SHT_NOBITS ? std::span<const std::byte>{} : slice(s.sh_offset, s.sh_size)});
   }
 }

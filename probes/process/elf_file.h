@@ -19,6 +19,8 @@ struct ElfSection {
   std::string_view name;  // points into the file
   std::uint32_t type = 0;
   std::uint32_t link = 0;           // index of the related section
+  std::uint64_t address = 0;        // before relocation; 0: not loaded
+  std::uint64_t size = 0;           // in memory
   std::span<const std::byte> data;  // empty for SHT_NOBITS, and when the header points outside of the file
 };
 
@@ -34,6 +36,7 @@ class ElfFile {
   ~ElfFile();
 
   std::uint64_t inode() const { return inode_; }
+  std::uint16_t machine() const { return machine_; }  // EM_X86_64, EM_AARCH64, ...
   // In file order; empty when the section headers were stripped.
   const std::vector<ElfSection>& sections() const { return sections_; }
   const ElfSection* find_section(std::string_view name) const;
@@ -50,6 +53,7 @@ class ElfFile {
 
   std::span<const std::byte> bytes_;
   std::uint64_t inode_;
+  std::uint16_t machine_ = EM_NONE;
   std::vector<ElfSection> sections_;
   std::vector<Elf64_Phdr> program_headers_;
 };
