@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "probes/goroutines/go/reader.h"
 #include "probes/goroutines/libruntime/reader.h"
 #include "probes/goroutines/reader.h"
 
@@ -11,6 +12,7 @@ namespace {
 
 constexpr std::array kReaders = {
     ReaderRow{.language = "libruntime", .attach = attach_libruntime},
+    ReaderRow{.language = "go", .attach = attach_go},
 };
 
 Error no_reader(const Subject& subject) {

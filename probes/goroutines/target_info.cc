@@ -5,11 +5,10 @@
 #include <array>
 #include <cerrno>
 #include <climits>
-#include <cstring>
 #include <fstream>
 
+#include "probes/goroutines/go/build_info.h"
 #include "probes/goroutines/libruntime/runtime_finder.h"
-#include "probes/process/elf_file.h"
 #include "probes/process/memory.h"
 
 namespace netpoll::probes {
@@ -27,37 +26,6 @@ std::optional<std::string> link_target(const std::string& path) {
   const ssize_t size = readlink(path.c_str(), text.data(), text.size());
   if (size < 0) return std::nullopt;
   return std::string(text.data(), static_cast<std::size_t>(size));
-}
-
-// .go.buildinfo: 14 bytes of magic, pointer size, flags; with flag 2 (Go 1.18 and later) a varint and the version text
-// follow at byte 32.
-std::string version_in_buildinfo(std::span<const std::byte> section) {
-  static constexpr std::string_view kMagic = "\xff Go buildinf:";
-  if (section.size() < 33 || std::memcmp(section.data(), kMagic.data(), kMagic.size()) != 0) return {};
-  if ((std::to_integer<unsigned>(section[15]) & 2U) == 0) return {};
-  std::size_t length = 0;
-  std::size_t at = 32;
-  for (unsigned shift = 0; at < section.size() && shift < 28; shift += 7) {
-    const auto byte = std::to_integer<unsigned>(section[at++]);
-    length |= std::size_t{byte & 0x7fU} << shift;
-    if (byte < 0x80) break;
-  }
-  if (length > section.size() - at) return {};
-  const std::string text(reinterpret_cast<const char*>(section.data()) + at, length);
-  return text.starts_with("go") ? text : std::string();
-}
-
-// Go's linker gives every program a note "Go" with its build id.
-bool has_go_note(const ElfFile& file) {
-  for (const Elf64_Phdr& h : file.program_headers()) {
-    if (h.p_type != PT_NOTE) continue;
-    const auto notes = file.contents(h);
-    Elf64_Nhdr note;
-    if (notes.size() < sizeof(note) + 4) continue;
-    std::memcpy(&note, notes.data(), sizeof(note));
-    if (note.n_namesz == 4 && note.n_type == 4 && std::memcmp(notes.data() + sizeof(note), "Go\0", 4) == 0) return true;
-  }
-  return false;
 }
 
 // libruntime's version, when the process carries its note. Nothing when it does not; an Error when we may not look.
@@ -90,14 +58,6 @@ std::string_view target_kind_name(TargetKind kind) {
       break;
   }
   return "other";
-}
-
-std::optional<std::string> go_version_of(const std::string& path) {
-  auto file = ElfFile::open(path);
-  if (!file) return std::nullopt;
-  if (const ElfSection* section = file->find_section(".go.buildinfo")) return version_in_buildinfo(section->data);
-  if (file->find_section(".gopclntab") != nullptr || has_go_note(*file)) return std::string();
-  return std::nullopt;
 }
 
 Result<TargetInfo> describe_target(pid_t pid) {

@@ -26,8 +26,4 @@ struct TargetInfo {
 // Looks at process pid. kNotFound when there is none. A process that we must not look into has a comm and nothing else.
 Result<TargetInfo> describe_target(pid_t pid);
 
-// The Go version that an executable names in its build information, from the file alone. nullopt: not a Go program;
-// an empty string: a Go program that does not say (layout: Go's debug/buildinfo/buildinfo.go, 1.18 and later).
-std::optional<std::string> go_version_of(const std::string& path);
-
 }  // namespace netpoll::probes

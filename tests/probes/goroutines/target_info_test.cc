@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "probes/goroutines/go/build_info.h"
 #include "tests/support/catch.h"
 #include "tests/support/prey.h"
 #include "tests/support/skip.h"

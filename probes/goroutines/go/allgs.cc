@@ -1,0 +1,79 @@
+#include "probes/goroutines/go/allgs.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "probes/goroutines/go/go_g.h"
+
+namespace netpoll::probes {
+namespace {
+
+// In order of preference; each refers to the list and is not inlined away in any version from 1.18 to 1.27.
+constexpr std::array kUsers = {"runtime.allgadd", "runtime.forEachG", "runtime.newproc1", "runtime.checkdead",
+                               "runtime.schedinit"};
+constexpr std::uint64_t kMaxCode = 1 << 16;
+constexpr std::uint64_t kMaxGoroutines = 1 << 22;
+constexpr std::uint64_t kChecked = 64;
+constexpr int kAttempts = 5;
+
+struct Slice {
+  std::uint64_t data = 0;
+  std::uint64_t length = 0;
+  std::uint64_t capacity = 0;
+
+  bool plausible() const {
+    return data != 0 && data % 8 == 0 && length > 0 && length <= capacity && length <= kMaxGoroutines;
+  }
+};
+
+bool is_list_of_gs(Memory& memory, const GLayout& layout, std::uint64_t address) {
+  const auto slice = memory.read_value<Slice>(address);
+  if (!slice || !slice->plausible()) return false;
+  std::vector<std::uint64_t> first(std::min(slice->length, kChecked));
+  if (!memory.read(slice->data, first.data(), first.size() * sizeof(first[0]))) return false;
+  for (const std::uint64_t g : first) {
+    if (g == 0 || g % 8 != 0) return false;
+  }
+  const auto gs = read_gs(memory, layout, first);
+  if (!gs || gs->size() != first.size()) return false;
+  // The first is the main goroutine, which lives as long as its program.
+  return gs->front().goid == 1 && gs->front().lives();
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> find_allgs(const Image& image, Memory& memory, const Pclntab& pclntab,
+                                        const ModuleData& module, const GLayout& layout, const GoArch& arch) {
+  std::vector<std::uint64_t> tried;
+  for (const char* user : kUsers) {
+    const auto function = pclntab.function_named(user);
+    if (!function) continue;
+    const Bytes code = image.at(AddressRange{function->entry, function->end});
+    for (const std::uint64_t address : arch.references(code.first(kMaxCode), function->entry)) {
+      if (address % 8 != 0 || !module.holds_data(address)) continue;
+      if (std::find(tried.begin(), tried.end(), address) != tried.end()) continue;
+      tried.push_back(address);
+      if (is_list_of_gs(memory, layout, address)) return address;
+    }
+  }
+  return std::nullopt;
+}
+
+Result<std::vector<std::uint64_t>> read_allgs(Memory& memory, std::uint64_t allgs) {
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    auto slice = memory.read_value<Slice>(allgs);
+    if (!slice) return std::move(slice).error();
+    if (!slice->plausible()) continue;
+    std::vector<std::uint64_t> list(slice->length);
+    auto r = memory.read(slice->data, list.data(), list.size() * sizeof(list[0]));
+    if (!r && !r.error().is(ErrorKind::kProtocol)) return std::move(r).error();
+    const auto again = memory.read_value<Slice>(allgs);
+    // A list that had to grow moved; its old place may hold anything by now.
+    if (!r || !again || again->data != slice->data || again->length < slice->length) continue;
+    return list;
+  }
+  return Error(ErrorKind::kProtocol, "the Go program's list of goroutines makes no sense, or keeps moving");
+}
+
+}  // namespace netpoll::probes

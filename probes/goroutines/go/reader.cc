@@ -1,0 +1,263 @@
+// Turns the g's, stacks and pollDescs of a Go program into goroutine records.
+#include "probes/goroutines/go/reader.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "probes/goroutines/endpoints.h"
+#include "probes/goroutines/go/frame_table.h"
+#include "probes/goroutines/go/labels.h"
+#include "probes/goroutines/go/program.h"
+#include "probes/goroutines/go/sampler.h"
+#include "probes/process/blocking_calls.h"
+
+namespace netpoll::probes {
+namespace {
+
+constexpr std::uint64_t kMaxFd = 1 << 24;
+
+std::int64_t monotonic_now() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+}
+
+std::string_view status_name(GoStatus status) {
+  switch (status) {
+    case GoStatus::kRunnable:
+      return "runnable";
+    case GoStatus::kRunning:
+      return "running";
+    case GoStatus::kSyscall:
+      return "syscall";
+    case GoStatus::kWaiting:
+      return "waiting";
+    case GoStatus::kCopyStack:
+      return "copystack";
+    case GoStatus::kPreempted:
+      return "preempted";
+    case GoStatus::kLeaked:
+      return "leaked";
+    default:
+      return "unknown";
+  }
+}
+
+std::optional<std::int64_t> deadline_from_now(std::int64_t deadline, std::int64_t now) {
+  if (deadline == 0) return std::nullopt;
+  return deadline > 0 ? deadline - now : -1;
+}
+
+// The thread of a goroutine, and the system call that it is in.
+struct ThreadState {
+  pid_t tid = -1;
+  std::optional<ThreadCall> call;
+};
+
+// One reading.
+class Reading {
+ public:
+  Reading(Subject& subject, const GoProgram& program)
+      : subject_(subject), program_(program), now_(subject.monotonic_now()), frames_(program.pclntab) {}
+
+  Result<trace::GoroutineSnapshot> take(Sampler& sampler, const ReadOptions& options) {
+    auto samples = sampler.read(options.retries, options.stacks);
+    if (!samples) return std::move(samples).error();
+    if (auto r = find_waits(samples->list); !r) return std::move(r).error();
+    if (auto r = find_threads(samples->list); !r) return std::move(r).error();
+    if (auto r = find_labels(samples->list); !r) return std::move(r).error();
+    for (const Sample& sample : samples->list) add(sample);
+    snapshot_.retries = samples->retries;
+    snapshot_.runtimes.push_back({.name = {}, .procs = {}, .poll_mode = {}, .trigger = {}, .epfd = epfd_});
+    std::sort(snapshot_.goroutines.begin(), snapshot_.goroutines.end(),
+              [](const trace::Goroutine& a, const trace::Goroutine& b) { return a.goid < b.goid; });
+    snapshot_.frames = std::move(frames_).take();
+    return std::move(snapshot_);
+  }
+
+ private:
+  // Who waits for what, by the poller. Its tables are younger than the goroutines: one that waited then and still does
+  // waited all the time.
+  Result<void> find_waits(std::vector<Sample>& samples) {
+    if (!program_.layout.poll_desc) return {};
+    const PollSet set = read_poll_set(subject_, *program_.layout.poll_desc);
+    epfd_ = set.epfd;
+    waits_ = read_poll_waits(subject_.memory(), *program_.layout.poll_desc, set);
+    snapshot_.interest_source = set.epfd >= 0 ? "epoll" : "stacks";
+    return check_again(samples, [](const Sample& sample) { return sample.g.in_io_wait(); });
+  }
+
+  // The threads of goroutines that run or are in a system call, and which call that is.
+  Result<void> find_threads(std::vector<Sample>& samples) {
+    std::vector<ReadPiece> pieces;
+    std::vector<Sample*> owners;
+    for (Sample& sample : samples) {
+      if (!on_thread(sample)) continue;
+      pieces.push_back({.address = sample.g.m + program_.layout.g.m_procid, .into = nullptr, .size = 8});
+      owners.push_back(&sample);
+    }
+    std::vector<std::uint64_t> tids(pieces.size());
+    for (std::size_t i = 0; i < pieces.size(); ++i) pieces[i].into = &tids[i];
+    if (auto r = subject_.memory().read_batch(pieces); !r) return r;
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+      if (!pieces[i].done || tids[i] == 0 || tids[i] > INT32_MAX) continue;
+      ThreadState& thread = threads_[owners[i]->g.address];
+      thread.tid = static_cast<pid_t>(tids[i]);
+      if (owners[i]->g.status == GoStatus::kSyscall) thread.call = subject_.thread_call(thread.tid);
+    }
+    return check_again(samples, on_thread);
+  }
+
+  static bool on_thread(const Sample& sample) {
+    return sample.g.m != 0 && (sample.g.status == GoStatus::kSyscall || sample.g.status == GoStatus::kRunning);
+  }
+
+  // Reads g's once more; those that are not where they were are not stable.
+  template <typename Which>
+  Result<void> check_again(std::vector<Sample>& samples, const Which& which) {
+    std::vector<const GoG*> gs;
+    std::vector<Sample*> checked;
+    for (Sample& sample : samples) {
+      if (!which(sample)) continue;
+      gs.push_back(&sample.g);
+      checked.push_back(&sample);
+    }
+    const auto same = same_moments(subject_.memory(), program_.layout.g, gs);
+    if (!same) return same.error();
+    for (std::size_t i = 0; i < gs.size(); ++i) {
+      if (!(*same)[i]) checked[i]->stable = false;
+    }
+    return {};
+  }
+
+  Result<void> find_labels(const std::vector<Sample>& samples) {
+    std::vector<std::uint64_t> pointers;
+    for (const Sample& sample : samples) {
+      if (sample.g.labels != 0) pointers.push_back(sample.g.labels);
+    }
+    std::sort(pointers.begin(), pointers.end());
+    pointers.erase(std::unique(pointers.begin(), pointers.end()), pointers.end());
+    auto labels = read_labels(subject_.memory(), program_.layout.labels, pointers);
+    if (!labels) return std::move(labels).error();
+    labels_ = std::move(*labels);
+    return {};
+  }
+
+  void add(const Sample& sample) {
+    const GoG& g = sample.g;
+    trace::Goroutine record;
+    record.goid = g.goid;
+    if (g.parent_goid != 0) record.parent_goid = g.parent_goid;
+    record.status = status_name(g.status);
+    if (g.waits()) {
+      record.wait_reason = program_.wait_reasons.name(g.wait_reason);
+      record.io_wait = g.in_io_wait();
+      if (g.wait_since > 0 && now_) record.wait_at_least_ns = std::max<std::int64_t>(0, *now_ - g.wait_since);
+    }
+    record.locked_to_thread = g.locked_m != 0;
+    record.stable = sample.stable;
+    if (!sample.stable) ++snapshot_.inconsistent;
+    if (const auto found = labels_.find(g.labels); found != labels_.end()) record.labels = found->second;
+    record.entry = frames_.function(g.start_pc);
+    record.created_by = frames_.creator(g.go_pc);
+    record.system = is_system(g, record);
+    for (const CodePlace& place : sample.chain.places) {
+      const auto& frames = frames_.at(place);
+      record.stack.insert(record.stack.end(), frames.begin(), frames.end());
+    }
+    record.stack_ends_early = sample.chain.ends_early;
+    if (g.in_io_wait()) add_wait(sample, record);
+    if (const auto found = threads_.find(g.address); found != threads_.end()) add_thread(found->second, record);
+    snapshot_.goroutines.push_back(std::move(record));
+  }
+
+  // As the runtime's own dumps have it (isSystemGoroutine in runtime/traceback.go).
+  bool is_system(const GoG& g, const trace::Goroutine& record) const {
+    if (g.start_pc == program_.main_entry || !record.entry) return false;
+    return std::string_view(frames_.frame(*record.entry).function).starts_with("runtime.");
+  }
+
+  void add_wait(const Sample& sample, trace::Goroutine& record) const {
+    const auto found = waits_.find(sample.g.address);
+    const PollWait* by_poller = found != waits_.end() ? &found->second : nullptr;
+    const PollWait* by_stack = sample.on_stack ? &*sample.on_stack : nullptr;
+    const PollWait* wait = by_poller != nullptr ? by_poller : by_stack;
+    if (wait == nullptr) return;
+    record.fd = wait->desc.fd;
+    record.mode = wait->mode;
+    record.fd_source = by_poller != nullptr ? trace::FdSource::kPoller : trace::FdSource::kStack;
+    if (by_poller != nullptr && by_stack != nullptr) {
+      const bool agree = by_poller->desc.address == by_stack->desc.address && by_poller->mode == by_stack->mode;
+      if (agree) record.fd_source = trace::FdSource::kBoth;
+      if (by_poller->desc.fd != by_stack->desc.fd) record.other_fd = by_stack->desc.fd;
+    }
+    // 2 says that it is about to wait, and less that what it waited for has come.
+    record.becoming_ready = by_poller == nullptr && wait->desc.waiter(wait->mode) < 2;
+    if (now_) record.deadline_in_ns = deadline_from_now(wait->desc.deadline(wait->mode), *now_);
+  }
+
+  static void add_thread(const ThreadState& thread, trace::Goroutine& record) {
+    record.tid = thread.tid;
+    if (!thread.call) return;
+    const BlockingCall call = blocking_call(thread.call->number);
+    record.syscall = call.name;
+    if (call.fd == CallObject::kNone || thread.call->args[0] >= kMaxFd) return;
+    record.fd = static_cast<int>(thread.call->args[0]);
+    if (call.fd == CallObject::kReads) record.mode = trace::IoMode::kRead;
+    if (call.fd == CallObject::kWrites) record.mode = trace::IoMode::kWrite;
+  }
+
+  Subject& subject_;
+  const GoProgram& program_;
+  std::optional<std::int64_t> now_;
+  FrameTable frames_;
+  trace::GoroutineSnapshot snapshot_;
+  int epfd_ = -1;
+  std::unordered_map<std::uint64_t, PollWait> waits_;       // by address of the g, as those below
+  std::unordered_map<std::uint64_t, ThreadState> threads_;  // of those that run or are in a system call
+  std::unordered_map<std::uint64_t, LabelSet> labels_;      // by address of the set
+};
+
+class GoReader : public Reader {
+ public:
+  GoReader(Subject& subject, std::unique_ptr<GoProgram> program)
+      : subject_(subject), program_(std::move(program)), sampler_(subject.memory(), *program_) {}
+
+  Result<trace::GoroutineSnapshot> read(const ReadOptions& options) override {
+    program_->pclntab.refill();
+    const std::int64_t began = monotonic_now();
+    auto snapshot = Reading(subject_, *program_).take(sampler_, options);
+    if (!snapshot) {
+      if (snapshot.error().is(ErrorKind::kNotFound)) {
+        return Error(ErrorKind::kNotFound, subject_.name() + " ended while it was read");
+      }
+      return std::move(snapshot).error().within(subject_.name());
+    }
+    snapshot->language = "go";
+    snapshot->runtime_version = program_->version;
+    snapshot->warnings = program_->warnings;
+    snapshot->taken_at_ns = began;
+    add_endpoints(subject_, *snapshot);
+    snapshot->took_ns = monotonic_now() - began;
+    return snapshot;
+  }
+
+ private:
+  Subject& subject_;
+  std::unique_ptr<GoProgram> program_;
+  Sampler sampler_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Reader>> attach_go(Subject& subject) {
+  auto program = open_program(subject);
+  if (!program) return std::move(program).error();
+  if (*program == nullptr) return std::unique_ptr<Reader>();
+  return std::unique_ptr<Reader>(std::make_unique<GoReader>(subject, std::move(*program)));
+}
+
+}  // namespace netpoll::probes

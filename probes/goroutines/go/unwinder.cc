@@ -1,0 +1,110 @@
+#include "probes/goroutines/go/unwinder.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+namespace netpoll::probes {
+namespace {
+
+constexpr std::uint64_t kWindow = 1 << 16;
+
+std::string hex(std::uint64_t number) {
+  std::array<char, 24> text;
+  std::snprintf(text.data(), text.size(), "0x%llx", static_cast<unsigned long long>(number));
+  return text.data();
+}
+
+std::uint64_t entry_of(const Pclntab& pclntab, std::string_view name) {
+  const auto function = pclntab.function_named(name);
+  return function ? function->entry : 0;
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> StackBytes::word(std::uint64_t address) {
+  if (address < sp_ || address > hi_ || hi_ - address < 8) return std::nullopt;
+  if (const auto word = copy_.at<std::uint64_t>(address - sp_)) return word;
+  if (memory_ == nullptr) return std::nullopt;
+  if (address < window_at_ || address - window_at_ + 8 > window_.size()) {
+    window_.resize(std::min(kWindow, hi_ - address));
+    window_at_ = address;
+    if (!memory_->read(address, window_.data(), window_.size())) {
+      window_.clear();
+      return std::nullopt;
+    }
+  }
+  return Bytes(window_).at<std::uint64_t>(address - window_at_);
+}
+
+std::optional<SavedRegisters> saved_registers(const GoG& g) {
+  switch (g.status) {
+    case GoStatus::kRunnable:
+    case GoStatus::kWaiting:
+    case GoStatus::kPreempted:
+    case GoStatus::kLeaked:
+      return SavedRegisters{.pc = g.sched_pc, .sp = g.sched_sp, .lr = g.sched_lr};
+    case GoStatus::kSyscall:
+      return SavedRegisters{.pc = g.syscall_pc, .sp = g.syscall_sp, .lr = 0};
+    default:
+      return std::nullopt;
+  }
+}
+
+Unwinder::Unwinder(const Pclntab& pclntab, const GoArch& arch)
+    : pclntab_(pclntab),
+      arch_(arch),
+      cgocallback_(entry_of(pclntab, "runtime.cgocallback")),
+      async_preempt_(entry_of(pclntab, "runtime.asyncPreempt")),
+      sigpanic_(entry_of(pclntab, "runtime.sigpanic")) {}
+
+// Follows Go's runtime/traceback.go, unwinder.resolveInternal and next.
+CallChain Unwinder::walk(const SavedRegisters& registers, StackBytes& stack, std::size_t max_frames) const {
+  CallChain chain;
+  std::uint64_t pc = registers.pc;
+  std::uint64_t sp = registers.sp;
+  std::uint64_t lr = registers.lr;
+  bool call = true;  // a goroutine that does not run has called what parked it
+  bool innermost = true;
+  while (chain.places.size() < max_frames) {
+    const auto function = pclntab_.function_at(pc);
+    if (!function) {
+      chain.ends_early = "no Go code at " + hex(pc);
+      return chain;
+    }
+    chain.places.push_back({.pc = pc, .call = call && pc != function->entry});
+    if (pclntab_.is_outermost(*function)) return chain;
+    if (!innermost && pclntab_.moves_stack(*function) && function->entry != cgocallback_) {
+      chain.ends_early = std::string(pclntab_.name(*function)) + " moves the stack pointer";
+      return chain;
+    }
+    const auto size = pclntab_.frame_size(*function, pc);
+    if (!size) {
+      chain.ends_early = "no frame size known at " + hex(pc);
+      return chain;
+    }
+    const std::uint64_t top = sp + static_cast<std::uint64_t>(*size);
+    std::optional<std::uint64_t> return_address;
+    if (arch_.link_register) {
+      const bool saved = (innermost && *size > 0) || lr == 0;
+      return_address = saved ? stack.word(sp) : std::optional(lr);
+      lr = 0;
+      sp = top;
+    } else {
+      return_address = stack.word(top);
+      sp = top + 8;
+    }
+    if (!return_address) {
+      chain.ends_early = "the stack is not readable at " + hex(arch_.link_register ? sp : top);
+      return chain;
+    }
+    // What was interrupted is no call: the code there has not run yet.
+    call = function->entry != async_preempt_ && function->entry != sigpanic_;
+    pc = *return_address;
+    innermost = false;
+  }
+  chain.ends_early = "more than " + std::to_string(max_frames) + " frames";
+  return chain;
+}
+
+}  // namespace netpoll::probes

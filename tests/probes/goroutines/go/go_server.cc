@@ -1,0 +1,35 @@
+#include "tests/probes/goroutines/go/go_server.h"
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+namespace netpoll::test {
+
+std::vector<GoBuild> go_builds() {
+  const std::filesystem::path folder = GO_BUILDS;
+  std::vector<GoBuild> builds;
+  std::ifstream list(folder / "wanted");
+  for (std::string name; std::getline(list, name);) builds.push_back({.name = name, .path = folder / name});
+  return builds;
+}
+
+std::string system_go_build() { return (std::filesystem::path(GO_BUILDS) / "system-plain").string(); }
+
+GoServerTruth truth_of(const Prey& server) {
+  GoServerTruth truth;
+  const auto document = nlohmann::json::parse(server.lines().at(0));
+  truth.version = document.at("version");
+  truth.main = document.at("main");
+  truth.dump = parse_dump(document.at("dump").get<std::string>());
+  for (const auto& g : document.at("goroutines")) {
+    truth.goroutines.push_back({.goid = g.at("goid"),
+                                .what = g.at("what"),
+                                .fd = g.at("fd"),
+                                .mode = g.value("mode", ""),
+                                .deadline_unix_ns = g.value("deadline_unix_ns", std::int64_t{0}),
+                                .labels = g.value("labels", std::map<std::string, std::string>())});
+  }
+  return truth;
+}
+
+}  // namespace netpoll::test

@@ -1,0 +1,6 @@
+//go:build !cgo
+
+package main
+
+// waitInC needs C.
+func waitInC() {}
