@@ -38,16 +38,13 @@ struct Command {
   Action (*add)(Flags& flags) = nullptr;
 };
 
-// The one table, in the order of --help.
+// The one table (commands.def), in the order of --help.
 std::span<const Command* const> commands();
 const Command* find_command(std::string_view name);
 std::vector<std::string> command_names();
 
-extern const Command kRunCommand;
-extern const Command kStatCommand;
-extern const Command kSnapshotCommand;
-extern const Command kCompareCommand;
-extern const Command kDoctorCommand;
-extern const Command kHelpCommand;
+#define NETPOLL_COMMAND(name) extern const Command name##_command;
+#include "cli/commands.def"
+#undef NETPOLL_COMMAND
 
 }  // namespace netpoll::cli

@@ -1,12 +1,13 @@
+// The table of subcommands.
 #include "cli/command.h"
-
-#include <array>
 
 namespace netpoll::cli {
 namespace {
 
-constexpr std::array kCommands{
-    &kRunCommand, &kStatCommand, &kSnapshotCommand, &kCompareCommand, &kDoctorCommand, &kHelpCommand,
+constexpr const Command* kCommands[] = {
+#define NETPOLL_COMMAND(name) &name##_command,
+#include "cli/commands.def"
+#undef NETPOLL_COMMAND
 };
 
 }  // namespace

@@ -125,7 +125,7 @@ Action add(Flags& flags) {
 
 }  // namespace
 
-const Command kCompareCommand{
+const Command compare_command{
     .name = "compare",
     .summary = "compares two results of run or stat, and fails when a limit is passed",
     .usage = "BASE HEAD [options]",

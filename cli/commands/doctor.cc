@@ -88,7 +88,7 @@ Action add(Flags& flags) {
 
 }  // namespace
 
-const Command kDoctorCommand{
+const Command doctor_command{
     .name = "doctor",
     .summary = "says what this machine and user allow, and what would help",
     .usage = "[-p PID] [options]",

@@ -51,7 +51,7 @@ Action add(Flags& flags) {
 
 }  // namespace
 
-const Command kHelpCommand{
+const Command help_command{
     .name = "help",
     .summary = "explains a command, a topic, or a JSON document",
     .usage = "[COMMAND | TOPIC | schema NAME]",

@@ -206,7 +206,7 @@ Action add(Flags& flags) {
 
 }  // namespace
 
-const Command kRunCommand{
+const Command run_command{
     .name = "run",
     .summary = "runs a workload on libruntime and counts what its poller does",
     .usage = "WORKLOAD [options]",

@@ -81,7 +81,7 @@ Action add(Flags& flags) {
 
 }  // namespace
 
-const Command kSnapshotCommand{
+const Command snapshot_command{
     .name = "snapshot",
     .summary = "lists the goroutines of a live process that wait for I/O",
     .usage = "-p PID [options]",

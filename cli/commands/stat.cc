@@ -213,7 +213,7 @@ Action add(Flags& flags) {
 
 }  // namespace
 
-const Command kStatCommand{
+const Command stat_command{
     .name = "stat",
     .summary = "counts the poller's system calls of any process, or of a command",
     .usage = "(-p PID... | --comm NAME | -- CMD ARG...) [options]",
