@@ -104,7 +104,7 @@ std::string workload_list() {
     out += item(std::string(row.name), row.summary, 14);
     std::string defaults =
         "an operation is " + std::string(row.operation) + "; " + std::to_string(row.conns) + " connections";
-    if (row.driver == workload::Driver::kSelf) defaults += " or pairs, driven by the server itself";
+    if (row.driver() == workload::Driver::kSelf) defaults += " or pairs, driven by the server itself";
     out += std::string(14, ' ') + wrapped(defaults, 14) + "\n";
     std::string accepted;
     for (std::uint32_t bit = 1; bit <= workload::kLoadCpu; bit <<= 1) {

@@ -14,11 +14,7 @@ constexpr std::uint64_t kSpare = 64;
 }  // namespace
 
 std::uint64_t descriptors_needed(const Plan& plan) {
-  std::uint64_t per_connection = 1;
-  if (plan.workload->name == "proxy") per_connection = 3;     // accepted, dialed, and accepted by the back end
-  if (plan.workload->name == "deadline") per_connection = 2;  // a socket pair
-  if (plan.workload->name == "pipe") per_connection = 4;      // two pipes
-  return plan.conns * per_connection + plan.listeners + kSpare;
+  return plan.conns * plan.workload->descriptors + plan.listeners + kSpare;
 }
 
 Result<void> raise_descriptor_limit(std::uint64_t needed) {

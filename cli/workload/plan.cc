@@ -13,8 +13,6 @@ using std::chrono::nanoseconds;
 
 constexpr std::uint64_t kMaxConns = 1'000'000;
 constexpr std::uint64_t kMaxOps = 1'000'000'000'000;
-constexpr std::size_t kMaxSize = 64 * 1024 * 1024;
-constexpr std::size_t kMaxDatagram = 65'507;  // UDP over IPv4: 65535 - 8 - 20
 constexpr nanoseconds kMaxDuration = std::chrono::hours(24 * 7);
 
 std::string names_with(std::uint32_t option) {
@@ -115,7 +113,7 @@ std::optional<Error> check_runtime(const Request& request, Config& config) {
     config.procs = *request.procs;
   }
   if (request.stack_size) {
-    if (*request.stack_size < 16 * 1024 || *request.stack_size > kMaxSize) {
+    if (*request.stack_size < 16 * 1024 || *request.stack_size > kMaxMessage) {
       return invalid("--stack " + std::to_string(*request.stack_size) + " is out of range",
                      "between 16Ki and 64Mi bytes");
     }
@@ -141,29 +139,26 @@ Result<Plan> make_plan(const Request& request) {
   plan.conns = workload->conns;
   plan.size = workload->size;
   plan.serve_only = request.serve_only;
-  const bool is_udp = workload->name == "udp";
+  plan.depth = workload->depth;
+  plan.listeners = workload->listeners;
+  plan.busy = workload->busy;
+  plan.buffer = workload->buffer;
+  plan.timeout = workload->timeout;
+  plan.pause = workload->pause;
 
   std::optional<Error> error;
   Checker check(*workload, error);
   check.number(kConns, request.conns, 1, kMaxConns, plan.conns);
   check.number(kOps, request.ops, 1, kMaxOps, plan.ops);
   check.time(kDuration, request.duration, std::chrono::milliseconds(1), kMaxDuration, plan.duration);
-  check.number(kSize, request.size, workload->min_size, is_udp ? kMaxDatagram : kMaxSize, plan.size);
+  check.number(kSize, request.size, workload->min_size, workload->max_size, plan.size);
   if (request.listen && check.applies(kListen)) plan.listen = *request.listen;
-  if (workload->name == "pipeline") {
-    plan.depth = 16;
-    plan.buffer = 16 * 1024;
-  }
   check.number(kDepth, request.depth, 1, 65'536, plan.depth);
-  if (workload->name == "reuseport") plan.listeners = 4;
   check.number(kListeners, request.listeners, 1, 1024, plan.listeners);
-  if (workload->name == "cpu") plan.busy = 8;
   check.number(kBusy, request.busy, 0, 100'000, plan.busy);
-  check.number(kBuffer, request.buffer, 1, kMaxSize, plan.buffer);
+  check.number(kBuffer, request.buffer, 1, kMaxMessage, plan.buffer);
   if (request.hold && check.applies(kHold)) plan.hold = *request.hold;
-  if (workload->name == "deadline") plan.timeout = std::chrono::milliseconds(1);
   check.time(kTimeout, request.timeout, nanoseconds(1000), std::chrono::hours(1), plan.timeout);
-  if (workload->name == "slow") plan.pause = std::chrono::milliseconds(1);
   check.time(kPause, request.pause, std::chrono::microseconds(10), std::chrono::hours(1), plan.pause);
   check.number(kWarmup, request.warmup, 0, kMaxOps, plan.warmup);
   if (request.load_cpu && check.applies(kLoadCpu)) plan.load_cpu = request.load_cpu;
@@ -175,13 +170,12 @@ Result<Plan> make_plan(const Request& request) {
     error = invalid("--serve does not apply to workload " + std::string(workload->name),
                     "it applies to: " + names_with(kListen));
   }
-  if (!error && (workload->name == "reuseport" || is_udp) && plan.listen.starts_with("unix:")) {
+  if (!error && workload->needs_port && plan.listen.starts_with("unix:")) {
     error = invalid("workload " + std::string(workload->name) + " cannot listen at " + plan.listen,
                     "give an address and port: 127.0.0.1:0");
   }
   // Buffers live in the heap, but a message of --size must fit the memory of the machine once per connection.
-  if (!error && (workload->name == "slow" || workload->name == "fanin") &&
-      plan.size > (std::size_t{4} << 30) / plan.conns) {
+  if (!error && workload->whole_messages && plan.size > (std::size_t{4} << 30) / plan.conns) {
     error =
         invalid("--size " + std::to_string(plan.size) + " with --conns " + std::to_string(plan.conns) +
                     " would need more than 4 GiB of buffers",

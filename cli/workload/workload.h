@@ -23,6 +23,9 @@
 
 namespace netpoll::workload {
 
+// The largest --size.
+inline constexpr std::size_t kMaxMessage = 64 * 1024 * 1024;
+
 // Who causes the operations.
 enum class Driver : std::uint8_t {
   kLoad,  // the load generator
@@ -48,18 +51,36 @@ enum Option : std::uint32_t {
   kLoadCpu = 1u << 13,   // --load-cpu N: pin the load generator
 };
 
-// One row of the table. Zero means "no such default" (and "no bound" for ops and duration).
+class Server;       // serve/server.h
+class Session;      // load/session.h
+struct LoadResult;  // protocol.h
+
+// One row of the table: all that is decided by which workload it is. Defaults of 0 for ops and duration: no bound.
 struct Workload {
   std::string_view name;
-  std::string_view summary;    // one line, for help
-  std::string_view operation;  // what one operation is: "a message sent and its echo read"
-  Driver driver;
-  std::uint32_t options;  // Option bits
-  std::uint64_t conns;
-  std::uint64_t ops;
-  std::chrono::nanoseconds duration;
-  std::size_t size;
-  std::size_t min_size;  // smallest message whose bytes the receiver can verify
+  std::string_view summary;                      // one line, for help
+  std::string_view operation;                    // what one operation is: "a message sent and its echo read"
+  void (*serve)(Server& server);                 // serve/servers.h
+  Result<LoadResult> (*load)(Session& session);  // load/loads.h; null: the server drives itself
+  std::uint32_t options;                         // Option bits
+  std::uint64_t conns;                           // and the other defaults
+  std::uint64_t ops = 0;
+  std::chrono::nanoseconds duration{0};
+  std::size_t size = 64;
+  std::size_t min_size = 1;  // smallest message whose bytes the receiver can verify
+  std::size_t max_size = kMaxMessage;
+  std::uint64_t depth = 1;
+  std::uint64_t listeners = 1;
+  std::uint64_t busy = 0;
+  std::size_t buffer = 4096;
+  std::chrono::nanoseconds timeout{0};
+  std::chrono::nanoseconds pause{0};
+  unsigned descriptors = 1;     // that the server holds for one connection
+  bool needs_port = false;      // cannot listen at a Unix socket's path
+  bool whole_messages = false;  // keeps a whole message of each connection in memory
+  bool stays_silent = false;    // the load asks each connection once, at the end
+
+  Driver driver() const { return load != nullptr ? Driver::kLoad : Driver::kSelf; }
 };
 
 std::span<const Workload> workloads();
@@ -116,7 +137,7 @@ struct Plan {
   std::optional<int> server_cpu;
   std::optional<int> load_cpu;
 
-  bool has_load() const { return workload->driver == Driver::kLoad && !serve_only; }
+  bool has_load() const { return workload->driver() == Driver::kLoad && !serve_only; }
 };
 
 // Checks a request. Every Error is kInvalid, names flag and value, and has a hint (the range, or the workloads to which

@@ -1,6 +1,5 @@
 #include "cli/workload/args.h"
 #include "cli/workload/child.h"
-#include "cli/workload/load/loads.h"
 #include "cli/workload/load/session.h"
 #include "cli/workload/workload.h"
 
@@ -9,17 +8,14 @@ namespace {
 
 Result<LoadResult> run_load(const ChildArgs& child) {
   const Plan& plan = child.plan;
-  if (plan.workload->driver != Driver::kLoad) {
+  if (plan.workload->load == nullptr) {
     return Error(ErrorKind::kInvalid, "workload " + std::string(plan.workload->name) + " has no load generator");
   }
   if (auto pinned = pin_to_cpu(plan.load_cpu); !pinned) return std::move(pinned).error();
   if (auto raised = raise_descriptor_limit(plan.conns + 16); !raised) return std::move(raised).error();
   auto session = Session::open(child);
   if (!session) return std::move(session).error();
-  if (plan.workload->name == "churn") return run_churn_load(*session);
-  if (plan.workload->name == "slow") return run_slow_load(*session);
-  if (plan.workload->name == "udp") return run_udp_load(*session);
-  return run_stream_load(*session);
+  return plan.workload->load(*session);
 }
 
 }  // namespace

@@ -226,7 +226,7 @@ Result<void> StreamLoad::stay_silent(std::int64_t until) {
 
 Result<LoadResult> StreamLoad::run() {
   const Plan& plan = session_.plan();
-  const bool idle = plan.workload->name == "idle";
+  const bool idle = plan.workload->stays_silent;
   auto connected = connect_all(session_, plan.conns, kEvents);
   if (!connected) {
     if (connected.error().is(ErrorKind::kCanceled)) return LoadResult{};

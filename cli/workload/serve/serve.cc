@@ -10,25 +10,10 @@
 #include "cli/workload/line.h"
 #include "cli/workload/serve/counters.h"
 #include "cli/workload/serve/server.h"
-#include "cli/workload/serve/servers.h"
 #include "netpoll/runtime.h"
 
 namespace netpoll::workload {
 namespace {
-
-using Serve = void (*)(Server&);
-
-Serve find_server(std::string_view name) {
-  static constexpr std::pair<std::string_view, Serve> kServers[] = {
-      {"echo", serve_echo},           {"idle", serve_idle},   {"fanin", serve_fanin},       {"churn", serve_echo},
-      {"pipeline", serve_echo},       {"proxy", serve_proxy}, {"deadline", serve_deadline}, {"slow", serve_slow},
-      {"reuseport", serve_reuseport}, {"pipe", serve_pipe},   {"udp", serve_udp},           {"cpu", serve_cpu},
-  };
-  for (const auto& [known, serve] : kServers) {
-    if (known == name) return serve;
-  }
-  return nullptr;
-}
 
 std::int64_t read_clock(clockid_t clock) {
   timespec t{};
@@ -63,18 +48,17 @@ int run_server(const ChildArgs& child) {
   const Fd finished(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!finished.valid()) return report_failure(child.report_fd, posix_error("eventfd", errno));
   Server server(child, finished.get());
-  const Serve serve = find_server(child.plan.workload->name);
   const std::int64_t begin = read_clock(CLOCK_MONOTONIC);
   int exit_status = 0;
   Runtime runtime(child.plan.runtime);
-  runtime.go([serve, &server] { serve(server); });
+  runtime.go([&server] { server.plan().workload->serve(server); });
   const End end = wait_for_end(server, child, finished.get(), exit_status);
   const std::int64_t duration = read_clock(CLOCK_MONOTONIC) - begin;
   runtime.shutdown(Runtime::Shutdown::kCancel);
   if (end == End::kFailed) return exit_status;
 
   ServerResult result = server.result();
-  if (child.plan.workload->driver == Driver::kLoad || end == End::kStopped) result.duration_ns = duration;
+  if (child.plan.workload->driver() == Driver::kLoad || end == End::kStopped) result.duration_ns = duration;
   result.cpu_ns = read_clock(CLOCK_PROCESS_CPUTIME_ID);
   result.tracepoints = tracepoint_counts(runtime);
   write_line(child.report_fd, to_line(ServerMessage(std::move(result))));

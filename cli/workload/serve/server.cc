@@ -95,7 +95,7 @@ ServerResult Server::result() {
   result.busy_rounds = busy_rounds_.load();
   result.accepted = accepted_;
   result.first_error = first_error_;
-  if (plan().workload->driver == Driver::kSelf) {
+  if (plan().workload->driver() == Driver::kSelf) {
     result.latency = latency_.latency();
     result.duration_ns = duration_ns_;
   }
