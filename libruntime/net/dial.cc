@@ -32,7 +32,7 @@ std::optional<Error> interrupted(const Addr& address, const DialOptions& options
   return std::nullopt;
 }
 
-Result<Fd> prepare_socket(const Addr& address, const DialOptions& options) {
+Result<Fd> prepare_socket(const Addr& address, const Addr& local, const DialOptions& options) {
   auto fd = net::make_socket(kOperation, address, SOCK_STREAM);
   if (!fd) return fd;
   if (options.no_delay && address.is_ip()) {
@@ -40,8 +40,8 @@ Result<Fd> prepare_socket(const Addr& address, const DialOptions& options) {
     if (!r) return std::move(r).error();
   }
   if (auto r = net::run_control(kOperation, address, fd->get(), options.control); !r) return std::move(r).error();
-  if (options.local.valid()) {
-    if (auto r = net::bind_socket(kOperation, options.local, fd->get()); !r) {
+  if (local.valid()) {
+    if (auto r = net::bind_socket(kOperation, local, fd->get()); !r) {
       return std::move(r).error().within(context_of(address));
     }
   }
@@ -78,8 +78,8 @@ long finish_connect(net::NetFd& fd) {
   }
 }
 
-Result<net::NetFd*> connect_once(const Addr& address, const DialOptions& options) {
-  auto fd = prepare_socket(address, options);
+Result<net::NetFd*> connect_once(const Addr& address, const Addr& local, const DialOptions& options) {
+  auto fd = prepare_socket(address, local, options);
   if (!fd) return std::move(fd).error();
   long result = start_connect(fd->get(), address, options);
   if (result != 0 && result != -EINPROGRESS) {
@@ -120,12 +120,15 @@ bool connected_to_itself(net::NetFd& fd) { return fd.kind() == net::FdKind::kTcp
 
 }  // namespace
 
-Result<Conn> dial(const Addr& address, const DialOptions& options) {
+Result<Conn> dial(const Addr& to, const DialOptions& options) {
+  Addr address = to;
+  Addr local = options.local;
+  net::agree_on_family(local, address);
   if (auto why = interrupted(address, options)) return std::move(*why);
   // As Go: two more tries where chance chose the local port, and only there.
-  const bool chosen_port = options.local.valid() && options.local.port() != 0;
+  const bool chosen_port = local.valid() && local.port() != 0;
   for (int tries_left = chosen_port ? 0 : 2;; --tries_left) {
-    auto fd = connect_once(address, options);
+    auto fd = connect_once(address, local, options);
     if (!fd) {
       // The kernel ran into a port that was being given away at the same time.
       if (tries_left > 0 && address.is_ip() && fd.error().sys_errno() == EADDRNOTAVAIL) continue;

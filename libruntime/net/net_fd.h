@@ -139,6 +139,8 @@ class NetFd {
   int number() const { return mutex_.closed() ? -1 : sysfd_; }
   // Of the read direction: 0 none, > 0 absolute ns of CLOCK_MONOTONIC, < 0 expired.
   std::int64_t read_deadline() const { return pd_->rd.load(std::memory_order_relaxed); }
+  // Of a socket made, dialled or bound by us, or adopted: AF_INET, AF_INET6; AF_UNSPEC for everything else.
+  int ip_family() const { return name_.family; }
   FdKind kind() const { return kind_; }
 
  private:

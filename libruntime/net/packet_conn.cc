@@ -77,7 +77,10 @@ Result<PacketConn> PacketConn::bind(std::string_view address, const PacketOption
   return bind(*parsed, options);
 }
 
-Result<PacketConn> PacketConn::connect(const Addr& peer, const Addr& local, const PacketOptions& options) {
+Result<PacketConn> PacketConn::connect(const Addr& to, const Addr& from, const PacketOptions& options) {
+  Addr peer = to;
+  Addr local = from;
+  net::agree_on_family(local, peer);
   auto fd = prepare_socket("connect", peer, local, options);
   if (!fd) return std::move(fd).error();
   // Datagram sockets connect at once.
@@ -111,7 +114,8 @@ Result<std::size_t> PacketConn::read_from(std::span<std::byte> buffer, Addr* fro
 
 Result<std::size_t> PacketConn::write_to(std::span<const std::byte> data, const Addr& to) {
   if (fd_ == nullptr) return no_conn("write");
-  const long result = fd_->send_to(data.data(), data.size(), &to);
+  const Addr address = net::in_family(to, fd_->ip_family());
+  const long result = fd_->send_to(data.data(), data.size(), &address);
   if (result < 0) return net::io_error("write " + to.str(), result);
   return static_cast<std::size_t>(result);
 }

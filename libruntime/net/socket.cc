@@ -91,6 +91,43 @@ bool is_wildcard(const Addr& address) {
   return false;
 }
 
+Addr in_family(const Addr& address, int family) {
+  if (family == AF_INET && address.family() == AF_INET6) {
+    sockaddr_in6 from;
+    std::memcpy(&from, address.data(), sizeof from);
+    const bool mapped = IN6_IS_ADDR_V4MAPPED(&from.sin6_addr) != 0;
+    if (!mapped && !is_wildcard(address)) return address;
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = from.sin6_port;
+    if (mapped) std::memcpy(&to.sin_addr, from.sin6_addr.s6_addr + 12, sizeof to.sin_addr);
+    return Addr::from_sockaddr(reinterpret_cast<const sockaddr*>(&to), sizeof to);
+  }
+  if (family == AF_INET6 && address.family() == AF_INET) {
+    sockaddr_in from;
+    std::memcpy(&from, address.data(), sizeof from);
+    sockaddr_in6 to{};
+    to.sin6_family = AF_INET6;
+    to.sin6_port = from.sin_port;
+    if (!is_wildcard(address)) {
+      to.sin6_addr.s6_addr[10] = to.sin6_addr.s6_addr[11] = 0xff;
+      std::memcpy(to.sin6_addr.s6_addr + 12, &from.sin_addr, sizeof from.sin_addr);
+    }
+    return Addr::from_sockaddr(reinterpret_cast<const sockaddr*>(&to), sizeof to);
+  }
+  return address;
+}
+
+void agree_on_family(Addr& local, Addr& peer) {
+  if (!is_wildcard(peer)) peer = in_family(peer, AF_INET);
+  if (!is_wildcard(local)) local = in_family(local, AF_INET);
+  if (is_wildcard(local)) {
+    local = in_family(local, peer.family());
+  } else if (is_wildcard(peer) && local.is_ip()) {
+    peer = in_family(peer, local.family());
+  }
+}
+
 Result<Adopted> inspect(int fd) {
   const std::string context = "adopt fd " + std::to_string(fd);
   Adopted found;

@@ -29,6 +29,14 @@ Addr peer_name(int fd);
 // Whether address means "every address of the machine".
 bool is_wildcard(const Addr& address);
 
+// address as a socket of family names it: an IPv4-mapped one (RFC 4291, 2.5.5.2) and an IPv4 one stand for each other,
+// as do the wildcards. What has no name there, or no IP address, stays what it is, and the kernel says why.
+Addr in_family(const Addr& address, int family);
+
+// Makes one family of the two ends of a socket to be, as Go does (net/ipsock_posix.go, favoriteAddrFamily): a mapped
+// address counts as IPv4, and a wildcard goes along with the other end.
+void agree_on_family(Addr& local, Addr& peer);
+
 // What an inherited descriptor turned out to be.
 struct Adopted {
   bool socket = false;

@@ -25,6 +25,10 @@ class Addr {
   //   "unix:/run/server.sock"                           a path of at most 107 bytes
   //   "unix:@name"                                      an abstract name (unix(7)); no file, gone with its last socket
   // kInvalid, with a hint, for anything else.
+  //
+  // dial, PacketConn::connect and write_to take an IPv4-mapped address ("[::ffff:127.0.0.1]:80") for the IPv4 address
+  // it stands for, and on a socket for both families the other way round. A local address of ":0" goes with either
+  // family.
   static Result<Addr> parse(std::string_view text);
 
   static Addr loopback(std::uint16_t port = 0);  // 127.0.0.1:port

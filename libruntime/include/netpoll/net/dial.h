@@ -16,7 +16,7 @@ class Context;
 struct DialOptions {
   TimePoint deadline = kNoDeadline;  // for connecting only; the Conn starts without deadlines
   Context* cancel = nullptr;         // ends the attempt with kCanceled; must outlive the call; see sync/context.h
-  Addr local;                        // bound to first when valid
+  Addr local;                        // bound to first when valid; ":0" for either family
   bool no_delay = true;              // TCP_NODELAY
   // Runs between socket() and bind()/connect(). Its error ends dial().
   std::function<Result<void>(int fd)> control;
