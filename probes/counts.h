@@ -30,12 +30,24 @@ std::string_view syscall_class(Syscall syscall);  // "wait", "ctl", "create", "i
 std::optional<Syscall> parse_syscall(std::string_view name);
 bool is_epoll_wait(Syscall syscall);  // epoll_wait, epoll_pwait, epoll_pwait2
 
-// Of one system call. `count` counts calls that were entered; errors, times and buckets come from calls that returned,
-// so one call in flight at the end makes count exceed their sum by one.
+// Calls that had not returned when the counts were read.
+struct InFlight {
+  std::uint64_t count = 0;
+  std::uint64_t before = 0;  // of them, those that had begun before counting did, and so are not in `count` of the call
+  std::uint64_t longest_ns = 0;  // since the call, or counting, began
+};
+
+// Of one system call. `count` counts calls that were entered; errors, times and buckets come from those that returned.
+// A call that restart_syscall goes on with (a sleep after SIGSTOP and SIGCONT) is one call with the whole time.
 struct SyscallCounts {
   std::uint64_t count = 0;
+  std::uint64_t returned = 0;
   std::map<int, std::uint64_t> errors;  // positive errno -> calls
   std::optional<std::uint64_t> total_ns;
+  // All time that threads spent in this call while it was counted: total_ns, that of the calls in flight, and that of
+  // calls which had begun before. What of these a back end cannot see is missing.
+  std::optional<std::uint64_t> window_ns;
+  InFlight in_flight;
   // log2 of latency: bucket i holds calls with 2^i <= ns < 2^(i+1), bucket 0 also 0 ns. Absent when not measured.
   std::optional<std::array<std::uint64_t, kHistogramBuckets>> latency;
 };

@@ -52,6 +52,21 @@ void put_wait(Json& json, const Counts::Wait& wait) {
   json["timeouts"] = wait.timeouts;
 }
 
+// What total_ns leaves out.
+void put_times(Json& json, const SyscallCounts& row) {
+  json["returned"] = row.returned;
+  json["window_ns"] = exporters::or_null(row.window_ns);
+  json["in_flight"] = {{"count", row.in_flight.count},
+                       {"before", row.in_flight.before},
+                       {"longest_ns", row.window_ns ? Json(row.in_flight.longest_ns) : Json(nullptr)}};
+}
+
+void add_in_flight(probes::InFlight& sum, const probes::InFlight& more) {
+  sum.count += more.count;
+  sum.before += more.before;
+  sum.longest_ns = std::max(sum.longest_ns, more.longest_ns);
+}
+
 Json syscall_json(const Counts& counts, Syscall syscall, std::optional<std::uint64_t> operations) {
   const SyscallCounts& row = counts.syscalls[static_cast<std::size_t>(syscall)];
   Json json;
@@ -64,20 +79,30 @@ Json syscall_json(const Counts& counts, Syscall syscall, std::optional<std::uint
   }
   if (probes::is_epoll_wait(syscall)) put_wait(json, counts.waits[static_cast<std::size_t>(syscall)]);
   json["latency_log2_ns"] = histogram_json(row);
+  put_times(json, row);
   return json;
+}
+
+// Unknown when one of them is.
+std::optional<std::uint64_t> sum_of(const std::optional<std::uint64_t>& a, const std::optional<std::uint64_t>& b) {
+  return a && b ? std::optional(*a + *b) : std::nullopt;
 }
 
 // The three wait calls as one: which of them a program uses is its own affair.
 Json poll_json(const Counts& counts, std::optional<std::uint64_t> operations) {
   SyscallCounts sum;
-  sum.total_ns = 0;
+  sum.total_ns = sum.window_ns = 0;
   Counts::Wait wait;
   for (std::size_t i = 0; i < counts.waits.size(); ++i) {
     const SyscallCounts& row = counts.syscalls[i];
     sum.count += row.count;
+    sum.returned += row.returned;
     for (const auto& [number, calls] : row.errors) sum.errors[number] += calls;
-    if (row.count > 0)
-      sum.total_ns = row.total_ns && sum.total_ns ? std::optional(*sum.total_ns + *row.total_ns) : std::nullopt;
+    if (row.count > 0 || row.in_flight.count > 0) {
+      sum.total_ns = sum_of(sum.total_ns, row.total_ns);
+      sum.window_ns = sum_of(sum.window_ns, row.window_ns);
+    }
+    add_in_flight(sum.in_flight, row.in_flight);
     wait.events += counts.waits[i].events;
     wait.empty += counts.waits[i].empty;
     wait.timeouts += counts.waits[i].timeouts;
@@ -89,6 +114,7 @@ Json poll_json(const Counts& counts, std::optional<std::uint64_t> operations) {
   json["total_ns"] = exporters::or_null(sum.total_ns);
   put_wait(json, wait);
   json["events_per_call"] = exporters::ratio(wait.events, sum.count);
+  put_times(json, sum);
   return json;
 }
 
@@ -99,8 +125,10 @@ void each_number(Counts& a, const Counts& b, F&& f) {
     SyscallCounts& left = a.syscalls[i];
     const SyscallCounts& right = b.syscalls[i];
     f(left.count, right.count);
+    f(left.returned, right.returned);
     for (const auto& [number, calls] : right.errors) f(left.errors[number], calls);
     if (left.total_ns && right.total_ns) f(*left.total_ns, *right.total_ns);
+    if (left.window_ns && right.window_ns) f(*left.window_ns, *right.window_ns);
     if (left.latency && right.latency) {
       for (std::size_t k = 0; k < left.latency->size(); ++k) f((*left.latency)[k], (*right.latency)[k]);
     }
@@ -186,12 +214,15 @@ void add_counts(Counts& sum, const Counts& more) {
   for (std::size_t i = 0; i < probes::kSyscallCount; ++i) {
     SyscallCounts& left = sum.syscalls[i];
     const SyscallCounts& right = more.syscalls[i];
-    if (right.count == 0) continue;
+    add_in_flight(left.in_flight, right.in_flight);
+    if (right.count == 0 && right.in_flight.count == 0) continue;
     // A sum with an unknown part is unknown, unless it was empty so far.
     const bool fresh = left.count == right.count;
     if (!left.total_ns && fresh) left.total_ns = right.total_ns;
+    if (!left.window_ns && fresh) left.window_ns = right.window_ns;
     if (!left.latency && fresh) left.latency = right.latency;
     if (!right.total_ns) left.total_ns.reset();
+    if (!right.window_ns) left.window_ns.reset();
     if (!right.latency) left.latency.reset();
   }
   for (std::size_t i = 0; i < sum.tracepoints.size(); ++i) {

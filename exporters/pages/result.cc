@@ -35,15 +35,33 @@ std::string details_text(const Json& row) {
   };
   for (const char* op : {"add", "mod", "del"}) add(op, at(row, {"ops", op}));
   for (const char* figure : {"events", "empty", "timeouts"}) add(figure, at(row, {figure}));
+  const Json& open = at(row, {"in_flight", "count"});
+  if (!is_count(open) || open == 0) return out;
+  out += (out.empty() ? "" : ", ") + count_text(open) + " in flight";
+  if (at(row, {"in_flight", "before"}) == open) out += " since before";
+  if (const Json& longest = at(row, {"in_flight", "longest_ns"}); is_count(longest)) {
+    out += ", longest " + ns_text(longest);
+  }
   return out;
 }
 
-// "time 1.2 ms, mean 3 us" columns need a total and a count.
+// All time that was spent in a call while it was counted.
+const Json& time_of(const Json& row) {
+  const Json& window = at(row, {"window_ns"});
+  return is_count(window) ? window : at(row, {"total_ns"});
+}
+
+// Of the calls that returned: how long the others will take nobody knows.
 std::string mean_text(const Json& row) {
   const Json& total = at(row, {"total_ns"});
-  const Json& count = at(row, {"count"});
-  if (!is_count(total) || !is_count(count) || count == 0) return "";
-  return human_ns(total.get<std::uint64_t>() / count.get<std::uint64_t>());
+  const Json& returned = at(row, {"returned"});
+  if (!is_count(total) || !is_count(returned) || returned == 0) return "";
+  return human_ns(total.get<std::uint64_t>() / returned.get<std::uint64_t>());
+}
+
+bool has_figures(const Json& row) {
+  const auto some = [](const Json& value) { return is_count(value) && value > 0; };
+  return some(at(row, {"count"})) || some(at(row, {"in_flight", "count"})) || some(time_of(row));
 }
 
 std::string syscall_table(const Json& document, bool color) {
@@ -62,11 +80,11 @@ std::string syscall_table(const Json& document, bool color) {
   table.column("", Align::kLeft);
   for (const auto& [name, row] : syscalls.items()) {
     const Json& count = at(row, {"count"});
-    if (!is_count(count) || count == 0) continue;
+    if (!has_figures(row)) continue;
     const std::string share =
         rates ? rate_text(count.get<double>() * 1e9 / duration.get<double>()) : per_op_text(at(row, {"per_op"}));
-    table.row({name, count_text(count), share, ns_text(at(row, {"total_ns"})), mean_text(row),
-               errors_text(at(row, {"errors"})), Cell(details_text(row), Style::kDim)});
+    table.row({name, count_text(count), share, ns_text(time_of(row)), mean_text(row), errors_text(at(row, {"errors"})),
+               Cell(details_text(row), Style::kDim)});
   }
   return table.empty() ? "no system call of the poller or around it was made\n" : table.text(color);
 }

@@ -28,15 +28,32 @@ int errno_of_slot(std::size_t slot) {
 void add_call(SyscallCounts& total, const netpoll_call_counts& call) {
   const std::uint64_t count = load(call.count);
   if (count == 0) return;
-  total.count += count;
+  total.returned += count;
   for (std::size_t slot = 0; slot < NETPOLL_ERRNO_SLOTS; ++slot) {
     if (const std::uint64_t errors = load(call.errors[slot])) total.errors[errno_of_slot(slot)] += errors;
   }
 }
 
 void add_times(SyscallCounts& total, const netpoll_call_counts& call) {
-  *total.total_ns += load(call.total_ns);
+  const std::uint64_t total_ns = load(call.total_ns);
+  *total.total_ns += total_ns;
+  *total.window_ns += total_ns + load(call.before_ns);
   for (std::size_t i = 0; i < NETPOLL_BUCKETS; ++i) (*total.latency)[i] += load(call.latency[i]);
+}
+
+constexpr int kRestartBlock = 516;  // ERESTART_RESTARTBLOCK in include/linux/errno.h of the kernel
+
+// Begins a row with what it is to be less; all of these were added before they were undone.
+void begin_undone(SyscallCounts& total, bool latency, const netpoll_undone& undone) {
+  const std::uint64_t count = load(undone.count);
+  total.returned -= count;
+  if (count != 0) total.errors[kRestartBlock] -= count;
+  if (!latency) return;
+  const std::uint64_t total_ns = load(undone.total_ns);
+  total.total_ns = -total_ns;
+  total.window_ns = -total_ns - load(undone.before_ns);
+  total.latency.emplace();
+  for (std::size_t i = 0; i < NETPOLL_BUCKETS; ++i) (*total.latency)[i] -= load(undone.latency[i]);
 }
 
 }  // namespace
@@ -66,14 +83,9 @@ Result<Counters> Counters::map(int map_fd, std::size_t cpus) {
   return counters;
 }
 
-Counts Counters::sum(bool latency) const {
+Counts Counters::sum(bool latency, const netpoll_undone (&undone)[NETPOLL_CALLS]) const {
   Counts total;
-  if (latency) {
-    for (SyscallCounts& syscall : total.syscalls) {
-      syscall.total_ns = 0;
-      syscall.latency.emplace();
-    }
-  }
+  for (std::size_t i = 0; i < kSyscallCount; ++i) begin_undone(total.syscalls[i], latency, undone[i]);
   for (std::size_t cpu = 0; cpu < cpus_; ++cpu) {
     const netpoll_cpu_counts& counts = base_[cpu];
     for (std::size_t i = 0; i < kSyscallCount; ++i) {
@@ -90,6 +102,10 @@ Counts Counters::sum(bool latency) const {
     }
     total.foreign += load(counts.compat_calls);
     total.lost += load(counts.compat_calls) + load(counts.dropped);
+  }
+  for (SyscallCounts& syscall : total.syscalls) {
+    syscall.count = syscall.returned;
+    std::erase_if(syscall.errors, [](const auto& error) { return error.second == 0; });
   }
   return total;
 }

@@ -22,9 +22,9 @@ class Counters {
   // Maps the array of cpus elements behind map_fd.
   static Result<Counters> map(int map_fd, std::size_t cpus);
 
-  // Adds everything up. latency: whether times were measured; tracepoints stay nullopt. Counts::lost gets what the
-  // programs themselves know to have missed.
-  Counts sum(bool latency) const;
+  // Adds everything up, less what was undone. latency: whether times were measured; tracepoints stay nullopt.
+  // Counts::lost gets what the programs themselves know to have missed.
+  Counts sum(bool latency, const netpoll_undone (&undone)[NETPOLL_CALLS]) const;
   std::uint64_t tracepoint(std::size_t row) const;
 
  private:

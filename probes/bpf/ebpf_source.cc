@@ -216,16 +216,22 @@ std::uint64_t EbpfSource::missed_runs() const {
 Result<void> EbpfSource::add_calls_in_flight(Counts& counts) {
   auto& shared = *skeleton_->bss;
   if (links_.empty() || (__atomic_load_n(&shared.root_tgid, __ATOMIC_ACQUIRE) == 0 && !target_.follow_forks)) return {};
-  std::fill(std::begin(shared.in_flight), std::end(shared.in_flight), 0);
+  std::fill(std::begin(shared.in_flight), std::end(shared.in_flight), netpoll_in_flight{});
   if (auto walked = walk(NETPOLL_TASKS_IN_FLIGHT, target_.follow_forks ? 0 : target_.pid); !walked) {
     return std::move(walked).error();
   }
-  for (std::size_t i = 0; i < kSyscallCount; ++i) counts.syscalls[i].count += shared.in_flight[i];
+  for (std::size_t i = 0; i < kSyscallCount; ++i) {
+    const auto& open = shared.in_flight[i];
+    SyscallCounts& row = counts.syscalls[i];
+    row.count += open.count - open.before;
+    row.in_flight = {open.count, open.before, open.longest_ns};
+    if (row.window_ns) *row.window_ns += open.ns;
+  }
   return {};
 }
 
 Result<Counts> EbpfSource::read() {
-  Counts counts = counters_.sum(options_.latency);
+  Counts counts = counters_.sum(options_.latency, skeleton_->bss->undone);
   if (auto added = add_calls_in_flight(counts); !added) return std::move(added).error();
   for (std::size_t row = 0; row < has_tracepoint_.size(); ++row) {
     if (has_tracepoint_[row]) counts.tracepoints[row] = counters_.tracepoint(row);

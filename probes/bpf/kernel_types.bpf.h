@@ -61,15 +61,19 @@ struct pt_regs {
  */
 #if defined(__TARGET_ARCH_x86)
 #define SYSCALL_NR(regs) ((long)(regs)->orig_ax)
+#define NR_restart_syscall 219
 #define SYSCALL_ARG2(regs) ((regs)->si)
 #define SYSCALL_ARG4(regs) ((regs)->r10)
 #elif defined(__TARGET_ARCH_arm64)
 #define SYSCALL_NR(regs) ((long)(regs)->syscallno)
+#define NR_restart_syscall 128
 #define SYSCALL_ARG2(regs) ((regs)->regs[1])
 #define SYSCALL_ARG4(regs) ((regs)->regs[3])
 #else
 #error "the system call registers of this architecture are not described here"
 #endif
+
+#define ERESTART_RESTARTBLOCK 516 /* include/linux/errno.h */
 
 /*
  * True inside a system call of the 32-bit interface, whose numbers mean other calls: int $0x80 works in every 64-bit

@@ -30,6 +30,8 @@ const volatile __u8 call_of_nr[NETPOLL_MAX_NR] = {};
 
 /* While set, marks are removed as calls return, but nothing is counted. */
 __u32 paused = 0;
+/* When the calls that had begun before us were looked for; our clock may be that of another time namespace. */
+__u64 begin_ns = 0;
 
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -69,22 +71,6 @@ static __always_inline void count_drop(void) {
 /* enum netpoll_call + 1; 0: not counted. */
 static __always_inline __u32 counted_call(long nr) { return (unsigned long)nr < NETPOLL_MAX_NR ? call_of_nr[nr] : 0; }
 
-SEC("tp_btf/sys_enter")
-int BPF_PROG(netpoll_enter, struct pt_regs* regs, long nr) {
-  struct task_struct* task = bpf_get_current_task_btf();
-  if (!is_target(task->tgid)) return 0;
-  __u32 call = counted_call(nr);
-  if (call == 0) return 0;
-  struct netpoll_thread* thread = find_or_claim_thread(task->pid);
-  if (!thread) {
-    count_drop();
-    return 0;
-  }
-  thread->call = call;
-  thread->start_ns = bpf_ktime_get_ns();
-  return 0;
-}
-
 static __always_inline __u32 log2_floor(__u64 value) {
   __u32 bits = 0;
   if (value >> 32) value >>= 32, bits += 32;
@@ -93,6 +79,73 @@ static __always_inline __u32 log2_floor(__u64 value) {
   if (value >> 4) value >>= 4, bits += 4;
   if (value >> 2) value >>= 2, bits += 2;
   return bits + (value >> 1);
+}
+
+/* By tid. Rare, so that it need not be fast. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, NETPOLL_OVERFLOW_SLOTS);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, __u32);
+  __type(value, struct netpoll_restart);
+} restarts SEC(".maps");
+
+struct netpoll_undone undone[NETPOLL_CALLS] = {};
+
+/* The thread's call ended in ERESTART_RESTARTBLOCK. */
+static __noinline int expect_restart(__u32 tid, __u32 call, __u64 start_ns, __u64 end_ns) {
+  struct netpoll_restart fresh = {.start_ns = start_ns, .end_ns = end_ns, .call = call};
+  if (bpf_map_update_elem(&restarts, &tid, &fresh, BPF_ANY) != 0) count_drop();
+  return 0;
+}
+
+/* restart_syscall is entered: the call that it goes on with has not returned after all. */
+static __noinline int reopen_call(__u32 tid) {
+  struct netpoll_restart* restart = bpf_map_lookup_elem(&restarts, &tid);
+  if (!restart) return 0;
+  struct netpoll_thread* thread = find_or_claim_thread(tid);
+  if (!thread) {
+    count_drop();
+    return 0;
+  }
+  __u32 word = restart->call;
+  __u64 start_ns = restart->start_ns, ns = restart->end_ns - start_ns;
+  __u64 call = (__u64)(word & ~NETPOLL_BEFORE) - 1;
+  if (STILL_BELOW(call, NETPOLL_CALLS)) {
+    struct netpoll_undone* mine = &undone[call];
+    if (word & NETPOLL_BEFORE) {
+      __sync_fetch_and_add(&mine->before_ns, ns);
+    } else {
+      __sync_fetch_and_add(&mine->count, 1);
+      if (start_ns) {
+        __sync_fetch_and_add(&mine->total_ns, ns);
+        __sync_fetch_and_add(&mine->latency[log2_floor(ns) & (NETPOLL_BUCKETS - 1)], 1);
+      }
+    }
+    thread->start_ns = start_ns;
+    thread->call = word;
+  }
+  bpf_map_delete_elem(&restarts, &tid);
+  return 0;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(netpoll_enter, struct pt_regs* regs, long nr) {
+  struct task_struct* task = bpf_get_current_task_btf();
+  if (!is_target(task->tgid)) return 0;
+  __u32 call = counted_call(nr);
+  if (call == 0) {
+    if (nr == NR_restart_syscall && !in_compat_syscall(task)) reopen_call(task->pid);
+    return 0;
+  }
+  struct netpoll_thread* thread = find_or_claim_thread(task->pid);
+  if (!thread) {
+    count_drop();
+    return 0;
+  }
+  thread->call = call;
+  thread->start_ns = bpf_ktime_get_ns();
+  return 0;
 }
 
 static __always_inline void count_error(struct netpoll_cpu_counts* counts, struct netpoll_call_counts* mine,
@@ -115,24 +168,51 @@ static __always_inline bool asked_to_wait(__u32 call, struct pt_regs* regs) {
   return user && bpf_probe_read_user(&timeout, sizeof(timeout), user) == 0 && (timeout.seconds || timeout.nanoseconds);
 }
 
+/* A call that had begun before we attached is left: not counted, but its time since then is. */
+static __noinline int leave_before(__u32 tid, __u64 call, long result) {
+  __u64 start_ns = 0, now = 0;
+  if (measure_latency && !paused) {
+    struct netpoll_cpu_counts* counts = cpu_counts();
+    start_ns = begin_ns;
+    now = bpf_ktime_get_ns();
+    if (counts && STILL_BELOW(call, NETPOLL_CALLS)) counts->calls[call].before_ns += now - start_ns;
+  }
+  if (result == -ERESTART_RESTARTBLOCK) expect_restart(tid, NETPOLL_BEFORE | ((__u32)call + 1), start_ns, now);
+  return 0;
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(netpoll_leave, struct pt_regs* regs, long result) {
   struct task_struct* task = bpf_get_current_task_btf();
   if (!is_target(task->tgid)) return 0;
   /* Numbers of the 32-bit interface mean other calls, so none of them is looked up. */
   bool compat = in_compat_syscall(task);
-  __u64 call = (__u64)counted_call(SYSCALL_NR(regs)) - 1;
-  if (call >= NETPOLL_CALLS && !compat) return 0;
-
-  struct netpoll_thread* thread = find_thread(task->pid);
-  bool timed = false;
-  if (thread) {
-    bool marked = thread->call == NETPOLL_NOT_OURS;
-    timed = thread->call == call + 1;
-    thread->call = 0;
-    if (marked) return 0;
+  long nr = SYSCALL_NR(regs);
+  __u64 call = (__u64)counted_call(nr) - 1;
+  bool restarted = nr == NR_restart_syscall && !compat;
+  if (call >= NETPOLL_CALLS && !compat && !restarted) {
+    /* What is restarted next is not ours. */
+    __u32 tid = task->pid;
+    if (result == -ERESTART_RESTARTBLOCK) bpf_map_delete_elem(&restarts, &tid);
+    return 0;
   }
-  if (paused) return 0;
+
+  if (restarted && !measure_latency) reopen_call(task->pid); /* else netpoll_enter has done it */
+  struct netpoll_thread* thread = find_thread(task->pid);
+  __u64 start_ns = 0;
+  __u32 word = 0;
+  if (thread) {
+    word = thread->call;
+    start_ns = thread->start_ns;
+    thread->call = 0;
+  }
+  if (restarted) {
+    call = (__u64)(word & ~NETPOLL_BEFORE) - 1;
+    if (call >= NETPOLL_CALLS) return 0;
+  }
+  if (word & NETPOLL_BEFORE) return leave_before(task->pid, call, result);
+  bool timed = measure_latency && word == call + 1;
+  if (paused) return compat ? 0 : leave_before(task->pid, call, result);
   struct netpoll_cpu_counts* counts = cpu_counts();
   if (!counts) return 0;
   if (compat) {
@@ -143,14 +223,19 @@ int BPF_PROG(netpoll_leave, struct pt_regs* regs, long result) {
   if (!STILL_BELOW(call, NETPOLL_CALLS)) return 0;
   struct netpoll_call_counts* mine = &counts->calls[call];
   mine->count++;
-  if (measure_latency && timed) {
-    __u64 ns = bpf_ktime_get_ns() - thread->start_ns;
+  __u64 ns = 0;
+  if (timed) {
+    ns = bpf_ktime_get_ns() - start_ns;
     mine->total_ns += ns;
     mine->latency[log2_floor(ns) & (NETPOLL_BUCKETS - 1)]++;
   }
   if (call == NETPOLL_CALL_epoll_ctl) counts->ctl[SYSCALL_ARG2(regs) & 3]++;
   if (result < 0) {
     count_error(counts, mine, -result);
+    if (result == -ERESTART_RESTARTBLOCK) {
+      if (!timed) start_ns = 0;
+      expect_restart(task->pid, (__u32)call + 1, start_ns, start_ns + ns);
+    }
   } else if (STILL_BELOW(call, NETPOLL_WAITS)) {
     struct netpoll_wait_counts* wait = &counts->waits[call];
     wait->events += result;
@@ -186,7 +271,9 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(netpoll_exit, struct task_struct* task) {
   __u32 tgid = task->tgid;
   if (!is_target(tgid)) return 0;
-  forget_thread(task->pid);
+  __u32 tid = task->pid;
+  forget_thread(tid);
+  bpf_map_delete_elem(&restarts, &tid);
   if (task->signal->live.counter == 0) forget_target(tgid);
   return 0;
 }
@@ -194,7 +281,26 @@ int BPF_PROG(netpoll_exit, struct task_struct* task) {
 /* What netpoll_tasks is to do, and its answers. */
 __u32 task_job = 0;
 __u32 found_tgid = 0;
-__u64 in_flight[NETPOLL_CALLS] = {};
+struct netpoll_in_flight in_flight[NETPOLL_CALLS] = {};
+
+static __always_inline void count_in_flight(struct netpoll_thread* thread, __u64 call, bool restarted) {
+  __u32 word = thread ? thread->call : 0;
+  if (restarted) call = (__u64)(word & ~NETPOLL_BEFORE) - 1;
+  if (!STILL_BELOW(call, NETPOLL_CALLS)) return;
+  struct netpoll_in_flight* open = &in_flight[call];
+  __u64 since = 0;
+  open->count++;
+  if (word & NETPOLL_BEFORE) {
+    open->before++;
+    since = begin_ns;
+  } else if (thread && word == call + 1) {
+    since = thread->start_ns;
+  }
+  __u64 now = bpf_ktime_get_ns();
+  if (!measure_latency || !since || now < since) return;
+  open->ns += now - since;
+  if (open->longest_ns < now - since) open->longest_ns = now - since;
+}
 
 /*
  * Looks at the threads of the process that user space names when it starts the walk, or at all threads. Whether a
@@ -215,26 +321,27 @@ int netpoll_tasks(struct bpf_iter__task* ctx) {
   __u64 switches = task->nvcsw + task->nivcsw;
   if (task_job == NETPOLL_TASKS_CHECK) {
     /* It ran after it was marked: the call may have returned before the mark was there to be removed. */
+    if (!begin_ns) begin_ns = bpf_ktime_get_ns();
     struct netpoll_thread* marked = find_thread(tid);
-    if (marked && marked->call == NETPOLL_NOT_OURS && marked->start_ns != switches) marked->call = 0;
+    if (marked && (marked->call & NETPOLL_BEFORE) && marked->start_ns != switches) marked->call = 0;
     return 0;
   }
   if (!sleeps(task)) return 0;
   struct pt_regs* regs = (struct pt_regs*)bpf_task_pt_regs(task);
-  __u32 call = counted_call(SYSCALL_NR(regs)) - 1;
+  long nr = SYSCALL_NR(regs);
+  __u64 call = (__u64)counted_call(nr) - 1;
   bool compat = in_compat_syscall(task);
-  if (call >= NETPOLL_CALLS && !compat) return 0;
   if (task_job == NETPOLL_TASKS_MARK) {
+    if (call >= NETPOLL_CALLS && !compat) return 0;
     struct netpoll_thread* thread = find_or_claim_thread(tid);
     if (!thread) {
       count_drop();
       return 0;
     }
     thread->start_ns = switches;
-    thread->call = NETPOLL_NOT_OURS;
-  } else if (task_job == NETPOLL_TASKS_IN_FLIGHT && !compat && call < NETPOLL_CALLS) {
-    struct netpoll_thread* thread = find_thread(tid);
-    if (!thread || thread->call != NETPOLL_NOT_OURS) in_flight[call]++;
+    thread->call = compat ? NETPOLL_BEFORE : NETPOLL_BEFORE | ((__u32)call + 1);
+  } else if (task_job == NETPOLL_TASKS_IN_FLIGHT && !compat) {
+    count_in_flight(find_thread(tid), call, nr == NR_restart_syscall);
   }
   return 0;
 }

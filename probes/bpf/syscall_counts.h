@@ -34,7 +34,8 @@ enum netpoll_call {
 
 struct netpoll_call_counts {
   __u64 count;
-  __u64 total_ns;
+  __u64 total_ns;  /* of calls that began and returned while we were attached */
+  __u64 before_ns; /* of calls that had begun before, from then on */
   __u64 errors[NETPOLL_ERRNO_SLOTS];
   __u64 latency[NETPOLL_BUCKETS];
 };
@@ -65,17 +66,44 @@ struct netpoll_cpu_counts {
 struct netpoll_thread {
   __u32 tid;      /* owner of the slot */
   __u32 call;     /* the counted call it is in, as enum netpoll_call + 1; 0: none, or its start was not seen */
-  __u64 start_ns; /* of that call; beside NETPOLL_NOT_OURS: the thread's context switches when it was marked */
+  __u64 start_ns; /* of that call; beside NETPOLL_BEFORE: the thread's context switches when it was marked */
 };
 
-/* Marks, in netpoll_thread.call, a call that had begun before we attached. */
-#define NETPOLL_NOT_OURS 0xffffffffu
+/* Marks, in netpoll_thread.call, a call that had begun before we attached. Alone: one of the 32-bit interface. */
+#define NETPOLL_BEFORE 0x80000000u
+
+/*
+ * A call that ended in ERESTART_RESTARTBLOCK, as SIGSTOP does to a sleep: once the thread goes on, the kernel enters
+ * restart_syscall for it, and the program has made one call. Until then it is in the books as one that returned.
+ */
+struct netpoll_restart {
+  __u64 start_ns; /* 0: not known */
+  __u64 end_ns;
+  __u32 call; /* as in netpoll_thread */
+  __u32 unused;
+};
+
+/* What is to be taken from the books again, because such calls went on. */
+struct netpoll_undone {
+  __u64 count; /* and as many ERESTART_RESTARTBLOCK */
+  __u64 total_ns;
+  __u64 before_ns;
+  __u64 latency[NETPOLL_BUCKETS];
+};
+
+/* Calls of one kind that targets sleep in. */
+struct netpoll_in_flight {
+  __u64 count;
+  __u64 before; /* of them: had begun before we attached */
+  __u64 ns;     /* of all of them, since they began or we attached; those whose start is not known are left out */
+  __u64 longest_ns;
+};
 
 enum netpoll_task_job {
   NETPOLL_TASKS_RESOLVE,   /* found_tgid = the process in the initial pid namespace */
   NETPOLL_TASKS_MARK,      /* mark the calls that targets sleep in */
   NETPOLL_TASKS_CHECK,     /* remove the marks of threads that have run since */
-  NETPOLL_TASKS_IN_FLIGHT, /* count the calls that targets sleep in and that are not marked */
+  NETPOLL_TASKS_IN_FLIGHT, /* count the calls that targets sleep in */
 };
 
 #endif

@@ -5,38 +5,53 @@
 #include <sys/types.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <unordered_map>
 
 #include "probes/counts.h"
 
 namespace netpoll::probes {
 
-// A counted call that a thread has entered and not left.
-struct OpenCall {
-  Syscall syscall;
-  std::uint64_t timeout;  // of the wait calls: the argument as passed
-  std::uint64_t start_ns;
-};
-
-// Not thread-safe.
+// Not thread-safe. Threads are named by their tid; times are of one monotonic clock.
 class CallCounter {
  public:
   explicit CallCounter(bool latency);
 
-  // Counts a call that begins. start_ns of the result is for the caller to set, as late as it can.
-  OpenCall enter(Syscall syscall, const std::array<std::uint64_t, 6>& args);
+  // Counts a call that thread tid begins.
+  void enter(pid_t tid, Syscall syscall, const std::array<std::uint64_t, 6>& args);
+  // Sets its start, as late as the caller can. Nothing to do for a thread that is in no counted call.
+  void started(pid_t tid, std::uint64_t now_ns);
   // Counts its end. result is what the kernel returned, negative for an error, which may be one of its own 512..543
-  // (ERESTARTSYS) that the program never sees: then the call is entered again and counted again. tid is the thread,
-  // whose memory may be looked into.
-  void leave(const OpenCall& call, std::int64_t result, std::uint64_t end_ns, pid_t tid);
+  // (ERESTARTSYS) that the program never sees: then the call is entered again and counted again.
+  void leave(pid_t tid, std::int64_t result, std::uint64_t now_ns);
+  // restart_syscall is entered: the call that ended in ERESTART_RESTARTBLOCK goes on, and has not returned after all.
+  void reenter(pid_t tid);
+  // The thread has ended, or executes a program: its call will not return.
+  void forget(pid_t tid, std::uint64_t now_ns);
   // A call of the 32-bit interface.
   void lose_foreign() { ++counts_.lost, ++counts_.foreign; }
 
-  const Counts& counts() const { return counts_; }
+  Counts counts(std::uint64_t now_ns) const;
 
  private:
-  Counts counts_;
+  // A counted call that a thread has entered and not left.
+  struct OpenCall {
+    Syscall syscall;
+    std::uint64_t timeout;   // of the wait calls: the argument as passed
+    std::uint64_t start_ns;  // 0 until it is known
+  };
+  struct Restart {
+    OpenCall call;
+    std::uint64_t ns;
+  };
+
+  SyscallCounts& row(const OpenCall& call) { return counts_.syscalls[static_cast<std::size_t>(call.syscall)]; }
+  static bool asked_to_wait(const OpenCall& call, pid_t tid);
+
+  Counts counts_;  // window_ns: of calls that are over
+  std::unordered_map<pid_t, OpenCall> open_;
+  std::unordered_map<pid_t, Restart> restarts_;
 };
 
 }  // namespace netpoll::probes

@@ -1,6 +1,7 @@
 #include "probes/ptrace/seccomp_filter.h"
 
 #include <linux/seccomp.h>
+#include <sys/syscall.h>
 
 #include <cstddef>
 
@@ -33,6 +34,7 @@ std::vector<sock_filter> make_seccomp_filter() {
     const auto syscall = static_cast<Syscall>(i);
     if (const auto nr = syscall_number(syscall)) return_if_equal(program, *nr, trace(stop_reason(syscall)));
   }
+  return_if_equal(program, SYS_restart_syscall, trace(StopReason::kRestart));
   for (int nr : native_arch().affinity_calls) return_if_equal(program, nr, trace(StopReason::kAffinity));
   program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
   return program;

@@ -13,6 +13,7 @@ namespace netpoll::probes {
 // What a stop is about. The filter returns it in the data of SECCOMP_RET_TRACE.
 enum class StopReason : std::uint16_t {
   // below kSyscallCount: the Syscall of that value
+  kRestart = 0xfffd,   // restart_syscall, which goes on with a call that was interrupted
   kAffinity = 0xfffe,  // one of Arch::affinity_calls
   kForeign = 0xffff,   // a call of another architecture (a 32-bit program), which cannot be told by its number
 };

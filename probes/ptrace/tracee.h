@@ -3,10 +3,6 @@
 
 #include <sys/types.h>
 
-#include <optional>
-
-#include "probes/ptrace/call_counter.h"
-
 namespace netpoll::probes {
 
 struct Tracee {
@@ -16,7 +12,6 @@ struct Tracee {
   bool counted = false;
   // Attached while it ran, and not yet stopped for the first time.
   bool interrupted = false;
-  std::optional<OpenCall> call;
 };
 
 }  // namespace netpoll::probes

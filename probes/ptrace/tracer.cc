@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -97,7 +98,7 @@ Result<void> Tracer::start() {
 
 Counts Tracer::counts() const {
   std::lock_guard lock(counter_mutex_);
-  return counter_.counts();
+  return counter_.counts(latency_ ? monotonic_ns() : 0);
 }
 
 void Tracer::run(std::promise<Result<void>> started) {
@@ -133,7 +134,7 @@ void Tracer::attached() {
 Result<void> Tracer::seize(int options) {
   if (target_.held) {
     if (request(PTRACE_SEIZE, target_.pid, nullptr, options) != 0) return attach_error(target_.pid, errno);
-    tracees_.emplace(target_.pid, Tracee{target_.pid, target_.pid, true, false, {}});
+    tracees_.emplace(target_.pid, Tracee{target_.pid, target_.pid, true, false});
     if (relay_ != nullptr) relay_->take();
     return {};
   }
@@ -158,7 +159,7 @@ Result<void> Tracer::seize(int options) {
 bool Tracer::seize_thread(pid_t tid, int options) {
   if (request(PTRACE_SEIZE, tid, nullptr, options) != 0) return false;
   request(PTRACE_INTERRUPT, tid);
-  tracees_.emplace(tid, Tracee{tid, target_.pid, true, true, {}});
+  tracees_.emplace(tid, Tracee{tid, target_.pid, true, true});
   ++interrupted_;
   return true;
 }
@@ -241,7 +242,7 @@ Tracee* Tracer::find_or_add(pid_t tid) {
     request(PTRACE_DETACH, tid);
     return nullptr;
   }
-  return &tracees_.emplace(tid, Tracee{tid, tgid, counted, false, {}}).first->second;
+  return &tracees_.emplace(tid, Tracee{tid, tgid, counted, false}).first->second;
 }
 
 void Tracer::handle_seccomp(Tracee& tracee) {
@@ -256,7 +257,11 @@ void Tracer::handle_seccomp(Tracee& tracee) {
     return resume(tracee);
   }
   placement_->note(tracee.tid);
-  enter(tracee, static_cast<Syscall>(reason), info.seccomp.args);
+  if (reason == StopReason::kRestart) {
+    reenter(tracee);
+  } else {
+    enter(tracee, static_cast<Syscall>(reason), info.seccomp.args);
+  }
   resume_to_exit(tracee);
 }
 
@@ -275,6 +280,7 @@ void Tracer::handle_syscall(Tracee& tracee) {
   if (counting_) {
     const auto syscall = foreign ? std::nullopt : syscall_of_number(nr);
     if (syscall) enter(tracee, *syscall, info.entry.args);
+    if (!foreign && nr == SYS_restart_syscall) reenter(tracee);
     if (foreign) {
       std::lock_guard lock(counter_mutex_);
       counter_.lose_foreign();
@@ -289,7 +295,7 @@ void Tracer::handle_exec(Tracee& tracee) {
   if (request(PTRACE_GETEVENTMSG, tracee.tid, nullptr, &former) == 0 && static_cast<pid_t>(former) != tracee.tid) {
     drop(static_cast<pid_t>(former));
   }
-  tracee.call.reset();
+  forget_call(tracee.tid);
   if (tracee.tid == target_.pid) executed_ = true;
   resume(tracee);
 }
@@ -299,7 +305,13 @@ void Tracer::handle_end(Event event) {
   if (event.tid == target_.pid && relay_ != nullptr) relay_->deliver(event.status);
 }
 
+void Tracer::forget_call(pid_t tid) {
+  std::lock_guard lock(counter_mutex_);
+  counter_.forget(tid, woken_ns_);
+}
+
 void Tracer::drop(pid_t tid) {
+  forget_call(tid);
   placement_->forget(tid);
   const auto found = tracees_.find(tid);
   if (found == tracees_.end()) return;
@@ -307,18 +319,23 @@ void Tracer::drop(pid_t tid) {
   tracees_.erase(found);
 }
 
-void Tracer::enter(Tracee& tracee, Syscall syscall, const std::uint64_t (&args)[6]) {
+void Tracer::enter(const Tracee& tracee, Syscall syscall, const std::uint64_t (&args)[6]) {
   std::lock_guard lock(counter_mutex_);
-  tracee.call = counter_.enter(syscall, std::to_array(args));
+  counter_.enter(tracee.tid, syscall, std::to_array(args));
 }
 
-void Tracer::leave(Tracee& tracee, std::int64_t result) {
-  if (!tracee.call) return;
+void Tracer::reenter(const Tracee& tracee) {
+  std::lock_guard lock(counter_mutex_);
+  counter_.reenter(tracee.tid);
+}
+
+void Tracer::leave(const Tracee& tracee, std::int64_t result) {
+  std::lock_guard lock(counter_mutex_);
   if (counting_) {
-    std::lock_guard lock(counter_mutex_);
-    counter_.leave(*tracee.call, result, woken_ns_, tracee.tid);
+    counter_.leave(tracee.tid, result, woken_ns_);
+  } else {
+    counter_.forget(tracee.tid, 0);
   }
-  tracee.call.reset();
 }
 
 // A request can fail only because the tracee was killed meanwhile; its end will be reported.
@@ -326,8 +343,12 @@ void Tracer::resume(const Tracee& tracee, int signal) {
   request(target_.held ? PTRACE_CONT : PTRACE_SYSCALL, tracee.tid, nullptr, signal);
 }
 
-void Tracer::resume_to_exit(Tracee& tracee) {
-  if (latency_ && tracee.call) tracee.call->start_ns = monotonic_ns();
+void Tracer::resume_to_exit(const Tracee& tracee) {
+  if (latency_) {
+    const std::uint64_t now = monotonic_ns();
+    std::lock_guard lock(counter_mutex_);
+    counter_.started(tracee.tid, now);
+  }
   request(PTRACE_SYSCALL, tracee.tid);
 }
 

@@ -74,10 +74,12 @@ class Tracer {
   void handle_end(Event event);
   void drop(pid_t tid);
   Tracee* find_or_add(pid_t tid);
-  void enter(Tracee& tracee, Syscall syscall, const std::uint64_t (&args)[6]);
-  void leave(Tracee& tracee, std::int64_t result);
+  void enter(const Tracee& tracee, Syscall syscall, const std::uint64_t (&args)[6]);
+  void reenter(const Tracee& tracee);
+  void leave(const Tracee& tracee, std::int64_t result);
+  void forget_call(pid_t tid);
   void resume(const Tracee& tracee, int signal = 0);
-  void resume_to_exit(Tracee& tracee);
+  void resume_to_exit(const Tracee& tracee);
   void attached();
 
   const Target target_;

@@ -18,8 +18,9 @@ probes::SyscallCounts& row(Counts& counts, Syscall syscall) {
 
 Counts sample() {
   Counts counts;
-  row(counts, Syscall::epoll_pwait) = {.count = 10, .total_ns = 500};
-  row(counts, Syscall::epoll_pwait2) = {.count = 4, .total_ns = 100};
+  row(counts, Syscall::epoll_pwait) = {
+      .count = 10, .returned = 8, .total_ns = 500, .window_ns = 2500, .in_flight = {3, 1, 900}};
+  row(counts, Syscall::epoll_pwait2) = {.count = 4, .returned = 4, .total_ns = 100, .window_ns = 100};
   counts.waits[1] = {.events = 20, .empty = 2, .timeouts = 1};
   counts.waits[2] = {.events = 1, .empty = 3, .timeouts = 0};
   row(counts, Syscall::epoll_ctl).count = 7;
@@ -56,6 +57,10 @@ TEST_CASE("the wait calls are apart under syscalls and summed under poll") {
   CHECK(doc["poll"]["timeouts"] == 1);
   CHECK(doc["poll"]["total_ns"] == 600);
   CHECK(doc["poll"]["events_per_call"] == 1.5);
+  CHECK(doc["poll"]["returned"] == 12);
+  CHECK(doc["poll"]["window_ns"] == 2600);
+  CHECK(doc["poll"]["in_flight"] == Json({{"count", 3}, {"before", 1}, {"longest_ns", 900}}));
+  CHECK(doc["syscalls"]["epoll_pwait"]["in_flight"] == doc["poll"]["in_flight"]);
 }
 
 TEST_CASE("a call that did not happen is a known zero, an unseen one is null") {

@@ -56,5 +56,29 @@ TEST_CASE("json is the document, and a table has its figures") {
   CHECK(page.find('\x1b') == std::string::npos);
 }
 
+TEST_CASE("the mean is of calls that returned, and calls in flight are said to be in flight") {
+  const Json document = {{"schema", "netpoll-trace/stat/v1"},
+                         {"duration_ns", 5'000'000'000},
+                         {"operations", nullptr},
+                         {"syscalls",
+                          {{"epoll_wait",
+                            {{"count", 3},
+                             {"returned", 1},
+                             {"total_ns", 3'000'000'000},
+                             {"window_ns", 6'800'000'000},
+                             {"in_flight", {{"count", 2}, {"before", 0}, {"longest_ns", 1'800'000'000}}}}},
+                           {"futex",
+                            {{"count", 0},
+                             {"returned", 0},
+                             {"total_ns", 0},
+                             {"window_ns", 5'000'000'000},
+                             {"in_flight", {{"count", 1}, {"before", 1}, {"longest_ns", 5'000'000'000}}}}}}}};
+  const std::string page = exported(*find_format("table"), document);
+  INFO(page);
+  CHECK(page.find("6.80 s  3.00 s") != std::string::npos);
+  CHECK(page.find("2 in flight, longest 1.80 s") != std::string::npos);
+  CHECK(page.find("1 in flight since before, longest 5.00 s") != std::string::npos);
+}
+
 }  // namespace
 }  // namespace netpoll::exporters

@@ -71,14 +71,29 @@ TEST_CASE("a call that has begun but not returned is counted once, before and af
     REQUIRE(source->attach({.pid = child.pid()}));
     auto before = source->read();
     REQUIRE(before);
-    CHECK(count_of(*before, Syscall::epoll_wait) == 0);  // began before us
+    const auto& waiting = before->syscalls[static_cast<std::size_t>(Syscall::epoll_wait)];
+    CHECK(waiting.count == 0);  // began before us
+    CHECK(waiting.in_flight.count == 1);
+    CHECK(waiting.in_flight.before == 1);
+    CHECK(waiting.window_ns == (latency ? std::optional(waiting.in_flight.longest_ns) : std::nullopt));
     child.poke();
     REQUIRE(child.await_ready());
     for (int i = 0; i < 3; ++i) {
       auto during = source->read();
       REQUIRE(during);
       CHECK(count_of(*during, Syscall::epoll_pwait) == 1);
-      CHECK(during->syscalls[static_cast<std::size_t>(Syscall::epoll_pwait)].errors.empty());
+      const auto& hanging = during->syscalls[static_cast<std::size_t>(Syscall::epoll_pwait)];
+      CHECK(hanging.errors.empty());
+      CHECK(hanging.returned == 0);
+      CHECK(hanging.in_flight.count == 1);
+      CHECK(hanging.in_flight.before == 0);
+      CHECK(hanging.window_ns == (latency ? std::optional(hanging.in_flight.longest_ns) : std::nullopt));
+      CHECK(hanging.total_ns.value_or(0) == 0);
+      // What the first wait took of our time stays known after it returned.
+      const auto& waited = during->syscalls[static_cast<std::size_t>(Syscall::epoll_wait)];
+      CHECK(waited.in_flight.count == 0);
+      CHECK(waited.total_ns.value_or(0) == 0);
+      CHECK(waited.window_ns.value_or(0) >= waiting.window_ns.value_or(0));
     }
     REQUIRE(child.child().kill());
     wait_for_end(*source);
@@ -86,6 +101,9 @@ TEST_CASE("a call that has begun but not returned is counted once, before and af
     REQUIRE(after);
     const auto& wait = after->syscalls[static_cast<std::size_t>(Syscall::epoll_pwait)];
     CHECK(wait.count == 1);
+    CHECK(wait.returned == 1);
+    CHECK(wait.in_flight.count == 0);
+    CHECK(wait.window_ns == wait.total_ns);
     CHECK(wait.errors == std::map<int, std::uint64_t>{{EINTR, 1}});
   }
 }

@@ -84,6 +84,17 @@ TEST_CASE("a call that a signal restarts counts twice, once with ERESTARTSYS") {
   check_truth({"restart"}, kWithLatency);
 }
 
+TEST_CASE("a sleep that is stopped and goes on is one call with the whole time") {
+  check_truth({"stopped"}, kCountsOnly, true);
+  const auto run = check_truth({"stopped"}, kWithLatency, true);
+  if (!run) return;
+  for (const Syscall sleep : {Syscall::nanosleep, Syscall::futex}) {
+    CHECK(of(run->counts, sleep).returned == 1);
+    CHECK(of(run->counts, sleep).total_ns.value() >= 300'000'000);
+    CHECK(of(run->counts, sleep).latency.value()[28] == 1);  // 268 to 537 ms
+  }
+}
+
 TEST_CASE("calls that seccomp refuses are counted with their error") {
   check_truth({"refused"}, kCountsOnly);
   check_truth({"refused"}, kWithLatency);

@@ -81,11 +81,18 @@ TEST_CASE("a call that has begun but not returned is counted once") {
   child.poke();
   REQUIRE(child.await_ready());
   REQUIRE(eventually([&] { return row_of(source->read().value(), Syscall::epoll_pwait).count == 1; }));
+  const auto open = row_of(source->read().value(), Syscall::epoll_pwait);
+  CHECK(open.in_flight.count == 1);
+  CHECK(open.returned == 0);
+  CHECK(open.window_ns == open.in_flight.longest_ns);
   REQUIRE(child.child().send(SIGKILL));
   wait_for_end(*source);
   const auto counts = source->read();
   const auto& wait = row_of(counts.value(), Syscall::epoll_pwait);
   CHECK(wait.count == 1);
+  CHECK(wait.returned == 0);
+  CHECK(wait.in_flight.count == 0);
+  CHECK(wait.window_ns >= open.window_ns);
   CHECK(wait.errors.empty());
 }
 

@@ -97,6 +97,15 @@ TEST_CASE("a call that a signal restarts counts twice, once with ERESTARTSYS") {
   check_truth({"restart"}, kWithLatency);
 }
 
+TEST_CASE("a sleep that is stopped and goes on is one call with the whole time") {
+  check_truth({"stopped"}, kCountsOnly, true);
+  const CountedRun result = check_truth({"stopped"}, kWithLatency, true);
+  for (const Syscall sleep : {Syscall::nanosleep, Syscall::futex}) {
+    CHECK(row_of(result.counts, sleep).returned == 1);
+    CHECK(row_of(result.counts, sleep).total_ns.value() >= 300'000'000);
+  }
+}
+
 TEST_CASE("epoll_pwait that a signal ends is counted with EINTR") {
   const CountedRun result = run({kTraced, "interrupts", "500"}, kWithLatency);
   const auto& waits = row_of(result.counts, Syscall::epoll_pwait);

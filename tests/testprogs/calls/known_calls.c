@@ -354,6 +354,35 @@ static void restart(void) {
   for (int i = 0; i < 2; ++i) must(CALL(close, signal_pipe[i]) == 0, "close");
 }
 
+static void pause_ms(long ms) {
+  struct timespec span = {0, ms * 1000000};
+  must(kernel(SYS_ppoll, 0, 0, (long)&span, 0, 8, 0) == 0, "ppoll");
+}
+
+/* A nanosleep and a futex of 0.3 s each, during which the process is stopped and goes on: two calls, for the program.
+ */
+static void stopped(void) {
+  struct timespec span = {0, 300000000};
+  int word = 0;
+  const pid_t self = getpid();
+  for (int kind = 0; kind < 2; ++kind) {
+    pid_t helper = fork_plain();
+    if (helper == 0) {
+      pause_ms(100);
+      kill(self, SIGSTOP);
+      pause_ms(100);
+      kill(self, SIGCONT);
+      syscall(SYS_exit_group, 0);
+    }
+    if (kind == 0) {
+      must(CALL(nanosleep, &span, NULL) == 0, "nanosleep");
+    } else {
+      must(CALL(futex, &word, FUTEX_WAIT_PRIVATE, 0, &span) == -ETIMEDOUT, "futex");
+    }
+    reap(helper);
+  }
+}
+
 /* 3 connects that seccomp refuses, before the kernel looks at them. */
 static void refused(void) {
   struct sock_filter filter[] = {
@@ -445,9 +474,9 @@ static const struct {
   const char* name;
   void (*run)(void);
 } scenarios[] = {
-    {"polls", polls},   {"io", io},       {"burst", burst},     {"threads", threads},
-    {"forks", forks},   {"execs", execs}, {"restart", restart}, {"refused", refused},
-    {"compat", compat}, {"await", await}, {"hang", hang},
+    {"polls", polls},     {"io", io},         {"burst", burst},     {"threads", threads},
+    {"forks", forks},     {"execs", execs},   {"restart", restart}, {"stopped", stopped},
+    {"refused", refused}, {"compat", compat}, {"await", await},     {"hang", hang},
 };
 
 int main(int argc, char** argv) {
