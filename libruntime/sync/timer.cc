@@ -37,16 +37,13 @@ void drop(TimerState* state) {
 }
 
 void start_function(TimerState* state) {
+  state->references.fetch_add(1, std::memory_order_relaxed);
   const auto run = [state] {
     // function may end its goroutine by go_exit().
     const std::unique_ptr<TimerState, void (*)(TimerState*)> reference(state, drop);
     state->function();
   };
-  using Run = decltype(run);
-  state->references.fetch_add(1, std::memory_order_relaxed);
-  auto spawn = detail::spawn_begin(&state->scheduler, sizeof run, alignof(Run), nullptr);
-  new (spawn.closure) std::remove_const_t<Run>(run);
-  detail::spawn_commit(spawn.g, [](void* closure) { detail::call_until_exit(*static_cast<Run*>(closure)); });
+  detail::spawn(&state->scheduler, run, nullptr);
 }
 
 // By whichever thread runs the scheduler's timers.

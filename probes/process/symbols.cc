@@ -89,8 +89,7 @@ std::string_view template_argument(std::string_view text, std::size_t open) {
 }  // namespace
 
 std::string goroutine_function(std::string_view demangled) {
-  static constexpr std::array<std::string_view, 3> kWrappers = {"netpoll::go<", "netpoll::Runtime::go<",
-                                                                "netpoll::Runtime::run<"};
+  static constexpr std::array<std::string_view, 2> kWrappers = {"netpoll::detail::spawn<", "netpoll::Runtime::run<"};
   std::string_view name = demangled;
   for (;;) {
     // The wrapper is the outermost function: only a return type may stand before it.

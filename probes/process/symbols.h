@@ -19,8 +19,8 @@ using SymbolNames = std::unordered_map<std::uint64_t, std::string>;
 SymbolNames resolve_symbols(Subject& subject, std::span<const std::uint64_t> addresses);
 
 // The name that a reader wants to see of a demangled function: for the entry of a goroutine,
-// "void netpoll::go<serve(int)::{lambda()#1}>(...)::{lambda(void*)#1}::_FUN(void*)", that is what was handed to go():
-// "serve(int)::{lambda()#1}". Others are left as they are.
+// "void netpoll::detail::spawn<serve(int)::{lambda()#1}>(...)::{lambda(void*)#1}::_FUN(void*)", that is what was handed
+// to go(): "serve(int)::{lambda()#1}". Others are left as they are.
 std::string goroutine_function(std::string_view demangled);
 
 }  // namespace netpoll::probes

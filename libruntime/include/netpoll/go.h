@@ -45,20 +45,27 @@ void call_until_exit(F& f) {
     exit.arrived = true;
   }
 }
+
+// Starts f as a goroutine of scheduler, or of the current one if that is null. caller is who is told to have made it.
+// The debugger's view goes by the name of this function (probes/process/symbols.h).
+template <typename F>
+void spawn(sched::Scheduler* scheduler, F&& f, void* caller) {
+  using Fn = std::decay_t<F>;
+  const Spawn made = spawn_begin(scheduler, sizeof(Fn), alignof(Fn), caller);
+  new (made.closure) Fn(std::forward<F>(f));
+  spawn_commit(made.g, [](void* closure) {
+    auto* fn = static_cast<Fn*>(closure);
+    call_until_exit(*fn);
+    fn->~Fn();
+  });
+}
 }  // namespace detail
 
 // Starts f as a goroutine of the current goroutine's Runtime. f is moved onto the new stack and destroyed there when it
 // returns. An exception that escapes f is fatal and names the goroutine.
 template <typename F>
 [[gnu::noinline]] void go(F&& f) {
-  using Fn = std::decay_t<F>;
-  auto spawn = detail::spawn_begin(nullptr, sizeof(Fn), alignof(Fn), __builtin_return_address(0));
-  new (spawn.closure) Fn(std::forward<F>(f));
-  detail::spawn_commit(spawn.g, [](void* closure) {
-    auto* fn = static_cast<Fn*>(closure);
-    detail::call_until_exit(*fn);
-    fn->~Fn();
-  });
+  detail::spawn(nullptr, std::forward<F>(f), __builtin_return_address(0));
 }
 
 // Ends the calling goroutine, from any depth of calls (Go: runtime.Goexit). The destructors of what lies on its stack

@@ -10,9 +10,7 @@
 #pragma once
 
 #include <memory>
-#include <new>
 #include <span>
-#include <type_traits>
 #include <utility>
 
 #include "netpoll/config.h"
@@ -42,14 +40,7 @@ class Runtime {
   // Starts a goroutine. Callable from any thread and from any goroutine, also of another Runtime.
   template <typename F>
   [[gnu::noinline]] void go(F&& f) {
-    using Fn = std::decay_t<F>;
-    auto spawn = detail::spawn_begin(&scheduler(), sizeof(Fn), alignof(Fn), __builtin_return_address(0));
-    new (spawn.closure) Fn(std::forward<F>(f));
-    detail::spawn_commit(spawn.g, [](void* closure) {
-      auto* fn = static_cast<Fn*>(closure);
-      detail::call_until_exit(*fn);
-      fn->~Fn();
-    });
+    detail::spawn(&scheduler(), std::forward<F>(f), __builtin_return_address(0));
   }
 
   // Runs f as the main goroutine, blocks the calling thread until it returned, then shuts down as told. Once per

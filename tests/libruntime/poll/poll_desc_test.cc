@@ -43,13 +43,7 @@ class World {
 
   template <typename F>
   void start(F f) {
-    auto spawn = netpoll::detail::spawn_begin(scheduler.get(), sizeof(F), alignof(F), nullptr);
-    new (spawn.closure) F(std::move(f));
-    netpoll::detail::spawn_commit(spawn.g, [](void* closure) {
-      auto* fn = static_cast<F*>(closure);
-      (*fn)();
-      fn->~F();
-    });
+    netpoll::detail::spawn(scheduler.get(), std::move(f), nullptr);
   }
   template <typename F>
   void run(F f) {

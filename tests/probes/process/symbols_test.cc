@@ -18,21 +18,23 @@ namespace some::place {
 
 TEST_CASE("a goroutine is called after what was handed to go") {
   // As gcc 12 and clang 14 mangle the entry of a goroutine.
-  CHECK(goroutine_function("void netpoll::go<serve(int)::{lambda()#1}>(serve(int)::{lambda()#1}&&)"
+  CHECK(goroutine_function("void netpoll::detail::spawn<serve(int)::{lambda()#1}>(serve(int)::{lambda()#1}&&)"
                            "::{lambda(void*)#1}::_FUN(void*)") == "serve(int)::{lambda()#1}");
-  CHECK(goroutine_function("netpoll::go<serve(int)::$_0>(serve(int)::$_0&&)::'lambda'(void*)::__invoke(void*)") ==
+  CHECK(goroutine_function(
+            "netpoll::detail::spawn<serve(int)::$_0>(serve(int)::$_0&&)::'lambda'(void*)::__invoke(void*)") ==
         "serve(int)::$_0");
-  CHECK(goroutine_function("void netpoll::Runtime::go<netpoll::Runtime::run<main::{lambda()#1}>(main::{lambda()#1}&&, "
-                           "netpoll::Runtime::Shutdown)::{lambda()#1}>(X&&)::{lambda(void*)#1}::_FUN(void*)") ==
-        "main::{lambda()#1}");
-  CHECK(goroutine_function("void netpoll::go<std::vector<std::array<int, 3ul>, (&operator-><int>)>::f>(int)") ==
+  CHECK(goroutine_function(
+            "void netpoll::detail::spawn<netpoll::Runtime::run<main::{lambda()#1}>(main::{lambda()#1}&&, "
+            "netpoll::Runtime::Shutdown)::{lambda()#1}>(X&&)::{lambda(void*)#1}::_FUN(void*)") == "main::{lambda()#1}");
+  CHECK(goroutine_function(
+            "void netpoll::detail::spawn<std::vector<std::array<int, 3ul>, (&operator-><int>)>::f>(int)") ==
         "std::vector<std::array<int, 3ul>, (&operator-><int>)>::f");
 }
 
 TEST_CASE("other functions keep their name") {
-  CHECK(goroutine_function("serve(netpoll::go<int>)") == "serve(netpoll::go<int>)");
+  CHECK(goroutine_function("serve(netpoll::detail::spawn<int>)") == "serve(netpoll::detail::spawn<int>)");
   CHECK(goroutine_function("main") == "main");
-  CHECK(goroutine_function("void netpoll::go<unbalanced") == "void netpoll::go<unbalanced");
+  CHECK(goroutine_function("void netpoll::detail::spawn<unbalanced") == "void netpoll::detail::spawn<unbalanced");
   CHECK(goroutine_function("").empty());
 }
 
