@@ -17,7 +17,6 @@
 #include <fstream>
 #include <set>
 #include <sstream>
-#include <thread>
 
 #include "tests/support/another_user.h"
 
@@ -244,15 +243,6 @@ bool BpfWatch::nothing_left() const {
       return held.count(id) > 0 || std::find(before_.begin(), before_.end(), id) != before_.end();
     });
   });
-}
-
-bool eventually(const std::function<bool()>& condition) {
-  const auto deadline = steady_clock::now() + std::chrono::seconds(10);
-  while (!condition()) {
-    if (steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  return true;
 }
 
 }  // namespace netpoll::test

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "netpoll/fd.h"
+#include "tests/support/eventually.h"
 
 namespace netpoll::test {
 
@@ -110,8 +111,5 @@ class BpfWatch {
   bool usable_ = false;
   std::vector<unsigned> before_;
 };
-
-// Polls until condition() holds, at most 10 s.
-bool eventually(const std::function<bool()>& condition);
 
 }  // namespace netpoll::test

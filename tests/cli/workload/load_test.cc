@@ -18,8 +18,8 @@
 
 using namespace netpoll::workload;
 using namespace std::chrono_literals;
+using netpoll::test::Behaviour;
 using netpoll::test::ChildThread;
-using netpoll::test::Prey;
 using netpoll::test::PreyServer;
 using netpoll::test::Said;
 
@@ -69,7 +69,7 @@ void require_complete(const Said& said, std::uint64_t operations, std::size_t si
 }  // namespace
 
 TEST_CASE("operations are exact over all connections", "[load]") {
-  PreyServer server(Prey::kEcho);
+  PreyServer server(Behaviour::kEcho);
   for (const std::uint64_t conns : {1, 3, 50}) {
     const Said said = run_load(request("echo", conns, 1001), server.address());
     require_complete(said, 1001, 64);
@@ -81,7 +81,7 @@ TEST_CASE("operations are exact over all connections", "[load]") {
 }
 
 TEST_CASE("thousands of connections are made in batches, each once", "[load]") {
-  PreyServer server(Prey::kEcho);
+  PreyServer server(Behaviour::kEcho);
   const Said said = run_load(request("echo", 2000, 4000), server.address());
   require_complete(said, 4000, 64);
   CHECK(said.connected == 2000);
@@ -90,13 +90,13 @@ TEST_CASE("thousands of connections are made in batches, each once", "[load]") {
 }
 
 TEST_CASE("fewer operations than connections leave some silent", "[load]") {
-  PreyServer server(Prey::kEcho);
+  PreyServer server(Behaviour::kEcho);
   require_complete(run_load(request("echo", 10, 3), server.address()), 3, 64);
   CHECK(server.ended() == 10);
 }
 
 TEST_CASE("messages of every size come back", "[load]") {
-  PreyServer server(Prey::kEcho);
+  PreyServer server(Behaviour::kEcho);
   for (const std::size_t size : {1, 7, 8, 9, 1000, 65'536, 300'001}) {
     Request r = request("echo", 2, 40);
     r.size = size;
@@ -105,7 +105,7 @@ TEST_CASE("messages of every size come back", "[load]") {
 }
 
 TEST_CASE("a pipeline keeps several requests in flight", "[load]") {
-  PreyServer server(Prey::kEcho);
+  PreyServer server(Behaviour::kEcho);
   Request r = request("pipeline", 3, 5000);
   r.depth = 32;
   r.size = 100;
@@ -113,7 +113,7 @@ TEST_CASE("a pipeline keeps several requests in flight", "[load]") {
 }
 
 TEST_CASE("warm-up is left out of operations, bytes and latency", "[load]") {
-  PreyServer server(Prey::kEcho);
+  PreyServer server(Behaviour::kEcho);
   Request r = request("echo", 4, 200);
   r.warmup = 77;
   const Said said = run_load(r, server.address());
@@ -122,7 +122,7 @@ TEST_CASE("warm-up is left out of operations, bytes and latency", "[load]") {
 }
 
 TEST_CASE("a duration ends a run", "[load]") {
-  PreyServer server(Prey::kEcho);
+  PreyServer server(Behaviour::kEcho);
   Request r = request("echo", 4, 0);
   r.duration = 300ms;
   const Said said = run_load(r, server.address());
@@ -134,7 +134,7 @@ TEST_CASE("a duration ends a run", "[load]") {
 }
 
 TEST_CASE("churn makes exactly as many connections as operations", "[load]") {
-  PreyServer server(Prey::kEcho);
+  PreyServer server(Behaviour::kEcho);
   const Said said = run_load(request("churn", 5, 123), server.address());
   require_complete(said, 123, 64);
   CHECK(said.result->connections == 123);
@@ -143,7 +143,7 @@ TEST_CASE("churn makes exactly as many connections as operations", "[load]") {
 }
 
 TEST_CASE("idle connections are silent and answer at the end", "[load]") {
-  PreyServer server(Prey::kEcho);
+  PreyServer server(Behaviour::kEcho);
   Request r = request("idle", 20, 0);
   r.duration = 100ms;
   const Said said = run_load(r, server.address());
@@ -153,10 +153,10 @@ TEST_CASE("idle connections are silent and answer at the end", "[load]") {
 
 TEST_CASE("Unix and IPv6 servers are reached", "[load]") {
   const std::string name = "unix:@netpoll-load-test-" + std::to_string(getpid());
-  PreyServer local(Prey::kEcho, name);
+  PreyServer local(Behaviour::kEcho, name);
   require_complete(run_load(request("echo", 8, 100), name), 100, 64);
   require_complete(run_load(request("churn", 8, 50), name), 50, 64);
-  PreyServer v6(Prey::kEcho, "::1");
+  PreyServer v6(Behaviour::kEcho, "::1");
   require_complete(run_load(request("echo", 8, 100), v6.address()), 100, 64);
 }
 
@@ -196,7 +196,7 @@ TEST_CASE("a lost datagram is sent again, and a second answer to it is no mistak
 }
 
 TEST_CASE("a stop reports what was done so far", "[load]") {
-  PreyServer server(Prey::kEcho);
+  PreyServer server(Behaviour::kEcho);
   Request r = request("echo", 4, 0);
   r.duration = std::chrono::hours(1);
   const Said said = run_load(r, server.address(), 10s, true);
@@ -206,12 +206,12 @@ TEST_CASE("a stop reports what was done so far", "[load]") {
 }
 
 TEST_CASE("one wrong bit is found and named", "[load]") {
-  PreyServer server(Prey::kFlipBit);
+  PreyServer server(Behaviour::kFlipBit);
   require_failure(run_load(request("echo", 4, 1000), server.address()), "wrong answer: byte 32 is 0x");
 }
 
 TEST_CASE("an answer that went to another connection is found", "[load]") {
-  PreyServer server(Prey::kMisroute);
+  PreyServer server(Behaviour::kMisroute);
   const Said said = run_load(request("echo", 4, 1000), server.address());
   REQUIRE(said.failure.has_value());
   INFO(said.failure->message);
@@ -220,36 +220,36 @@ TEST_CASE("an answer that went to another connection is found", "[load]") {
 }
 
 TEST_CASE("an answer that comes twice is found", "[load]") {
-  PreyServer server(Prey::kDouble);
+  PreyServer server(Behaviour::kDouble);
   const Said said = run_load(request("echo", 1, 1000), server.address());
   REQUIRE(said.failure.has_value());
   CHECK_FALSE(said.result.has_value());
 }
 
 TEST_CASE("a server that stops answering is a failure, not a hang", "[load]") {
-  PreyServer server(Prey::kSwallow);
+  PreyServer server(Behaviour::kSwallow);
   require_failure(run_load(request("echo", 1, 1000), server.address(), 200ms), "no answer from the server");
 }
 
 TEST_CASE("a connection that ends too early names how far it came", "[load]") {
-  PreyServer server(Prey::kCloseEarly);
+  PreyServer server(Behaviour::kCloseEarly);
   require_failure(run_load(request("echo", 1, 1000), server.address()), "connection 0, message 19");
 }
 
 TEST_CASE("a reset is a failure", "[load]") {
-  PreyServer server(Prey::kReset);
+  PreyServer server(Behaviour::kReset);
   require_failure(run_load(request("echo", 2, 1000), server.address()), "reset by peer");
 }
 
 TEST_CASE("a server that loses the end of a stream is found", "[load]") {
-  PreyServer server(Prey::kNeverClose);
+  PreyServer server(Behaviour::kNeverClose);
   require_failure(run_load(request("echo", 3, 100), server.address(), 200ms), "3 of 3 connections were not closed");
 }
 
 TEST_CASE("a refused connection says where and what to look at", "[load]") {
   std::string address;
   {
-    PreyServer gone(Prey::kEcho);
+    PreyServer gone(Behaviour::kEcho);
     address = gone.address();
   }
   for (const char* workload : {"echo", "churn", "slow"}) {

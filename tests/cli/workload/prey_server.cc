@@ -31,7 +31,7 @@ void send_all(int fd, const char* data, std::size_t size) {
 
 }  // namespace
 
-PreyServer::PreyServer(Prey prey, const std::string& address) : prey_(prey) {
+PreyServer::PreyServer(Behaviour behaviour, const std::string& address) : behaviour_(behaviour) {
   sockaddr_storage storage{};
   socklen_t size = sizeof(storage);
   if (address.starts_with("unix:@")) {
@@ -91,7 +91,7 @@ void PreyServer::serve() {
       const ssize_t n = recv(fd.get(), buffer.data(), buffer.size(), 0);
       if (n <= 0) {
         ++ended_;
-        if (prey_ == Prey::kNeverClose) {
+        if (behaviour_ == Behaviour::kNeverClose) {
           (void)fd.release();  // stays open until the process ends, unheard
         } else {
           fd.reset();
@@ -101,21 +101,21 @@ void PreyServer::serve() {
       const auto size = static_cast<std::size_t>(n);
       const bool chosen = ++messages == 20;
       int to = fd.get();
-      if (chosen && prey_ == Prey::kFlipBit) buffer[size / 2] ^= 1;
-      if (chosen && prey_ == Prey::kSwallow) continue;
-      if (chosen && prey_ == Prey::kCloseEarly) {
+      if (chosen && behaviour_ == Behaviour::kFlipBit) buffer[size / 2] ^= 1;
+      if (chosen && behaviour_ == Behaviour::kSwallow) continue;
+      if (chosen && behaviour_ == Behaviour::kCloseEarly) {
         fd.reset();
         continue;
       }
-      if (chosen && prey_ == Prey::kReset) {
+      if (chosen && behaviour_ == Behaviour::kReset) {
         const linger now{1, 0};
         setsockopt(to, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
         fd.reset();
         continue;
       }
-      if (prey_ == Prey::kMisroute && i > 2) to = connections[i - 3].get();
+      if (behaviour_ == Behaviour::kMisroute && i > 2) to = connections[i - 3].get();
       send_all(to, buffer.data(), size);
-      if (prey_ == Prey::kDouble) send_all(to, buffer.data(), size);
+      if (behaviour_ == Behaviour::kDouble) send_all(to, buffer.data(), size);
     }
     std::erase_if(connections, [](const Fd& fd) { return !fd.valid(); });
     if (polled[1].revents != 0) {

@@ -10,7 +10,7 @@
 
 namespace netpoll::test {
 
-enum class Prey {
+enum class Behaviour {
   kEcho,        // right
   kFlipBit,     // the 20th answer has one bit wrong
   kMisroute,    // answers go to the connection that was accepted before
@@ -25,7 +25,7 @@ enum class Prey {
 class PreyServer {
  public:
   // address: "127.0.0.1", "::1" or "unix:@name".
-  explicit PreyServer(Prey prey, const std::string& address = "127.0.0.1");
+  explicit PreyServer(Behaviour behaviour, const std::string& address = "127.0.0.1");
   ~PreyServer();
 
   const std::string& address() const { return address_; }
@@ -36,7 +36,7 @@ class PreyServer {
  private:
   void serve();
 
-  const Prey prey_;
+  const Behaviour behaviour_;
   std::string address_;
   Fd listener_;
   Fd stop_read_;

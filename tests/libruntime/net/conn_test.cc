@@ -249,7 +249,7 @@ TEST_CASE("writing to a stream without reader is EPIPE and no signal") {
       EXPECT_EQUAL(checks, outcome(stream.reader.close()), "ok");
       // TCP learns of it by the answer to the first write.
       int code = 0;
-      EXPECT_THAT(checks, test::eventually([&] {
+      EXPECT_THAT(checks, test::soon([&] {
                     auto written = stream.writer.write("anybody?");
                     if (!written) code = written.error().sys_errno();
                     return !written;

@@ -111,7 +111,7 @@ TEST_CASE("a cancelled context ends a dial") {
                                             return {};
                                           }}));
     });
-    EXPECT_THAT(checks, test::eventually([&] { return number >= 0; }));
+    EXPECT_THAT(checks, test::soon([&] { return number >= 0; }));
     EXPECT_THAT(checks, test::parked_on(checks, number, 1));
     context.cancel();
     done.wait();

@@ -156,7 +156,7 @@ TEST_CASE("a wake-up for nothing parks again") {
     done.go([&] { got = read_some(reader); });
     EXPECT_THAT(checks, test::parked_on(checks, server.fd(), 0));
     EXPECT_EQUAL(checks, outcome(client.write("one ")), "ok");
-    EXPECT_THAT(checks, test::eventually([] { return Faults::instance().injected() == 1; }));
+    EXPECT_THAT(checks, test::soon([] { return Faults::instance().injected() == 1; }));
     EXPECT_EQUAL(checks, outcome(client.write("two")), "ok");
     done.wait();
     EXPECT_THAT(checks, got == "one two" || got == "one ");

@@ -76,7 +76,7 @@ TEST_CASE("waiters of many descriptors are woken in their order, each by its own
         for (const auto& g : runtime.snapshot().goroutines) count += g.wait_reason == WaitReason::kFdMutex ? 1u : 0u;
         return count;
       };
-      while (waiting() < (static_cast<std::size_t>(w) + 1) * order.size()) yield();
+      test::until([&] { return waiting() == (static_cast<std::size_t>(w) + 1) * order.size(); });
     }
     for (std::size_t i = order.size(); i-- > 0;) mutexes[i % kMutexes].unlock(which(i));
     done.wait();

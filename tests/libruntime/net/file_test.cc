@@ -63,7 +63,7 @@ TEST_CASE("a file that blocks holds up nobody else") {
       EXPECT_EQUAL(checks, file->read(buffer).value_or(0), 1u);
       ended = true;
     });
-    EXPECT_THAT(checks, test::eventually([&] {
+    EXPECT_THAT(checks, test::soon([&] {
                   for (const auto& g : checks.runtime().snapshot().goroutines) {
                     if (g.status == GStatus::kSyscall) return true;
                   }

@@ -238,7 +238,7 @@ TEST_CASE("a listener without descriptors backs off, says so, and goes on") {
         auto conn = listener->accept();
         end = outcome(conn);
       });
-      EXPECT_THAT(checks, test::eventually([&] { return listener->backoffs() >= 3; }));
+      EXPECT_THAT(checks, test::soon([&] { return listener->backoffs() >= 3; }));
       EXPECT_THAT(checks, test::parked_for(checks, WaitReason::kAcceptBackoff));
       few.restore();
       done.wait();

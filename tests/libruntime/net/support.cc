@@ -29,7 +29,7 @@ void run_setup(const Config& config, const std::function<void(Checks&)>& body) {
         [&] {
           body(checks);
           // Whoever body started must end by itself; the main goroutine is the one that remains.
-          if (!eventually([&] { return runtime.snapshot().goroutines.size() <= 1; })) {
+          if (!soon([&] { return runtime.snapshot().goroutines.size() <= 1; })) {
             left_goroutines = runtime.snapshot().goroutines.size() - 1;
           }
         },
@@ -60,17 +60,8 @@ void in_every_setup(const std::function<void(Checks&)>& body) {
 
 void in_default_setup(const std::function<void(Checks&)>& body) { run_setup({.procs = procs()}, body); }
 
-bool eventually(const std::function<bool()>& condition) {
-  const TimePoint end = after(20s);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    static_cast<void>(sleep(200us));
-  }
-  return true;
-}
-
 bool parked_on(Checks& checks, int fd, int mode) {
-  return eventually([&] {
+  return soon([&] {
     for (const debug::GoroutineInfo& g : checks.runtime().snapshot().goroutines) {
       if (g.status == GStatus::kWaiting && g.wait_reason == WaitReason::kIoWait && g.fd == fd && g.mode == mode) {
         return true;
@@ -81,7 +72,7 @@ bool parked_on(Checks& checks, int fd, int mode) {
 }
 
 bool parked_for(Checks& checks, WaitReason reason, std::size_t count) {
-  return eventually([&] {
+  return soon([&] {
     std::size_t found = 0;
     for (const debug::GoroutineInfo& g : checks.runtime().snapshot().goroutines) {
       if (g.status == GStatus::kWaiting && g.wait_reason == reason) ++found;
@@ -132,12 +123,6 @@ std::string read_some(Conn& conn, std::size_t size) {
   auto n = conn.read(buffer);
   if (!n) return "<" + n.error().message() + ">";
   return std::string(reinterpret_cast<const char*>(buffer.data()), *n);
-}
-
-void expect_that(Checks& checks, bool ok, const char* expression, const char* file, int line) {
-  if (ok) return;
-  checks.fail(std::string(file) + ":" + std::to_string(line) + ": " + expression + " in " +
-              setup_name(checks.config()));
 }
 
 }  // namespace netpoll::test

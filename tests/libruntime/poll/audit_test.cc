@@ -11,6 +11,7 @@
 #include "netpoll/fd.h"
 #include "netpoll/net/pipe.h"
 #include "netpoll/runtime.h"
+#include "tests/libruntime/goroutines.h"
 #include "tests/support/catch.h"
 #include "tests/support/procs.h"
 
@@ -50,7 +51,7 @@ void interfere(Trigger trigger, Interference what) {
       }
       return false;
     };
-    while (!waits()) yield();
+    test::until(waits);
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.fd = reader.fd();
@@ -59,7 +60,7 @@ void interfere(Trigger trigger, Interference what) {
     for (const auto& g : runtime.snapshot().goroutines) seen |= g.fd == reader.fd() && g.foreign;
     const std::array<std::byte, 1> byte{};
     (void)sockets->second.write(byte);
-    while (got < 0) yield();
+    test::until([&] { return got >= 0; });
   });
   CHECK(seen == (what != Interference::kNone));
   CHECK(got == 1);
@@ -104,12 +105,12 @@ TEST_CASE("an older registration under the same number does not hide that the pr
       }
       return false;
     };
-    while (!waits()) yield();
+    test::until(waits);
     epoll_ctl(find_epfd(), EPOLL_CTL_DEL, number, nullptr);
     for (const auto& g : runtime.snapshot().goroutines) seen |= g.fd == number && g.foreign;
     const std::array<std::byte, 1> byte{};
     (void)writer.write(byte);
-    while (got < 0) yield();
+    test::until([&] { return got >= 0; });
   });
   CHECK(seen);
   CHECK(got == 1);

@@ -20,6 +20,7 @@
 #include "netpoll/sync/timer.h"
 #include "netpoll/sync/wait_group.h"
 #include "tests/support/catch.h"
+#include "tests/support/eventually.h"
 #include "tests/support/open_descriptors.h"
 #include "tests/support/procs.h"
 
@@ -143,7 +144,7 @@ TEST_CASE("an M that waits for a time goes to the poller when the first descript
       (void)sleep(1h);
     });
     std::thread outside([&] {
-      while (!asleep) std::this_thread::sleep_for(1ms);
+      test::must(test::eventually([&] { return asleep.load(); }));
       std::this_thread::sleep_for(5ms);  // so that in most rounds the M has gone to sleep by now
       runtime.go([&] {
         auto conn = Conn::adopt(Fd(ends[0]));
@@ -153,7 +154,7 @@ TEST_CASE("an M that waits for a time goes to the poller when the first descript
       });
       std::this_thread::sleep_for(5ms);
       if (write(writer.get(), "y", 1) != 1) return;
-      while (asleep) std::this_thread::sleep_for(1ms);
+      test::must(test::eventually([&] { return !asleep; }));
     });
     outside.join();
     runtime.shutdown(Runtime::Shutdown::kCancel);

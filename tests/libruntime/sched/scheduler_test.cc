@@ -12,6 +12,7 @@
 #include "netpoll/runtime.h"
 #include "netpoll/sync/channel.h"
 #include "netpoll/sync/wait_group.h"
+#include "tests/libruntime/goroutines.h"
 #include "tests/support/catch.h"
 #include "tests/support/procs.h"
 
@@ -279,9 +280,7 @@ TEST_CASE("while a goroutine blocks its thread, the others go on") {
       for (int i = 0; i < 3; ++i) {
         blocked.add(1);
         go([&] {
-          block_on([&] {
-            while (!release) std::this_thread::sleep_for(1ms);
-          });
+          block_on([&] { test::must(test::eventually([&] { return release.load(); })); });
           blocked.done();
         });
       }
@@ -359,13 +358,12 @@ TEST_CASE("a snapshot from inside shows who waits for what, and who created whom
     main_id = goid();
     go([] { (void)sleep(1h); });
     go([&] { (void)never.recv(); });
-    std::size_t waiting = 0;
-    while (waiting < 2) {
-      yield();
+    test::until([&] {
       snapshot = runtime.snapshot();
-      waiting = 0;
+      std::size_t waiting = 0;
       for (const auto& g : snapshot.goroutines) waiting += g.status == GStatus::kWaiting;
-    }
+      return waiting == 2;
+    });
   });
   REQUIRE(snapshot.goroutines.size() == 3);
   std::set<std::string_view> reasons;
@@ -400,12 +398,11 @@ TEST_CASE("a hundred thousand goroutines are parked at once, and each runs on") 
         ended.fetch_add(1, std::memory_order_relaxed);
       });
     }
-    const auto end = std::chrono::steady_clock::now() + 60s;
-    while (parked < kGoroutines && std::chrono::steady_clock::now() < end) {
-      (void)sleep(1ms);
+    test::soon([&] {
       parked = 0;
       for (const auto& g : runtime.snapshot().goroutines) parked += g.wait_reason == WaitReason::kChanReceive;
-    }
+      return parked == kGoroutines;
+    });
     gate.close();
     group.wait();
   });

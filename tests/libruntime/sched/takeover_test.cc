@@ -11,6 +11,7 @@
 #include "netpoll/runtime.h"
 #include "netpoll/sync/wait_group.h"
 #include "tests/support/catch.h"
+#include "tests/support/eventually.h"
 #include "tests/support/procs.h"
 
 namespace netpoll {
@@ -60,7 +61,7 @@ bool heard_beside_hog(PollMode mode, F&& start_hog) {
     std::thread outside([&, to_hog = starter->second.fd(), to_reader = data->second.fd()] {
       std::this_thread::sleep_for(kQuiet);
       put_byte(to_hog);
-      while (!running) std::this_thread::sleep_for(1ms);
+      test::must(test::eventually([&] { return running.load(); }));
       std::this_thread::sleep_for(5ms);
       put_byte(to_reader);
     });

@@ -13,8 +13,8 @@
 
 using namespace netpoll;
 using namespace std::chrono_literals;
-using test::eventually;
 using test::in_runtime;
+using test::soon;
 using test::until_parked;
 
 namespace {
@@ -77,7 +77,7 @@ TEST_CASE("a send on a rendezvous channel returns after its receive") {
     (void)until_parked(runtime, WaitReason::kChanSend);
     sent_before_receive = sent;
     received = channel.recv();
-    (void)eventually([&] { return sent.load(); });
+    (void)soon([&] { return sent.load(); });
   });
   CHECK_FALSE(sent_before_receive);
   CHECK(sent);

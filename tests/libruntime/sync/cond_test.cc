@@ -66,7 +66,7 @@ TEST_CASE("notify_one wakes the goroutine that waits longest, notify_all the res
       (void)until_parked(runtime, WaitReason::kCond, i + 1);
     }
     cond.notify_one();
-    (void)test::eventually([&] {
+    (void)test::soon([&] {
       const std::lock_guard hold(mutex);
       return !order.empty();
     });

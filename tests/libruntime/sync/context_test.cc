@@ -9,8 +9,8 @@
 
 using namespace netpoll;
 using namespace std::chrono_literals;
-using test::eventually;
 using test::in_runtime;
+using test::soon;
 using test::until_parked;
 
 namespace {
@@ -53,7 +53,7 @@ TEST_CASE("a context ends at its deadline and hands the reason down") {
     const Context child = timed.with_timeout(1h);
     earlier_kept = child.deadline() == timed.deadline();
     (void)child.wait();
-    timed_out = eventually([&] { return ended_with(timed, ErrorKind::kTimeout); });
+    timed_out = soon([&] { return ended_with(timed, ErrorKind::kTimeout); });
     child_timed_out = ended_with(child, ErrorKind::kTimeout);
     child.cancel();
     reason_stays = ended_with(child, ErrorKind::kTimeout);

@@ -4,10 +4,10 @@
 // compares after in_runtime() returned.
 #pragma once
 
-#include <chrono>
 #include <utility>
 
 #include "netpoll/runtime.h"
+#include "tests/libruntime/goroutines.h"
 #include "tests/support/catch.h"
 #include "tests/support/procs.h"
 
@@ -21,24 +21,9 @@ void in_runtime(F&& body, Runtime::Shutdown how = Runtime::Shutdown::kWait) {
   CHECK(runtime.snapshot().goroutines.empty());
 }
 
-// Lets others run until holds() is true; false if it is not within 20 s.
-template <typename F>
-bool eventually(F&& holds) {
-  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  for (int turn = 0; !holds(); ++turn) {
-    if (std::chrono::steady_clock::now() > limit) return false;
-    if (turn < 100) {
-      yield();
-    } else if (!sleep(std::chrono::microseconds(100))) {
-      return holds();
-    }
-  }
-  return true;
-}
-
 // Lets others run until n goroutines are parked for reason.
 inline bool until_parked(const Runtime& runtime, WaitReason reason, std::size_t n = 1) {
-  return eventually([&] {
+  return soon([&] {
     std::size_t parked = 0;
     for (const auto& goroutine : runtime.snapshot().goroutines) {
       parked += goroutine.status == GStatus::kWaiting && goroutine.wait_reason == reason;

@@ -10,8 +10,8 @@
 
 using namespace netpoll;
 using namespace std::chrono_literals;
-using test::eventually;
 using test::in_runtime;
+using test::soon;
 using test::until_parked;
 
 TEST_CASE("readers are inside together") {
@@ -25,7 +25,7 @@ TEST_CASE("readers are inside together") {
         const std::shared_lock hold(mutex);
         ++inside;
         // Can only be reached when all five are inside at once.
-        (void)eventually([&] { return inside == 5; });
+        (void)soon([&] { return inside == 5; });
       });
     }
     group.wait();

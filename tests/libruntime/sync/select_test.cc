@@ -10,8 +10,8 @@
 
 using namespace netpoll;
 using namespace std::chrono_literals;
-using test::eventually;
 using test::in_runtime;
+using test::soon;
 using test::until_parked;
 
 namespace {

@@ -58,11 +58,11 @@ TEST_CASE("permits are given in the order they were asked for, large requests in
     }
     // One for the first. Three are not enough for the second, and the third waits behind it.
     semaphore.release(4);
-    (void)test::eventually([&] { return served[0].load(); });
+    (void)test::soon([&] { return served[0].load(); });
     served_by_four = now_served();
     overtook = semaphore.try_acquire();
     semaphore.release(2);
-    (void)test::eventually([&] { return served[1].load(); });
+    (void)test::soon([&] { return served[1].load(); });
     served_by_six = now_served();
     semaphore.release(1);
     group.wait();

@@ -10,8 +10,8 @@
 
 using namespace netpoll;
 using namespace std::chrono_literals;
-using test::eventually;
 using test::in_runtime;
+using test::soon;
 
 namespace {
 
@@ -62,7 +62,7 @@ TEST_CASE("a stopped timer sends nothing, and says whether it was stopped in tim
     second = timer.stop();
     empty = stays_empty(timer.channel());
     Timer fired(0ns);
-    (void)eventually([&] { return fired.channel().size() == 1; });
+    (void)soon([&] { return fired.channel().size() == 1; });
     after_firing = fired.stop();
     thrown_away = fired.channel().size() == 0;
   });
@@ -83,7 +83,7 @@ TEST_CASE("reset starts a timer anew, whatever it did before") {
     pending = timer.reset(1ms);
     later = timer.channel().recv().has_value();
     not_pending = timer.reset(0ns);
-    (void)eventually([&] { return timer.channel().size() == 1; });
+    (void)soon([&] { return timer.channel().size() == 1; });
     const auto begin = Clock::now();
     timer.reset(3ms);  // what lies in the channel is of the earlier start
     again = timer.channel().recv().value_or(begin) >= begin + 3ms;
@@ -101,14 +101,14 @@ TEST_CASE("a timer with a function starts it as a goroutine, which may end in an
   in_runtime([&](Runtime&) {
     mine = goid();
     Timer timer(1ms, [&] { by = goid(); });
-    (void)eventually([&] { return by != 0; });
+    (void)soon([&] { return by != 0; });
     Timer leaves(0ns, [&] {
       exits.fetch_add(1);
       go_exit();
     });
-    (void)eventually([&] { return exits == 1; });
+    (void)soon([&] { return exits == 1; });
     leaves.reset(0ns);
-    (void)eventually([&] { return exits == 2; });
+    (void)soon([&] { return exits == 2; });
   });
   CHECK(by != 0);
   CHECK(by != mine);

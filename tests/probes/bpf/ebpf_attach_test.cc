@@ -6,8 +6,9 @@
 
 #include "tests/probes/bpf/ebpf_or_skip.h"
 #include "tests/probes/counted_run.h"
-#include "tests/probes/launch/talking_child.h"
 #include "tests/probes/truth.h"
+#include "tests/probes/wait_for_end.h"
+#include "tests/support/prey.h"
 
 namespace netpoll::test {
 namespace {
@@ -21,22 +22,14 @@ std::uint64_t count_of(const probes::Counts& counts, Syscall syscall) {
   return counts.syscalls[static_cast<std::size_t>(syscall)].count;
 }
 
-void wait_for_end(probes::Source& source) {
-  for (;;) {
-    const auto alive = source.wait(-1, -1);
-    REQUIRE(alive);
-    if (!*alive) return;
-  }
-}
-
 }  // namespace
 
 TEST_CASE("a call that sleeps while we attach is not counted, all that follow are") {
   for (const bool latency : {false, true}) {
     auto source = ebpf_or_skip({.latency = latency});
     if (!source) return;
-    TalkingChild child({kCalls, "await", "polls", "io", "threads"});
-    REQUIRE(child.await_ready());
+    Prey child({kCalls, "await", "polls", "io", "threads"});
+    REQUIRE(child.sleeps());
     REQUIRE(source->attach({.pid = child.pid()}));
     child.poke();
     const Truth truth = parse_truth(child.rest());
@@ -51,8 +44,8 @@ TEST_CASE("a call that sleeps while we attach is not counted, all that follow ar
 TEST_CASE("children forked after attaching are counted when forks are followed") {
   auto source = ebpf_or_skip();
   if (!source) return;
-  TalkingChild child({kCalls, "await", "forks"});
-  REQUIRE(child.await_ready());
+  Prey child({kCalls, "await", "forks"});
+  REQUIRE(child.sleeps());
   REQUIRE(source->attach({.pid = child.pid(), .follow_forks = true}));
   child.poke();
   const Truth truth = parse_truth(child.rest());
@@ -66,8 +59,8 @@ TEST_CASE("a call that has begun but not returned is counted once, before and af
   for (const bool latency : {false, true}) {
     auto source = ebpf_or_skip({.latency = latency});
     if (!source) return;
-    TalkingChild child({kCalls, "await", "hang"});
-    REQUIRE(child.await_ready());
+    Prey child({kCalls, "await", "hang"});
+    REQUIRE(child.sleeps());
     REQUIRE(source->attach({.pid = child.pid()}));
     auto before = source->read();
     REQUIRE(before);
@@ -77,7 +70,7 @@ TEST_CASE("a call that has begun but not returned is counted once, before and af
     CHECK(waiting.in_flight.before == 1);
     CHECK(waiting.window_ns == (latency ? std::optional(waiting.in_flight.longest_ns) : std::nullopt));
     child.poke();
-    REQUIRE(child.await_ready());
+    REQUIRE(child.sleeps());
     for (int i = 0; i < 3; ++i) {
       auto during = source->read();
       REQUIRE(during);
@@ -111,8 +104,8 @@ TEST_CASE("a call that has begun but not returned is counted once, before and af
 TEST_CASE("other processes that do the same are not counted") {
   auto source = ebpf_or_skip();
   if (!source) return;
-  TalkingChild child({kCalls, "await"});
-  REQUIRE(child.await_ready());
+  Prey child({kCalls, "await"});
+  REQUIRE(child.sleeps());
   REQUIRE(source->attach({.pid = child.pid()}));
   REQUIRE(run_plainly({kCalls, "polls", "io", "forks", "threads"}));
   auto counts = source->read();
@@ -131,12 +124,12 @@ TEST_CASE("two sources count the same process side by side, and one leaves witho
   if (!first) return;
   auto second = ebpf_or_skip({.latency = false});
   REQUIRE(second);
-  TalkingChild child({kCalls, "await", "polls", "await", "io"});
-  REQUIRE(child.await_ready());
+  Prey child({kCalls, "await", "polls", "await", "io"});
+  REQUIRE(child.sleeps());
   REQUIRE(first->attach({.pid = child.pid()}));
   REQUIRE(second->attach({.pid = child.pid()}));
   child.poke();
-  REQUIRE(child.await_ready());
+  REQUIRE(child.sleeps());
   const auto left = second->read();
   second->detach();
   child.poke();
@@ -163,8 +156,8 @@ TEST_CASE("two sources count the same process side by side, and one leaves witho
 TEST_CASE("detaching stops the counting and leaves the process running") {
   auto source = ebpf_or_skip();
   if (!source) return;
-  TalkingChild child({kCalls, "await", "polls", "io"});
-  REQUIRE(child.await_ready());
+  Prey child({kCalls, "await", "polls", "io"});
+  REQUIRE(child.sleeps());
   REQUIRE(source->attach({.pid = child.pid()}));
   source->detach();
   source->detach();

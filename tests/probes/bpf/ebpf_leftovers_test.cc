@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "tests/probes/bpf/ebpf_or_skip.h"
-#include "tests/probes/launch/talking_child.h"
+#include "tests/support/prey.h"
 
 namespace netpoll::test {
 namespace {
@@ -65,12 +65,7 @@ Objects survivors(const Objects& objects) {
 
 // The kernel frees them after a grace period.
 bool all_gone(const Objects& objects) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (std::chrono::steady_clock::now() < deadline) {
-    if (survivors(objects).empty()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  return false;
+  return eventually([&] { return survivors(objects).empty(); });
 }
 
 }  // namespace
@@ -78,8 +73,8 @@ bool all_gone(const Objects& objects) {
 TEST_CASE("a source that is destroyed leaves no program, map or link") {
   auto source = ebpf_or_skip();
   if (!source) return;
-  TalkingChild child({kTracepoints, "await"});
-  REQUIRE(child.await_ready());
+  Prey child({kTracepoints, "await"});
+  REQUIRE(child.sleeps());
   REQUIRE(source->attach({.pid = child.pid()}));
   const Objects objects = objects_of(::getpid());
   CHECK(objects.programs.size() >= 5);
@@ -103,8 +98,8 @@ TEST_CASE("a tool that is killed leaves no program, map or link, and its target 
     auto source = ebpf_or_skip();
     if (!source) return;
   }
-  TalkingChild child({kTracepoints, "await", "park=10"});
-  REQUIRE(child.await_ready());
+  Prey child({kTracepoints, "await", "park=10"});
+  REQUIRE(child.sleeps());
   int ready[2];
   REQUIRE(::pipe(ready) == 0);
   const pid_t tool = ::fork();

@@ -3,7 +3,7 @@
 
 #include "tests/probes/bpf/ebpf_or_skip.h"
 #include "tests/probes/counted_run.h"
-#include "tests/probes/launch/talking_child.h"
+#include "tests/support/prey.h"
 
 namespace netpoll::test {
 namespace {
@@ -56,11 +56,11 @@ TEST_CASE("semaphores are raised while we listen, and only then") {
   const bool single_uprobes = GENERATE(false, true);
   auto source = ebpf_or_skip({}, {.single_uprobes = single_uprobes});
   if (!source) return;
-  TalkingChild child({kTracepoints, "park=3", "await", "park=40,ready=7", "await", "park=500"});
-  REQUIRE(child.await_ready());
+  Prey child({kTracepoints, "park=3", "await", "park=40,ready=7", "await", "park=500"});
+  REQUIRE(child.sleeps());
   REQUIRE(source->attach({.pid = child.pid()}));
   child.poke();
-  REQUIRE(child.await_ready());
+  REQUIRE(child.sleeps());
   const auto counts = source->read();
   REQUIRE(counts);
   source.reset();
@@ -77,10 +77,10 @@ TEST_CASE("another process that runs the same program is neither counted nor mad
   const bool single_uprobes = GENERATE(false, true);
   auto source = ebpf_or_skip({}, {.single_uprobes = single_uprobes});
   if (!source) return;
-  TalkingChild target({kTracepoints, "await", "park=10"});
-  TalkingChild other({kTracepoints, "await", "park=10"});
-  REQUIRE(target.await_ready());
-  REQUIRE(other.await_ready());
+  Prey target({kTracepoints, "await", "park=10"});
+  Prey other({kTracepoints, "await", "park=10"});
+  REQUIRE(target.sleeps());
+  REQUIRE(other.sleeps());
   REQUIRE(source->attach({.pid = target.pid()}));
   other.poke();
   CHECK(truth_of(other.rest(), "park").unheard == 10);

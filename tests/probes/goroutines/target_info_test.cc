@@ -34,7 +34,7 @@ TEST_CASE("any other program is other, and so is a zombie") {
     _exit(1);
   }
   // Until its exec the child is a copy of this test.
-  while (describe_target(child).value().comm != "sleep") usleep(1000);
+  REQUIRE(netpoll::test::eventually([&] { return describe_target(child).value().comm == "sleep"; }));
   auto info = describe_target(child);
   REQUIRE(info);
   CHECK(info->kind == TargetKind::kOther);

@@ -16,11 +16,13 @@
 #include <thread>
 
 #include "tests/support/catch.h"
+#include "tests/support/eventually.h"
 #include "tests/support/skip.h"
 
 namespace netpoll::probes {
 namespace {
 
+using netpoll::test::eventually;
 using namespace std::chrono_literals;
 
 struct Pipe {
@@ -41,15 +43,6 @@ struct Pipe {
   }
   Fd read, write;
 };
-
-bool eventually(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + 20s;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(2ms);
-  }
-  return true;
-}
 
 LaunchSpec shell(const std::string& script) {
   LaunchSpec spec;
@@ -227,7 +220,7 @@ TEST_CASE("signals that the tool handles, blocks or ignores are default in the c
 }
 
 TEST_CASE("own_group keeps the terminal's signals away") {
-  LaunchSpec spec = shell("sleep 60");
+  LaunchSpec spec = shell("exec sleep 60");
   spec.own_group = true;
   Result<Child> child = launch(spec);
   REQUIRE(child);
@@ -253,7 +246,7 @@ TEST_CASE("terminate asks first and insists after the grace time") {
   CHECK(stubborn->terminate(50).value().signal == SIGKILL);
 
   // A held child has no trap yet.
-  Result<Child> held = launch(shell("trap '' TERM; sleep 60"));
+  Result<Child> held = launch(shell("trap '' TERM; exec sleep 60"));
   REQUIRE(held);
   CHECK(held->terminate(20000).value().signal == SIGTERM);
 }
@@ -271,10 +264,10 @@ TEST_CASE("pidfd becomes readable when the child ends") {
 TEST_CASE("destroying a child kills and reaps it, held or running") {
   pid_t held = 0, running = 0;
   {
-    Result<Child> first = launch(shell("sleep 60"));
+    Result<Child> first = launch(shell("exec sleep 60"));
     REQUIRE(first);
     held = first->pid();
-    Result<Child> second = launch(shell("sleep 60"));
+    Result<Child> second = launch(shell("exec sleep 60"));
     REQUIRE(second);
     REQUIRE(second->resume());
     running = second->pid();
@@ -293,7 +286,7 @@ TEST_CASE("SIGKILL of the parent takes the child along") {
   const pid_t tool = fork();
   REQUIRE(tool >= 0);
   if (tool == 0) {
-    Result<Child> held = launch(shell("sleep 60"));
+    Result<Child> held = launch(shell("exec sleep 60"));
     Result<Child> running = launch(shell("exec sleep 60"));
     if (!held || !running || !running->resume()) _exit(1);
     const pid_t both[2] = {held->pid(), running->pid()};

@@ -6,7 +6,7 @@
 #include <cerrno>
 
 #include "probes/process/proc_status.h"
-#include "tests/probes/ptrace/prey.h"
+#include "tests/probes/ptrace/support.h"
 
 namespace netpoll::test {
 namespace {
@@ -34,8 +34,8 @@ bool any_thread_traced(pid_t pid) {
 TEST_CASE("everything after attaching is counted") {
   for (const bool latency : {false, true}) {
     auto source = make_ptrace_source({.latency = latency});
-    TalkingChild child({kTraced, "await-exec", kCalls, "polls", "io", "burst", "refused"});
-    REQUIRE(child.await_ready());
+    Prey child({kTraced, "await-exec", kCalls, "polls", "io", "burst", "refused"});
+    REQUIRE(child.sleeps());
     REQUIRE(source->attach({.pid = child.pid()}));
     child.poke();
     const Truth truth = parse_truth(child.rest());
@@ -52,8 +52,8 @@ TEST_CASE("everything after attaching is counted") {
 TEST_CASE("children of a running process are counted when forks are followed, and left alone otherwise") {
   for (const bool follow : {false, true}) {
     auto source = make_ptrace_source({});
-    TalkingChild child({kTraced, "await-exec", kTraced, "family"});
-    REQUIRE(child.await_ready());
+    Prey child({kTraced, "await-exec", kTraced, "family"});
+    REQUIRE(child.sleeps());
     REQUIRE(source->attach({.pid = child.pid(), .follow_forks = follow}));
     child.poke();
     CHECK(number_after(child.rest(), "call epoll_pwait") == 1300);
@@ -64,8 +64,8 @@ TEST_CASE("children of a running process are counted when forks are followed, an
 
 TEST_CASE("calls of the 32-bit interface of a running process are lost") {
   auto source = make_ptrace_source({});
-  TalkingChild child({kTraced, "await-exec", kCalls, "compat"});
-  REQUIRE(child.await_ready());
+  Prey child({kTraced, "await-exec", kCalls, "compat"});
+  REQUIRE(child.sleeps());
   REQUIRE(source->attach({.pid = child.pid()}));
   child.poke();
   const Truth truth = parse_truth(child.rest());
@@ -75,11 +75,11 @@ TEST_CASE("calls of the 32-bit interface of a running process are lost") {
 
 TEST_CASE("a call that has begun but not returned is counted once") {
   auto source = make_ptrace_source({});
-  TalkingChild child({kTraced, "await-exec", kCalls, "hang"});
-  REQUIRE(child.await_ready());
+  Prey child({kTraced, "await-exec", kCalls, "hang"});
+  REQUIRE(child.sleeps());
   REQUIRE(source->attach({.pid = child.pid()}));
   child.poke();
-  REQUIRE(child.await_ready());
+  REQUIRE(child.sleeps());
   REQUIRE(eventually([&] { return row_of(source->read().value(), Syscall::epoll_pwait).count == 1; }));
   const auto open = row_of(source->read().value(), Syscall::epoll_pwait);
   CHECK(open.in_flight.count == 1);
@@ -97,8 +97,8 @@ TEST_CASE("a call that has begun but not returned is counted once") {
 }
 
 TEST_CASE("detaching from busy threads, again and again, leaves a process that works") {
-  TalkingChild child({kTraced, "hammer", "4"});
-  REQUIRE(child.await_ready());
+  Prey child({kTraced, "hammer", "4"});
+  REQUIRE(child.sleeps());
   for (int round = 0; round < 20; ++round) {
     auto source = make_ptrace_source({});
     REQUIRE(source->attach({.pid = child.pid()}));
@@ -114,8 +114,8 @@ TEST_CASE("detaching from busy threads, again and again, leaves a process that w
 }
 
 TEST_CASE("the affinity of one busy thread is as before when we leave") {
-  TalkingChild child({kTraced, "hammer", "1"});
-  REQUIRE(child.await_ready());
+  Prey child({kTraced, "hammer", "1"});
+  REQUIRE(child.sleeps());
   const auto affinities = [&] {
     std::vector<int> counts;
     for (const pid_t tid : probes::thread_ids(child.pid())) {
@@ -138,8 +138,8 @@ TEST_CASE("the affinity of one busy thread is as before when we leave") {
 
 TEST_CASE("a running process does not notice that it shares a CPU with the tracer") {
   for (const char* scenario : {"affinity", "pinned"}) {
-    TalkingChild child({kTraced, "await-exec", kTraced, scenario, "20"});
-    REQUIRE(child.await_ready());
+    Prey child({kTraced, "await-exec", kTraced, scenario, "20"});
+    REQUIRE(child.sleeps());
     auto source = make_ptrace_source({});
     REQUIRE(source->attach({.pid = child.pid()}));
     child.poke();
@@ -150,8 +150,8 @@ TEST_CASE("a running process does not notice that it shares a CPU with the trace
 }
 
 TEST_CASE("threads that come and go while we attach and detach are no obstacle") {
-  TalkingChild child({kTraced, "churn"});
-  REQUIRE(child.await_ready());
+  Prey child({kTraced, "churn"});
+  REQUIRE(child.sleeps());
   for (int round = 0; round < 20; ++round) {
     auto source = make_ptrace_source({});
     REQUIRE(source->attach({.pid = child.pid()}));
@@ -164,8 +164,8 @@ TEST_CASE("threads that come and go while we attach and detach are no obstacle")
 }
 
 TEST_CASE("a stopped process stays stopped, and goes on when it is told to") {
-  TalkingChild child({kTraced, "await-exec", kCalls, "polls"});
-  REQUIRE(child.await_ready());
+  Prey child({kTraced, "await-exec", kCalls, "polls"});
+  REQUIRE(child.sleeps());
   REQUIRE(child.child().send(SIGSTOP));
   REQUIRE(eventually([&] { return state_of(child.pid()) == 'T'; }));
   auto source = make_ptrace_source({});
@@ -190,8 +190,8 @@ TEST_CASE("a stopped process stays stopped, and goes on when it is told to") {
 }
 
 TEST_CASE("stop and continue pass through to a traced process") {
-  TalkingChild child({kTraced, "hammer", "2"});
-  REQUIRE(child.await_ready());
+  Prey child({kTraced, "hammer", "2"});
+  REQUIRE(child.sleeps());
   auto source = make_ptrace_source({});
   REQUIRE(source->attach({.pid = child.pid()}));
   for (int round = 0; round < 5; ++round) {
@@ -212,8 +212,8 @@ TEST_CASE("stop and continue pass through to a traced process") {
 }
 
 TEST_CASE("signals reach a traced process, those that end it too") {
-  TalkingChild child({kTraced, "hammer", "2"});
-  REQUIRE(child.await_ready());
+  Prey child({kTraced, "hammer", "2"});
+  REQUIRE(child.sleeps());
   auto source = make_ptrace_source({});
   REQUIRE(source->attach({.pid = child.pid()}));
   REQUIRE(counts_grow(*source));
@@ -223,8 +223,8 @@ TEST_CASE("signals reach a traced process, those that end it too") {
 }
 
 TEST_CASE("wait returns when the time is over or somebody wants to stop") {
-  TalkingChild child({kTraced, "hammer", "1"});
-  REQUIRE(child.await_ready());
+  Prey child({kTraced, "hammer", "1"});
+  REQUIRE(child.sleeps());
   auto source = make_ptrace_source({});
   REQUIRE(source->attach({.pid = child.pid()}));
   CHECK(source->wait(10, -1).value());
@@ -259,8 +259,8 @@ TEST_CASE("attaching to what cannot be traced says why") {
   REQUIRE_FALSE(thread);
   CHECK(thread.error().is(ErrorKind::kNotFound));
 
-  TalkingChild prey({kTraced, "hammer", "1"});
-  REQUIRE(prey.await_ready());
+  Prey prey({kTraced, "hammer", "1"});
+  REQUIRE(prey.sleeps());
   auto first = make_ptrace_source({});
   REQUIRE(first->attach({.pid = prey.pid()}));
   auto second = source->attach({.pid = prey.pid()});

@@ -2,7 +2,7 @@
 #include <cerrno>
 
 #include "probes/ptrace/seccomp_filter.h"
-#include "tests/probes/ptrace/prey.h"
+#include "tests/probes/ptrace/support.h"
 #include "tests/probes/strace_witness.h"
 
 namespace netpoll::test {

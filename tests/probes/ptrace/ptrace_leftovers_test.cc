@@ -5,7 +5,7 @@
 #include <cerrno>
 
 #include "probes/launch/exit_relay.h"
-#include "tests/probes/ptrace/prey.h"
+#include "tests/probes/ptrace/support.h"
 #include "tests/support/another_user.h"
 
 namespace netpoll::test {
@@ -108,8 +108,8 @@ TEST_CASE("after detach a child runs on to its end, uncounted") {
 }
 
 TEST_CASE("SIGKILL of the tool takes its traced child along and lets a running process live") {
-  TalkingChild bystander({kTraced, "hammer", "2"});
-  REQUIRE(bystander.await_ready());
+  Prey bystander({kTraced, "hammer", "2"});
+  REQUIRE(bystander.sleeps());
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   int fds[2];
   REQUIRE(pipe(fds) == 0);
@@ -154,8 +154,8 @@ TEST_CASE("an ordinary user traces a command of his own, counted exactly") {
 
 TEST_CASE("a process of another user is refused with a hint") {
   if (getuid() != 0) NETPOLL_SKIP("needs root to become somebody else");
-  TalkingChild prey({kTraced, "hammer", "1"});
-  REQUIRE(prey.await_ready());
+  Prey prey({kTraced, "hammer", "1"});
+  REQUIRE(prey.sleeps());
   const pid_t pid = prey.pid();
   const int status = in_process([pid] {
     if (!become_nobody()) return 1;

@@ -7,7 +7,6 @@
 #include <chrono>
 #include <set>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "probes/self/self_source.h"
@@ -17,6 +16,7 @@
 #include "tests/support/skip.h"
 #include "tests/support/snapshot_of.h"
 
+using netpoll::test::eventually;
 using netpoll::test::function_of;
 using netpoll::test::Prey;
 using netpoll::test::snapshot_of;
@@ -50,18 +50,17 @@ bool specials_wait(const Prey& prey, const GoroutineSnapshot& snapshot) {
   return true;
 }
 
-// Takes snapshots until `parked` goroutines wait in reads of TCP connections, for a minute at most.
+// Takes snapshots until `parked` goroutines wait in reads of TCP connections.
 GoroutineSnapshot snapshot_when_parked(const Prey& prey, std::size_t parked) {
-  const auto end = std::chrono::steady_clock::now() + 60s;
-  for (;;) {
+  GoroutineSnapshot last;
+  const bool all_parked = eventually([&] {
     auto snapshot = snapshot_of(prey.pid());
     REQUIRE(snapshot);
-    if (tcp_readers(*snapshot) == parked && specials_wait(prey, *snapshot)) return std::move(*snapshot);
-    if (std::chrono::steady_clock::now() > end) {
-      FAIL(tcp_readers(*snapshot) << " of " << parked << " goroutines parked within a minute");
-    }
-    std::this_thread::sleep_for(5ms);
-  }
+    last = std::move(*snapshot);
+    return tcp_readers(last) == parked && specials_wait(prey, last);
+  });
+  if (!all_parked) FAIL(tcp_readers(last) << " of " << parked << " goroutines parked");
+  return last;
 }
 
 const Goroutine* by_goid(const GoroutineSnapshot& snapshot, const std::string& goid) {
@@ -186,9 +185,8 @@ TEST_CASE("the back end self counts what the program counts") {
   auto first = source->read();
   REQUIRE(first);
   // Ping-pong goes on: parks and readies grow, from zero at attach.
-  const auto end = std::chrono::steady_clock::now() + 60s;
   netpoll::probes::Counts counts = *first;
-  while (count_of(counts, Tp::park) < count_of(*first, Tp::park) + 100 && std::chrono::steady_clock::now() < end) {
+  CHECK(eventually([&] {
     auto alive = source->wait(1, -1);
     REQUIRE(alive);
     REQUIRE(*alive);
@@ -196,7 +194,8 @@ TEST_CASE("the back end self counts what the program counts") {
     REQUIRE(read);
     CHECK(count_of(*read, Tp::park) >= count_of(counts, Tp::park));
     counts = *read;
-  }
+    return count_of(counts, Tp::park) >= count_of(*first, Tp::park) + 100;
+  }));
   CHECK(count_of(counts, Tp::park) >= 100);
   CHECK(count_of(counts, Tp::ready) >= 100);
   for (const auto& count : counts.tracepoints) CHECK(count.has_value());
@@ -236,14 +235,14 @@ TEST_CASE("a held child is counted from its first goroutine on") {
   REQUIRE(source->attach({.pid = child->pid(), .held = true, .follow_forks = false, .exe = PARKED}));
   REQUIRE(child->resume());
   // main, seven special goroutines, two that play.
-  const auto end = std::chrono::steady_clock::now() + 60s;
   std::uint64_t created = 0;
-  while (created < 10 && std::chrono::steady_clock::now() < end) {
+  eventually([&] {
     REQUIRE(source->wait(5, -1));
     auto counts = source->read();
     REQUIRE(counts);
     created = count_of(*counts, Tp::go_create);
-  }
+    return created >= 10;
+  });
   CHECK(created == 10);
   (void)child->kill();
   for (const int fd : {in[0], in[1], null}) close(fd);

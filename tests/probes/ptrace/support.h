@@ -4,19 +4,19 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include <chrono>
 #include <cstdlib>
-#include <functional>
+#include <fstream>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "probes/ptrace/ptrace_source.h"
 #include "tests/probes/counted_run.h"
-#include "tests/probes/launch/talking_child.h"
 #include "tests/probes/truth.h"
+#include "tests/probes/wait_for_end.h"
 #include "tests/support/catch.h"
+#include "tests/support/eventually.h"
+#include "tests/support/prey.h"
 #include "tests/support/skip.h"
 
 namespace netpoll::test {
@@ -27,24 +27,6 @@ inline const std::vector<std::string> kNoDifference;
 
 inline const probes::SyscallCounts& row_of(const probes::Counts& counts, probes::Syscall syscall) {
   return counts.syscalls[static_cast<std::size_t>(syscall)];
-}
-
-// Returns once every traced process has ended.
-inline void wait_for_end(probes::Source& source) {
-  for (;;) {
-    const auto alive = source.wait(-1, -1);
-    REQUIRE(alive);
-    if (!*alive) return;
-  }
-}
-
-inline bool eventually(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return true;
 }
 
 // The N of a line "name N" in a program's output; -1 when there is none.
