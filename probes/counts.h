@@ -64,6 +64,8 @@ struct Counts {
   std::array<Wait, 3> waits{};
   // Per tracepoint of libruntime; nullopt when the target has none or the back end cannot see them.
   std::array<std::optional<std::uint64_t>, trace::kTpCount> tracepoints{};
+  // Processes that were counted and still live; nullopt where nobody looked.
+  std::optional<std::uint64_t> processes;
   // Calls or events known to have escaped the counting.
   std::uint64_t lost = 0;
   // Of those, calls of the 32-bit interface (a 32-bit program, int $0x80), whose numbers mean other calls.

@@ -225,6 +225,7 @@ void add_counts(Counts& sum, const Counts& more) {
     if (!right.window_ns) left.window_ns.reset();
     if (!right.latency) left.latency.reset();
   }
+  if (more.processes) sum.processes = sum.processes.value_or(0) + *more.processes;
   for (std::size_t i = 0; i < sum.tracepoints.size(); ++i) {
     if (!sum.tracepoints[i]) sum.tracepoints[i] = more.tracepoints[i];
   }

@@ -198,6 +198,15 @@ Result<void> end_program(probes::Child& child, const Interrupt& interrupt) {
   return killed ? Result<void>() : std::move(killed).error();
 }
 
+// A daemon lives on when the command that started it has ended, and with it the measurement.
+void note_left_running(Measurement& measurement) {
+  const std::uint64_t left = measurement.counts.processes.value_or(0);
+  if (!measurement.target_ended || left == 0) return;
+  measurement.probe.notes.push_back(exporters::grouped(left) + (left == 1 ? " process" : " processes") +
+                                    " that the command started still " + (left == 1 ? "runs" : "run") +
+                                    ", not counted any more; stat -p PID --follow-forks goes on");
+}
+
 }  // namespace
 
 Result<Measurement> measure_processes(const std::vector<pid_t>& pids, const MeasurePlan& plan, Interrupt& interrupt,
@@ -260,6 +269,7 @@ Result<Measurement> measure_program(const std::vector<std::string>& program, con
   if (!status) return std::move(status).error();
   meter.result().exit = *status;
   if (auto ok = meter.finish(); !ok) return std::move(ok).error();
+  note_left_running(meter.result());
   return std::move(meter.result());
 }
 

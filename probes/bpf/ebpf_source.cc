@@ -217,9 +217,11 @@ Result<void> EbpfSource::add_calls_in_flight(Counts& counts) {
   auto& shared = *skeleton_->bss;
   if (links_.empty() || (__atomic_load_n(&shared.root_tgid, __ATOMIC_ACQUIRE) == 0 && !target_.follow_forks)) return {};
   std::fill(std::begin(shared.in_flight), std::end(shared.in_flight), netpoll_in_flight{});
+  shared.live_processes = 0;
   if (auto walked = walk(NETPOLL_TASKS_IN_FLIGHT, target_.follow_forks ? 0 : target_.pid); !walked) {
     return std::move(walked).error();
   }
+  counts.processes = shared.live_processes;
   for (std::size_t i = 0; i < kSyscallCount; ++i) {
     const auto& open = shared.in_flight[i];
     SyscallCounts& row = counts.syscalls[i];

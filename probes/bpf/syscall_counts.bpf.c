@@ -282,6 +282,7 @@ int BPF_PROG(netpoll_exit, struct task_struct* task) {
 __u32 task_job = 0;
 __u32 found_tgid = 0;
 struct netpoll_in_flight in_flight[NETPOLL_CALLS] = {};
+__u64 live_processes = 0;
 
 static __always_inline void count_in_flight(struct netpoll_thread* thread, __u64 call, bool restarted) {
   __u32 word = thread ? thread->call : 0;
@@ -318,6 +319,7 @@ int netpoll_tasks(struct bpf_iter__task* ctx) {
   if (!is_target(task->tgid)) return 0;
 
   __u32 tid = task->pid;
+  if (task_job == NETPOLL_TASKS_IN_FLIGHT && tid == (__u32)task->tgid) live_processes++;
   __u64 switches = task->nvcsw + task->nivcsw;
   if (task_job == NETPOLL_TASKS_CHECK) {
     /* It ran after it was marked: the call may have returned before the mark was there to be removed. */

@@ -103,7 +103,7 @@ enum netpoll_task_job {
   NETPOLL_TASKS_RESOLVE,   /* found_tgid = the process in the initial pid namespace */
   NETPOLL_TASKS_MARK,      /* mark the calls that targets sleep in */
   NETPOLL_TASKS_CHECK,     /* remove the marks of threads that have run since */
-  NETPOLL_TASKS_IN_FLIGHT, /* count the calls that targets sleep in */
+  NETPOLL_TASKS_IN_FLIGHT, /* count the targets, and the calls that they sleep in */
 };
 
 #endif

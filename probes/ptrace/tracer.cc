@@ -98,7 +98,9 @@ Result<void> Tracer::start() {
 
 Counts Tracer::counts() const {
   std::lock_guard lock(counter_mutex_);
-  return counter_.counts(latency_ ? monotonic_ns() : 0);
+  Counts counts = counter_.counts(latency_ ? monotonic_ns() : 0);
+  counts.processes = processes_;
+  return counts;
 }
 
 void Tracer::run(std::promise<Result<void>> started) {
@@ -135,6 +137,7 @@ Result<void> Tracer::seize(int options) {
   if (target_.held) {
     if (request(PTRACE_SEIZE, target_.pid, nullptr, options) != 0) return attach_error(target_.pid, errno);
     tracees_.emplace(target_.pid, Tracee{target_.pid, target_.pid, true, false});
+    processes_ = 1;
     if (relay_ != nullptr) relay_->take();
     return {};
   }
@@ -160,6 +163,7 @@ bool Tracer::seize_thread(pid_t tid, int options) {
   if (request(PTRACE_SEIZE, tid, nullptr, options) != 0) return false;
   request(PTRACE_INTERRUPT, tid);
   tracees_.emplace(tid, Tracee{tid, target_.pid, true, true});
+  if (tid == target_.pid) ++processes_;
   ++interrupted_;
   return true;
 }
@@ -242,6 +246,7 @@ Tracee* Tracer::find_or_add(pid_t tid) {
     request(PTRACE_DETACH, tid);
     return nullptr;
   }
+  if (tid == tgid && counted) ++processes_;
   return &tracees_.emplace(tid, Tracee{tid, tgid, counted, false}).first->second;
 }
 
@@ -316,6 +321,7 @@ void Tracer::drop(pid_t tid) {
   const auto found = tracees_.find(tid);
   if (found == tracees_.end()) return;
   if (found->second.interrupted && --interrupted_ == 0) attached();
+  if (found->second.tid == found->second.tgid && found->second.counted) --processes_;
   tracees_.erase(found);
 }
 

@@ -91,6 +91,7 @@ class Tracer {
   std::atomic<bool> counting_{true};
   std::atomic<bool> quit_{false};
   std::atomic<bool> ended_{false};
+  std::atomic<std::uint64_t> processes_{0};  // first threads among tracees_, of processes that are counted
 
   mutable std::mutex counter_mutex_;
   CallCounter counter_;  // GUARDED_BY(counter_mutex_)

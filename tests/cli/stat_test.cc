@@ -112,6 +112,20 @@ TEST_CASE("stat of a command counts it whole and passes its exit status on") {
   CHECK(json["target_ended"] == true);
 }
 
+TEST_CASE("a process that a command leaves running is said to be counted no more") {
+  if (!can_trace()) NETPOLL_SKIP(kNoBackEnd);
+  TempDir dir;
+  const ToolResult result = run_tool(
+      {"stat", "--json", "-o", dir / "r.json", "--", "/bin/sh", "-c", "sleep 60 </dev/null >/dev/null 2>&1 & echo $!"});
+  const pid_t left = std::atoi(result.out.c_str());
+  REQUIRE(left > 0);
+  ::kill(left, SIGKILL);
+  const Json notes = parsed(read_file(dir / "r.json"))["probe"]["notes"];
+  INFO(notes.dump());
+  REQUIRE(notes.size() == 1);
+  CHECK(notes[0].get<std::string>().starts_with("1 process that the command started still runs"));
+}
+
 TEST_CASE("a command that a signal ended is 128 and the signal") {
   if (!can_trace()) NETPOLL_SKIP(kNoBackEnd);
   const ToolResult result = run_tool({"stat", "--json", "--", "/bin/sh", "-c", "kill -TERM $$"});
