@@ -36,7 +36,10 @@ File& File::operator=(File&& other) noexcept = default;
 File::~File() = default;
 
 Result<File> File::open(const std::string& path, int flags, mode_t mode) {
-  const long fd = block_on([&] { return net::sys(SYS_openat, AT_FDCWD, path.c_str(), flags | O_CLOEXEC, mode); });
+  long fd;
+  do {  // a FIFO waits for its other side, and a handler without SA_RESTART ends that
+    fd = block_on([&] { return net::sys(SYS_openat, AT_FDCWD, path.c_str(), flags | O_CLOEXEC, mode); });
+  } while (fd == -EINTR);
   if (fd < 0) return posix_error("open " + path, static_cast<int>(-fd));
   return adopt(Fd(static_cast<int>(fd)), path);
 }
@@ -94,7 +97,11 @@ Result<std::int64_t> File::size() {
 Result<void> File::sync() {
   if (state_ == nullptr) return no_file("sync");
   long result = 0;
-  const long closed = state_->fd->with_fd([&](int fd) { result = block_on([&] { return net::sys(SYS_fsync, fd); }); });
+  const long closed = state_->fd->with_fd([&](int fd) {
+    do {
+      result = block_on([&] { return net::sys(SYS_fsync, fd); });
+    } while (result == -EINTR);
+  });
   if (closed < 0) return state_->error("sync", closed);
   if (result < 0) return state_->error("sync", result);
   return {};

@@ -1,7 +1,7 @@
 // The reads and writes of NetFd.
 //
-// A stream whose reader is gone gives EPIPE and no SIGPIPE: sockets are written with MSG_NOSIGNAL, and for pipes and
-// sendfile, which have no such flag, the signal stays pending at the M, which blocks it (sched/thread.cc).
+// A stream whose reader is gone gives EPIPE and no SIGPIPE: sockets are written with MSG_NOSIGNAL, and around writes to
+// anything else and sendfile, which have no such flag, the signal is blocked (sigpipe.h).
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "libruntime/net/net_fd.h"
+#include "libruntime/net/sigpipe.h"
 #include "libruntime/net/sys.h"
 #include "netpoll/go.h"
 
@@ -92,7 +93,7 @@ long NetFd::write_all(const void* data, std::size_t size) {
     const std::size_t chunk = std::min(left, kMaxTransfer);
     result = attempt(poll::Mode::kWrite, idle, [&] {
       return is_socket() ? sys(SYS_sendto, sysfd_, next, chunk, MSG_NOSIGNAL, nullptr, 0)
-                         : sys(SYS_write, sysfd_, next, chunk);
+                         : without_sigpipe(chunk, [&] { return sys(SYS_write, sysfd_, next, chunk); });
     });
     if (result < 0) break;
     next += result;
@@ -103,7 +104,9 @@ long NetFd::write_all(const void* data, std::size_t size) {
 }
 
 long NetFd::writev_once(const iovec* buffers, std::size_t count) {
-  if (!is_socket()) return sys(SYS_writev, sysfd_, buffers, count);
+  if (!is_socket()) {
+    return without_sigpipe(total_size(buffers, count), [&] { return sys(SYS_writev, sysfd_, buffers, count); });
+  }
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(buffers);
   message.msg_iovlen = count;
@@ -152,8 +155,10 @@ long NetFd::send_file(int file_fd, std::int64_t offset, std::size_t count) {
   while (left > 0) {
     const std::size_t chunk = std::min(left, kMaxSendfile);
     // The file may not be in the page cache, so the call may block however non-blocking the socket is.
-    result = attempt(poll::Mode::kWrite, idle,
-                     [&] { return block_on([&] { return sys(SYS_sendfile, sysfd_, file_fd, &offset, chunk); }); });
+    result = attempt(poll::Mode::kWrite, idle, [&] {
+      return block_on(
+          [&] { return without_sigpipe(chunk, [&] { return sys(SYS_sendfile, sysfd_, file_fd, &offset, chunk); }); });
+    });
     if (result <= 0) break;  // 0: the file ends here
     left -= static_cast<std::size_t>(result);
   }
@@ -242,7 +247,9 @@ long NetFd::file_write(const void* data, std::size_t size, std::int64_t offset) 
   while (left > 0) {
     const std::size_t chunk = std::min(left, kMaxTransfer);
     result = block_on([&] {
-      return offset < 0 ? sys(SYS_write, sysfd_, next, chunk) : sys(SYS_pwrite64, sysfd_, next, chunk, offset);
+      return without_sigpipe(chunk, [&] {
+        return offset < 0 ? sys(SYS_write, sysfd_, next, chunk) : sys(SYS_pwrite64, sysfd_, next, chunk, offset);
+      });
     });
     if (result == -EINTR) continue;
     if (result < 0) break;

@@ -10,9 +10,11 @@
 //   * An event of ERR alone is readiness like any other: the try tells what it means, and may find nothing. Go ends the
 //     read with ErrNotPollable, also on a live socket whose error queue got an entry (ERR cannot be masked,
 //     epoll_ctl(2)).
+#include <pthread.h>
 #include <sys/types.h>
 
 #include <cerrno>
+#include <mutex>
 
 #include "libruntime/base/clock.h"
 #include "libruntime/base/fatal.h"
@@ -26,6 +28,16 @@ namespace {
 constexpr int kBatch = 128;
 // A deadline farther away than this lies in the future whatever the coarse clock says.
 constexpr std::int64_t kSurelyFuture = 1'000'000'000;
+
+// How often the process has forked, and each child holds every open file until it executes something else or ends.
+// Wraps.
+std::atomic<std::uint16_t> forks{0};
+
+void count_forks() {
+  static std::once_flag once;
+  // Before the fork rather than after it: no close may take place in between that does not know.
+  std::call_once(once, [] { pthread_atfork([] { forks.fetch_add(1); }, nullptr, nullptr); });
+}
 
 std::uint32_t bit(Mode mode) { return 1u << static_cast<std::uint32_t>(mode); }
 std::uint32_t expired_bit(Mode mode) { return mode == Mode::kRead ? kInfoReadExpired : kInfoWriteExpired; }
@@ -53,7 +65,9 @@ PollResult Netpoll::prepare(PollDesc& pd, Mode mode) {
 }
 
 NetpollImpl::NetpollImpl(sched::Scheduler& scheduler, std::unique_ptr<Poller> poller)
-    : scheduler_(scheduler), trigger_(scheduler.config().trigger), poller_(std::move(poller)) {}
+    : scheduler_(scheduler), trigger_(scheduler.config().trigger), poller_(std::move(poller)) {
+  count_forks();
+}
 
 int NetpollImpl::initialize() {
   if (initialized()) return 0;
@@ -100,6 +114,7 @@ Result<PollDesc*> NetpollImpl::open(int fd) {
     pd->wd.store(0, std::memory_order_relaxed);
     pd->armed = 0;
     pd->edge = false;
+    pd->forks = forks.load();
     pd->info.store(0, std::memory_order_seq_cst);
     pd->fd.store(fd, std::memory_order_seq_cst);
   }
@@ -421,6 +436,13 @@ void NetpollImpl::close(PollDesc& pd, bool shared) {
     base::fatal("netpoll: close of a pollDesc without unblock");
   if (pd.rg.load() > kPdReady || pd.wg.load() > kPdReady)
     base::fatal("netpoll: blocked goroutine on a closing pollDesc");
+  // What is registered stays as long as the open file, in whoever's descriptor, and nobody can remove it after the
+  // close. Where the file is known to live on it therefore goes first; level-triggered also where that is not known (a
+  // duplicate made behind our back, clone(2)), for an armed direction would be reported for ever.
+  {
+    const base::MutexLock lock(pd.lock);
+    shared = shared || pd.forks != forks.load() || (trigger_ == Trigger::kLevel && pd.armed != 0);
+  }
   if (poller_->outlives_close(shared) && poller_->close(fd) == -ENOENT) found_foreign(pd, fd, 1);
   NETPOLL_TRACE(scheduler_.lane(), fd_close, NETPOLL_ARG(pd.index), NETPOLL_ARG(fd));
   // Under the lock, so that a timer or event that holds it sees one life or the other.

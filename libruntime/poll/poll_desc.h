@@ -65,6 +65,8 @@ struct alignas(64) PollDesc {
   std::uint8_t armed NETPOLL_GUARDED_BY(lock) = 0;
   // Oneshot, level: this registration went over to the edge trigger, see NetpollImpl::arm().
   bool edge NETPOLL_GUARDED_BY(lock) = false;
+  std::uint16_t forks NETPOLL_GUARDED_BY(lock) =
+      0;  // of this process before the registration, see NetpollImpl::close()
 
   std::atomic<std::uint64_t>& semaphore(Mode mode) { return mode == Mode::kRead ? rg : wg; }
   // What this life registers with the poller: life and index.

@@ -43,6 +43,7 @@ void* Scheduler::m_thread(void* arg) {
   adopt_thread_stack(m->g0.fiber);
   m->exception_globals = reinterpret_cast<void**>(abi::__cxa_get_globals());
   AlternateStack overflow_stack;
+  use_program_mask(m->scheduler->program_mask_);  // from here on handlers find the alternate stack
   Scheduler& scheduler = *m->scheduler;
   scheduler.acquire_p(m, m->next_p);
   scheduler.m_loop(m);

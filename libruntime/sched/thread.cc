@@ -1,6 +1,5 @@
 #include "libruntime/sched/thread.h"
 
-#include <signal.h>
 #include <sys/prctl.h>
 
 #include "libruntime/base/fatal.h"
@@ -17,6 +16,12 @@ void start_thread(pthread_t& thread, void* (*main)(void*), void* arg, const char
   pthread_sigmask(SIG_SETMASK, &old, nullptr);
   if (error != 0) base::fatalf("netpoll: cannot start thread %s: errno %d", name, error);
   pthread_setname_np(thread, name);
+}
+
+void use_program_mask(const sigset_t& program) {
+  sigset_t mask = program;
+  for (const int signal : {SIGSEGV, SIGBUS}) sigdelset(&mask, signal);
+  pthread_sigmask(SIG_SETMASK, &mask, nullptr);
 }
 
 void adopt_thread_stack(context::SanitizerFiber& fiber) {

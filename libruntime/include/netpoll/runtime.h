@@ -7,6 +7,10 @@
 //   });
 //
 // Two Runtimes can live in one process; a goroutine belongs to the Runtime that created it.
+//
+// Signals: goroutines run with the signal mask that the thread which started the first of them had then, and so do the
+// children they start. Block what another thread is to wait for before that. A handler may run on a goroutine's stack,
+// which is small; install it with SA_ONSTACK, and it gets one of 64 KiB.
 #pragma once
 
 #include <memory>

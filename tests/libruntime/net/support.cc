@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "libruntime/poll/netpoll_impl.h"
+#include "libruntime/sched/scheduler.h"
 #include "netpoll/go.h"
 #include "netpoll/net/dial.h"
 
@@ -79,6 +80,14 @@ bool parked_for(Checks& checks, WaitReason reason, std::size_t count) {
     }
     return found >= count;
   });
+}
+
+std::uint64_t tracepoints(Checks& checks, trace::Tp tp) {
+  sched::Scheduler& scheduler = checks.runtime().scheduler();
+  const auto index = static_cast<std::size_t>(tp);
+  std::uint64_t count = scheduler.shared_lane().counters().count[index].load();
+  for (const auto& p : scheduler.ps()) count += p->lane.counters().count[index].load();
+  return count;
 }
 
 std::string fresh_path(std::string_view name) {

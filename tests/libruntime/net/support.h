@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <string>
@@ -12,6 +13,7 @@
 #include "netpoll/net/conn.h"
 #include "netpoll/net/listener.h"
 #include "netpoll/runtime.h"
+#include "netpoll/trace/event.h"
 #include "tests/libruntime/goroutines.h"
 #include "tests/support/expect.h"
 #include "tests/support/open_descriptors.h"
@@ -44,6 +46,9 @@ std::string setup_name(const Config& config);
 bool parked_on(Checks& checks, int fd, int mode);
 // Waits until count goroutines wait for reason.
 bool parked_for(Checks& checks, WaitReason reason, std::size_t count = 1);
+
+// How often a tracepoint was hit so far.
+std::uint64_t tracepoints(Checks& checks, trace::Tp tp);
 
 // A path for a Unix socket or file that no other test uses; the file does not exist.
 std::string fresh_path(std::string_view name);

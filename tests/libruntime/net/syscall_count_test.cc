@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "libruntime/sched/scheduler.h"
 #include "netpoll/go.h"
 #include "netpoll/net/conn.h"
 #include "netpoll/net/dial.h"
@@ -24,6 +23,7 @@ namespace {
 using test::Checks;
 using test::Faults;
 using test::outcome;
+using test::tracepoints;
 
 constexpr int kMessages = 200;
 
@@ -54,14 +54,6 @@ bool exact(Checks& checks) {
 
 // Calls of a kind that moved data or told the end.
 std::uint64_t useful(long number) { return Faults::instance().calls(number) - Faults::instance().eagain(number); }
-
-std::uint64_t tracepoints(Checks& checks, trace::Tp tp) {
-  sched::Scheduler& scheduler = checks.runtime().scheduler();
-  const auto index = static_cast<std::size_t>(tp);
-  std::uint64_t count = scheduler.shared_lane().counters().count[index].load();
-  for (const auto& p : scheduler.ps()) count += p->lane.counters().count[index].load();
-  return count;
-}
 
 }  // namespace
 
