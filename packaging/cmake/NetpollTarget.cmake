@@ -8,6 +8,15 @@ set(NETPOLL_SANITIZE "" CACHE STRING "Sanitizers to build with: empty, thread, o
 
 find_package(Threads REQUIRED)
 
+# A frame larger than a stack's guard (context/stack.h) would step over it into somebody else's stack; with these it is
+# touched page by page. Programs that use libruntime inherit them, since what runs on its stacks is their code.
+set(NETPOLL_STACK_FLAGS -fstack-clash-protection)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64")
+  # There gcc counts on guards of 64 KiB unless told that they are 2^12 bytes or more.
+  list(APPEND NETPOLL_STACK_FLAGS --param=stack-clash-protection-guard-size=12)
+endif()
+set(NETPOLL_STACK_OPTIONS "$<$<COMPILE_LANGUAGE:C,CXX>:${NETPOLL_STACK_FLAGS}>")
+
 function(netpoll_target_options target)
   target_compile_features(${target} PUBLIC cxx_std_20)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
@@ -23,6 +32,7 @@ function(netpoll_target_options target)
   endif()
   # Backtraces of parked goroutines, by us and by perf, follow the frame pointer.
   target_compile_options(${target} PRIVATE -fno-omit-frame-pointer)
+  target_compile_options(${target} PRIVATE "${NETPOLL_STACK_OPTIONS}")
   if(NETPOLL_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
   endif()

@@ -9,6 +9,16 @@ function(run title)
   message(STATUS "${title}: ok")
 endfunction()
 
+# A frame larger than the guard needs the flags that users inherit.
+function(expect_overflow title program)
+  execute_process(COMMAND sh -c "ulimit -c 0; exec '${program}'" RESULT_VARIABLE status OUTPUT_VARIABLE output
+                  ERROR_VARIABLE output)
+  if(status EQUAL 0 OR NOT output MATCHES "stack overflow")
+    message(FATAL_ERROR "${title}: a large frame was not noticed (${status}):\n${output}")
+  endif()
+  message(STATUS "${title}: ok")
+endfunction()
+
 file(REMOVE_RECURSE ${WORK})
 run("install" ${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/before)
 file(RENAME ${WORK}/before ${WORK}/moved)
@@ -22,6 +32,8 @@ run("run what find_package built" ${WORK}/cmake/consumer)
 if(NOT output MATCHES "ping")
   message(FATAL_ERROR "the consumer printed: ${output}")
 endif()
+
+expect_overflow("a large frame through find_package" ${WORK}/cmake/big_frame)
 
 execute_process(COMMAND ${CMAKE_COMMAND} -S ${PROJECT} -B ${WORK}/other -DCMAKE_PREFIX_PATH=${prefix}
                         -DCMAKE_CXX_COMPILER=${CXX} -DWANTED=0.9
@@ -43,3 +55,6 @@ separate_arguments(flags UNIX_COMMAND "${output}")
 list(FILTER flags EXCLUDE REGEX "^$")
 run("build through pkg-config" ${CXX} -std=c++20 ${PROJECT}/main.cc -o ${WORK}/by-pkg-config ${flags})
 run("run what pkg-config built" ${WORK}/by-pkg-config)
+run("build a large frame through pkg-config"
+    ${CXX} -std=c++20 ${PROJECT}/big_frame.cc -o ${WORK}/frame-by-pkg-config ${flags})
+expect_overflow("a large frame through pkg-config" ${WORK}/frame-by-pkg-config)

@@ -14,6 +14,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "libruntime/context/sanitizer.h"
 #include "libruntime/context/stack.h"
 #include "libruntime/sched/scheduler.h"
 #include "netpoll/net/pipe.h"
@@ -44,6 +45,33 @@ void overflow() {
   Runtime runtime({.procs = 1});
   runtime.run([] { go([] { std::printf("%d\n", eat_stack(0)); }); }, Runtime::Shutdown::kWait);
 }
+
+// One frame larger than stack and guard together, or nearly; neighbours are there to be stepped on.
+template <std::size_t kKib>
+__attribute__((noinline)) int large_frame() {
+  volatile char frame[kKib * 1024];
+  frame[0] = 1;
+  return frame[0];
+}
+
+template <std::size_t kKib>
+void overflow_in_one_frame() {
+  Runtime runtime({.procs = 1});
+  runtime.run(
+      [] {
+        for (int i = 0; i < 8; ++i) go([] { (void)sleep(std::chrono::seconds(1)); });
+        yield();
+        go([] { std::printf("went on: %d\n", large_frame<kKib>()); });
+      },
+      Runtime::Shutdown::kWait);
+}
+
+// What sanitizers make stacks larger by (sched/scheduler.cc).
+#if defined(NETPOLL_ASAN) || defined(NETPOLL_TSAN)
+constexpr std::size_t kStackScale = 4;
+#else
+constexpr std::size_t kStackScale = 1;
+#endif
 
 // Runs over the end of the stack by something between 600 bytes and 3 KiB, which harms no neighbour.
 __attribute__((noinline)) int step_over_the_end(const char* end) {
@@ -337,6 +365,10 @@ struct Case {
 };
 constexpr Case kCases[] = {
     {"overflow", overflow},
+    {"overflow-frame-80", overflow_in_one_frame<80 * kStackScale>},
+    {"overflow-frame-96", overflow_in_one_frame<96 * kStackScale>},
+    {"overflow-frame-120", overflow_in_one_frame<120 * kStackScale>},
+    {"overflow-frame-1024", overflow_in_one_frame<1024 * kStackScale>},
     {"overflow-unguarded", overflow_unguarded},
     {"many-unguarded", many_unguarded},
     {"deadlock", deadlock},

@@ -42,6 +42,16 @@ TEST_CASE("a goroutine that overflows its stack is named") {
   CHECK(outcome.says("hint: raise netpoll::Config::stack_size"));
 }
 
+TEST_CASE("a frame that reaches beyond the guard is named too") {
+  for (const char* name : {"overflow-frame-80", "overflow-frame-96", "overflow-frame-120", "overflow-frame-1024"}) {
+    const Outcome outcome = run_case(name);
+    INFO(name << ": " << outcome.output);
+    CHECK(outcome.aborted());
+    CHECK(outcome.says(": stack overflow"));
+    CHECK_FALSE(outcome.says("went on"));
+  }
+}
+
 TEST_CASE("without a guard page an overflow is found when the goroutine switches away") {
   const Outcome outcome = run_case("overflow-unguarded");
   INFO(outcome.output);
