@@ -24,7 +24,7 @@ std::atomic<std::int64_t> splits_left{kUnknown};
 // How many guards may split a mapping: three quarters of what vm.max_map_count allows, two mappings each.
 std::int64_t splits_allowed() {
   std::int64_t mappings = 65'530;  // the kernel's default (DEFAULT_MAX_MAP_COUNT)
-  char text[32];
+  char text[32] = {};
   const long fd = base::sys(SYS_openat, AT_FDCWD, "/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC, 0);
   if (fd >= 0) {
     const long size = base::sys(SYS_read, fd, text, sizeof text);

@@ -119,7 +119,10 @@ class KqueuePoller final : public Poller {
     const int error = change(knotes, 2);
     if (error < 0) close(fd);  // one of the two may have gone in
     // What the filter of a device says that cannot be waited for, by kernel.
-    return error == -EINVAL || error == -ENODEV || error == -EOPNOTSUPP || error == -ENOTSUP ? -EPERM : error;
+    for (const int refusal : {EINVAL, ENODEV, EOPNOTSUPP, ENOTSUP}) {
+      if (error == -refusal) return -EPERM;
+    }
+    return error;
   }
 
   int arm(int fd, std::uint64_t data, std::uint32_t modes) override {
