@@ -44,41 +44,42 @@ struct GLayout {
 
 // Where a pollDesc keeps its fields.
 struct PdLayout {
-  std::uint32_t fd;        // i32, -1 free
-  std::uint32_t seq;       // u32 life number; epoll data = seq << 32 | index
-  std::uint32_t rg;        // u64: 0 nil, 1 ready, 2 wait, else address of the parked G record
-  std::uint32_t wg;        // u64
-  std::uint32_t rd;        // i64 read deadline: 0 none, > 0 absolute CLOCK_MONOTONIC ns, < 0 expired
-  std::uint32_t wd;        // i64 write deadline
-  std::uint32_t flags;     // u32 bit 0 closing, bit 1 hang-up seen, bit 2 foreign change seen
+  std::uint32_t fd;     // i32, -1 free
+  std::uint32_t seq;    // u32 life number; epoll data = seq << 32 | index
+  std::uint32_t rg;     // u64: 0 nil, 1 ready, 2 wait, else address of the parked G record
+  std::uint32_t wg;     // u64
+  std::uint32_t rd;     // i64 read deadline: 0 none, > 0 absolute CLOCK_MONOTONIC ns, < 0 expired
+  std::uint32_t wd;     // i64 write deadline
+  std::uint32_t flags;  // u32 bit 0 closing, bit 1 hang-up seen, bit 2 foreign change seen
   std::uint32_t reserved;
 };
 
-// A table of fixed-size records in chunks. Record i is at *(u64*)(chunks + 8 * (i / per_chunk)) + stride * (i % per_chunk).
+// A table of fixed-size records in chunks. Record i is at *(u64*)(chunks + 8 * (i / per_chunk)) + stride * (i %
+// per_chunk).
 struct TableRef {
-  std::uint64_t chunks;     // address of an array of chunk addresses
-  std::uint64_t count;      // address of a u64: records in use so far (indices 0 .. count-1 are readable)
+  std::uint64_t chunks;  // address of an array of chunk addresses
+  std::uint64_t count;   // address of a u64: records in use so far (indices 0 .. count-1 are readable)
   std::uint32_t per_chunk;
   std::uint32_t stride;
 };
 
 // One live Runtime object. Published in DebugRoot::runtimes after it is complete, withdrawn before it is destroyed.
 struct DebugRuntime {
-  std::uint64_t size;         // sizeof(DebugRuntime) of the writer
-  char name[32];              // Config::name, NUL-terminated
+  std::uint64_t size;  // sizeof(DebugRuntime) of the writer
+  char name[32];       // Config::name, NUL-terminated
   std::uint32_t procs;
-  std::uint32_t poll_mode;    // PollMode
-  std::uint32_t trigger;      // Trigger
-  std::int32_t epfd;          // -1 before the first registration
-  TableRef gs;                // G records
-  TableRef pds;               // pollDesc records; index 0 is never used
-  std::uint64_t counters;     // address of u64 counter blocks: counter_blocks × counter_stride bytes; each holds
-                              // tp_count u64 counters in the order of tracepoints.def; sum over all blocks
+  std::uint32_t poll_mode;  // PollMode
+  std::uint32_t trigger;    // Trigger
+  std::int32_t epfd;        // -1 before the first registration
+  TableRef gs;              // G records
+  TableRef pds;             // pollDesc records; index 0 is never used
+  std::uint64_t counters;   // address of u64 counter blocks: counter_blocks × counter_stride bytes; each holds
+                            // tp_count u64 counters in the order of tracepoints.def; sum over all blocks
   std::uint32_t counter_blocks;
   std::uint32_t counter_stride;
-  std::uint64_t coarse_now;   // address of i64: the runtime's coarse clock, ns CLOCK_MONOTONIC; refreshed at each
-                              // blocking poll and by sysmon at least every 10 ms while goroutines run
-  std::uint64_t rings;        // address of ring headers, 0 when rings were never enabled (trace/ring.h)
+  std::uint64_t coarse_now;  // address of i64: the runtime's coarse clock, ns CLOCK_MONOTONIC; refreshed at each
+                             // blocking poll and by sysmon at least every 10 ms while goroutines run
+  std::uint64_t rings;       // address of ring headers, 0 when rings were never enabled (trace/ring.h)
   std::uint32_t ring_count;
   std::uint32_t ring_stride;
 };

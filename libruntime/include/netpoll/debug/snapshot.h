@@ -14,11 +14,11 @@ struct GoroutineInfo {
   std::uint64_t goid = 0;
   GStatus status = GStatus::kIdle;
   WaitReason wait_reason = WaitReason::kNone;
-  std::int64_t wait_ns = 0;    // since it parked; resolution of the coarse clock, see DebugRuntime::coarse_now
-  int fd = -1;                 // while in IO wait
-  int mode = -1;               // 0 read, 1 write, -1 not in IO wait
-  std::int64_t deadline = 0;   // of that direction: 0 none, else absolute ns CLOCK_MONOTONIC
-  bool foreign = false;        // somebody else's epoll_ctl touched the registration of fd
+  std::int64_t wait_ns = 0;   // since it parked; resolution of the coarse clock, see DebugRuntime::coarse_now
+  int fd = -1;                // while in IO wait
+  int mode = -1;              // 0 read, 1 write, -1 not in IO wait
+  std::int64_t deadline = 0;  // of that direction: 0 none, else absolute ns CLOCK_MONOTONIC
+  bool foreign = false;       // somebody else's epoll_ctl touched the registration of fd
   std::uint64_t parent_goid = 0;
   std::uint64_t start_pc = 0;
   std::uint64_t created_pc = 0;
