@@ -34,7 +34,7 @@ constexpr std::uint64_t kSampled = 1 << 14;
 bool is_header(std::optional<std::uint32_t> magic, Bytes bytes) {
   if (!magic) return false;
   const auto zeros = bytes.at<std::uint16_t>(4);
-  const auto quantum = bytes.at<std::uint8_t>(6);
+  const auto quantum = bytes.at<std::uint8_t>(6).value_or(0);
   return zeros == 0 && (quantum == 1 || quantum == 4) && bytes.at<std::uint8_t>(7) == 8;
 }
 

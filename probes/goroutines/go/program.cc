@@ -77,7 +77,7 @@ Result<std::unique_ptr<GoProgram>> open_with(Subject& subject, Image image, cons
   return std::make_unique<GoProgram>(GoProgram{.image = std::move(image),
                                                .arch = arch,
                                                .module = *module,
-                                               .pclntab = std::move(*pclntab),
+                                               .pclntab = *pclntab,
                                                .layout = *layout,
                                                .allgs = *allgs,
                                                .wait_reasons = std::move(reasons),
