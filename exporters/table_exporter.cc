@@ -1,5 +1,4 @@
 // The format table: a page for people, of each kind of document its own.
-#include <array>
 #include <cstdlib>
 #include <string>
 
@@ -13,9 +12,10 @@ struct PageRow {
   std::string_view kind;  // "run", as in "netpoll-trace/run/v1"
   std::string (*page)(const Json& document, const ExportOptions& options);
 };
-constexpr std::array kPages = {
-    PageRow{"run", result_page},    PageRow{"stat", result_page},       PageRow{"compare", compare_page},
-    PageRow{"doctor", doctor_page}, PageRow{"snapshot", snapshot_page},
+constexpr PageRow kPages[] = {
+#define NETPOLL_PAGE(kind, page) {#kind, page##_page},
+#include "exporters/pages/pages.def"
+#undef NETPOLL_PAGE
 };
 
 class TableExporter : public Exporter {

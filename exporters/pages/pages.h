@@ -8,10 +8,9 @@
 
 namespace netpoll::exporters {
 
-std::string result_page(const Json& document, const ExportOptions& options);  // of run and stat
-std::string compare_page(const Json& document, const ExportOptions& options);
-std::string doctor_page(const Json& document, const ExportOptions& options);
-std::string snapshot_page(const Json& document, const ExportOptions& options);
+#define NETPOLL_PAGE(kind, page) std::string page##_page(const Json& document, const ExportOptions& options);
+#include "exporters/pages/pages.def"
+#undef NETPOLL_PAGE
 
 // One line for an interval of stat -i: "0.0-1.0 s  epoll_wait 1,204  read 2,400 (EAGAIN 1,200)".
 std::string interval_line(const Json& interval);

@@ -1,11 +1,14 @@
 // Joins the links of /proc/PID/fd with the kernel's tables of sockets and with the processes at the other ends.
 #include "probes/process/descriptors.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "netpoll/fd.h"
 #include "probes/process/peers.h"
@@ -113,6 +116,23 @@ Descriptors describe_descriptors(pid_t pid, const std::vector<int>& numbers) {
   }
   add_peers(pid, files, add_sockets(pid, files, result), result);
   return result;
+}
+
+std::optional<std::vector<int>> epoll_descriptors_of(pid_t pid) {
+  DIR* dir = opendir(("/proc/" + std::to_string(pid) + "/fd").c_str());
+  if (dir == nullptr) return std::nullopt;
+  std::vector<int> found;
+  std::array<char, 64> text;
+  while (const dirent* entry = readdir(dir)) {
+    const ssize_t size = readlinkat(dirfd(dir), entry->d_name, text.data(), text.size());
+    if (size < 0 || std::string_view(text.data(), static_cast<std::size_t>(size)) != kEpollLink) continue;
+    int fd = -1;
+    const std::string_view name(entry->d_name);
+    if (std::from_chars(name.data(), name.data() + name.size(), fd).ec == std::errc{}) found.push_back(fd);
+  }
+  closedir(dir);
+  std::sort(found.begin(), found.end());
+  return found;
 }
 
 }  // namespace netpoll::probes

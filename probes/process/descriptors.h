@@ -30,10 +30,16 @@ struct DescriptorInfo {
   std::vector<trace::PeerProcess> peer_processes;
 };
 
+// The text of the link of an epoll instance in /proc/PID/fd.
+inline constexpr std::string_view kEpollLink = "anon_inode:[eventpoll]";
+
 using Descriptors = std::unordered_map<int, DescriptorInfo>;
 
 // Looks up the descriptors with these numbers; repeats are fine. One that is closed, or that we must not look at, is
 // missing in the answer; so are the addresses of sockets where the kernel does not tell them.
 Descriptors describe_descriptors(pid_t pid, const std::vector<int>& numbers);
+
+// The descriptors of a process that are epoll instances; nothing where they may not be listed.
+std::optional<std::vector<int>> epoll_descriptors_of(pid_t pid);
 
 }  // namespace netpoll::probes

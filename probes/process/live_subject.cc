@@ -1,11 +1,9 @@
 // The Subject that is a live process: /proc/PID and process_vm_readv(2). Nothing here stops or disturbs it.
-#include <dirent.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <climits>
 #include <cstdio>
 #include <fstream>
@@ -47,23 +45,7 @@ class LiveSubject : public Subject {
     return size < 0 ? std::string() : std::string(text.data(), static_cast<std::size_t>(size));
   }
 
-  std::optional<std::vector<int>> epoll_descriptors() override {
-    const std::string folder = proc_ + "/fd";
-    DIR* dir = opendir(folder.c_str());
-    if (dir == nullptr) return std::nullopt;
-    std::vector<int> found;
-    std::array<char, 64> text;
-    while (const dirent* entry = readdir(dir)) {
-      const ssize_t size = readlinkat(dirfd(dir), entry->d_name, text.data(), text.size());
-      if (size < 0 || std::string_view(text.data(), static_cast<std::size_t>(size)) != "anon_inode:[eventpoll]")
-        continue;
-      int fd = -1;
-      const std::string_view name(entry->d_name);
-      if (std::from_chars(name.data(), name.data() + name.size(), fd).ec == std::errc{}) found.push_back(fd);
-    }
-    closedir(dir);
-    return found;
-  }
+  std::optional<std::vector<int>> epoll_descriptors() override { return epoll_descriptors_of(pid_); }
 
   std::optional<std::vector<Registration>> registrations(int epfd) override {
     if (access((proc_ + "/fdinfo/" + std::to_string(epfd)).c_str(), R_OK) != 0) return std::nullopt;

@@ -115,6 +115,7 @@ def main():
         pid = line.split("pid ")[1].split(",")[0]
         judge.accept(tool("snapshot", "-p", pid, "--json"), "snapshot")
         judge.accept(tool("snapshot", "-p", pid, "--all", "--json"), "snapshot --all")
+        judge.accept(tool("epoll", "-p", pid, "--json"), "epoll")
     finally:
         server.terminate()
         judge.accept(server.communicate()[0], "run idle, interrupted")

@@ -1,0 +1,118 @@
+// epoll: the interest sets of running programs, and what is wrong with them.
+#include <algorithm>
+#include <memory>
+#include <thread>
+
+#include "cli/command.h"
+#include "cli/documents/epoll.h"
+#include "cli/emit.h"
+#include "cli/options.h"
+#include "cli/units.h"
+
+namespace netpoll::cli {
+namespace {
+
+// Between two looks at an entry that has bytes to be read: longer than any loop may take to come round.
+constexpr std::chrono::milliseconds kBetweenLooks{200};
+
+struct Options {
+  ProcessOptions process;
+  OutputOptions output;
+  std::string fd;
+  bool findings = false;
+};
+
+Result<std::vector<probes::InterestSet>> look(const std::vector<pid_t>& pids) {
+  std::vector<probes::InterestSet> all;
+  for (const pid_t pid : pids) {
+    auto sets = probes::read_interest_sets(pid);
+    if (!sets) return std::move(sets).error();
+    std::move(sets->begin(), sets->end(), std::back_inserter(all));
+  }
+  return all;
+}
+
+Result<EpollView> view_of(const std::vector<pid_t>& pids) {
+  EpollView view;
+  view.taken_at = std::chrono::system_clock::now();
+  const auto begin = std::chrono::steady_clock::now();
+  for (const pid_t pid : pids) {
+    auto target = probes::describe_target(pid);
+    if (!target) return std::move(target).error();
+    view.targets.push_back(std::move(*target));
+  }
+  auto sets = look(pids);
+  if (!sets) return std::move(sets).error();
+  std::vector<probes::InterestSet> earlier;
+  if (probes::wants_second_look(*sets)) {
+    std::this_thread::sleep_for(kBetweenLooks);
+    earlier = std::move(*sets);
+    sets = look(pids);
+    if (!sets) return std::move(sets).error();
+    view.looks = 2;
+  }
+  view.sets = std::move(*sets);
+  view.findings = probes::find_faults(view.sets, earlier);
+  view.took = std::chrono::steady_clock::now() - begin;
+  return view;
+}
+
+Result<ExitStatus> run(const Options& options, Invocation& invocation) {
+  int fd = -1;
+  if (!options.fd.empty()) {
+    const auto number = parse_integer(options.fd, "--fd", 0, 1'073'741'816);  // fs.nr_open cannot be larger
+    if (!number) return number.error();
+    fd = static_cast<int>(*number);
+  }
+  const auto pids = find_processes(options.process);
+  if (!pids) return pids.error();
+  if (pids->empty()) {
+    return Error(ErrorKind::kInvalid, "epoll needs a process")
+        .with_hint("netpoll-trace epoll -p PID, or --comm NAME for every process of that name");
+  }
+  auto out = Emitter::open(options.output, exporters::Content::kResult, invocation.color);
+  if (!out) return out.error();
+  const auto view = view_of(*pids);
+  if (!view) return view.error();
+  if (view->sets.empty()) {
+    invocation.log.note("no epoll instance is open in " +
+                        (pids->size() == 1 ? "pid " + std::to_string(pids->front()) : std::string("these processes")));
+  }
+  if (auto done = out->result(epoll_document(*view, fd)); !done) return std::move(done).error();
+  const bool any = std::any_of(view->findings.begin(), view->findings.end(),
+                               [&](const probes::Finding& f) { return fd < 0 || f.fd == fd; });
+  return options.findings && any ? ExitStatus::kNo : ExitStatus::kDone;
+}
+
+Action add(Flags& flags) {
+  auto options = std::make_shared<Options>();
+  add_process_options(flags, options->process, /*several=*/true);
+  flags.text("--fd", options->fd, {"Which registrations", "FD", "Only of this descriptor"});
+  flags.on_off("--findings", options->findings, {"Output", "", "Exit with 1 when something is wrong"});
+  add_output_options(flags, options->output, exporters::Content::kResult, /*strict_too=*/false);
+  return [options](Invocation& invocation) { return run(*options, invocation); };
+}
+
+}  // namespace
+
+const Command epoll_command{
+    .name = "epoll",
+    .summary = "lists what is registered with the epoll instances of a process, and what is wrong with it",
+    .usage = "(-p PID... | --comm NAME) [options]",
+    .description =
+        "Reads the interest sets of running programs from /proc alone: no tracing, and no rights beyond those of their "
+        "own user. Each registration is shown with its events, the descriptor's addresses, TCP state and queues.\n"
+        "\n"
+        "Marked are: numbers that are closed or stand for another file while the registered one lives on elsewhere and "
+        "keeps firing; blocking descriptors; level-triggered EPOLLOUT on a socket with room; masks that only hang-ups "
+        "wake; one listener in several instances; nested instances; and bytes that nobody reads at two looks. With "
+        "several processes it also says how their connections are spread.",
+    .examples =
+        "netpoll-trace epoll -p 4711\n"
+        "netpoll-trace epoll --comm nginx --findings\n"
+        "netpoll-trace epoll -p 4711 --json | jq '.instances[].registrations[] | select(.findings != [])'",
+    .takes_program = false,
+    .add = add,
+};
+
+}  // namespace netpoll::cli

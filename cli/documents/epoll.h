@@ -1,0 +1,27 @@
+// The document of `epoll`: interest sets, what is wrong with them, and how connections spread over workers.
+#pragma once
+
+#include <chrono>
+#include <vector>
+
+#include "exporters/json.h"
+#include "probes/goroutines/target_info.h"
+#include "probes/process/epoll_findings.h"
+#include "probes/process/interest_sets.h"
+
+namespace netpoll::cli {
+
+// What was read of the processes that were asked for.
+struct EpollView {
+  std::chrono::system_clock::time_point taken_at;
+  std::chrono::nanoseconds took{0};
+  int looks = 1;
+  std::vector<probes::TargetInfo> targets;
+  std::vector<probes::InterestSet> sets;
+  std::vector<probes::Finding> findings;
+};
+
+// fd: only registrations of this number; -1: all.
+exporters::Json epoll_document(const EpollView& view, int fd);
+
+}  // namespace netpoll::cli

@@ -1,0 +1,94 @@
+// The page of epoll: each instance with its registrations, then what is wrong, then how connections are spread.
+#include "exporters/pages/member.h"
+#include "exporters/pages/pages.h"
+#include "exporters/table.h"
+
+namespace netpoll::exporters {
+namespace {
+
+std::string joined(const Json& words, const char* separator) {
+  std::string text;
+  for (const Json& one : words) text += (text.empty() ? "" : separator) + (one.is_string() ? word(one) : one.dump());
+  return text;
+}
+
+std::string queue_text(const Json& entry) {
+  const Json& received = entry["recv_queue_bytes"];
+  const Json& sent = entry["send_queue_bytes"];
+  if (!is_count(received) && !is_count(sent)) return "";
+  return count_text(received) + "/" + count_text(sent);
+}
+
+Table table_of(const Json& instance) {
+  Table table;
+  table.column("fd", Align::kRight);
+  table.column("events", Align::kLeft);
+  table.column("kind", Align::kLeft);
+  table.column("local", Align::kLeft);
+  table.column("peer", Align::kLeft);
+  table.column("state", Align::kLeft);
+  table.column("in/out", Align::kRight);
+  table.column("finding", Align::kLeft);
+  for (const Json& entry : instance["registrations"]) {
+    const std::string state = word(entry["state"]);
+    table.row({entry["fd"].dump(), joined(entry["events"], "|") + (entry["armed"] == true ? "" : " (not armed)"),
+               word(entry["kind"]), word(entry["local"]), word(entry["peer"]),
+               state == "open" ? word(entry["tcp_state"]) : state, queue_text(entry),
+               Cell(joined(entry["findings"], ", "), Style::kBad)});
+  }
+  return table;
+}
+
+std::string heading(const Json& instance, bool color) {
+  std::string out =
+      styled("pid " + instance["pid"].dump() + ", epoll fd " + instance["epfd"].dump(), Style::kBold, color);
+  out += ": " + count_text(instance["total"]) + (instance["total"] == 1 ? " registration" : " registrations");
+  if (!instance["waiting_threads"].empty())
+    out += ", waited for by thread " + joined(instance["waiting_threads"], ", ");
+  for (const Json& other : instance["shared_with"]) {
+    out += ", also fd " + other["fd"].dump() + " of " + word(other["comm"]) + " (pid " + other["pid"].dump() + ")";
+  }
+  return out + "\n";
+}
+
+std::string findings_text(const Json& findings, bool color) {
+  std::string out;
+  for (const Json& f : findings) {
+    out += styled(word(f["level"]), f["level"] == "error" ? Style::kBad : Style::kWarn, color) + ": fd " +
+           f["fd"].dump() + " in epoll fd " + f["epfd"].dump() + " of pid " + f["pid"].dump() + ": " +
+           word(f["meaning"]) + " [" + word(f["rule"]) + "]\n  seen: " + word(f["evidence"]) +
+           "\n  fix: " + word(f["fix"]) + "\n";
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string epoll_page(const Json& document, const ExportOptions& options) {
+  std::string out;
+  for (const Json& instance : document["instances"]) {
+    out += (out.empty() ? "" : "\n") + heading(instance, options.color);
+    if (const Table table = table_of(instance); !table.empty()) out += table.text(options.color);
+  }
+  if (document["instances"].empty()) out += "no epoll instance\n";
+  const std::string findings = findings_text(document["findings"], options.color);
+  out += findings.empty() ? "\nnothing is wrong with these registrations\n" : "\n" + findings;
+  if (document["workers"].size() < 2) return out;
+  Table workers;
+  workers.column("worker", Align::kLeft);
+  workers.column("pid", Align::kRight);
+  workers.column("connections", Align::kRight);
+  workers.column("share", Align::kRight);
+  for (const Json& w : document["workers"]) {
+    const Json& share = w["share"];
+    workers.row({word(w["comm"]), w["pid"].dump(), count_text(w["connections"]),
+                 share.is_number() ? fixed(share.get<double>() * 100, 1) + " %" : ""});
+  }
+  out += "\n" + workers.text(options.color);
+  if (const Json& imbalance = document["imbalance"]; imbalance.is_number()) {
+    out += "the fullest has " + fixed(imbalance.get<double>() * 100, 1) + " % more than the mean\n";
+  }
+  return out;
+}
+
+}  // namespace netpoll::exporters

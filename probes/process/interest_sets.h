@@ -1,0 +1,52 @@
+// The interest sets of a process: what is registered with each of its epoll instances, from /proc alone.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "netpoll/result.h"
+#include "netpoll/trace/goroutine.h"
+#include "probes/process/descriptors.h"
+
+namespace netpoll::probes {
+
+// What the number of a registration stands for in the process now. A registration belongs to the open file, not to the
+// number (epoll(7), "Will closing a file descriptor cause it to be removed from all epoll interest lists?").
+enum class NumberState : std::uint8_t {
+  kSame,    // the registered file
+  kClosed,  // nothing; the file is open elsewhere and keeps firing
+  kReused,  // another file
+};
+
+struct InterestEntry {
+  int fd = -1;
+  std::uint32_t events = 0;  // EPOLLIN..., and the flags EPOLLET, EPOLLONESHOT, EPOLLEXCLUSIVE
+  std::uint64_t data = 0;
+  std::optional<std::uint64_t> inode;  // of the registered file
+  NumberState state = NumberState::kSame;
+  std::optional<bool> nonblocking;          // O_NONBLOCK of the file; unknown where the number is not its own any more
+  bool is_epoll = false;                    // the file is an epoll instance itself
+  DescriptorInfo file;                      // what the number stands for, where that is the registered file
+  std::vector<trace::PeerProcess> holders;  // of a file whose number here is closed or reused: who keeps it alive
+
+  // Whether an event could be reported: EPOLLONESHOT clears the mask at each report (EP_PRIVATE_BITS in
+  // fs/eventpoll.c), and an armed one has EPOLLERR and EPOLLHUP always.
+  bool armed() const;
+};
+
+struct InterestSet {
+  pid_t pid = -1;
+  int epfd = -1;
+  std::vector<InterestEntry> entries;           // by number
+  std::vector<pid_t> waiting_threads;           // that are in epoll_wait(2) and kin on it now
+  std::vector<trace::PeerProcess> shared_with;  // other descriptors of the same instance, here and in other processes
+};
+
+// Reads all of them, each list once: the kernel holds the instance's lock while it writes one, about 2 us an entry.
+// Without registrations or instances the answer is empty. Errors: as process_error (memory.h).
+Result<std::vector<InterestSet>> read_interest_sets(pid_t pid);
+
+}  // namespace netpoll::probes
