@@ -17,6 +17,8 @@ struct Options {
   GoroutineFilter filter;
   std::string min_wait;
   std::string fd;
+  std::string retries;
+  bool pause = false;
 };
 
 Result<pid_t> one_process(const ProcessOptions& options) {
@@ -43,6 +45,13 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
     if (!fd) return fd.error();
     filter.fd = static_cast<int>(*fd);
   }
+  probes::ReadOptions reading;
+  reading.pause = options.pause;
+  if (!options.retries.empty()) {
+    const auto retries = parse_integer(options.retries, "--retries", 0, 1000);
+    if (!retries) return retries.error();
+    reading.retries = static_cast<int>(*retries);
+  }
   const auto pid = one_process(options.process);
   if (!pid) return pid.error();
   auto out = Emitter::open(options.output, exporters::Content::kResult, invocation.color);
@@ -55,7 +64,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (!subject) return std::move(subject).error();
   auto reader = probes::attach_reader(**subject);
   if (!reader) return std::move(reader).error();
-  const auto snapshot = (*reader)->read({});
+  const auto snapshot = (*reader)->read(reading);
   if (!snapshot) return snapshot.error();
   for (const std::string& warning : snapshot->warnings) invocation.log.warning(warning);
   const exporters::Json document = snapshot_document(*snapshot, *target, taken_at, filter);
@@ -75,6 +84,9 @@ Action add(Flags& flags) {
   flags.text("--peer", options->filter.peer, {group, "TEXT", "Whose peer's address contains TEXT"});
   flags.text("--func", options->filter.function, {group, "TEXT", "Whose function, or creator, contains TEXT"});
   flags.on_off("--no-deadline", options->filter.no_deadline, {group, "", "In an IO wait that no deadline bounds"});
+  group = "How it is read";
+  flags.on_off("--pause", options->pause, {group, "", "Stop a Go program while its memory is copied"});
+  flags.text("--retries", options->retries, {group, "N", "Read what moved again, up to N times (4)"});
   add_output_options(flags, options->output, exporters::Content::kResult, /*strict_too=*/true);
   return [options](Invocation& invocation) { return run(*options, invocation); };
 }
@@ -86,7 +98,7 @@ const Command snapshot_command{
     .summary = "lists the goroutines of a live process that wait for I/O",
     .usage = "-p PID [options]",
     .description =
-        "Reads the goroutines of a running libruntime program from its memory: what each waits for and how long, the "
+        "Reads the goroutines of a running libruntime or Go program from its memory: what each waits for and how long, the "
         "descriptor, its addresses and TCP state, and the function. The target keeps running and needs no symbols; the "
         "output says whether everything in it belongs together.",
     .examples =

@@ -58,7 +58,7 @@ PROBES_FOLDER = re.compile(r"^probes/([^/]+)/")
 PROBES = {
     "process": [],
     "launch": ["process"],
-    "goroutines": ["process"],
+    "goroutines": ["process", "ptrace"],
     "bpf": ["process", "launch"],
     "ptrace": ["process", "launch"],
     "self": ["process", "goroutines"],

@@ -79,7 +79,7 @@ class Pclntab {
   void refill() { budget_ = kBudget; }
 
  private:
-  static constexpr std::uint64_t kBudget = 200'000'000;
+  static constexpr std::uint64_t kBudget = 50'000'000;
 
   Pclntab(const PclntabPlace& place, const AddressRange& text, Bytes inline_trees)
       : header_(place.header), bytes_(place.bytes), text_(text), inline_trees_(inline_trees) {}

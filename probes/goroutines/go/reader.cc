@@ -14,6 +14,7 @@
 #include "probes/goroutines/go/program.h"
 #include "probes/goroutines/go/sampler.h"
 #include "probes/process/blocking_calls.h"
+#include "probes/ptrace/thread_stop.h"
 
 namespace netpoll::probes {
 namespace {
@@ -64,10 +65,10 @@ class Reading {
       : subject_(subject), program_(program), now_(subject.monotonic_now()), frames_(program.pclntab) {}
 
   Result<trace::GoroutineSnapshot> take(Sampler& sampler, const ReadOptions& options) {
-    auto samples = sampler.read(options.retries, options.stacks);
+    const bool pause = options.pause && subject_.pid();
+    auto samples = pause ? read_paused(sampler, options) : read_live(sampler, options);
     if (!samples) return std::move(samples).error();
-    if (auto r = find_waits(samples->list); !r) return std::move(r).error();
-    if (auto r = find_threads(samples->list); !r) return std::move(r).error();
+    if (auto r = find_threads(samples->list, pause); !r) return std::move(r).error();
     if (auto r = find_labels(samples->list); !r) return std::move(r).error();
     for (const Sample& sample : samples->list) add(sample);
     snapshot_.retries = samples->retries;
@@ -79,28 +80,48 @@ class Reading {
   }
 
  private:
-  // Who waits for what, by the poller. Its tables are younger than the goroutines: one that waited then and still does
-  // waited all the time.
-  Result<void> find_waits(std::vector<Sample>& samples) {
-    if (!program_.layout.poll_desc) return {};
-    const PollSet set = read_poll_set(subject_, *program_.layout.poll_desc);
-    epfd_ = set.epfd;
-    waits_ = read_poll_waits(subject_.memory(), *program_.layout.poll_desc, set);
-    snapshot_.interest_source = set.epfd >= 0 ? "epoll" : "stacks";
-    return check_again(samples, [](const Sample& sample) { return sample.g.in_io_wait(); });
+  // The poller's tables are younger than the goroutines: one that waited then and still does waited all the time.
+  Result<Samples> read_live(Sampler& sampler, const ReadOptions& options) {
+    auto samples = sampler.read(options.retries, options.stacks);
+    if (!samples || !program_.layout.poll_desc) return samples;
+    find_waits(list_registrations());
+    auto waiters = select(samples->list, [](const Sample& sample) { return sample.g.in_io_wait(); });
+    if (auto r = drop_unmoved(waiters); !r) return std::move(r).error();
+    for (Sample* moved : waiters) moved->stable = false;
+    return samples;
   }
 
+  // What takes long is done before the target stops, or after it runs on.
+  Result<Samples> read_paused(Sampler& sampler, const ReadOptions& options) {
+    const PollSet set = program_.layout.poll_desc ? list_registrations() : PollSet();
+    auto stop = ThreadStop::stop(*subject_.pid());
+    if (!stop) return std::move(stop).error();
+    auto copies = sampler.copy_all(options.stacks);
+    if (program_.layout.poll_desc) find_waits(set);
+    snapshot_.paused_ns = stop->release();
+    if (!copies) return std::move(copies).error();
+    return sampler.look_into(std::move(*copies), options.stacks);
+  }
+
+  PollSet list_registrations() {
+    PollSet set = read_poll_set(subject_, *program_.layout.poll_desc);
+    epfd_ = set.epfd;
+    snapshot_.interest_source = set.epfd >= 0 ? "epoll" : "stacks";
+    return set;
+  }
+
+  void find_waits(const PollSet& set) { waits_ = read_poll_waits(subject_.memory(), *program_.layout.poll_desc, set); }
+
   // The threads of goroutines that run or are in a system call, and which call that is.
-  Result<void> find_threads(std::vector<Sample>& samples) {
+  Result<void> find_threads(std::vector<Sample>& samples, bool paused) {
+    auto owners = select(samples, [](const Sample& sample) {
+      return sample.g.m != 0 && (sample.g.status == GoStatus::kSyscall || sample.g.status == GoStatus::kRunning);
+    });
+    std::vector<std::uint64_t> tids(owners.size());
     std::vector<ReadPiece> pieces;
-    std::vector<Sample*> owners;
-    for (Sample& sample : samples) {
-      if (!on_thread(sample)) continue;
-      pieces.push_back({.address = sample.g.m + program_.layout.g.m_procid, .into = nullptr, .size = 8});
-      owners.push_back(&sample);
+    for (std::size_t i = 0; i < owners.size(); ++i) {
+      pieces.push_back({.address = owners[i]->g.m + program_.layout.g.m_procid, .into = &tids[i], .size = 8});
     }
-    std::vector<std::uint64_t> tids(pieces.size());
-    for (std::size_t i = 0; i < pieces.size(); ++i) pieces[i].into = &tids[i];
     if (auto r = subject_.memory().read_batch(pieces); !r) return r;
     for (std::size_t i = 0; i < pieces.size(); ++i) {
       if (!pieces[i].done || tids[i] == 0 || tids[i] > INT32_MAX) continue;
@@ -108,28 +129,35 @@ class Reading {
       thread.tid = static_cast<pid_t>(tids[i]);
       if (owners[i]->g.status == GoStatus::kSyscall) thread.call = subject_.thread_call(thread.tid);
     }
-    return check_again(samples, on_thread);
-  }
-
-  static bool on_thread(const Sample& sample) {
-    return sample.g.m != 0 && (sample.g.status == GoStatus::kSyscall || sample.g.status == GoStatus::kRunning);
-  }
-
-  // Reads g's once more; those that are not where they were are not stable.
-  template <typename Which>
-  Result<void> check_again(std::vector<Sample>& samples, const Which& which) {
-    std::vector<const GoG*> gs;
-    std::vector<Sample*> checked;
-    for (Sample& sample : samples) {
-      if (!which(sample)) continue;
-      gs.push_back(&sample.g);
-      checked.push_back(&sample);
+    if (auto r = drop_unmoved(owners); !r) return r;
+    for (Sample* moved : owners) {
+      threads_.erase(moved->g.address);
+      // What was copied while the target stood still belongs together, whatever it did since.
+      if (!paused) moved->stable = false;
     }
+    return {};
+  }
+
+  template <typename Which>
+  static std::vector<Sample*> select(std::vector<Sample>& samples, const Which& which) {
+    std::vector<Sample*> selected;
+    for (Sample& sample : samples) {
+      if (which(sample)) selected.push_back(&sample);
+    }
+    return selected;
+  }
+
+  // Leaves those whose g is not as it was.
+  Result<void> drop_unmoved(std::vector<Sample*>& samples) {
+    std::vector<const GoG*> gs;
+    for (const Sample* sample : samples) gs.push_back(&sample->g);
     const auto same = same_moments(subject_.memory(), program_.layout.g, gs);
     if (!same) return same.error();
-    for (std::size_t i = 0; i < gs.size(); ++i) {
-      if (!(*same)[i]) checked[i]->stable = false;
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      if (!(*same)[i]) samples[kept++] = samples[i];
     }
+    samples.resize(kept);
     return {};
   }
 

@@ -134,4 +134,31 @@ Result<Samples> Sampler::read(int retries, bool stacks) {
   return result;
 }
 
+Result<std::vector<Sampler::Batch>> Sampler::copy_all(bool stacks) {
+  auto list = read_allgs(memory_, program_.allgs);
+  if (!list) return std::move(list).error();
+  std::vector<Batch> copies;
+  for (std::size_t at = 0; at < list->size(); at += kBatch) {
+    auto batch = copy(std::span(*list).subspan(at, std::min(kBatch, list->size() - at)), stacks);
+    if (!batch) return std::move(batch).error();
+    if (!batch->samples.empty()) copies.push_back(std::move(*batch));
+  }
+  return copies;
+}
+
+Samples Sampler::look_into(std::vector<Batch> copies, bool stacks) {
+  frames_left_ = kMaxAllFrames;
+  Samples result;
+  for (Batch& batch : copies) {
+    if (stacks) unwind(batch, nullptr);
+    scan(batch);
+    for (Sample& sample : batch.samples) {
+      sample.stable = sample.g.status != GoStatus::kCopyStack;
+      result.list.push_back(std::move(sample));
+    }
+    batch = {};
+  }
+  return result;
+}
+
 }  // namespace netpoll::probes

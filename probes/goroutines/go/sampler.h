@@ -1,7 +1,8 @@
 // Sampler: reads a Go program's goroutines with their stacks, so that what is read of one belongs together.
 //
 // Without stopping the target: a goroutine's g is read, its stack, and its g again; when the two agree it did not move
-// in between. One that moved is read again with the others that did, a few times.
+// in between. One that moved is read again with the others that did, a few times. Of a stopped target all g's and
+// stacks are copied first, and looked into when it runs on.
 #pragma once
 
 #include <cstdint>
@@ -36,16 +37,20 @@ class Sampler {
  public:
   Sampler(Memory& memory, const GoProgram& program);
 
-  // Errors: those of read_allgs and Memory.
+  // Errors of all: those of read_allgs and Memory.
   Result<Samples> read(int retries, bool stacks);
 
- private:
   // Some goroutines, and copies of the innermost parts of their stacks.
   struct Batch {
     std::vector<Sample> samples;
     std::vector<std::byte> slab;
     std::vector<Bytes> stacks;  // empty: none, or not readable
   };
+  // In two halves: copies all, and makes samples of the copies.
+  Result<std::vector<Batch>> copy_all(bool stacks);
+  Samples look_into(std::vector<Batch> copies, bool stacks);
+
+ private:
   Result<Batch> copy(std::span<const std::uint64_t> addresses, bool stacks);
   // rest: where stacks are read on that are longer than their copies; null: nowhere.
   void unwind(Batch& batch, Memory* rest);

@@ -8,6 +8,7 @@ namespace netpoll::probes {
 namespace {
 
 constexpr std::uint64_t kWindow = 1 << 16;
+constexpr std::size_t kMaxSteps = 1 << 18;  // remembered
 
 std::string hex(std::uint64_t number) {
   std::array<char, 24> text;
@@ -58,8 +59,22 @@ Unwinder::Unwinder(const Pclntab& pclntab, const GoArch& arch)
       async_preempt_(entry_of(pclntab, "runtime.asyncPreempt")),
       sigpanic_(entry_of(pclntab, "runtime.sigpanic")) {}
 
+const Unwinder::Step& Unwinder::step_at(std::uint64_t pc) {
+  if (steps_.size() > kMaxSteps) steps_.clear();
+  const auto [entry, is_new] = steps_.try_emplace(pc);
+  if (is_new) {
+    if (const auto function = pclntab_.function_at(pc)) {
+      entry->second = {.entry = function->entry,
+                       .frame_size = pclntab_.frame_size(*function, pc),
+                       .outermost = pclntab_.is_outermost(*function),
+                       .moves_stack = pclntab_.moves_stack(*function)};
+    }
+  }
+  return entry->second;
+}
+
 // Follows Go's runtime/traceback.go, unwinder.resolveInternal and next.
-CallChain Unwinder::walk(const SavedRegisters& registers, StackBytes& stack, std::size_t max_frames) const {
+CallChain Unwinder::walk(const SavedRegisters& registers, StackBytes& stack, std::size_t max_frames) {
   CallChain chain;
   std::uint64_t pc = registers.pc;
   std::uint64_t sp = registers.sp;
@@ -67,26 +82,26 @@ CallChain Unwinder::walk(const SavedRegisters& registers, StackBytes& stack, std
   bool call = true;  // a goroutine that does not run has called what parked it
   bool innermost = true;
   while (chain.places.size() < max_frames) {
-    const auto function = pclntab_.function_at(pc);
-    if (!function) {
+    const Step& step = step_at(pc);
+    if (step.entry == 0) {
       chain.ends_early = "no Go code at " + hex(pc);
       return chain;
     }
-    chain.places.push_back({.pc = pc, .call = call && pc != function->entry});
-    if (pclntab_.is_outermost(*function)) return chain;
-    if (!innermost && pclntab_.moves_stack(*function) && function->entry != cgocallback_) {
-      chain.ends_early = std::string(pclntab_.name(*function)) + " moves the stack pointer";
+    chain.places.push_back({.pc = pc, .call = call && pc != step.entry});
+    if (step.outermost) return chain;
+    if (!innermost && step.moves_stack && step.entry != cgocallback_) {
+      chain.ends_early = "the function at " + hex(step.entry) + " moves the stack pointer";
       return chain;
     }
-    const auto size = pclntab_.frame_size(*function, pc);
-    if (!size) {
+    if (!step.frame_size) {
       chain.ends_early = "no frame size known at " + hex(pc);
       return chain;
     }
-    const std::uint64_t top = sp + static_cast<std::uint64_t>(*size);
+    const std::int32_t size = *step.frame_size;
+    const std::uint64_t top = sp + static_cast<std::uint64_t>(size);
     std::optional<std::uint64_t> return_address;
     if (arch_.link_register) {
-      const bool saved = (innermost && *size > 0) || lr == 0;
+      const bool saved = (innermost && size > 0) || lr == 0;
       return_address = saved ? stack.word(sp) : std::optional(lr);
       lr = 0;
       sp = top;
@@ -99,7 +114,7 @@ CallChain Unwinder::walk(const SavedRegisters& registers, StackBytes& stack, std
       return chain;
     }
     // What was interrupted is no call: the code there has not run yet.
-    call = function->entry != async_preempt_ && function->entry != sigpanic_;
+    call = step.entry != async_preempt_ && step.entry != sigpanic_;
     pc = *return_address;
     innermost = false;
   }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "probes/goroutines/go/arch.h"
@@ -60,14 +61,24 @@ class Unwinder {
   Unwinder(const Pclntab& pclntab, const GoArch& arch);
 
   // At most max_frames frames.
-  CallChain walk(const SavedRegisters& registers, StackBytes& stack, std::size_t max_frames) const;
+  CallChain walk(const SavedRegisters& registers, StackBytes& stack, std::size_t max_frames);
 
  private:
+  // What there is to know of a code address; the pclntab takes its time.
+  struct Step {
+    std::uint64_t entry = 0;  // of its function; 0: none
+    std::optional<std::int32_t> frame_size;
+    bool outermost = false;
+    bool moves_stack = false;
+  };
+  const Step& step_at(std::uint64_t pc);
+
   const Pclntab& pclntab_;
   const GoArch& arch_;
   std::uint64_t cgocallback_ = 0;  // entries of functions; 0: the program has none
   std::uint64_t async_preempt_ = 0;
   std::uint64_t sigpanic_ = 0;
+  std::unordered_map<std::uint64_t, Step> steps_;
 };
 
 }  // namespace netpoll::probes
