@@ -68,7 +68,6 @@ class Reading {
     const bool pause = options.pause && subject_.pid();
     auto samples = pause ? read_paused(sampler, options) : read_live(sampler, options);
     if (!samples) return std::move(samples).error();
-    if (auto r = find_threads(samples->list, pause); !r) return std::move(r).error();
     if (auto r = find_labels(samples->list); !r) return std::move(r).error();
     for (const Sample& sample : samples->list) add(sample);
     snapshot_.retries = samples->retries;
@@ -83,11 +82,20 @@ class Reading {
   // The poller's tables are younger than the goroutines: one that waited then and still does waited all the time.
   Result<Samples> read_live(Sampler& sampler, const ReadOptions& options) {
     auto samples = sampler.read(options.retries, options.stacks);
-    if (!samples || !program_.layout.poll_desc) return samples;
-    find_waits(list_registrations());
-    auto waiters = select(samples->list, [](const Sample& sample) { return sample.g.in_io_wait(); });
-    if (auto r = drop_unmoved(waiters); !r) return std::move(r).error();
-    for (Sample* moved : waiters) moved->stable = false;
+    if (!samples) return samples;
+    if (program_.layout.poll_desc) {
+      find_waits(list_registrations());
+      auto waiters = select(samples->list, [](const Sample& sample) { return sample.g.in_io_wait(); });
+      if (auto r = drop_unmoved(waiters); !r) return std::move(r).error();
+      for (Sample* moved : waiters) moved->stable = false;
+    }
+    auto owners = select(samples->list, has_thread);
+    if (auto r = find_threads(owners); !r) return std::move(r).error();
+    if (auto r = drop_unmoved(owners); !r) return std::move(r).error();
+    for (Sample* moved : owners) {
+      threads_.erase(moved->g.address);
+      moved->stable = false;
+    }
     return samples;
   }
 
@@ -98,8 +106,16 @@ class Reading {
     if (!stop) return std::move(stop).error();
     auto copies = sampler.copy_all(options.stacks);
     if (program_.layout.poll_desc) find_waits(set);
+    // Now, since a call that was interrupted starts anew when the target runs on.
+    Result<void> threads;
+    if (copies) {
+      for (Sampler::Batch& batch : *copies) {
+        if (threads) threads = find_threads(select(batch.samples, has_thread));
+      }
+    }
     snapshot_.paused_ns = stop->release();
     if (!copies) return std::move(copies).error();
+    if (!threads) return std::move(threads).error();
     return sampler.look_into(std::move(*copies), options.stacks);
   }
 
@@ -113,10 +129,7 @@ class Reading {
   void find_waits(const PollSet& set) { waits_ = read_poll_waits(subject_.memory(), *program_.layout.poll_desc, set); }
 
   // The threads of goroutines that run or are in a system call, and which call that is.
-  Result<void> find_threads(std::vector<Sample>& samples, bool paused) {
-    auto owners = select(samples, [](const Sample& sample) {
-      return sample.g.m != 0 && (sample.g.status == GoStatus::kSyscall || sample.g.status == GoStatus::kRunning);
-    });
+  Result<void> find_threads(const std::vector<Sample*>& owners) {
     std::vector<std::uint64_t> tids(owners.size());
     std::vector<ReadPiece> pieces;
     for (std::size_t i = 0; i < owners.size(); ++i) {
@@ -129,13 +142,11 @@ class Reading {
       thread.tid = static_cast<pid_t>(tids[i]);
       if (owners[i]->g.status == GoStatus::kSyscall) thread.call = subject_.thread_call(thread.tid);
     }
-    if (auto r = drop_unmoved(owners); !r) return r;
-    for (Sample* moved : owners) {
-      threads_.erase(moved->g.address);
-      // What was copied while the target stood still belongs together, whatever it did since.
-      if (!paused) moved->stable = false;
-    }
     return {};
+  }
+
+  static bool has_thread(const Sample& sample) {
+    return sample.g.m != 0 && (sample.g.status == GoStatus::kSyscall || sample.g.status == GoStatus::kRunning);
   }
 
   template <typename Which>
