@@ -10,8 +10,9 @@ namespace {
 
 // A file is coloured only on --color always.
 bool use_color_for(ColorChoice choice, const exporters::Destination& out) {
-  if (choice == ColorChoice::kAuto && !out.is_stdout()) return false;
-  return use_color(choice, STDOUT_FILENO);
+  const std::optional<int> fd = out.standard_fd();
+  if (choice == ColorChoice::kAuto && !fd) return false;
+  return use_color(choice, fd.value_or(STDOUT_FILENO));
 }
 
 }  // namespace
@@ -37,7 +38,7 @@ Result<Emitter> Emitter::open(const OutputOptions& options, exporters::Content c
                               bool everything) {
   const auto format = format_of(options, content);
   if (!format) return format.error();
-  auto out = exporters::Destination::open(options.path);
+  auto out = exporters::Destination::open(options.path, options.standard);
   if (!out) return std::move(out).error();
   Emitter emitter;
   emitter.out_ = std::make_unique<exporters::Destination>(std::move(*out));

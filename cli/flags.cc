@@ -1,6 +1,7 @@
 #include "cli/flags.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 
 #include "cli/spell.h"
 
@@ -50,6 +51,22 @@ std::vector<Flags::Row> Flags::rows() const {
   return rows;
 }
 
+// The flag that got an empty value: an unset variable of a script, more often than not. CLI11 takes "--flag=" for a
+// flag whose value is the next word.
+std::string Flags::flag_without_value(const std::vector<std::string>& words) const {
+  for (const CLI::Option* option : state_->app.get_options()) {
+    if (option->get_positional() || option->get_items_expected_max() == 0) continue;
+    for (const std::string& name : option->get_lnames()) {
+      if (std::find(words.begin(), words.end(), "--" + name + "=") != words.end()) return "--" + name;
+    }
+    for (const std::string& value : option->results()) {
+      if (value.empty())
+        return option->get_lnames().empty() ? "-" + option->get_snames()[0] : "--" + option->get_lnames()[0];
+    }
+  }
+  return {};
+}
+
 Result<void> Flags::parse(const std::vector<std::string>& words, const std::string& usage, const std::string& help) {
   std::string failure;
   try {
@@ -74,6 +91,7 @@ Result<void> Flags::parse(const std::vector<std::string>& words, const std::stri
     }
     return Error(ErrorKind::kInvalid, "unknown flag " + flag).with_hint(did_you_mean(flag, known, help));
   }
+  if (const std::string flag = flag_without_value(words); !flag.empty()) failure = flag + " needs a value";
   if (!failure.empty()) return Error(ErrorKind::kInvalid, failure).with_hint(help);
   if (!rest.empty()) return Error(ErrorKind::kInvalid, "unexpected argument \"" + rest.front() + "\"").with_hint(usage);
   return {};

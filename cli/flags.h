@@ -34,8 +34,8 @@ class Flags {
   void positional(const char* name, std::string& field);
   void positionals(const char* name, std::vector<std::string>& field);
 
-  // Reads the words behind the command's name. Fails with kInvalid for an unknown flag (did you mean), a missing value
-  // or a word too many; usage is the hint for the latter, and help the one for everything else.
+  // Reads the words behind the command's name. Fails with kInvalid for an unknown flag (did you mean), a missing or
+  // empty value or a word too many; usage is the hint for the latter, and help the one for everything else.
   Result<void> parse(const std::vector<std::string>& words, const std::string& usage, const std::string& help);
 
   struct Row {
@@ -49,6 +49,8 @@ class Flags {
   std::vector<Row> rows() const;
 
  private:
+  std::string flag_without_value(const std::vector<std::string>& words) const;
+
   struct State;
   std::unique_ptr<State> state_;
 };

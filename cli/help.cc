@@ -89,7 +89,7 @@ std::string exit_codes() {
          item("130, 143", "interrupted by SIGINT or SIGTERM; what was collected so far is still printed", 12) + "\n" +
          paragraphs(
              "stat -- CMD otherwise ends with CMD's own exit status, or 128 and the signal that ended it, after the "
-             "result has been written.");
+             "result has been written; with 0 when -d ended CMD.");
 }
 
 std::string units() {

@@ -12,11 +12,14 @@ namespace {
 
 // The handler has no argument to carry an object in.
 std::atomic<int> received{0};
+std::atomic<bool> by_keyboard{false};
 std::atomic<int> pipe_end{-1};
 
-void on_signal(int signal) {
+void on_signal(int signal, siginfo_t* info, void*) {
   const int saved = errno;
   int none = 0;
+  // Set before the signal is, which is what others look at.
+  if (received.load() == 0) by_keyboard.store(info->si_code == SI_KERNEL);
   if (received.compare_exchange_strong(none, signal)) {
     const char byte = 0;
     [[maybe_unused]] const ssize_t n = ::write(pipe_end.load(), &byte, 1);
@@ -24,12 +27,23 @@ void on_signal(int signal) {
   errno = saved;
 }
 
-void ignored_pipe(int) {}
+// A handler where SIG_IGN would do: an exec resets it.
+void do_nothing(int) {}
 
-void handle(int signal, void (*handler)(int), int flags) {
+void handle(int signal, void (*handler)(int)) {
   struct sigaction action {};
   action.sa_handler = handler;
-  action.sa_flags = flags;
+  action.sa_flags = SA_RESTART;
+  ::sigaction(signal, &action, nullptr);
+}
+
+enum class Repeat { kEndsUs, kRemembered };
+void remember(int signal, Repeat repeat) {
+  struct sigaction action {};
+  action.sa_sigaction = on_signal;
+  action.sa_flags = SA_SIGINFO;
+  // The second signal finds the default action.
+  if (repeat == Repeat::kEndsUs) action.sa_flags |= static_cast<int>(SA_RESETHAND);
   ::sigaction(signal, &action, nullptr);
 }
 
@@ -38,29 +52,44 @@ bool is_ignored(int signal) {
   return ::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
+std::vector<int> ignored_now() {
+  std::vector<int> signals;
+  for (int signal = 1; signal < NSIG; ++signal) {
+    if (is_ignored(signal)) signals.push_back(signal);
+  }
+  return signals;
+}
+
 }  // namespace
 
 Result<Interrupt> Interrupt::install() {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return posix_error("pipe2", errno);
-  Interrupt interrupt{Fd(ends[0]), Fd(ends[1])};
+  Interrupt interrupt{Fd(ends[0]), Fd(ends[1]), ignored_now()};
   pipe_end.store(ends[1]);
-  // SA_RESETHAND: the second signal finds the default action.
-  handle(SIGINT, on_signal, static_cast<int>(SA_RESETHAND));
-  handle(SIGTERM, on_signal, static_cast<int>(SA_RESETHAND));
-  if (!is_ignored(SIGHUP)) handle(SIGHUP, on_signal, static_cast<int>(SA_RESETHAND));
-  handle(SIGPIPE, ignored_pipe, SA_RESTART);
+  remember(SIGINT, Repeat::kEndsUs);
+  remember(SIGTERM, Repeat::kEndsUs);
+  if (!is_ignored(SIGHUP)) remember(SIGHUP, Repeat::kEndsUs);
+  handle(SIGPIPE, do_nothing);
+  if (is_ignored(SIGCHLD)) handle(SIGCHLD, SIG_DFL);
   return interrupt;
 }
 
 Interrupt::~Interrupt() {
   if (!read_.valid()) return;
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-    if (!is_ignored(signal)) handle(signal, SIG_DFL, 0);
+    if (!is_ignored(signal)) handle(signal, SIG_DFL);
   }
   pipe_end.store(-1);
   received.store(0);
 }
+
+void Interrupt::share_keyboard(bool shared) {
+  remember(SIGINT, shared ? Repeat::kRemembered : Repeat::kEndsUs);
+  if (!is_ignored(SIGQUIT)) handle(SIGQUIT, shared ? do_nothing : SIG_DFL);
+}
+
+bool Interrupt::from_keyboard() const { return requested() && by_keyboard.load(); }
 
 std::optional<int> Interrupt::signal() const {
   const int signal = received.load();

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "cli/exit_status.h"
 #include "netpoll/fd.h"
@@ -16,24 +18,35 @@ class Interrupt {
  public:
   // Takes SIGINT, SIGTERM and SIGHUP (unless the caller had us ignore it, as nohup does). The first one is remembered;
   // a second one ends the process at once, in case ending in order takes too long. SIGPIPE no longer kills, so that a
-  // reader who left is an error value of write().
+  // reader who left is an error value of write(), and SIGCHLD is not ignored, so that children can be waited for.
   static Result<Interrupt> install();
   Interrupt(Interrupt&&) noexcept = default;
   Interrupt& operator=(Interrupt&&) = delete;
   ~Interrupt();
 
+  // Signals that our caller had us ignore. A command that we start is to ignore them as well, whatever we do with them.
+  const std::vector<int>& ignored_by_caller() const { return ignored_by_caller_; }
+
+  // While a command of the user shares our terminal, the keyboard is the command's: Ctrl-C and Ctrl-\ reach it, and it
+  // decides. So the former is remembered, but never ends us at once, and the latter does nothing to us.
+  void share_keyboard(bool shared);
+
   // Readable, for good, from the first signal on.
   int fd() const { return read_.get(); }
   bool requested() const { return signal().has_value(); }
   std::optional<int> signal() const;
+  // Whether the terminal sent it, to every process in its foreground.
+  bool from_keyboard() const;
   // 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP.
   ExitStatus status() const;
 
  private:
-  Interrupt(Fd read, Fd write) : read_(std::move(read)), write_(std::move(write)) {}
+  Interrupt(Fd read, Fd write, std::vector<int> ignored)
+      : read_(std::move(read)), write_(std::move(write)), ignored_by_caller_(std::move(ignored)) {}
 
   Fd read_;
   Fd write_;
+  std::vector<int> ignored_by_caller_;
 };
 
 }  // namespace netpoll::cli

@@ -12,6 +12,7 @@
 
 #include "cli/flags.h"
 #include "cli/log.h"
+#include "exporters/destination.h"
 #include "exporters/exporter.h"
 #include "netpoll/result.h"
 #include "probes/source.h"
@@ -35,7 +36,8 @@ Result<ColorChoice> parse_color(const std::string& text);
 struct OutputOptions {
   std::string format;  // empty: not given
   bool json = false;
-  std::string path;  // empty: standard output
+  std::string path;  // empty: the standard stream
+  exporters::Destination::Standard standard = exporters::Destination::Standard::kOutput;
   std::string save;  // the JSON document beside it, so that one run leaves a table to read and a file to compare with
   bool strict = false;
 };

@@ -42,11 +42,11 @@ mode_t creation_mode() {
 
 }  // namespace
 
-Result<Destination> Destination::open(const std::string& path) {
+Result<Destination> Destination::open(const std::string& path, Standard unnamed) {
   Destination destination;
   if (path.empty() || path == "-") {
-    destination.out_ = STDOUT_FILENO;
-    if (::fcntl(STDOUT_FILENO, F_GETFD) < 0) return destination.failed("write to ", errno);
+    destination.out_ = path.empty() && unnamed == Standard::kError ? STDERR_FILENO : STDOUT_FILENO;
+    if (::fcntl(destination.out_, F_GETFD) < 0) return destination.failed("write to ", errno);
     return destination;
   }
   destination.path_ = path;
@@ -115,7 +115,7 @@ Result<void> Destination::write(std::string_view bytes) {
 }
 
 Result<void> Destination::commit() {
-  if (is_stdout()) return {};
+  if (path_.empty()) return {};
   if (in_place_) {
     // close() is where a file server reports what it could not store.
     const int fd = fd_.release();
@@ -140,9 +140,10 @@ Result<void> Destination::commit() {
   return {};
 }
 
-bool Destination::is_terminal() const { return is_stdout() && ::isatty(STDOUT_FILENO) == 1; }
-
-std::string Destination::name() const { return path_.empty() ? "standard output" : path_; }
+std::string Destination::name() const {
+  if (!path_.empty()) return path_;
+  return out_ == STDERR_FILENO ? "standard error" : "standard output";
+}
 
 Error Destination::failed(std::string_view what, int err) const {
   Error error = posix_error("cannot " + std::string(what) + name(), err);
@@ -150,7 +151,7 @@ Error Destination::failed(std::string_view what, int err) const {
     case EPIPE:
       return std::move(error).with_hint("the reader of the pipe left early; -o FILE keeps the whole result");
     case EBADF:
-      return std::move(error).with_hint("standard output is closed; -o FILE writes a file instead");
+      return std::move(error).with_hint(name() + " is closed; -o FILE writes a file instead");
     case ENOSPC:
     case EDQUOT:
       return std::move(error).with_hint("free some space, or choose another place with -o FILE");

@@ -1,6 +1,7 @@
 // Destination: where a result goes. Standard output, or a file that is either complete or not there at all.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,10 +15,12 @@ namespace netpoll::exporters {
 // not even after SIGKILL where the file system knows O_TMPFILE. Not thread-safe.
 class Destination {
  public:
-  // "" and "-" mean standard output. A regular or absent file is written under a temporary name in the same directory
+  // "-" means standard output, "" the standard stream that is named: standard error where standard output is somebody
+  // else's. A regular or absent file is written under a temporary name in the same directory
   // and renamed by commit(), so a reader never sees half of it and an older file survives a failure; its mode is kept.
   // Devices, pipes and sockets (/dev/null, a FIFO) are written as they are. A symbolic link is followed.
-  static Result<Destination> open(const std::string& path);
+  enum class Standard { kOutput, kError };
+  static Result<Destination> open(const std::string& path, Standard unnamed = Standard::kOutput);
 
   Destination(Destination&&) noexcept;
   Destination& operator=(Destination&&) = delete;
@@ -30,10 +33,9 @@ class Destination {
   // Makes the output visible under its name. Nothing may follow but the destructor.
   Result<void> commit();
 
-  bool is_stdout() const { return path_.empty(); }
-  // True when a person reads along: standard output on a terminal.
-  bool is_terminal() const;
-  // "standard output" or the path, for messages.
+  // The descriptor of a standard stream; nothing for a file.
+  std::optional<int> standard_fd() const { return path_.empty() ? std::optional(out_) : std::nullopt; }
+  // "standard output", "standard error" or the path, for messages.
   std::string name() const;
 
  private:
@@ -41,11 +43,11 @@ class Destination {
   Result<void> open_temporary();
   Error failed(std::string_view what, int err) const;
 
-  std::string path_;       // target as the user named it, empty for stdout
+  std::string path_;       // target as the user named it, empty for a standard stream
   std::string real_path_;  // after symbolic links
   std::string temporary_;  // name to unlink, empty when none exists
   Fd fd_;
-  int out_ = -1;           // where write() goes: fd_ or STDOUT_FILENO
+  int out_ = -1;           // where write() goes: fd_ or a standard stream
   bool unnamed_ = false;   // O_TMPFILE: has no name until commit()
   bool in_place_ = false;  // not a regular file: no rename
 };

@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -149,24 +147,6 @@ Feature try_ptrace() {
   const Error error = attach_error(child.pid(), errno);
   return fails(std::move(feature), error.message() + (error.hint().empty() ? "" : ": " + error.hint()),
                ::geteuid() == 0 && !has_capability(CAP_SYS_PTRACE) ? "docker run --cap-add SYS_PTRACE ..." : "");
-}
-
-Feature try_seccomp() {
-  Feature feature{.name = "seccomp", .purpose = "the ptrace back end stops its command at counted calls only"};
-  const pid_t child = ::fork();
-  if (child < 0) return fails(std::move(feature), posix_error("fork", errno).message());
-  if (child == 0) {
-    sock_filter allow[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-    const sock_fprog program{1, allow};
-    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) ::_exit(errno);
-    ::_exit(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0 ? 0 : errno);
-  }
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return works(std::move(feature));
-  return fails(std::move(feature), WIFEXITED(status) ? posix_error("seccomp filter", WEXITSTATUS(status)).message()
-                                                     : "a child that installed a filter was killed");
 }
 
 Feature try_read_memory() {

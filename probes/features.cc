@@ -15,8 +15,8 @@ const Feature* Features::find(std::string_view name) const {
 
 Features probe_features(std::optional<pid_t> pid) {
   Features features;
-  features.machine = {try_ebpf_build(), try_kernel_btf(),  try_ebpf_counts(), try_usdt_probes(), try_ptrace(),
-                      try_seccomp(),    try_read_memory(), try_tracefs(),     try_open_files()};
+  features.machine = {try_ebpf_build(), try_kernel_btf(),  try_ebpf_counts(), try_usdt_probes(),
+                      try_ptrace(),     try_read_memory(), try_tracefs(),     try_open_files()};
   if (!pid) return features;
   features.target.push_back(try_target_exists(*pid));
   if (!features.target.back().ok) return features;

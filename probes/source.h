@@ -40,7 +40,7 @@ class Source {
  public:
   virtual ~Source() = default;
   virtual Backend backend() const = 0;
-  // Adds what this back end needs of a child that launch() is about to start for it (ptrace: a seccomp filter). Call it
+  // Adds what this back end needs of a child that launch() is about to start for it (ptrace: to be told its exit status). Call it
   // before launch(), whatever the back end; a held target that was not prepared may be refused by attach().
   virtual void prepare(LaunchSpec& spec) { static_cast<void>(spec); }
   // Attaches to target. On failure nothing stays attached. For a held target the caller resumes it afterwards.

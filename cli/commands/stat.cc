@@ -1,5 +1,6 @@
 // stat: counts of any process, or of a command.
 #include <algorithm>
+#include <cstring>
 #include <memory>
 
 #include "cli/command.h"
@@ -136,13 +137,29 @@ ExitStatus not_executed(const Error& error, const std::string& program, Invocati
   return pass_through(code);
 }
 
+// What became of a command that we asked to end.
+void note_ending(const Measurement& measurement, const std::string& program, const Options& options, Log& log) {
+  const auto& exit = measurement.exit;
+  std::string text = "'" + program + "' ";
+  if (!exit) {
+    text += "was asked to end and still runs, uncounted: pid " + std::to_string(measurement.targets.front().pid);
+  } else if (exit->signal != 0) {
+    text += std::string("was ended by ") + ::strsignal(exit->signal);
+  } else {
+    text += "was asked to end and exited with " + std::to_string(exit->code);
+  }
+  log.note(text + (options.duration.empty() ? "" : "; it was counted for " + options.duration));
+}
+
 Result<ExitStatus> status_of(const std::vector<Measurement>& all, const Options& options, Invocation& invocation) {
   std::uint64_t lost = 0;
   for (const Measurement& measurement : all) lost += measurement.probe.lost.value_or(0);
   if (lost > 0) invocation.log.warning(std::to_string(lost) + " events were lost; counts are too low");
   if (invocation.interrupt.requested()) return invocation.interrupt.status();
   for (const Measurement& measurement : all) {
-    if (measurement.exit && !measurement.exit->success()) return pass_through(measurement.exit->shell_code());
+    if (measurement.target_ended && measurement.exit && !measurement.exit->success()) {
+      return pass_through(measurement.exit->shell_code());
+    }
   }
   const Measurement& last = all.back();
   if (!last.exit && last.target_ended && !options.duration.empty()) {
@@ -171,7 +188,9 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (!filter) return filter.error();
   const auto pids = find_processes(options.process);
   if (!pids) return pids.error();
-  auto out = Emitter::open(options.output, exporters::Content::kResult, invocation.color);
+  OutputOptions output = options.output;
+  if (!program.empty()) output.standard = exporters::Destination::Standard::kError;  // the other is the command's
+  auto out = Emitter::open(output, exporters::Content::kResult, invocation.color);
   if (!out) return out.error();
 
   plan->on_interval = [&](const Interval& interval, probes::Backend backend) {
@@ -184,6 +203,9 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
     if (!measurement) return std::move(measurement).error();
     if (measurement->exec_error) return not_executed(*measurement->exec_error, program.front(), invocation);
     all.push_back(std::move(*measurement));
+    if (!program.empty() && !all.back().target_ended) {
+      note_ending(all.back(), program.front(), options, invocation.log);
+    }
     if (all.back().target_ended && program.empty()) break;
   }
   if (all.empty()) return invocation.interrupt.status();
@@ -200,7 +222,7 @@ Action add(Flags& flags) {
   flags.on_off("--no-follow-forks", options->no_follow_forks, {"Target", "", "Do not count child processes"});
   const char* group = "Measurement";
   flags.text("-d,--duration", options->duration,
-             {group, "TIME", "Stop after TIME; else when the target ends, or on Ctrl-C"});
+             {group, "TIME", "Stop after TIME, a command by SIGTERM; else when the target ends, or on Ctrl-C"});
   flags.text("-i,--interval", options->interval, {group, "TIME", "Report every TIME"});
   flags.text("-r,--repeat", options->repeat,
              {group, "N", "Measure N times; figures are medians, samples are in the JSON"});
@@ -221,12 +243,13 @@ const Command stat_command{
         "Counts and times epoll_wait, epoll_ctl and the I/O calls around them, and the tracepoints where the target is "
         "a "
         "libruntime program. A running process is left as it was. A command is held before its exec until the probes "
-        "are "
-        "attached, so its counts are exact from the first call to the last; its exit status becomes ours.",
+        "are attached, so its counts are exact from the first call to the last; its exit status becomes ours. It has "
+        "the terminal, the signals and the standard output that it would have without us, and what it leaves running "
+        "lives on. Its result goes to standard error, unless -o names a file (-o -: standard output).",
     .examples =
         "netpoll-trace stat -p 4711 -d 2s\n"
         "netpoll-trace stat --comm nginx -d 10s -i 1s -e epoll\n"
-        "netpoll-trace stat --json -r 5 -- ./client --requests 1000",
+        "netpoll-trace stat --json -o client.json -r 5 -- ./client --requests 1000",
     .takes_program = true,
     .add = add,
 };

@@ -1,7 +1,5 @@
 #include "cli/stat/measurement.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <csignal>
 #include <memory>
@@ -18,7 +16,7 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
 
-// How long a command may take to end after it was asked to.
+// How long we wait for a command to end that was asked to.
 constexpr milliseconds kGrace{5000};
 
 struct Observed {
@@ -55,7 +53,8 @@ class Meter {
     log_.detail("the probes are attached");
   }
 
-  // Until the time is up, every target is gone, `child` has ended, or somebody interrupts.
+  // Until the time is up, every target is gone, `child` has ended, or somebody interrupts. What the keyboard says to a
+  // command is for the command to obey.
   Result<void> watch(const probes::Child* child) {
     if (auto ok = wake_.add(interrupt_.fd()); !ok) return ok;
     if (child != nullptr) {
@@ -69,8 +68,13 @@ class Meter {
         if (auto ok = take_interval(now); !ok) return ok;
         continue;
       }
-      if (now >= end || interrupt_.requested()) break;
-      show(now);
+      if (now >= end) break;
+      if (interrupt_.requested()) {
+        if (child == nullptr || !interrupt_.from_keyboard()) break;
+        wake_.remove(interrupt_.fd());  // stays readable
+      }
+      // A command has the terminal for itself.
+      if (child == nullptr) show(now);
       auto left = wait(std::min({end, mark, now + milliseconds(200)}) - now);
       if (!left) return std::move(left).error();
       auto woken = wake_.ready(0);
@@ -183,19 +187,11 @@ Error not_attached(Error error) {
   return error;
 }
 
-// Ends a command that is still running: with the signal that ended us, for it may be meant to be told apart.
-Result<void> end_program(probes::Child& child, const Interrupt& interrupt) {
-  // Ctrl-C at a terminal has reached the command as well; a second one could cut its own ending short.
-  const int signal = interrupt.signal().value_or(SIGTERM);
-  const bool from_terminal = signal == SIGINT && ::tcgetpgrp(STDIN_FILENO) == ::getpgrp();
-  if (!from_terminal) {
-    if (auto sent = child.send(signal); !sent) return sent;
-  }
-  auto ended = child.wait(static_cast<int>(kGrace.count()));
-  if (!ended) return std::move(ended).error();
-  if (*ended) return {};
-  auto killed = child.terminate(/*grace_ms=*/1000);
-  return killed ? Result<void>() : std::move(killed).error();
+// Asks a command that is still running to end: with the signal that ended us, or as perf stat --timeout does. One that
+// does not obey is left to live as it would have without us.
+Result<std::optional<probes::ExitStatus>> end_program(probes::Child& child, const Interrupt& interrupt) {
+  if (auto sent = child.send(interrupt.signal().value_or(SIGTERM)); !sent) return std::move(sent).error();
+  return child.wait(static_cast<int>(kGrace.count()));
 }
 
 // A daemon lives on when the command that started it has ended, and with it the measurement.
@@ -206,6 +202,15 @@ void note_left_running(Measurement& measurement) {
                                     " that the command started still " + (left == 1 ? "runs" : "run") +
                                     ", not counted any more; stat -p PID --follow-forks goes on");
 }
+
+// The keyboard belongs to the command for as long as this lives.
+struct SharedKeyboard {
+  explicit SharedKeyboard(Interrupt& of) : interrupt(of) { interrupt.share_keyboard(true); }
+  ~SharedKeyboard() { interrupt.share_keyboard(false); }
+  SharedKeyboard(const SharedKeyboard&) = delete;
+  SharedKeyboard& operator=(const SharedKeyboard&) = delete;
+  Interrupt& interrupt;
+};
 
 }  // namespace
 
@@ -236,10 +241,13 @@ Result<Measurement> measure_program(const std::vector<std::string>& program, con
   Meter meter(plan, interrupt, log, std::move(*wake));
   auto source = meter.add_source();
   if (!source) return std::move(source).error();
+  const SharedKeyboard shared(interrupt);
 
   probes::LaunchSpec spec;
   spec.argv = program;
   spec.close_other_fds = false;
+  spec.ignored_signals = interrupt.ignored_by_caller();
+  spec.outlives_us = true;
   (*source)->prepare(spec);
   auto child = probes::launch(spec);
   if (!child) return std::move(child).error();
@@ -262,13 +270,18 @@ Result<Measurement> measure_program(const std::vector<std::string>& program, con
   meter.result().targets.push_back(std::move(info));
 
   if (auto ok = meter.watch(&*child); !ok) return std::move(ok).error();
-  if (!meter.result().target_ended) {
-    if (auto ok = end_program(*child, interrupt); !ok) return std::move(ok).error();
+  const bool ended = meter.result().target_ended;
+  // -d counts for that long and no longer; an interrupted command's own ending belongs to what it did.
+  const bool time_is_up = !ended && !interrupt.requested();
+  if (time_is_up) {
+    if (auto ok = meter.finish(); !ok) return std::move(ok).error();
   }
-  auto status = child->wait(-1);
+  auto status = ended ? child->wait(-1) : end_program(*child, interrupt);
   if (!status) return std::move(status).error();
   meter.result().exit = *status;
-  if (auto ok = meter.finish(); !ok) return std::move(ok).error();
+  if (!time_is_up) {
+    if (auto ok = meter.finish(); !ok) return std::move(ok).error();
+  }
   note_left_running(meter.result());
   return std::move(meter.result());
 }

@@ -48,8 +48,10 @@ struct MeasurePlan {
 Result<Measurement> measure_processes(const std::vector<pid_t>& pids, const MeasurePlan& plan, Interrupt& interrupt,
                                       Log& log);
 
-// Runs program, held until the probes are attached, and counts until it ends. After plan.duration, or an interrupt, it
-// is asked to end. A command that cannot be executed is reported in Measurement::exec_error.
+// Runs program, held until the probes are attached, and counts until it ends, or for plan.duration. After that time, or
+// when somebody interrupts us, it is asked to end; one that does not is left running, and Measurement::exit is nothing.
+// It has its caller's signals and terminal, and lives on should we be killed. A command that cannot be executed is
+// reported in Measurement::exec_error.
 Result<Measurement> measure_program(const std::vector<std::string>& program, const MeasurePlan& plan,
                                     Interrupt& interrupt, Log& log);
 

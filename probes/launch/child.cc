@@ -67,6 +67,7 @@ struct Child::State {
   Fd pidfd;
   Fd hold;    // write end; invalid once resumed
   Fd status;  // read end
+  bool outlives_us = false;
   std::string command;
   std::shared_ptr<ExitRelay> relay;
   std::optional<ExitStatus> ended;
@@ -77,13 +78,21 @@ Child::Child(Child&&) noexcept = default;
 
 Child& Child::operator=(Child&& other) noexcept {
   if (this == &other) return *this;
-  if (state_ != nullptr) (void)kill();
+  let_go();
   state_ = std::move(other.state_);
   return *this;
 }
 
-Child::~Child() {
-  if (state_ != nullptr) (void)kill();
+Child::~Child() { let_go(); }
+
+void Child::let_go() {
+  if (state_ == nullptr) return;
+  const bool resumed = !state_->hold.valid();
+  if (state_->outlives_us && resumed) {
+    (void)wait(0);
+  } else {
+    (void)kill();
+  }
 }
 
 pid_t Child::pid() const { return state_->pid; }
@@ -160,9 +169,9 @@ Result<Child> launch(const LaunchSpec& spec) {
   plan.hold_fd = hold_read.get();
   plan.status_fd = status_write.get();
 
-  sigset_t all, before;
+  sigset_t all;
   sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_sigmask(SIG_SETMASK, &all, &plan.blocked);
   const pid_t pid = fork();
   const int fork_errno = errno;
   if (pid == 0) {
@@ -171,7 +180,7 @@ Result<Child> launch(const LaunchSpec& spec) {
     status_read.reset();
     run_child(plan);
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  pthread_sigmask(SIG_SETMASK, &plan.blocked, nullptr);
   if (pid < 0) return posix_error("fork", fork_errno);
   hold_read.reset();
   status_write.reset();
@@ -190,6 +199,7 @@ Result<Child> launch(const LaunchSpec& spec) {
   state->status = std::move(status_read);
   state->command = spec.argv[0];
   state->relay = spec.exit_relay;
+  state->outlives_us = spec.outlives_us;
   Child child(std::move(state));
 
   const std::optional<SetupReport> report = read_report(child.state_->status.get());

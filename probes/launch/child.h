@@ -1,7 +1,6 @@
 // Child: a process of ours that is held before its exec, so that probes attach first and count from the first call.
 #pragma once
 
-#include <linux/filter.h>
 #include <sys/types.h>
 
 #include <memory>
@@ -46,21 +45,28 @@ struct LaunchSpec {
   // from the terminal.
   bool own_group = false;
 
-  // Wishes of a Source, filled in by Source::prepare(); others leave them alone.
-  // A seccomp program that the child installs on itself as its last step before exec.
-  std::vector<sock_filter> seccomp_filter;
+  // Signals that the child ignores: those that our own caller had us ignore, where we handle them now.
+  std::vector<int> ignored_signals;
+  // False: the child is a part of us and never outlives us (see Child). True: it is somebody's command, and from
+  // resume() on it lives as if we were not there.
+  bool outlives_us = false;
+
+  // A wish of a Source, filled in by Source::prepare(); others leave it alone.
   // Set where a thread of this process traces the child and so receives its exit status in our place.
   std::shared_ptr<ExitRelay> exit_relay;
 };
 
-// A child process: held from launch() to resume(), then running, then reaped. It never outlives the tool:
-// PR_SET_PDEATHSIG kills it when the thread that called launch() ends, for whatever reason, SIGKILL included. So call
-// launch() from a thread that lives as long as the child, usually main. The kernel clears that wish when the child
-// executes a set-user-ID, set-group-ID or file-capability program (PR_SET_PDEATHSIG(2const)): such a program does
-// outlive a SIGKILL of the tool, as do processes that the child forks.
+// A child process: held from launch() to resume(), then running, then reaped. While it is held it ends with the tool,
+// however that ends, since the channel that it waits on closes.
+//
+// Afterwards, unless LaunchSpec::outlives_us: PR_SET_PDEATHSIG kills it when the thread that called launch() ends, for
+// whatever reason, SIGKILL included. So call launch() from a thread that lives as long as the child, usually main. The
+// kernel clears that wish when the child executes a set-user-ID, set-group-ID or file-capability program
+// (PR_SET_PDEATHSIG(2const)): such a program does outlive a SIGKILL of the tool, as do processes that the child forks.
 //
 // Move-only, not thread-safe; one thread at a time may call launch(), since a fork copies every descriptor. The
-// destructor kills a child that still lives and always reaps it. No other code may wait for this pid.
+// destructor kills and reaps a child that still lives; one that outlives us and runs it leaves alone. No other code
+// may wait for this pid.
 class Child {
  public:
   Child(Child&&) noexcept;
@@ -91,13 +97,14 @@ class Child {
   struct State;
   friend Result<Child> launch(const LaunchSpec& spec);
   explicit Child(std::unique_ptr<State> state);
+  void let_go();
 
   std::unique_ptr<State> state_;
 };
 
-// Forks a child and returns when it has set itself up and waits for resume(). In the child: signals that we handle or
-// block are back to their defaults (ignored ones stay ignored, except SIGPIPE), so Ctrl-C ends it even while it is
-// held.
+// Forks a child and returns when it has set itself up and waits for resume(). Its signals: blocked are those that the
+// calling thread blocks, ignored those that we ignore and LaunchSpec::ignored_signals; the others have their default,
+// so Ctrl-C ends it even while it is held.
 Result<Child> launch(const LaunchSpec& spec);
 
 // The exit status that shells, strace and perf give for an exec failure: 127 when the command was not found, else 126.

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -39,22 +38,14 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
 
 // Handlers of the parent must not run here: they may write to descriptors that the two still share. All signals are
 // blocked since before the fork, so none has.
-void default_signals() {
+void reset_signals(const std::vector<int>& ignored) {
   struct sigaction action = {};
   for (int signal = 1; signal < NSIG; ++signal) {
-    if (sigaction(signal, nullptr, &action) != 0) continue;
-    const bool ours = action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN;
-    if (!ours && signal != SIGPIPE) continue;
+    if (sigaction(signal, nullptr, &action) != 0 || action.sa_handler == SIG_IGN) continue;
     action = {};
-    action.sa_handler = SIG_DFL;
+    action.sa_handler = std::find(ignored.begin(), ignored.end(), signal) == ignored.end() ? SIG_DFL : SIG_IGN;
     sigaction(signal, &action, nullptr);
   }
-}
-
-void unblock_signals() {
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
 // Closes first..last. close_range is older than our floor, but container filters refuse what they do not know.
@@ -96,20 +87,6 @@ int arrange_descriptors(ChildPlan& plan) {
   return 0;
 }
 
-// Returns 0 or an errno. Without CAP_SYS_ADMIN the kernel wants the promise that exec grants no new privileges; with
-// it the promise is not made, so that set-user-ID programs keep working.
-int install_seccomp(const std::vector<sock_filter>& filter) {
-  sock_fprog program = {static_cast<unsigned short>(filter.size()), const_cast<sock_filter*>(filter.data())};
-  // SPEC_ALLOW: kernels before 5.16 would otherwise switch on a costly mitigation for the child.
-  auto install = [&] {
-    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &program) == 0 ? 0 : errno;
-  };
-  const int error = install();
-  if (error != EACCES) return error;
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno;
-  return install();
-}
-
 void report(int status_fd, SetupStep step, int sys_errno) {
   const SetupReport message = {step, sys_errno};
   while (write(status_fd, &message, sizeof message) < 0 && errno == EINTR) {
@@ -141,8 +118,6 @@ const char* setup_step_name(SetupStep step) {
       return "setpgid";
     case SetupStep::kDescriptors:
       return "hand over descriptors";
-    case SetupStep::kSeccomp:
-      return "install seccomp filter";
     case SetupStep::kExec:
       return "execute";
   }
@@ -166,22 +141,19 @@ ChildPlan::ChildPlan(const LaunchSpec& from)
 }
 
 void run_child(ChildPlan& plan) {
-  default_signals();
-  prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  reset_signals(plan.spec.ignored_signals);
+  if (!plan.spec.outlives_us) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   // A parent that died before the prctl sends nothing any more; then we have a new parent by now.
   if (getppid() != plan.parent) fail(plan, SetupStep::kParentGone, 0);
   // A tool that has changed its user or has file capabilities is not dumpable, and so would not be allowed to trace
   // what it forked. Others still may not: the kernel compares users and capabilities as well (ptrace(2), access mode).
-  if (!plan.spec.seccomp_filter.empty()) prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+  if (plan.spec.exit_relay != nullptr) prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
   if (plan.spec.own_group && setpgid(0, 0) != 0) fail(plan, SetupStep::kGroup, errno);
   if (int error = arrange_descriptors(plan)) fail(plan, SetupStep::kDescriptors, error);
-  unblock_signals();
+  sigprocmask(SIG_SETMASK, &plan.blocked, nullptr);
   report(plan.status_fd, SetupStep::kNone, 0);
 
   if (!wait_for_resume(plan.hold_fd)) _exit(0);
-  if (!plan.spec.seccomp_filter.empty()) {
-    if (int error = install_seccomp(plan.spec.seccomp_filter)) fail(plan, SetupStep::kSeccomp, error);
-  }
   execvpe(plan.argv[0], plan.argv.data(), plan.envp.data());
   fail(plan, SetupStep::kExec, errno);
 }

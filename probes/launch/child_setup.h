@@ -3,7 +3,7 @@
 // parent prepares all memory in a ChildPlan before it forks.
 #pragma once
 
-#include <linux/filter.h>
+#include <signal.h>
 #include <sys/types.h>
 
 #include <string>
@@ -14,7 +14,7 @@
 namespace netpoll::probes {
 
 // The step that a child failed at.
-enum class SetupStep : int { kNone, kParentGone, kGroup, kDescriptors, kSeccomp, kExec };
+enum class SetupStep : int { kNone, kParentGone, kGroup, kDescriptors, kExec };
 const char* setup_step_name(SetupStep step);
 
 // What the child writes to its status pipe: {kNone, 0} when it is set up and held, a failed step before it exits. The
@@ -37,6 +37,7 @@ struct ChildPlan {
   std::vector<int> keep;    // descriptors above 2 that stay open, sorted
   int first_free = 0;       // a number above every target number
   pid_t parent = -1;
+  sigset_t blocked{};  // of the thread that calls launch()
   int hold_fd = -1;    // one byte means exec; end of file means the parent has no use for us
   int status_fd = -1;  // SetupReports
 };

@@ -9,7 +9,7 @@
 namespace netpoll::probes {
 
 struct Arch {
-  std::uint32_t audit_arch;  // AUDIT_ARCH_* of native system calls, as seccomp and ptrace report it
+  std::uint32_t audit_arch;  // AUDIT_ARCH_* of native system calls, as ptrace reports it
   // Calls that read, write or hand down a thread's CPU affinity (see Placement).
   std::span<const int> affinity_calls;
 

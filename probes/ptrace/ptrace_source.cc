@@ -9,7 +9,6 @@
 #include "probes/launch/exit_relay.h"
 #include "probes/process/facts.h"
 #include "probes/process/watch.h"
-#include "probes/ptrace/seccomp_filter.h"
 #include "probes/ptrace/tracer.h"
 
 namespace netpoll::probes {
@@ -31,7 +30,6 @@ class PtraceSource : public Source {
   const SourceOptions options_;
   std::shared_ptr<ExitRelay> relay_;
   std::unique_ptr<Tracer> tracer_;
-  bool held_ = false;
   bool gone_ = false;
   Counts final_;  // what was counted when tracer_ is no more
 };
@@ -39,7 +37,6 @@ class PtraceSource : public Source {
 void PtraceSource::prepare(LaunchSpec& spec) {
   relay_ = std::make_shared<ExitRelay>();
   spec.exit_relay = relay_;
-  spec.seccomp_filter = make_seccomp_filter();
 }
 
 Result<void> PtraceSource::attach(const Target& target) {
@@ -50,7 +47,6 @@ Result<void> PtraceSource::attach(const Target& target) {
   if (auto fit = check_countable(target); !fit) return fit;
   auto tracer = std::make_unique<Tracer>(target, options_.latency, target.held ? relay_ : nullptr);
   if (Result<void> started = tracer->start(); !started) return started;
-  held_ = target.held;
   tracer_ = std::move(tracer);
   return {};
 }
@@ -77,16 +73,13 @@ Result<Counts> PtraceSource::read() { return tracer_ != nullptr ? tracer_->count
 
 void PtraceSource::detach() {
   if (tracer_ == nullptr) return;
-  tracer_->stop_counting();
-  if (held_) return;
   final_ = tracer_->counts();
   tracer_.reset();
 }
 
 std::string PtraceSource::overhead_note() const {
-  const std::string cost = "each takes 15 to 20 us longer with one busy thread, several times that with more";
-  if (relay_ != nullptr) return "ptrace with a seccomp filter: the target stops twice at every counted call; " + cost;
-  return "ptrace: the target stops twice at every system call, counted or not; " + cost;
+  return "ptrace: the target stops twice at every system call, counted or not; each takes 15 to 20 us longer with one "
+         "busy thread, several times that with more";
 }
 
 }  // namespace

@@ -1,16 +1,15 @@
 // The back end `ptrace`: for users and machines that eBPF refuses. It needs no privilege for one's own processes, gives
 // the same counts, and costs the target two stops per counted call.
 //
-//   -- CMD   a seccomp filter stops the child at counted calls only. Unless root starts it, it has no_new_privs, so
-//            set-user-ID programs below it run without their privileges. After detach() it goes on uncounted, and
-//            destroying the source kills what is left of it, because the filter cannot be taken off.
-//   -p PID   every system call of the process stops; threads blocked in epoll_wait see EINTR once, at attach. After
-//            detach() it runs as before.
+// Every system call of the target stops, counted or not. Rejected: a seccomp filter (SECCOMP_RET_TRACE) that stops a
+// command at counted calls only. It cannot be taken off, and without its tracer the kernel answers these calls with
+// ENOSYS, so whatever a command leaves running would have to die with us. After detach(), and should we be killed,
+// the target runs on as before, untraced. Unless root traces it, a set-user-ID program that it executes meanwhile runs
+// without its privileges (execve(2)). Threads blocked in epoll_wait when we attach see EINTR once.
 //
-// In both, a traced process notices signals that it ignores, SIGCHLD by default among them: an epoll_wait that sleeps
+// A traced process notices signals that it ignores, SIGCHLD by default among them: an epoll_wait that sleeps
 // meanwhile returns EINTR (the kernel keeps no signal from a tracer; strace has the same effect).
 //
-// A call that a seccomp filter of the target's own refuses stops only in the second case, and is counted only there.
 // A running process that is a child of ours loses its exit status to the tracer: launch it with prepare() instead.
 //
 // wait() returns false when all traced processes have ended: forks of a CMD belong to them, as with strace -f.

@@ -21,7 +21,7 @@ int request(__ptrace_request what, pid_t tid, void* address = nullptr, Data data
   }
 }
 
-// Of a thread in a syscall stop or a seccomp stop. False when it was killed meanwhile.
+// Of a thread in any stop. False when it was killed meanwhile.
 inline bool get_syscall_info(pid_t tid, SyscallInfo& info) {
   return ptrace(PTRACE_GET_SYSCALL_INFO, tid, sizeof info, &info) > 0;
 }

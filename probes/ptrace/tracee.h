@@ -8,8 +8,6 @@ namespace netpoll::probes {
 struct Tracee {
   pid_t tid = -1;
   pid_t tgid = -1;
-  // False for a process that is followed only because it carries our seccomp filter: its calls are let pass.
-  bool counted = false;
   // Attached while it ran, and not yet stopped for the first time.
   bool interrupted = false;
 };

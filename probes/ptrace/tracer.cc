@@ -17,7 +17,6 @@
 #include "probes/ptrace/attach_error.h"
 #include "probes/ptrace/monotonic.h"
 #include "probes/ptrace/requests.h"
-#include "probes/ptrace/seccomp_filter.h"
 #include "probes/syscall_numbers.h"
 
 namespace netpoll::probes {
@@ -110,9 +109,7 @@ void Tracer::run(std::promise<Result<void>> started) {
   placement_.emplace(kWakeSignal);
 
   int options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC;
-  // Descendants of a child inherit the filter, so they are traced even where they are not counted.
-  if (target_.held || target_.follow_forks) options |= PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
-  if (target_.held) options |= PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL;
+  if (target_.follow_forks) options |= PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
   if (Result<void> seized = seize(options); !seized) {
     announced_ = true;
     started_.set_value(std::move(seized));
@@ -136,7 +133,7 @@ void Tracer::attached() {
 Result<void> Tracer::seize(int options) {
   if (target_.held) {
     if (request(PTRACE_SEIZE, target_.pid, nullptr, options) != 0) return attach_error(target_.pid, errno);
-    tracees_.emplace(target_.pid, Tracee{target_.pid, target_.pid, true, false});
+    tracees_.emplace(target_.pid, Tracee{target_.pid, target_.pid, false});
     processes_ = 1;
     if (relay_ != nullptr) relay_->take();
     return {};
@@ -162,7 +159,7 @@ Result<void> Tracer::seize(int options) {
 bool Tracer::seize_thread(pid_t tid, int options) {
   if (request(PTRACE_SEIZE, tid, nullptr, options) != 0) return false;
   request(PTRACE_INTERRUPT, tid);
-  tracees_.emplace(tid, Tracee{tid, target_.pid, true, true});
+  tracees_.emplace(tid, Tracee{tid, target_.pid, true});
   if (tid == target_.pid) ++processes_;
   ++interrupted_;
   return true;
@@ -220,8 +217,6 @@ void Tracer::handle_stop(Tracee& tracee, int status) {
     case 0:
       if (signal == (SIGTRAP | 0x80)) return handle_syscall(tracee);
       return resume(tracee, signal);  // on its way to the target
-    case PTRACE_EVENT_SECCOMP:
-      return handle_seccomp(tracee);
     case PTRACE_EVENT_EXEC:
       return handle_exec(tracee);
     case PTRACE_EVENT_STOP:
@@ -240,34 +235,13 @@ Tracee* Tracer::find_or_add(pid_t tid) {
   if (const auto found = tracees_.find(tid); found != tracees_.end()) return &found->second;
   // A newborn's first stop, which may come before its parent's report or after it.
   const pid_t tgid = static_cast<pid_t>(status_number(tid, "Tgid").value_or(tid));
-  const bool counted = tgid == target_.pid || target_.follow_forks;
-  if (!counted && !target_.held) {
+  if (tgid != target_.pid && !target_.follow_forks) {
     // A process made by clone() without SIGCHLD, which the kernel reports as it does a thread.
     request(PTRACE_DETACH, tid);
     return nullptr;
   }
-  if (tid == tgid && counted) ++processes_;
-  return &tracees_.emplace(tid, Tracee{tid, tgid, counted, false}).first->second;
-}
-
-void Tracer::handle_seccomp(Tracee& tracee) {
-  SyscallInfo info;
-  if (!get_syscall_info(tracee.tid, info)) return resume(tracee);
-  const auto reason = static_cast<StopReason>(info.seccomp.ret_data);
-  if (reason == StopReason::kAffinity) placement_->lift();
-  if (reason == StopReason::kAffinity || !tracee.counted || !executed_ || !counting_) return resume(tracee);
-  if (reason == StopReason::kForeign) {
-    std::lock_guard lock(counter_mutex_);
-    counter_.lose_foreign();
-    return resume(tracee);
-  }
-  placement_->note(tracee.tid);
-  if (reason == StopReason::kRestart) {
-    reenter(tracee);
-  } else {
-    enter(tracee, static_cast<Syscall>(reason), info.seccomp.args);
-  }
-  resume_to_exit(tracee);
+  if (tid == tgid) ++processes_;
+  return &tracees_.emplace(tid, Tracee{tid, tgid, false}).first->second;
 }
 
 void Tracer::handle_syscall(Tracee& tracee) {
@@ -277,19 +251,16 @@ void Tracer::handle_syscall(Tracee& tracee) {
     leave(tracee, info.exit.rval);
     return resume(tracee);
   }
-  // An entry, of a running target only: a child reports its entries as seccomp stops.
   const bool foreign = info.arch != native_arch().audit_arch;
   const auto nr = static_cast<long>(info.entry.nr);
   placement_->note(tracee.tid);
   if (!foreign && native_arch().passes_affinity(nr)) placement_->lift();
-  if (counting_) {
-    const auto syscall = foreign ? std::nullopt : syscall_of_number(nr);
-    if (syscall) enter(tracee, *syscall, info.entry.args);
-    if (!foreign && nr == SYS_restart_syscall) reenter(tracee);
-    if (foreign) {
-      std::lock_guard lock(counter_mutex_);
-      counter_.lose_foreign();
-    }
+  const auto syscall = foreign ? std::nullopt : syscall_of_number(nr);
+  if (syscall) enter(tracee, *syscall, info.entry.args);
+  if (!foreign && nr == SYS_restart_syscall) reenter(tracee);
+  if (foreign) {
+    std::lock_guard lock(counter_mutex_);
+    counter_.lose_foreign();
   }
   resume_to_exit(tracee);
 }
@@ -321,7 +292,7 @@ void Tracer::drop(pid_t tid) {
   const auto found = tracees_.find(tid);
   if (found == tracees_.end()) return;
   if (found->second.interrupted && --interrupted_ == 0) attached();
-  if (found->second.tid == found->second.tgid && found->second.counted) --processes_;
+  if (found->second.tid == found->second.tgid) --processes_;
   tracees_.erase(found);
 }
 
@@ -337,16 +308,13 @@ void Tracer::reenter(const Tracee& tracee) {
 
 void Tracer::leave(const Tracee& tracee, std::int64_t result) {
   std::lock_guard lock(counter_mutex_);
-  if (counting_) {
-    counter_.leave(tracee.tid, result, woken_ns_);
-  } else {
-    counter_.forget(tracee.tid, 0);
-  }
+  counter_.leave(tracee.tid, result, woken_ns_);
 }
 
 // A request can fail only because the tracee was killed meanwhile; its end will be reported.
 void Tracer::resume(const Tracee& tracee, int signal) {
-  request(target_.held ? PTRACE_CONT : PTRACE_SYSCALL, tracee.tid, nullptr, signal);
+  const bool ours = target_.held && !executed_;  // our own code still runs in it
+  request(ours ? PTRACE_CONT : PTRACE_SYSCALL, tracee.tid, nullptr, signal);
 }
 
 void Tracer::resume_to_exit(const Tracee& tracee) {

@@ -2,13 +2,9 @@
 // and that lets every stopped thread of the target go on. It runs for itself, so a caller may block in whatever it
 // likes while the target proceeds.
 //
-// Two modes, by what kind of target it is:
-//   child    held before its exec and prepared with make_seccomp_filter(): it stops at counted calls only. Since the
-//            filter cannot be removed and without a tracer makes these calls fail, the whole offspring of the child
-//            stays traced until it has ended, and dies with the tracer (PTRACE_O_EXITKILL). What it makes with
-//            CLONE_UNTRACED escapes us and runs into those failures; debuggers and sandboxes do that.
-//   running  no filter: every system call stops twice. Left by letting the tracer thread end, whereupon the kernel
-//            detaches and nobody's wait is interrupted; PTRACE_DETACH would need each thread stopped first.
+// Every system call of the target stops twice; of a child that is held before its exec, from that exec on. The target
+// is left by letting the tracer thread end, whereupon the kernel detaches and nobody's wait is interrupted;
+// PTRACE_DETACH would need each thread stopped first. The kernel does the same when we are killed.
 //
 // The kernel gives a tracee's stops to any thread of the tracing process that waits for it. So no other code of this
 // process may call waitpid(-1) or wait for a traced pid while a Tracer lives; Child does neither.
@@ -41,15 +37,13 @@ class Tracer {
  public:
   // relay: of the held child; null for a running process.
   Tracer(const Target& target, bool latency, std::shared_ptr<ExitRelay> relay);
-  // Leaves a running target as it is, and kills what is left of a child.
+  // Leaves the target, and what it has started, running.
   ~Tracer();
   Tracer(const Tracer&) = delete;
   Tracer& operator=(const Tracer&) = delete;
 
   // Attaches to every thread of the target. Once, before anything else.
   Result<void> start();
-  // Stops counting. A child goes on being traced, for the reason above.
-  void stop_counting() { counting_ = false; }
   // Readable once every traced process has ended.
   int gone_fd() const { return gone_.get(); }
   Counts counts() const;
@@ -68,7 +62,6 @@ class Tracer {
   void collect_others(Event first);
   void handle(Event event);
   void handle_stop(Tracee& tracee, int status);
-  void handle_seccomp(Tracee& tracee);
   void handle_syscall(Tracee& tracee);
   void handle_exec(Tracee& tracee);
   void handle_end(Event event);
@@ -88,10 +81,9 @@ class Tracer {
   Fd gone_;
   std::thread thread_;
   std::atomic<pid_t> thread_id_{0};
-  std::atomic<bool> counting_{true};
   std::atomic<bool> quit_{false};
   std::atomic<bool> ended_{false};
-  std::atomic<std::uint64_t> processes_{0};  // first threads among tracees_, of processes that are counted
+  std::atomic<std::uint64_t> processes_{0};  // first threads among tracees_
 
   mutable std::mutex counter_mutex_;
   CallCounter counter_;  // GUARDED_BY(counter_mutex_)

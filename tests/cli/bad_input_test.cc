@@ -95,6 +95,11 @@ TEST_CASE("stat needs exactly one kind of target") {
   refuses({"stat", "ls", "-l"}, 2, "unknown flag -l", "");
   refuses({"stat", "ls"}, 2, "unexpected argument \"ls\"", "-- CMD");
   refuses({"stat", "-p"}, 2, "needs a value", "");
+  // An empty value, of an unset variable perhaps, does not take the next word.
+  refuses({"stat", "--comm=", "sleep", "-d", "1s"}, 2, "--comm needs a value", "");
+  refuses({"stat", "--comm", "", "-p", "1"}, 2, "--comm needs a value", "");
+  refuses({"stat", "--output=", "-p", "1"}, 2, "--output needs a value", "");
+  refuses({"stat", "-p", "", "-d", "1s"}, 2, "--pid needs a value", "");
   refuses({"stat", "-p", "1x"}, 2, "-p: \"1x\" is not a whole number", "pidof");
   refuses({"stat", "-p", "-1"}, 2, "-p: \"-1\"", "pidof");
   refuses({"stat", "--repeat", "3", "-p", std::to_string(::getpid())}, 2, "needs --duration", "");

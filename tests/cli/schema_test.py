@@ -96,7 +96,7 @@ def main():
         judge.accept(tool("run", workload, *bound, "--conns", "2", "--json"), f"run {workload}")
 
     judge.accept(tool("stat", "--json", "-o", "/dev/stdout", "--", "true"), "stat of a command")
-    judge.accept(tool("stat", "--json", "-r", "2", "--", "true"), "stat repeated")
+    judge.accept(tool("stat", "--json", "-r", "2", "-o", "-", "--", "true"), "stat repeated")
     sleeper = subprocess.Popen(["sleep", "300"])
     other = subprocess.Popen(["sleep", "300"])
     try:

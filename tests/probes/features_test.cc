@@ -25,7 +25,7 @@ TEST_CASE("every feature says what it is for, and what is missing says why") {
     }
   }
   for (const char* name :
-       {"ebpf_build", "kernel_btf", "ebpf_counts", "usdt", "ptrace", "seccomp", "read_memory", "tracefs", "open_files",
+       {"ebpf_build", "kernel_btf", "ebpf_counts", "usdt", "ptrace", "read_memory", "tracefs", "open_files",
         "target_exists", "target_countable", "target_memory", "target_untraced", "target_usdt"}) {
     CHECK(names.count(name) == 1);
   }

@@ -183,7 +183,7 @@ TEST_CASE("environment entries are added and replaced") {
   CHECK(out.drain() == "kept replaced new\n");
 }
 
-TEST_CASE("signals that the tool handles, blocks or ignores are default in the child") {
+TEST_CASE("a child has its caller's signals: blocked, ignored, and default where we handle them") {
   struct sigaction handler = {}, before = {};
   handler.sa_handler = [](int) {};
   sigaction(SIGINT, &handler, &before);
@@ -192,13 +192,14 @@ TEST_CASE("signals that the tool handles, blocks or ignores are default in the c
   sigaction(SIGPIPE, &ignore, &pipe_before);
   sigset_t block, mask_before;
   sigemptyset(&block);
-  sigaddset(&block, SIGTERM);
+  sigaddset(&block, SIGUSR1);
   pthread_sigmask(SIG_BLOCK, &block, &mask_before);
 
   Pipe out;
   LaunchSpec spec;
-  spec.argv = {"grep", "-E", "^Sig(Blk|Ign|Cgt)", "/proc/self/status"};
+  spec.argv = {"grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"};
   spec.fds = {{out.write.get(), 1}};
+  spec.ignored_signals = {SIGHUP};
   Result<Child> child = launch(spec);
   REQUIRE(child);
   // Ctrl-C ends a child that is still held.
@@ -213,8 +214,12 @@ TEST_CASE("signals that the tool handles, blocks or ignores are default in the c
   sigaction(SIGPIPE, &pipe_before, nullptr);
   pthread_sigmask(SIG_SETMASK, &mask_before, nullptr);
   CHECK(status.signal == SIGINT);
-  CHECK(text.find("SigBlk:\t0000000000000000") != std::string::npos);
-  CHECK(text.find("SigIgn:\t0000000000000000") != std::string::npos);
+  const auto bit = [](int signal) { return std::uint64_t{1} << (signal - 1); };
+  const auto mask = [&](const std::string& name) {
+    return std::stoull(text.substr(text.find(name + ":\t") + name.size() + 2), nullptr, 16);
+  };
+  CHECK(mask("SigBlk") == bit(SIGUSR1));
+  CHECK((mask("SigIgn") & (bit(SIGPIPE) | bit(SIGHUP) | bit(SIGINT))) == (bit(SIGPIPE) | bit(SIGHUP)));
   // It counts as resumed and not as failed.
   CHECK(held->resume());
 }
@@ -279,27 +284,46 @@ TEST_CASE("destroying a child kills and reaps it, held or running") {
   CHECK_FALSE(exists(running));
 }
 
-TEST_CASE("SIGKILL of the parent takes the child along") {
+TEST_CASE("a command that outlives us ends while it is held, and is left alone once it runs") {
+  LaunchSpec spec = shell("exec sleep 60");
+  spec.outlives_us = true;
+  pid_t held = 0, running = 0;
+  {
+    Result<Child> first = launch(spec);
+    Result<Child> second = launch(spec);
+    REQUIRE(first);
+    REQUIRE(second);
+    REQUIRE(second->resume());
+    held = first->pid();
+    running = second->pid();
+  }
+  CHECK_FALSE(exists(held));
+  CHECK(waitpid(running, nullptr, WNOHANG) == 0);
+  ::kill(running, SIGKILL);
+  CHECK(waitpid(running, nullptr, 0) == running);
+}
+
+TEST_CASE("SIGKILL of the parent ends a held child, and a running one unless it outlives us") {
   // Orphans come to us, so that their end can be seen.
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   Pipe pids;
   const pid_t tool = fork();
   REQUIRE(tool >= 0);
   if (tool == 0) {
-    Result<Child> held = launch(shell("exec sleep 60"));
-    Result<Child> running = launch(shell("exec sleep 60"));
-    if (!held || !running || !running->resume()) _exit(1);
-    const pid_t both[2] = {held->pid(), running->pid()};
-    if (write(pids.write.get(), both, sizeof both) != sizeof both) _exit(1);
+    LaunchSpec command = shell("exec sleep 60");
+    command.outlives_us = true;
+    Result<Child> held = launch(command), ours = launch(shell("exec sleep 60")), other = launch(command);
+    if (!held || !ours || !other || !ours->resume() || !other->resume()) _exit(1);
+    const pid_t all[3] = {held->pid(), ours->pid(), other->pid()};
+    if (write(pids.write.get(), all, sizeof all) != sizeof all) _exit(1);
     for (;;) pause();
   }
-  pid_t both[2] = {};
-  REQUIRE(read(pids.read.get(), both, sizeof both) == sizeof both);
-  CHECK(exists(both[0]));
-  CHECK(exists(both[1]));
+  pid_t all[3] = {};
+  REQUIRE(read(pids.read.get(), all, sizeof all) == sizeof all);
+  for (pid_t pid : all) CHECK(exists(pid));
   ::kill(tool, SIGKILL);
   waitpid(tool, nullptr, 0);
-  for (pid_t pid : both) {
+  for (pid_t pid : {all[0], all[1]}) {
     int status = 0;
     pid_t reaped = -1;
     CHECK(eventually([&] { return (reaped = waitpid(pid, &status, WNOHANG)) != 0; }));
@@ -307,6 +331,10 @@ TEST_CASE("SIGKILL of the parent takes the child along") {
     if (reaped == pid) CHECK((WIFSIGNALED(status) || WIFEXITED(status)));
     CHECK_FALSE(exists(pid));
   }
+  // A signal of the parent's death would have come before the new parent could be asked.
+  CHECK(waitpid(all[2], nullptr, WNOHANG) == 0);
+  ::kill(all[2], SIGKILL);
+  CHECK(waitpid(all[2], nullptr, 0) == all[2]);
   prctl(PR_SET_CHILD_SUBREAPER, 0);
 }
 

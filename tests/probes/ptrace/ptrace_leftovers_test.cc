@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "probes/launch/exit_relay.h"
+#include "probes/process/proc_status.h"
 #include "tests/probes/ptrace/support.h"
 #include "tests/support/another_user.h"
 
@@ -73,19 +74,40 @@ TEST_CASE("exit code and signal of a traced child arrive at its Child") {
   CHECK(signalled.child->wait(-1).value()->signal == SIGUSR1);
 }
 
-TEST_CASE("a source that goes first takes the running child along") {
+TEST_CASE("a source that goes first leaves a child that runs to its end") {
   Traced traced({kTraced, "hammer", "2"});
   REQUIRE(traced.child->resume());
-  const pid_t pid = traced.child->pid();
+  REQUIRE(eventually([&] { return row_of(traced.source->read().value(), Syscall::epoll_pwait).count > 100; }));
   traced.source.reset();
-  CHECK(traced.child->wait(20000).value()->signal == SIGKILL);
-  CHECK_FALSE(exists(pid));
+  CHECK(probes::status_number(traced.child->pid(), "TracerPid") == 0);
+  traced.stdin_writer.reset();
+  CHECK(traced.child->wait(20000).value()->success());
 }
 
-TEST_CASE("a source that goes while the child is held kills it") {
-  Traced traced({kTraced, "hammer", "2"});
+TEST_CASE("a source that goes while the child is held leaves it held") {
+  Traced traced({"/bin/sh", "-c", "exit 7"});
   traced.source.reset();
-  CHECK(traced.child->wait(20000).value()->signal == SIGKILL);
+  CHECK_FALSE(traced.child->wait(0).value());
+  REQUIRE(traced.child->resume());
+  CHECK(traced.child->wait(20000).value()->code == 7);
+}
+
+TEST_CASE("what a command leaves running lives on when the source goes, counted until then") {
+  // The shell ends at once; what it started goes on making calls until its standard input ends.
+  Traced traced({"/bin/sh", "-c", std::string("exec 3<&0; ") + kTraced + " hammer 2 <&3 3<&- & exit 5"}, true);
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  REQUIRE(traced.child->resume());
+  CHECK(traced.child->wait(20000).value()->code == 5);
+  REQUIRE(eventually([&] { return row_of(traced.source->read().value(), Syscall::epoll_pwait).count > 100; }));
+  traced.source.reset();
+  traced.stdin_writer.reset();
+  int status = -1;
+  pid_t reaped = 0;
+  REQUIRE(eventually([&] { return (reaped = waitpid(-1, &status, WNOHANG)) != 0; }));
+  prctl(PR_SET_CHILD_SUBREAPER, 0);
+  REQUIRE(reaped > 0);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
 }
 
 TEST_CASE("a child that goes first leaves a source with counts") {
@@ -107,18 +129,20 @@ TEST_CASE("after detach a child runs on to its end, uncounted") {
   CHECK(differences(traced.source->read().value(), {}) == kNoDifference);
 }
 
-TEST_CASE("SIGKILL of the tool takes its traced child along and lets a running process live") {
+TEST_CASE("SIGKILL of the tool lets its traced command and a running process live") {
   Prey bystander({kTraced, "hammer", "2"});
   REQUIRE(bystander.sleeps());
   prctl(PR_SET_CHILD_SUBREAPER, 1);
-  int fds[2];
-  REQUIRE(pipe(fds) == 0);
+  int fds[2], lives[2];
+  REQUIRE(pipe2(fds, O_CLOEXEC) == 0);
+  REQUIRE(pipe2(lives, O_CLOEXEC) == 0);
   const pid_t tool = fork();
   if (tool == 0) {
     LaunchSpec spec;
     spec.argv = {kTraced, "hammer", "2"};
+    spec.outlives_us = true;
     const Fd null(open("/dev/null", O_WRONLY | O_CLOEXEC));
-    spec.fds = {{fds[0], 0}, {null.get(), 1}};
+    spec.fds = {{lives[0], 0}, {null.get(), 1}};
     auto own = make_ptrace_source({}), other = make_ptrace_source({});
     own->prepare(spec);
     auto child = launch(spec);
@@ -132,12 +156,15 @@ TEST_CASE("SIGKILL of the tool takes its traced child along and lets a running p
   REQUIRE(read(fds[0], &child, sizeof child) == sizeof child);
   ::kill(tool, SIGKILL);
   waitpid(tool, nullptr, 0);
-  CHECK(eventually([&] { return waitpid(child, nullptr, WNOHANG) != 0; }));
-  CHECK_FALSE(exists(child));
+  CHECK(eventually([&] { return probes::status_number(child, "TracerPid") == 0; }));
+  close(lives[1]);  // the end that it waits for
+  int status = -1;
+  CHECK(eventually([&] { return waitpid(child, &status, WNOHANG) != 0; }));
+  CHECK(status == 0);
   prctl(PR_SET_CHILD_SUBREAPER, 0);
   bystander.poke();
   CHECK(number_after(bystander.rest(), "wrong") == 0);
-  for (int fd : fds) close(fd);
+  for (int fd : {fds[0], fds[1], lives[0]}) close(fd);
 }
 
 TEST_CASE("an ordinary user traces a command of his own, counted exactly") {
