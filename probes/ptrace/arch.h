@@ -1,6 +1,8 @@
-// What differs between architectures for a tracer, as data: one file per architecture in arch/, chosen by CMake.
-// Registers do not appear, since PTRACE_GET_SYSCALL_INFO hands out numbers, arguments and results on all of them.
+// What differs between architectures for a tracer: one file per architecture in arch/, chosen by CMake. Registers
+// hardly appear, since PTRACE_GET_SYSCALL_INFO hands out numbers, arguments and results on all of them.
 #pragma once
+
+#include <sys/types.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -19,5 +21,11 @@ struct Arch {
 };
 
 const Arch& native_arch();
+
+// Of a thread in a signal-delivery-stop, or in the stop that PTRACE_INTERRUPT asked for: if a wait is about to return
+// EINTR, lets the kernel decide as it would without a tracer. It then restarts the call unless a handler of the program
+// runs, in which case EINTR it is (ERESTARTNOHAND, arch/*/kernel/signal.c). A wait with a timeout begins anew with the
+// whole of it. Returns false where this architecture offers no way.
+bool restart_interrupted_wait(pid_t tid);
 
 }  // namespace netpoll::probes

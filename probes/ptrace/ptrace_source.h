@@ -5,10 +5,10 @@
 // command at counted calls only. It cannot be taken off, and without its tracer the kernel answers these calls with
 // ENOSYS, so whatever a command leaves running would have to die with us. After detach(), and should we be killed,
 // the target runs on as before, untraced. Unless root traces it, a set-user-ID program that it executes meanwhile runs
-// without its privileges (execve(2)). Threads blocked in epoll_wait when we attach see EINTR once.
+// without its privileges (execve(2)).
 //
-// A traced process notices signals that it ignores, SIGCHLD by default among them: an epoll_wait that sleeps
-// meanwhile returns EINTR (the kernel keeps no signal from a tracer; strace has the same effect).
+// The stops go unnoticed: a wait that attaching, or a signal that the target ignores, would end with EINTR goes on,
+// with its whole timeout anew (on x86-64; elsewhere it returns EINTR, as after SIGSTOP and SIGCONT).
 //
 // A running process that is a child of ours loses its exit status to the tracer: launch it with prepare() instead.
 //

@@ -208,7 +208,8 @@ void Tracer::handle(Event event) {
 }
 
 void Tracer::handle_stop(Tracee& tracee, int status) {
-  if (tracee.interrupted) {
+  const bool first = tracee.interrupted;
+  if (first) {
     tracee.interrupted = false;
     if (--interrupted_ == 0) attached();
   }
@@ -216,7 +217,10 @@ void Tracer::handle_stop(Tracee& tracee, int status) {
   switch (status >> 16) {
     case 0:
       if (signal == (SIGTRAP | 0x80)) return handle_syscall(tracee);
-      return resume(tracee, signal);  // on its way to the target
+      // On its way to the target. One that the target ignores would not have woken it, had we not been there; one that
+      // stops or continues it would.
+      if (!is_group_stop(signal) && signal != SIGCONT) restart_interrupted_wait(tracee.tid);
+      return resume(tracee, signal);
     case PTRACE_EVENT_EXEC:
       return handle_exec(tracee);
     case PTRACE_EVENT_STOP:
@@ -225,6 +229,7 @@ void Tracer::handle_stop(Tracee& tracee, int status) {
         request(PTRACE_LISTEN, tracee.tid);
         return;
       }
+      if (first) restart_interrupted_wait(tracee.tid);
       return resume(tracee);
     default:
       return resume(tracee);  // clone, fork, vfork: the newborn reports itself

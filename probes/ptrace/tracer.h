@@ -9,8 +9,9 @@
 // The kernel gives a tracee's stops to any thread of the tracing process that waits for it. So no other code of this
 // process may call waitpid(-1) or wait for a traced pid while a Tracer lives; Child does neither.
 //
-// Attaching to a running process interrupts each of its threads once. A wait that this finds (epoll_wait, but not
-// read or futex, which restart) returns EINTR to the program, as after SIGSTOP and SIGCONT: see signal(7).
+// Attaching to a running process interrupts each of its threads once, and a traced process notices signals that it
+// ignores, SIGCHLD by default among them. Calls that find this out restart, those that would return EINTR to the
+// program with our help (restart_interrupted_wait); such a call counts twice, once with EINTR.
 #pragma once
 
 #include <sys/types.h>

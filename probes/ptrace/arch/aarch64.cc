@@ -12,4 +12,7 @@ constexpr Arch kArch = {AUDIT_ARCH_AARCH64, kAffinityCalls};
 
 const Arch& native_arch() { return kArch; }
 
+// The kernel looks at the result before the stop, and keeps the first argument, which a restart needs, to itself.
+bool restart_interrupted_wait(pid_t) { return false; }
+
 }  // namespace netpoll::probes

@@ -1,7 +1,13 @@
 #include <linux/audit.h>
 #include <sys/syscall.h>
+#include <sys/user.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <iterator>
 
 #include "probes/ptrace/arch.h"
+#include "probes/ptrace/requests.h"
 
 namespace netpoll::probes {
 namespace {
@@ -10,6 +16,27 @@ constexpr int kAffinityCalls[] = {
 constexpr Arch kArch = {AUDIT_ARCH_X86_64, kAffinityCalls};
 }  // namespace
 
+// Calls that return EINTR, and not one of the kernel's own restart codes, when a thread is stopped, and that did
+// nothing yet when they do: signal(7), "Interruption of system calls and library functions by stop signals". Socket
+// calls are here for sockets with a timeout. Not close(2) and connect(2), which have done something.
+constexpr long kRestartable[] = {SYS_epoll_wait, SYS_epoll_pwait,  SYS_epoll_pwait2, SYS_rt_sigtimedwait, SYS_semop,
+                                 SYS_semtimedop, SYS_io_getevents, SYS_accept,       SYS_accept4,         SYS_read,
+                                 SYS_readv,      SYS_recvfrom,     SYS_recvmsg,      SYS_recvmmsg,        SYS_write,
+                                 SYS_writev,     SYS_sendto,       SYS_sendmsg,      SYS_sendmmsg};
+constexpr long kRestartUnlessHandled = -514;  // -ERESTARTNOHAND in the kernel's include/linux/errno.h
+
 const Arch& native_arch() { return kArch; }
+
+bool restart_interrupted_wait(pid_t tid) {
+  user_regs_struct registers = {};
+  SyscallInfo info;
+  if (request(PTRACE_GETREGS, tid, nullptr, &registers) != 0 || static_cast<long>(registers.rax) != -EINTR) return true;
+  // orig_rax is negative unless the thread comes out of a system call.
+  const auto call = static_cast<long>(registers.orig_rax);
+  if (std::find(std::begin(kRestartable), std::end(kRestartable), call) == std::end(kRestartable)) return true;
+  if (!get_syscall_info(tid, info) || info.arch != kArch.audit_arch) return true;
+  request(PTRACE_POKEUSER, tid, reinterpret_cast<void*>(offsetof(user, regs.rax)), kRestartUnlessHandled);
+  return true;
+}
 
 }  // namespace netpoll::probes

@@ -149,6 +149,46 @@ TEST_CASE("a running process does not notice that it shares a CPU with the trace
   }
 }
 
+TEST_CASE("waits in progress do not notice that we attach and leave, nor do they notice signals that are ignored") {
+#if !defined(__x86_64__)
+  NETPOLL_SKIP("this architecture offers no way to restart a wait that returns EINTR");
+#endif
+  TalkingChild child({kTraced, "waits"});
+  REQUIRE(child.await_ready());
+  // Asleep, all but the first thread in a call of its own.
+  const auto all_sleep = [&] {
+    for (const pid_t tid : probes::thread_ids(child.pid())) {
+      if (state_of(tid) != 'S') return false;
+    }
+    return true;
+  };
+  for (int round = 0; round < 10; ++round) {
+    REQUIRE(eventually(all_sleep));
+    auto source = make_ptrace_source({});
+    REQUIRE(source->attach({.pid = child.pid()}));
+    for (const pid_t tid : probes::thread_ids(child.pid())) {
+      REQUIRE(::syscall(SYS_tgkill, child.pid(), tid, SIGCHLD) == 0);
+    }
+    REQUIRE(eventually([&] { return row_of(source->read().value(), Syscall::epoll_pwait).count >= 1; }));
+  }
+  child.poke();
+  CHECK(number_after(child.rest(), "interrupted") == 0);
+  CHECK(child.child().wait(0).value()->success());
+}
+
+TEST_CASE("a process whose first thread has left is counted") {
+  TalkingChild child({kTraced, "leaderless"});
+  REQUIRE(child.await_ready());
+  REQUIRE(state_of(child.pid()) == 'Z');
+  auto source = make_ptrace_source({});
+  REQUIRE(source->attach({.pid = child.pid()}));
+  CHECK(counts_grow(*source));
+  source.reset();
+  child.poke();
+  CHECK(number_after(child.rest(), "wrong") == 0);
+  CHECK(child.child().wait(-1).value()->success());
+}
+
 TEST_CASE("threads that come and go while we attach and detach are no obstacle") {
   Prey child({kTraced, "churn"});
   REQUIRE(child.sleeps());

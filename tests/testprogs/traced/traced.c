@@ -6,13 +6,15 @@
  *   traced spawn CMD...        posix_spawn of CMD, then vfork and exec of CMD
  *   traced await-exec CMD...   prints "ready", waits for standard input in a call that is not counted, executes CMD
  *   traced hammer THREADS      prints "ready"; THREADS threads call epoll_pwait(timeout 0) until standard input ends
- *   traced crowd               8 threads at once that make 500 calls each, then 32 in turn that make 20
- *   traced family              6 children with a grandchild each; every process makes 100 calls. No wait with a
- * timeout, since the end of a child interrupts those of a traced process traced churn               prints "ready";
- * creates threads that make 3 calls each until standard input ends traced affinity ROUNDS     calls until it is the one
- * busy thread, then looks at its CPU affinity, and that of a new thread and a new process; prints "narrowed N", how
- * often any was not as at the start traced pinned              restricts itself to its first CPU, calls as in affinity,
- * prints "narrowed N" likewise
+ *   traced leaderless          as hammer 1, after the first thread has left; ready once it has
+ *   traced waits               prints "ready"; threads in epoll_wait, epoll_pwait, epoll_pwait2, sigtimedwait, semop
+ * and a recv with a timeout, until standard input ends; prints "interrupted N", how often any returned EINTR traced
+ * crowd               8 threads at once that make 500 calls each, then 32 in turn that make 20 traced family 6 children
+ * with a grandchild each; every process makes 100 calls. No wait with a timeout, since the end of a child interrupts
+ * those of a traced process traced churn               prints "ready"; creates threads that make 3 calls each until
+ * standard input ends traced affinity ROUNDS     calls until it is the one busy thread, then looks at its CPU affinity,
+ * and that of a new thread and a new process; prints "narrowed N", how often any was not as at the start traced pinned
+ * restricts itself to its first CPU, calls as in affinity, prints "narrowed N" likewise
  *
  * hammer and churn print "wrong N": calls that did not return what they must.
  */
@@ -27,7 +29,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/sem.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -61,14 +66,15 @@ static void await_stdin(void) {
   while (ppoll(&entry, 1, NULL, NULL) < 0) must(errno == EINTR, "ppoll");
 }
 
-static void create_detached(void* (*body)(void*)) {
+static void create_detached_with(void* (*body)(void*), void* argument) {
   pthread_t thread;
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   pthread_attr_setstacksize(&attributes, 64 * 1024);
-  must(pthread_create(&thread, &attributes, body, NULL) == 0, "pthread_create");
+  must(pthread_create(&thread, &attributes, body, argument) == 0, "pthread_create");
 }
+static void create_detached(void* (*body)(void*)) { create_detached_with(body, NULL); }
 
 /* interrupts: the signal is blocked but for the duration of the call, so each interrupts exactly one. */
 static pthread_t main_thread;
@@ -154,6 +160,90 @@ static void hammer(long threads) {
   for (long i = 0; i < threads; ++i) create_detached(hammer_body);
   ready();
   finish_threads();
+}
+
+static void* second_life(void* unused) {
+  char state = 0;
+  while (state != 'Z') {
+    FILE* file = fopen("/proc/self/stat", "r");
+    must(file != NULL && fscanf(file, "%*d (traced) %c", &state) == 1, "/proc/self/stat");
+    fclose(file);
+    sched_yield();
+  }
+  hammer(1);
+  exit(0);
+  return unused;
+}
+static void leaderless(void) {
+  create_detached(second_life);
+  pthread_exit(NULL);
+}
+
+/* Each kind of wait ends by what main does once standard input has ended. */
+static int woken_epfd, semaphores, pair[2];
+static long interrupted;
+static void* waiter(void* kind) {
+  struct epoll_event event;
+  struct sembuf down = {0, -1, 0};
+  sigset_t usr2;
+  sigemptyset(&usr2);
+  sigaddset(&usr2, SIGUSR2);
+  char byte;
+  long result = -1;
+  __atomic_fetch_add(&running, 1, __ATOMIC_RELEASE);
+  while (result < 0) {
+    switch ((long)kind) {
+      case 0:
+        result = syscall(SYS_epoll_pwait, woken_epfd, &event, 1, -1, NULL, sizeof(uint64_t));
+        break;
+      case 1:
+        result = epoll_wait(woken_epfd, &event, 1, -1);
+        break;
+      case 2:
+        result = syscall(SYS_epoll_pwait2, woken_epfd, &event, 1, NULL, NULL, sizeof(uint64_t));
+        if (result < 0 && errno == ENOSYS) result = 0;
+        break;
+      case 3:
+        result = syscall(SYS_rt_sigtimedwait, &usr2, NULL, NULL, sizeof(uint64_t));
+        break;
+      case 4:
+        result = semop(semaphores, &down, 1);
+        break;
+      default:
+        result = recv(pair[0], &byte, 1, 0);
+    }
+    if (result >= 0) break;
+    must(errno == EINTR, "a wait");
+    __atomic_fetch_add(&interrupted, 1, __ATOMIC_RELAXED);
+  }
+  __atomic_fetch_sub(&running, 1, __ATOMIC_RELEASE);
+  return NULL;
+}
+static void waits_of_all_kinds(void) {
+  enum { kKinds = 6 };
+  struct epoll_event event = {.events = EPOLLIN};
+  const struct timeval minutes = {300, 0};
+  struct sembuf up = {0, 1, 0};
+  sigset_t usr2;
+  sigemptyset(&usr2);
+  sigaddset(&usr2, SIGUSR2);
+  pthread_sigmask(SIG_BLOCK, &usr2, NULL);
+  const int wake = eventfd(0, 0);
+  woken_epfd = epoll_create1(0);
+  semaphores = semget(IPC_PRIVATE, 1, 0600);
+  must(wake >= 0 && semaphores >= 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0, "prepare the waits");
+  must(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &minutes, sizeof minutes) == 0, "SO_RCVTIMEO");
+  must(epoll_ctl(woken_epfd, EPOLL_CTL_ADD, wake, &event) == 0, "epoll_ctl");
+  for (long i = 0; i < kKinds; ++i) create_detached_with(waiter, (void*)i);
+  while (__atomic_load_n(&running, __ATOMIC_ACQUIRE) < kKinds) sched_yield();
+  ready();
+  await_stdin();
+  const uint64_t one = 1;
+  must(write(wake, &one, sizeof one) == sizeof one && write(pair[1], "x", 1) == 1, "wake");
+  must(kill(getpid(), SIGUSR2) == 0 && semop(semaphores, &up, 1) == 0, "wake");
+  while (__atomic_load_n(&running, __ATOMIC_ACQUIRE) > 0) sched_yield();
+  semctl(semaphores, 0, IPC_RMID);
+  printf("interrupted %ld\n", interrupted);
 }
 
 static int shared_epfd;
@@ -287,6 +377,10 @@ int main(int argc, char** argv) {
     ready(), await_stdin(), executer(NULL);
   else if (strcmp(what, "hammer") == 0)
     hammer(number);
+  else if (strcmp(what, "leaderless") == 0)
+    leaderless();
+  else if (strcmp(what, "waits") == 0)
+    waits_of_all_kinds();
   else if (strcmp(what, "crowd") == 0)
     crowd();
   else if (strcmp(what, "family") == 0)
