@@ -12,6 +12,8 @@
 #include <set>
 #include <string_view>
 
+#include "probes/process/proc_status.h"
+
 namespace netpoll::cli {
 namespace {
 
@@ -33,14 +35,7 @@ std::vector<pid_t> all_processes() {
 
 }  // namespace
 
-bool process_exists(pid_t pid) {
-  // "pid (comm) state ...": comm may hold blanks and parentheses, so the state follows the last ')'.
-  std::ifstream in(proc_path(pid, "stat"));
-  std::string stat;
-  if (!std::getline(in, stat, '\0')) return false;
-  const auto end = stat.rfind(')');
-  return end != std::string::npos && end + 2 < stat.size() && stat[end + 2] != 'Z' && stat[end + 2] != 'X';
-}
+bool process_exists(pid_t pid) { return probes::living_thread(pid) != 0; }
 
 std::string process_comm(pid_t pid) {
   std::ifstream in(proc_path(pid, "comm"));

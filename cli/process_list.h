@@ -8,7 +8,7 @@
 
 namespace netpoll::cli {
 
-bool process_exists(pid_t pid);  // a zombie does not count: nothing of it is left to observe
+bool process_exists(pid_t pid);  // a zombie without a living thread does not count
 
 // /proc/PID/comm: at most 15 bytes, chosen by the process. Empty when it is gone.
 std::string process_comm(pid_t pid);

@@ -200,7 +200,7 @@ Feature try_target_countable(pid_t pid) {
 Feature try_target_memory(pid_t pid) {
   Feature feature{.name = "target_memory", .purpose = "snapshot, --backend ptrace, --backend self: look into it"};
   // Opening it asks the kernel the same question as PTRACE_ATTACH, Yama included, without touching the process.
-  const Fd memory(::open(("/proc/" + std::to_string(pid) + "/mem").c_str(), O_RDONLY | O_CLOEXEC));
+  const Fd memory(::open(("/proc/" + std::to_string(living_thread(pid)) + "/mem").c_str(), O_RDONLY | O_CLOEXEC));
   if (memory.valid()) return works(std::move(feature));
   const int error = errno == EACCES ? EPERM : errno;
   const Error why = attach_error(pid, error);
@@ -218,7 +218,7 @@ Feature try_target_untraced(pid_t pid) {
 
 Feature try_target_usdt(pid_t pid) {
   Feature feature{.name = "target_usdt", .purpose = "its libruntime tracepoints can be counted", .wanted = false};
-  auto sites = read_usdt_sites("/proc/" + std::to_string(pid) + "/exe", "netpoll");
+  auto sites = read_usdt_sites("/proc/" + std::to_string(living_thread(pid)) + "/exe", "netpoll");
   if (!sites) return fails(std::move(feature), sites.error().message());
   if (sites->empty()) {
     return fails(std::move(feature), "not a libruntime program, or built without <sys/sdt.h>");

@@ -138,17 +138,19 @@ ExitStatus not_executed(const Error& error, const std::string& program, Invocati
 }
 
 // What became of a command that we asked to end.
-void note_ending(const Measurement& measurement, const std::string& program, const Options& options, Log& log) {
+void note_ending(const Measurement& measurement, const std::string& program, const Options& options,
+                 Invocation& invocation) {
   const auto& exit = measurement.exit;
-  std::string text = "'" + program + "' ";
+  std::string text = "'" + program + "' was asked to end";
+  if (!invocation.interrupt.requested()) text += " after " + options.duration;
   if (!exit) {
-    text += "was asked to end and still runs, uncounted: pid " + std::to_string(measurement.targets.front().pid);
+    text += " and still runs, uncounted: pid " + std::to_string(measurement.targets.front().pid);
   } else if (exit->signal != 0) {
-    text += std::string("was ended by ") + ::strsignal(exit->signal);
+    text += std::string(", and was ended by signal ") + std::to_string(exit->signal) + ", " + ::strsignal(exit->signal);
   } else {
-    text += "was asked to end and exited with " + std::to_string(exit->code);
+    text += ", and exited with " + std::to_string(exit->code);
   }
-  log.note(text + (options.duration.empty() ? "" : "; it was counted for " + options.duration));
+  invocation.log.note(text);
 }
 
 Result<ExitStatus> status_of(const std::vector<Measurement>& all, const Options& options, Invocation& invocation) {
@@ -204,7 +206,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
     if (measurement->exec_error) return not_executed(*measurement->exec_error, program.front(), invocation);
     all.push_back(std::move(*measurement));
     if (!program.empty() && !all.back().target_ended) {
-      note_ending(all.back(), program.front(), options, invocation.log);
+      note_ending(all.back(), program.front(), options, invocation);
     }
     if (all.back().target_ended && program.empty()) break;
   }

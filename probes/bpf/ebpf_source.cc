@@ -16,6 +16,7 @@
 #include "probes/bpf/uprobe_multi.h"
 #include "probes/bpf/usdt_links.h"
 #include "probes/process/facts.h"
+#include "probes/process/proc_status.h"
 #include "probes/process/usdt_notes.h"
 #include "probes/process/watch.h"
 #include "probes/syscall_numbers.h"
@@ -175,7 +176,7 @@ Result<void> EbpfSource::begin(const Target& target) {
 
 Result<void> EbpfSource::attach_usdt(const Target& target) {
   // A process that runs is asked for its file through /proc, which also finds it in another mount namespace or deleted.
-  const std::string path = target.held ? target.exe : "/proc/" + std::to_string(target.pid) + "/exe";
+  const std::string path = target.held ? target.exe : "/proc/" + std::to_string(living_thread(target.pid)) + "/exe";
   if (path.empty()) return {};
   auto sites = read_usdt_sites(path, "netpoll");
   // A script, or a file we may not read, is no libruntime program.

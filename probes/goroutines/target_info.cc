@@ -10,6 +10,7 @@
 #include "probes/goroutines/go/build_info.h"
 #include "probes/goroutines/libruntime/runtime_finder.h"
 #include "probes/process/memory.h"
+#include "probes/process/proc_status.h"
 
 namespace netpoll::probes {
 namespace {
@@ -66,7 +67,8 @@ Result<TargetInfo> describe_target(pid_t pid) {
   info.pid = pid;
   info.comm = first_line(proc + "/comm");
   if (!info.comm) return process_error(pid, ESRCH);
-  info.exe = link_target(proc + "/exe");
+  const std::string exe = "/proc/" + std::to_string(living_thread(pid)) + "/exe";
+  info.exe = link_target(exe);
   auto version = libruntime_version(pid);
   if (!version) {
     // A kernel thread or a zombie has a name and no memory.
@@ -76,7 +78,7 @@ Result<TargetInfo> describe_target(pid_t pid) {
   if (version->has_value()) {
     info.kind = TargetKind::kLibruntime;
     info.runtime_version = unless_empty(std::move(**version));
-  } else if (auto go = go_version_of(proc + "/exe")) {
+  } else if (auto go = go_version_of(exe)) {
     info.kind = TargetKind::kGo;
     info.runtime_version = unless_empty(std::move(*go));
   } else {

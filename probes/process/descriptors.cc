@@ -12,6 +12,7 @@
 
 #include "netpoll/fd.h"
 #include "probes/process/peers.h"
+#include "probes/process/proc_status.h"
 #include "probes/process/sockets.h"
 
 namespace netpoll::probes {
@@ -108,7 +109,8 @@ void add_peers(pid_t pid, const OpenFiles& files, const std::unordered_map<int, 
 
 Descriptors describe_descriptors(pid_t pid, const std::vector<int>& numbers) {
   Descriptors result;
-  const Fd folder(open(("/proc/" + std::to_string(pid) + "/fd").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const Fd folder(
+      open(("/proc/" + std::to_string(living_thread(pid)) + "/fd").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!folder.valid()) return result;
   OpenFiles files;
   for (const int number : numbers) {

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "netpoll/fd.h"
+#include "probes/process/proc_status.h"
 
 namespace netpoll::probes {
 namespace {
@@ -47,7 +48,7 @@ Result<void> check_countable(const Target& target) {
   if (!target.held && is_kernel_thread(target.pid)) {
     return Error(ErrorKind::kNotSupported, name + " is a kernel thread; it makes no system calls");
   }
-  const std::string path = target.held ? target.exe : "/proc/" + std::to_string(target.pid) + "/exe";
+  const std::string path = target.held ? target.exe : "/proc/" + std::to_string(living_thread(target.pid)) + "/exe";
   if (!path.empty() && program_kind(path) == ProgramKind::kElf32) {
     return Error(ErrorKind::kNotSupported, (target.held ? path : name) + " is a 32-bit program")
         .with_hint("its system calls have other numbers, which are not counted; strace -c -f can");
@@ -57,7 +58,8 @@ Result<void> check_countable(const Target& target) {
 
 std::string exe_of(pid_t pid) {
   char path[PATH_MAX];
-  const ssize_t length = ::readlink(("/proc/" + std::to_string(pid) + "/exe").c_str(), path, sizeof(path));
+  const ssize_t length =
+      ::readlink(("/proc/" + std::to_string(living_thread(pid)) + "/exe").c_str(), path, sizeof(path));
   if (length <= 0) return {};
   std::string exe(path, static_cast<std::size_t>(length));
   constexpr std::string_view kDeleted = " (deleted)";

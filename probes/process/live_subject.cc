@@ -10,6 +10,7 @@
 
 #include "libruntime/base/epoll_list.h"
 #include "probes/process/clock.h"
+#include "probes/process/proc_status.h"
 #include "probes/process/subject.h"
 
 namespace netpoll::probes {
@@ -19,7 +20,7 @@ class LiveSubject : public Subject {
  public:
   LiveSubject(pid_t pid, std::vector<Mapping> mappings)
       : pid_(pid),
-        proc_("/proc/" + std::to_string(pid)),
+        proc_("/proc/" + std::to_string(living_thread(pid))),
         mappings_(std::move(mappings)),
         memory_(make_process_memory(pid)) {}
 
@@ -50,7 +51,7 @@ class LiveSubject : public Subject {
   std::optional<std::vector<Registration>> registrations(int epfd) override {
     if (access((proc_ + "/fdinfo/" + std::to_string(epfd)).c_str(), R_OK) != 0) return std::nullopt;
     std::vector<Registration> found;
-    base::EpollList list(std::to_string(pid_), epfd);
+    base::EpollList list(std::to_string(living_thread(pid_)), epfd);
     while (const auto entry = list.next()) {
       found.push_back({.fd = entry->fd, .events = entry->events, .data = entry->data, .inode = entry->inode});
     }

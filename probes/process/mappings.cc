@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "probes/process/memory.h"
+#include "probes/process/proc_status.h"
 
 namespace netpoll::probes {
 
@@ -25,7 +26,7 @@ std::vector<Mapping> parse_mappings(std::istream& maps) {
 }
 
 Result<std::vector<Mapping>> read_mappings(pid_t pid) {
-  const std::string path = "/proc/" + std::to_string(pid) + "/maps";
+  const std::string path = "/proc/" + std::to_string(living_thread(pid)) + "/maps";
   errno = 0;
   std::ifstream file(path);
   if (!file) return process_error(pid, errno != 0 ? errno : ESRCH);

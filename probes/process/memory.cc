@@ -9,6 +9,8 @@
 #include <fstream>
 #include <string>
 
+#include "probes/process/proc_status.h"
+
 namespace netpoll::probes {
 namespace {
 
@@ -21,7 +23,7 @@ int yama_ptrace_scope() {
 
 class ProcessMemory : public Memory {
  public:
-  explicit ProcessMemory(pid_t pid) : pid_(pid) {}
+  explicit ProcessMemory(pid_t pid) : pid_(pid), thread_(living_thread(pid)) {}
 
   Result<void> read_batch(std::span<ReadPiece> pieces) override {
     std::size_t next = 0;
@@ -45,7 +47,7 @@ class ProcessMemory : public Memory {
       remote_[i] = {reinterpret_cast<void*>(pieces[i].address), pieces[i].size};
       pieces[i].done = false;
     }
-    const ssize_t got = process_vm_readv(pid_, local_.data(), pieces.size(), remote_.data(), pieces.size(), 0);
+    const ssize_t got = process_vm_readv(thread_, local_.data(), pieces.size(), remote_.data(), pieces.size(), 0);
     if (got < 0) {
       // EFAULT and EINVAL (an address range that wraps) concern the first piece alone.
       if (errno == EFAULT || errno == EINVAL) return std::size_t{1};
@@ -61,6 +63,7 @@ class ProcessMemory : public Memory {
   }
 
   pid_t pid_;
+  pid_t thread_;
   std::array<iovec, kBatch> local_;
   std::array<iovec, kBatch> remote_;
 };

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "probes/process/memory.h"
+#include "probes/process/proc_status.h"
 #include "probes/process/sockets.h"
 
 namespace netpoll::probes {
@@ -112,7 +113,7 @@ Result<SocketTable> find_in_proc_net(pid_t pid, const Inodes& wanted) {
   };
   static constexpr std::array kInetTables = {Table{"tcp", "tcp"}, Table{"tcp6", "tcp"}, Table{"udp", "udp"},
                                              Table{"udp6", "udp"}};
-  const std::string folder = "/proc/" + std::to_string(pid) + "/net/";
+  const std::string folder = "/proc/" + std::to_string(living_thread(pid)) + "/net/";
   SocketSearch search(wanted);
   bool any = false;
   std::array<char, 1 << 16> buffer;

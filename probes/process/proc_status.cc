@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
@@ -54,6 +55,17 @@ std::optional<int> last_cpu(pid_t tid) {
   return static_cast<int>(std::strtol(text.c_str(), nullptr, 10));
 }
 
-bool is_zombie(pid_t pid) { return stat_from(pid, 3).starts_with('Z'); }
+bool is_zombie(pid_t id) { return stat_from(id, 3).starts_with('Z'); }
+
+pid_t living_thread(pid_t pid) {
+  const auto lives = [](pid_t tid) {
+    const std::string state = stat_from(tid, 3);
+    return !state.empty() && state[0] != 'Z' && state[0] != 'X';
+  };
+  if (lives(pid)) return pid;
+  const std::vector<pid_t> others = thread_ids(pid);
+  const auto found = std::find_if(others.begin(), others.end(), lives);
+  return found == others.end() ? 0 : *found;
+}
 
 }  // namespace netpoll::probes

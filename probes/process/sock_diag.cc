@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "netpoll/fd.h"
+#include "probes/process/proc_status.h"
 #include "probes/process/sockets.h"
 
 namespace netpoll::probes {
@@ -178,8 +179,8 @@ bool same_net_namespace(pid_t pid) {
   struct stat ours {};
   struct stat theirs {};
   return stat("/proc/self/ns/net", &ours) == 0 &&
-         stat(("/proc/" + std::to_string(pid) + "/ns/net").c_str(), &theirs) == 0 && ours.st_ino == theirs.st_ino &&
-         ours.st_dev == theirs.st_dev;
+         stat(("/proc/" + std::to_string(living_thread(pid)) + "/ns/net").c_str(), &theirs) == 0 &&
+         ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev;
 }
 
 Result<Fd> open_here() {
@@ -191,7 +192,7 @@ Result<Fd> open_here() {
 // A netlink socket belongs to the namespace that its thread was in. Entering another one needs CAP_SYS_ADMIN.
 Result<Fd> open_in_namespace_of(pid_t pid) {
   if (same_net_namespace(pid)) return open_here();
-  const Fd there(open(("/proc/" + std::to_string(pid) + "/ns/net").c_str(), O_RDONLY | O_CLOEXEC));
+  const Fd there(open(("/proc/" + std::to_string(living_thread(pid)) + "/ns/net").c_str(), O_RDONLY | O_CLOEXEC));
   if (!there.valid()) return posix_error("open the network namespace", errno);
   Result<Fd> netlink = posix_error("enter the network namespace", EPERM);
   std::thread([&] {
