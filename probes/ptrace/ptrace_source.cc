@@ -78,8 +78,11 @@ void PtraceSource::detach() {
 }
 
 std::string PtraceSource::overhead_note() const {
-  return "ptrace: the target stops twice at every system call, counted or not; each takes 15 to 20 us longer with one "
-         "busy thread, several times that with more";
+  std::string note =
+      "ptrace: the target stops twice at every system call, counted or not; each takes 15 to 20 us longer with one "
+      "busy thread, several times that with more";
+  if (relay_ == nullptr) note += "; a wait in progress at attach begins its timeout anew";
+  return note;
 }
 
 }  // namespace
