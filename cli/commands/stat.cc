@@ -83,6 +83,8 @@ Json document_of(const std::vector<Measurement>& all, const std::vector<std::str
   json.update(all.size() > 1 ? median_of(samples) : samples.front());
   json["exit"] = exit_json(all.back().exit);
   json["samples"] = all.size() > 1 ? Json(samples) : Json(nullptr);
+  json["spread"] = all.size() > 1 ? spread_of(samples) : Json(nullptr);
+  if (all.size() > 1) json["spread"].erase("exit");
   json["intervals"] = nullptr;
   if (!first.intervals.empty()) {
     json["intervals"] = Json::array();
@@ -226,8 +228,7 @@ Action add(Flags& flags) {
   flags.text("-d,--duration", options->duration,
              {group, "TIME", "Stop after TIME, a command by SIGTERM; else when the target ends, or on Ctrl-C"});
   flags.text("-i,--interval", options->interval, {group, "TIME", "Report every TIME"});
-  flags.text("-r,--repeat", options->repeat,
-             {group, "N", "Measure N times; figures are medians, samples are in the JSON"});
+  flags.text("-r,--repeat", options->repeat, {group, "N", "Measure N times; figures are medians, with their spread"});
   add_backend_option(flags, options->backend);
   add_event_option(flags, options->events);
   add_output_options(flags, options->output, exporters::Content::kResult, /*strict_too=*/true);
@@ -244,7 +245,8 @@ const Command stat_command{
     .description =
         "Counts and times epoll_wait, epoll_ctl and the I/O calls around them, and the tracepoints where the target is "
         "a "
-        "libruntime program. A running process is left as it was. A command is held before its exec until the probes "
+        "libruntime program. A running process is left as it was (ptrace: a wait in progress begins its timeout anew). "
+        "A command is held before its exec until the probes "
         "are attached, so its counts are exact from the first call to the last; its exit status becomes ours. It has "
         "the terminal, the signals and the standard output that it would have without us, and what it leaves running "
         "lives on. Its result goes to standard error, unless -o names a file (-o -: standard output).",

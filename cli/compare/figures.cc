@@ -15,9 +15,9 @@ namespace {
 using exporters::Json;
 
 // Top-level members that say what was measured and not what came out.
-constexpr std::array<std::string_view, 11> kDescriptions{"schema", "tool",      "host",       "started_at",
-                                                         "target", "targets",   "workload",   "samples",
-                                                         "exit",   "intervals", "interrupted"};
+constexpr std::array<std::string_view, 12> kDescriptions{"schema", "tool",      "host",        "started_at",
+                                                         "target", "targets",   "workload",    "samples",
+                                                         "exit",   "intervals", "interrupted", "spread"};
 
 bool describes(std::string_view member) {
   return std::find(kDescriptions.begin(), kDescriptions.end(), member) != kDescriptions.end();

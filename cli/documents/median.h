@@ -9,13 +9,15 @@
 
 namespace netpoll::cli {
 
-// The middle value; of an even number of values the lower of the two in the middle, so that the median is always a
-// value that was observed, and an integer stays one. values must not be empty.
+// The middle value; of an even number of values the mean of the two in the middle. values must not be empty.
 double median(std::vector<double> values);
 
-// A document in which every number is the median of that number in all samples, null where one of them is null or
-// absent. Everything else (texts, arrays, which cannot be put in an order) is the first sample's. samples must not be
-// empty.
+// A document in which every number is the median (of whole numbers a whole number, rounded down) of that number in all
+// samples, null where one of them is null or absent. Everything else (texts, arrays, which cannot be put in an order)
+// is the first sample's. samples must not be empty.
 exporters::Json median_of(const std::vector<exporters::Json>& samples);
+
+// The objects and numbers of median_of, each number as {"min", "max"} of that number in all samples, or null.
+exporters::Json spread_of(const std::vector<exporters::Json>& samples);
 
 }  // namespace netpoll::cli

@@ -46,10 +46,8 @@ std::string details_text(const Json& row) {
 }
 
 // All time that was spent in a call while it was counted.
-const Json& time_of(const Json& row) {
-  const Json& window = at(row, {"window_ns"});
-  return is_count(window) ? window : at(row, {"total_ns"});
-}
+const char* time_member(const Json& row) { return is_count(at(row, {"window_ns"})) ? "window_ns" : "total_ns"; }
+const Json& time_of(const Json& row) { return at(row, {time_member(row)}); }
 
 // Of the calls that returned: how long the others will take nobody knows.
 std::string mean_text(const Json& row) {
@@ -62,6 +60,13 @@ std::string mean_text(const Json& row) {
 bool has_figures(const Json& row) {
   const auto some = [](const Json& value) { return is_count(value) && value > 0; };
   return some(at(row, {"count"})) || some(at(row, {"in_flight", "count"})) || some(time_of(row));
+}
+
+// "1,204 (1,100-1,350)" of a repeated measurement whose figures differ; text makes a figure of either.
+std::string with_spread(const Json& value, const Json& spread, std::string (*text)(const Json&)) {
+  const Json &min = at(spread, {"min"}), &max = at(spread, {"max"});
+  if (!is_count(min) || !is_count(max) || min == max) return text(value);
+  return text(value) + " (" + text(min) + "-" + text(max) + ")";
 }
 
 std::string syscall_table(const Json& document, bool color) {
@@ -83,8 +88,10 @@ std::string syscall_table(const Json& document, bool color) {
     if (!has_figures(row)) continue;
     const std::string share =
         rates ? rate_text(count.get<double>() * 1e9 / duration.get<double>()) : per_op_text(at(row, {"per_op"}));
-    table.row({name, count_text(count), share, ns_text(time_of(row)), mean_text(row), errors_text(at(row, {"errors"})),
-               Cell(details_text(row), Style::kDim)});
+    const Json& spread = at(document, {"spread", "syscalls", name.c_str()});
+    table.row({name, with_spread(count, at(spread, {"count"}), count_text), share,
+               with_spread(time_of(row), at(spread, {time_member(row)}), ns_text), mean_text(row),
+               errors_text(at(row, {"errors"})), Cell(details_text(row), Style::kDim)});
   }
   return table.empty() ? "no system call of the poller or around it was made\n" : table.text(color);
 }
@@ -98,7 +105,10 @@ std::string tracepoint_table(const Json& document, bool color) {
   table.column("per op", Align::kRight);
   for (const auto& [name, row] : tracepoints.items()) {
     const Json& count = at(row, {"count"});
-    if (is_count(count) && count > 0) table.row({name, count_text(count), per_op_text(at(row, {"per_op"}))});
+    const Json& spread = at(document, {"spread", "tracepoints", name.c_str(), "count"});
+    if (is_count(count) && count > 0) {
+      table.row({name, with_spread(count, spread, count_text), per_op_text(at(row, {"per_op"}))});
+    }
   }
   return table.text(color);
 }
@@ -147,9 +157,11 @@ std::string stat_heading(const Json& document, bool color) {
     out += ", " + kind;
     if (const std::string version = word(at(target, {"runtime_version"})); !version.empty()) out += " " + version;
   }
-  if (const Json& duration = at(document, {"duration_ns"}); is_count(duration)) out += ", " + ns_text(duration);
+  if (const Json& duration = at(document, {"duration_ns"}); is_count(duration)) {
+    out += ", " + with_spread(duration, at(document, {"spread", "duration_ns"}), ns_text);
+  }
   const Json& samples = at(document, {"samples"});
-  if (samples.is_array()) out += ", medians of " + std::to_string(samples.size()) + " runs";
+  if (samples.is_array()) out += ", medians of " + std::to_string(samples.size()) + " runs (least-greatest)";
   return out + "\n";
 }
 

@@ -6,10 +6,10 @@ namespace netpoll::cli {
 
 using exporters::Json;
 
-TEST_CASE("the median is a value that was observed") {
+TEST_CASE("the median is the middle value, or the mean of the two in the middle") {
   CHECK(median({3}) == 3);
   CHECK(median({9, 1, 5}) == 5);
-  CHECK(median({1, 2, 3, 10}) == 2);
+  CHECK(median({1, 2, 3, 10}) == 2.5);
 }
 
 TEST_CASE("documents are merged figure by figure") {
@@ -24,6 +24,19 @@ TEST_CASE("an errno that a sample does not name occurred zero times there") {
       median_of({Json::parse(R"({"errors":{"EAGAIN":5}})"), Json::parse(R"({"errors":{"EAGAIN":7,"EPIPE":1}})"),
                  Json::parse(R"({"errors":{"EAGAIN":6}})")});
   CHECK(merged == Json::parse(R"({"errors":{"EAGAIN":6}})"));
+}
+
+TEST_CASE("of an even number of samples whole figures stay whole") {
+  CHECK(median_of({Json::parse(R"({"n":4,"x":1.5})"), Json::parse(R"({"n":7,"x":2.5})")}) ==
+        Json::parse(R"({"n":5,"x":2.0})"));
+}
+
+TEST_CASE("the spread has the least and the greatest of every figure, and nothing else") {
+  const Json spread =
+      spread_of({Json::parse(R"({"n":3,"s":"x","in":{"a":10,"b":null},"errors":{"EPIPE":1},"list":[1]})"),
+                 Json::parse(R"({"n":1,"s":"x","in":{"a":30,"b":2},"errors":{},"list":[1]})")});
+  CHECK(spread == Json::parse(R"({"n":{"min":1,"max":3},"in":{"a":{"min":10,"max":30},"b":null},
+                                  "errors":{"EPIPE":{"min":0,"max":1}}})"));
 }
 
 TEST_CASE("a figure that a sample lacks is unknown") {

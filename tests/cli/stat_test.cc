@@ -134,7 +134,7 @@ TEST_CASE("a command that a signal ended is 128 and the signal") {
   CHECK(parsed(result.out)["exit"] == Json({{"code", nullptr}, {"signal", SIGTERM}}));
 }
 
-TEST_CASE("repeated measurements are samples, and the figures their medians") {
+TEST_CASE("repeated measurements are samples, and the figures their medians with a spread") {
   if (!can_trace()) NETPOLL_SKIP(kNoBackEnd);
   const ToolResult result =
       run_tool({"stat", "-r", "3", "--json", "-o", "-", "--", "/bin/sh", "-c", "echo a >/dev/null"});
@@ -142,6 +142,9 @@ TEST_CASE("repeated measurements are samples, and the figures their medians") {
   const Json json = parsed(result.out);
   REQUIRE(json["samples"].size() == 3);
   for (const Json& sample : json["samples"]) CHECK(sample["syscalls"]["write"]["count"] == 1);
+  CHECK(json["spread"]["syscalls"]["write"]["count"] == Json({{"min", 1}, {"max", 1}}));
+  CHECK(json["spread"]["duration_ns"]["min"] <= json["duration_ns"]);
+  CHECK(json["duration_ns"] <= json["spread"]["duration_ns"]["max"]);
   CHECK(json["syscalls"]["write"]["count"] == 1);
 }
 
