@@ -6,23 +6,41 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdint>
+#include <ctime>
 
 namespace netpoll::cli {
 namespace {
 
+// timeout(1) and others signal a process and then its group. What follows so soon is the same request.
+constexpr std::uint64_t kEchoNs = 250'000'000;
+
 // The handler has no argument to carry an object in.
 std::atomic<int> received{0};
+std::atomic<std::uint64_t> received_at_ns{0};
 std::atomic<bool> by_keyboard{false};
+std::atomic<bool> keyboard_shared{false};
 std::atomic<int> pipe_end{-1};
+
+std::uint64_t now_ns() {
+  timespec now;
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
 
 void on_signal(int signal, siginfo_t* info, void*) {
   const int saved = errno;
-  int none = 0;
-  // Set before the signal is, which is what others look at.
-  if (received.load() == 0) by_keyboard.store(info->si_code == SI_KERNEL);
-  if (received.compare_exchange_strong(none, signal)) {
+  const std::uint64_t now = now_ns();
+  if (received.load() == 0) {
+    // Set before the signal is, which is what others look at.
+    by_keyboard.store(info->si_code == SI_KERNEL);
+    received_at_ns.store(now);
+    received.store(signal);
     const char byte = 0;
     [[maybe_unused]] const ssize_t n = ::write(pipe_end.load(), &byte, 1);
+  } else if (now - received_at_ns.load() >= kEchoNs && !(signal == SIGINT && keyboard_shared.load())) {
+    ::signal(signal, SIG_DFL);
+    ::raise(signal);  // delivered when we return
   }
   errno = saved;
 }
@@ -37,13 +55,12 @@ void handle(int signal, void (*handler)(int)) {
   ::sigaction(signal, &action, nullptr);
 }
 
-enum class Repeat { kEndsUs, kRemembered };
-void remember(int signal, Repeat repeat) {
+void remember(int signal) {
   struct sigaction action {};
   action.sa_sigaction = on_signal;
   action.sa_flags = SA_SIGINFO;
-  // The second signal finds the default action.
-  if (repeat == Repeat::kEndsUs) action.sa_flags |= static_cast<int>(SA_RESETHAND);
+  // One at a time.
+  for (const int other : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&action.sa_mask, other);
   ::sigaction(signal, &action, nullptr);
 }
 
@@ -67,9 +84,9 @@ Result<Interrupt> Interrupt::install() {
   if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return posix_error("pipe2", errno);
   Interrupt interrupt{Fd(ends[0]), Fd(ends[1]), ignored_now()};
   pipe_end.store(ends[1]);
-  remember(SIGINT, Repeat::kEndsUs);
-  remember(SIGTERM, Repeat::kEndsUs);
-  if (!is_ignored(SIGHUP)) remember(SIGHUP, Repeat::kEndsUs);
+  remember(SIGINT);
+  remember(SIGTERM);
+  if (!is_ignored(SIGHUP)) remember(SIGHUP);
   handle(SIGPIPE, do_nothing);
   if (is_ignored(SIGCHLD)) handle(SIGCHLD, SIG_DFL);
   return interrupt;
@@ -85,7 +102,7 @@ Interrupt::~Interrupt() {
 }
 
 void Interrupt::share_keyboard(bool shared) {
-  remember(SIGINT, shared ? Repeat::kRemembered : Repeat::kEndsUs);
+  keyboard_shared.store(shared);
   if (!is_ignored(SIGQUIT)) handle(SIGQUIT, shared ? do_nothing : SIG_DFL);
 }
 

@@ -17,8 +17,9 @@ namespace netpoll::cli {
 class Interrupt {
  public:
   // Takes SIGINT, SIGTERM and SIGHUP (unless the caller had us ignore it, as nohup does). The first one is remembered;
-  // a second one ends the process at once, in case ending in order takes too long. SIGPIPE no longer kills, so that a
-  // reader who left is an error value of write(), and SIGCHLD is not ignored, so that children can be waited for.
+  // a second one ends the process, in case ending in order takes too long, unless it comes so soon that it is but the
+  // echo of the first. SIGPIPE no longer kills, so that a reader who left is an error value of write(), and SIGCHLD is
+  // not ignored, so that children can be waited for.
   static Result<Interrupt> install();
   Interrupt(Interrupt&&) noexcept = default;
   Interrupt& operator=(Interrupt&&) = delete;

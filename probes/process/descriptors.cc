@@ -121,7 +121,7 @@ Descriptors describe_descriptors(pid_t pid, const std::vector<int>& numbers) {
 }
 
 std::optional<std::vector<int>> epoll_descriptors_of(pid_t pid) {
-  DIR* dir = opendir(("/proc/" + std::to_string(pid) + "/fd").c_str());
+  DIR* dir = opendir(("/proc/" + std::to_string(living_thread(pid)) + "/fd").c_str());
   if (dir == nullptr) return std::nullopt;
   std::vector<int> found;
   std::array<char, 64> text;

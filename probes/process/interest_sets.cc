@@ -71,7 +71,7 @@ class Reading {
   Reading(Subject& subject, pid_t pid)
       : subject_(subject),
         pid_(pid),
-        proc_("/proc/" + std::to_string(pid)),
+        proc_("/proc/" + std::to_string(living_thread(pid))),
         folder_(open((proc_ + "/fd").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)) {}
 
   void read(int epfd) {

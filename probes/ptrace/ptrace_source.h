@@ -4,8 +4,9 @@
 // Every system call of the target stops, counted or not. Rejected: a seccomp filter (SECCOMP_RET_TRACE) that stops a
 // command at counted calls only. It cannot be taken off, and without its tracer the kernel answers these calls with
 // ENOSYS, so whatever a command leaves running would have to die with us. After detach(), and should we be killed,
-// the target runs on as before, untraced. Unless root traces it, a set-user-ID program that it executes meanwhile runs
-// without its privileges (execve(2)).
+// the target runs on as before, untraced; in the latter case a busy thread that shares our CPU at that moment stays on
+// it (Placement; taskset -p shows and lifts that). Unless root traces it, a set-user-ID program that it executes
+// meanwhile runs without its privileges (execve(2)).
 //
 // The stops go unnoticed: a wait that attaching, or a signal that the target ignores, would end with EINTR goes on,
 // with its whole timeout anew (on x86-64; elsewhere it returns EINTR, as after SIGSTOP and SIGCONT).

@@ -153,8 +153,8 @@ TEST_CASE("waits in progress do not notice that we attach and leave, nor do they
 #if !defined(__x86_64__)
   NETPOLL_SKIP("this architecture offers no way to restart a wait that returns EINTR");
 #endif
-  TalkingChild child({kTraced, "waits"});
-  REQUIRE(child.await_ready());
+  Prey child({kTraced, "waits"});
+  REQUIRE(child.sleeps());
   // Asleep, all but the first thread in a call of its own.
   const auto all_sleep = [&] {
     for (const pid_t tid : probes::thread_ids(child.pid())) {
@@ -169,7 +169,8 @@ TEST_CASE("waits in progress do not notice that we attach and leave, nor do they
     for (const pid_t tid : probes::thread_ids(child.pid())) {
       REQUIRE(::syscall(SYS_tgkill, child.pid(), tid, SIGCHLD) == 0);
     }
-    REQUIRE(eventually([&] { return row_of(source->read().value(), Syscall::epoll_pwait).count >= 1; }));
+    // Each has taken its signal and sleeps again.
+    REQUIRE(eventually(all_sleep));
   }
   child.poke();
   CHECK(number_after(child.rest(), "interrupted") == 0);
@@ -177,9 +178,8 @@ TEST_CASE("waits in progress do not notice that we attach and leave, nor do they
 }
 
 TEST_CASE("a process whose first thread has left is counted") {
-  TalkingChild child({kTraced, "leaderless"});
-  REQUIRE(child.await_ready());
-  REQUIRE(state_of(child.pid()) == 'Z');
+  Prey child({kTraced, "leaderless"});
+  REQUIRE(eventually([&] { return state_of(child.pid()) == 'Z'; }));
   auto source = make_ptrace_source({});
   REQUIRE(source->attach({.pid = child.pid()}));
   CHECK(counts_grow(*source));
