@@ -1,7 +1,10 @@
 // Where documents go: format, destination, and --save.
 #include "cli/emit.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 #include "cli/spell.h"
 
@@ -13,6 +16,14 @@ bool use_color_for(ColorChoice choice, const exporters::Destination& out) {
   const std::optional<int> fd = out.standard_fd();
   if (choice == ColorChoice::kAuto && !fd) return false;
   return use_color(choice, fd.value_or(STDOUT_FILENO));
+}
+
+// Of the terminal; of a page that goes elsewhere, what a terminal has at least.
+std::size_t width_of(const exporters::Destination& out) {
+  constexpr std::size_t kLeast = 80;
+  winsize size{};
+  if (!out.is_terminal() || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return kLeast;
+  return std::max<std::size_t>(kLeast, size.ws_col);
 }
 
 }  // namespace
@@ -47,8 +58,9 @@ Result<Emitter> Emitter::open(const OutputOptions& options, exporters::Content c
     if (!save) return std::move(save).error();
     emitter.save_.emplace(std::move(*save));
   }
-  emitter.exporter_ =
-      (*format)->make(*emitter.out_, {.color = use_color_for(color, *emitter.out_), .everything = everything});
+  emitter.exporter_ = (*format)->make(
+      *emitter.out_,
+      {.color = use_color_for(color, *emitter.out_), .everything = everything, .width = width_of(*emitter.out_)});
   return emitter;
 }
 
@@ -56,6 +68,10 @@ void Emitter::interval(const exporters::Json& interval) {
   if (failed_) return;
   if (auto written = exporter_->interval(interval); !written) failed_ = std::move(written).error();
 }
+
+Result<void> Emitter::snapshot(const exporters::SnapshotDocument& document) { return exporter_->snapshot(document); }
+
+Result<void> Emitter::finish() { return out_->commit(); }
 
 Result<void> Emitter::result(const exporters::Json& document) {
   if (failed_) return *failed_;

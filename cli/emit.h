@@ -27,6 +27,9 @@ class Emitter {
   void interval(const exporters::Json& interval);
   // Writes the document and makes it visible, and the same in JSON where --save asked for it. Once.
   Result<void> result(const exporters::Json& document);
+  // One snapshot of several (--watch); finish() makes them visible. One alone is snapshot(), then finish().
+  Result<void> snapshot(const exporters::SnapshotDocument& document);
+  Result<void> finish();
 
  private:
   Emitter() = default;

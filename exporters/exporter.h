@@ -2,6 +2,7 @@
 // there are, and what each can show, says the table of formats.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -26,10 +27,12 @@ enum class Content : std::uint8_t {
 struct ExportOptions {
   bool color = false;
   bool everything = false;  // also what is the same on both sides, hidden frames, ...
+  std::size_t width = 80;   // columns of a page
 };
 
 // A snapshot and what stands around it.
 struct SnapshotDocument {
+  std::chrono::system_clock::time_point taken_at;
   Json head;  // schema, tool, host, started_at, target, probe, and what the command adds
   trace::GoroutineSnapshot snapshot;
   std::vector<std::uint32_t> shown;  // indices of the goroutines that were asked for, in the order to show them

@@ -7,7 +7,7 @@ namespace netpoll::exporters {
 namespace {
 
 constexpr unsigned kResult = static_cast<unsigned>(Content::kResult);
-[[maybe_unused]] constexpr unsigned kSnapshot = static_cast<unsigned>(Content::kSnapshot);
+constexpr unsigned kSnapshot = static_cast<unsigned>(Content::kSnapshot);
 [[maybe_unused]] constexpr unsigned kStream = static_cast<unsigned>(Content::kStream);
 
 constexpr Format kFormats[] = {

@@ -1,6 +1,7 @@
 // JSON documents: building blocks and the one way they become bytes.
 #pragma once
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -23,6 +24,9 @@ Json ratio(std::uint64_t part, std::optional<std::uint64_t> whole);
 
 // Ids and addresses wider than 53 bits are strings: "0x55d0c0de0000".
 std::string hex(std::uint64_t value);
+
+// RFC 3339, UTC, milliseconds: "2026-03-01T12:00:00.250Z".
+std::string timestamp(std::chrono::system_clock::time_point when);
 
 // Bytes that are not UTF-8 become U+FFFD; neither function fails.
 std::string to_document(const Json& json);  // indented, what is short on one line: for people and diffs

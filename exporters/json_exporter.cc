@@ -1,5 +1,6 @@
 // The format json: the document as it is.
 #include "exporters/formats.h"
+#include "exporters/goroutines/document.h"
 
 namespace netpoll::exporters {
 namespace {
@@ -9,6 +10,7 @@ class JsonExporter : public Exporter {
   explicit JsonExporter(Destination& out) : out_(out) {}
 
   Result<void> result(const Json& document) override { return out_.write(to_document(document)); }
+  Result<void> snapshot(const SnapshotDocument& document) override { return result(snapshot_json(document)); }
 
  private:
   Destination& out_;

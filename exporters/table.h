@@ -15,6 +15,9 @@ namespace netpoll::exporters {
 
 enum class Align : std::uint8_t { kLeft, kRight };
 
+// Where a text that is too long for its column loses what is too much.
+enum class Cut : std::uint8_t { kNever, kStart, kEnd };
+
 struct Cell {
   Cell() = default;
   Cell(std::string t, Style s = Style::kPlain) : text(std::move(t)), style(s) {}  // NOLINT(google-explicit-constructor)
@@ -28,19 +31,25 @@ struct Cell {
 // over as they are. A column in which every row is empty is left out with its heading.
 class Table {
  public:
-  void column(std::string heading, Align align);
+  void column(std::string heading, Align align) { column(std::move(heading), align, Cut::kNever); }
+  void column(std::string heading, Align align, Cut cut);
   // A row shorter than the columns is padded with empty cells, a longer one is a bug.
   void row(std::vector<Cell> cells);
   bool empty() const { return rows_.empty(); }
 
   // The table with a line of headings, each line ending in a newline and none in blanks; two blanks between columns.
-  std::string text(bool color) const;
+  // width: columns that a line may take, as far as cells of flexible columns can be cut for it; 0: any. A cut text
+  // keeps its end, or its beginning, whichever the column says, and ".." stands for the rest.
+  std::string text(bool color, std::size_t width = 0) const;
 
  private:
   struct Column {
     std::string heading;
     Align align;
+    Cut cut;
   };
+  void narrow(std::vector<std::size_t>& widths, std::size_t width) const;
+
   std::vector<Column> columns_;
   std::vector<std::vector<Cell>> rows_;
 };

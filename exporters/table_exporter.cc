@@ -3,6 +3,7 @@
 #include <string>
 
 #include "exporters/formats.h"
+#include "exporters/goroutines/document.h"
 #include "exporters/pages/pages.h"
 
 namespace netpoll::exporters {
@@ -29,6 +30,8 @@ class TableExporter : public Exporter {
     }
     std::abort();  // a document without a page: the row is missing
   }
+
+  Result<void> snapshot(const SnapshotDocument& document) override { return result(snapshot_json(document)); }
 
   Result<void> interval(const Json& interval) override { return out_.write(interval_line(interval)); }
 

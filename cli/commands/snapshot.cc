@@ -1,7 +1,11 @@
 // snapshot: the goroutines of a live process.
+#include <poll.h>
+
+#include <algorithm>
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/compare/input.h"
 #include "cli/documents/snapshot.h"
 #include "cli/emit.h"
 #include "cli/options.h"
@@ -14,9 +18,15 @@ namespace {
 struct Options {
   ProcessOptions process;
   OutputOptions output;
-  GoroutineFilter filter;
+  SnapshotView view;
   std::string min_wait;
   std::string fd;
+  std::vector<std::string> labels;
+  std::vector<std::string> redact;
+  std::string top;
+  std::string group_by;
+  std::string diff;
+  std::string watch;
   std::string retries;
   bool pause = false;
 };
@@ -35,59 +45,166 @@ Result<pid_t> one_process(const ProcessOptions& options) {
   return pids->front();
 }
 
-Result<ExitStatus> run(const Options& options, Invocation& invocation) {
-  GoroutineFilter filter = options.filter;
+// Returns when fd is readable or the time is over.
+void wait_readable(int fd, std::chrono::nanoseconds time) {
+  pollfd p{.fd = fd, .events = POLLIN, .revents = 0};
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
+  (void)::poll(&p, 1, static_cast<int>(std::clamp<std::int64_t>(ms, 1, 1'000'000'000)));
+}
+
+Result<exporters::Json> read_base(const std::string& path) {
+  auto documents = read_documents(path);
+  if (!documents) return std::move(documents).error();
+  const auto schema = schema_of(documents->front(), path);
+  if (!schema) return schema.error();
+  if (documents->size() != 1 || schema->kind != "snapshot") {
+    return Error(ErrorKind::kInvalid, path + " is not one snapshot")
+        .with_hint("netpoll-trace snapshot -p PID --json -o FILE writes one");
+  }
+  return std::move(documents->front());
+}
+
+// What the flags mean together.
+Result<SnapshotView> view_of(const Options& options) {
+  SnapshotView view = options.view;
   const auto min_wait = optional_duration(options.min_wait, "--min-wait");
   if (!min_wait) return min_wait.error();
-  filter.min_wait = *min_wait;
+  view.filter.min_wait = *min_wait;
   if (!options.fd.empty()) {
     const auto fd = parse_integer(options.fd, "--fd", 0, 1'073'741'816);  // fs.nr_open cannot be larger
     if (!fd) return fd.error();
-    filter.fd = static_cast<int>(*fd);
+    view.filter.fd = static_cast<int>(*fd);
   }
-  probes::ReadOptions reading;
-  reading.pause = options.pause;
-  if (!options.retries.empty()) {
-    const auto retries = parse_integer(options.retries, "--retries", 0, 1000);
-    if (!retries) return retries.error();
-    reading.retries = static_cast<int>(*retries);
+  for (const std::string& text : options.labels) {
+    auto label = parse_label(text);
+    if (!label) return std::move(label).error();
+    view.filter.labels.push_back(std::move(*label));
   }
-  const auto pid = one_process(options.process);
-  if (!pid) return pid.error();
-  auto out = Emitter::open(options.output, exporters::Content::kResult, invocation.color);
-  if (!out) return out.error();
+  const auto redaction = parse_redaction(options.redact);
+  if (!redaction) return redaction.error();
+  view.redaction = *redaction;
+  if (!options.top.empty()) {
+    const auto top = parse_integer(options.top, "--top", 1, 1'000'000'000);
+    if (!top) return top.error();
+    view.top = static_cast<std::size_t>(*top);
+  }
+  if (!options.group_by.empty()) {
+    auto by = parse_group_by(options.group_by);
+    if (!by) return std::move(by).error();
+    view.group_by = std::move(*by);
+  }
+  const int views = static_cast<int>(view.tree) + static_cast<int>(view.summary) +
+                    static_cast<int>(view.group_by.has_value()) + static_cast<int>(!options.diff.empty());
+  if (views > 1) {
+    return Error(ErrorKind::kInvalid, "--tree, --summary, --group-by and --diff exclude each other")
+        .with_hint("each is another way to look at the same snapshot: give one of them");
+  }
+  if (!options.diff.empty()) {
+    auto base = read_base(options.diff);
+    if (!base) return std::move(base).error();
+    view.base = std::move(*base);
+  }
+  return view;
+}
 
-  auto target = probes::describe_target(*pid);
+Result<probes::ReadOptions> read_options_of(const Options& options) {
+  probes::ReadOptions read;
+  read.pause = options.pause;
+  if (options.retries.empty()) return read;
+  const auto retries = parse_integer(options.retries, "--retries", 0, 1000);
+  if (!retries) return retries.error();
+  read.retries = static_cast<int>(*retries);
+  return read;
+}
+
+// How often to look: once, or again and again.
+Result<std::optional<std::chrono::nanoseconds>> watch_interval(const Options& options) {
+  auto every = optional_duration(options.watch, "--watch");
+  if (!every || !*every) return every;
+  if (options.output.json || options.output.format == "json") {
+    return Error(ErrorKind::kInvalid, "--watch gives more than one document")
+        .with_hint("-f ndjson, or the table, can hold several");
+  }
+  return every;
+}
+
+// Reads and writes one snapshot; says how many goroutines kept moving.
+Result<std::uint64_t> look_once(probes::Reader& reader, const probes::ReadOptions& read, pid_t pid,
+                                const SnapshotView& view, Emitter& out, Log& log) {
+  auto target = probes::describe_target(pid);
   if (!target) return std::move(target).error();
   const auto taken_at = std::chrono::system_clock::now();
+  auto snapshot = reader.read(read);
+  if (!snapshot) return std::move(snapshot).error();
+  for (const std::string& warning : snapshot->warnings) log.warning(warning);
+  const std::uint64_t inconsistent = snapshot->inconsistent;
+  auto document = snapshot_document(std::move(*snapshot), *target, taken_at, view);
+  if (!document) return std::move(document).error();
+  if (auto written = out.snapshot(*document); !written) return std::move(written).error();
+  if (inconsistent > 0) log.warning(std::to_string(inconsistent) + " goroutines kept moving while they were read");
+  return inconsistent;
+}
+
+Result<ExitStatus> run(const Options& options, Invocation& invocation) {
+  const auto view = view_of(options);
+  if (!view) return view.error();
+  const auto read = read_options_of(options);
+  if (!read) return read.error();
+  const auto every = watch_interval(options);
+  if (!every) return every.error();
+  const auto pid = one_process(options.process);
+  if (!pid) return pid.error();
+  auto out = Emitter::open(options.output, exporters::Content::kSnapshot, invocation.color, view->filter.all);
+  if (!out) return out.error();
   auto subject = probes::make_live_subject(*pid);
   if (!subject) return std::move(subject).error();
   auto reader = probes::attach_reader(**subject);
   if (!reader) return std::move(reader).error();
-  const auto snapshot = (*reader)->read(reading);
-  if (!snapshot) return snapshot.error();
-  for (const std::string& warning : snapshot->warnings) invocation.log.warning(warning);
-  const exporters::Json document = snapshot_document(*snapshot, *target, taken_at, filter);
-  if (auto done = out->result(document); !done) return std::move(done).error();
-  if (snapshot->inconsistent == 0) return ExitStatus::kDone;
-  invocation.log.warning(std::to_string(snapshot->inconsistent) + " goroutines kept moving while they were read");
-  return options.output.strict ? ExitStatus::kIncomplete : ExitStatus::kDone;
+
+  std::uint64_t inconsistent = 0;
+  for (bool first = true; first || (*every && !invocation.interrupt.requested()); first = false) {
+    auto looked = look_once(**reader, *read, *pid, *view, *out, invocation.log);
+    if (!looked && (first || !looked.error().is(ErrorKind::kNotFound))) return std::move(looked).error();
+    if (!looked) {
+      invocation.log.note(looked.error().message());
+      break;
+    }
+    inconsistent += *looked;
+    if (*every) wait_readable(invocation.interrupt.fd(), **every);
+  }
+  if (auto done = out->finish(); !done) return std::move(done).error();
+  if (*every && invocation.interrupt.requested()) return invocation.interrupt.status();
+  return inconsistent > 0 && options.output.strict ? ExitStatus::kIncomplete : ExitStatus::kDone;
 }
 
 Action add(Flags& flags) {
   auto options = std::make_shared<Options>();
+  GoroutineFilter& filter = options->view.filter;
   add_process_options(flags, options->process, /*several=*/false);
-  const char* group = "Which goroutines";
-  flags.on_off("--all", options->filter.all, {group, "", "In whatever state, not only in IO wait"});
-  flags.text("--min-wait", options->min_wait, {group, "TIME", "Waiting at least TIME"});
-  flags.text("--fd", options->fd, {group, "FD", "Waiting for this descriptor"});
-  flags.text("--peer", options->filter.peer, {group, "TEXT", "Whose peer's address contains TEXT"});
-  flags.text("--func", options->filter.function, {group, "TEXT", "Whose function, or creator, contains TEXT"});
-  flags.on_off("--no-deadline", options->filter.no_deadline, {group, "", "In an IO wait that no deadline bounds"});
-  group = "How it is read";
-  flags.on_off("--pause", options->pause, {group, "", "Stop a Go program while its memory is copied"});
-  flags.text("--retries", options->retries, {group, "N", "Read what moved again, up to N times (4)"});
-  add_output_options(flags, options->output, exporters::Content::kResult, /*strict_too=*/true);
+  const char* which = "Which goroutines";
+  flags.on_off("--all", filter.all, {which, "", "In whatever state, not only in IO wait; hidden frames too"});
+  flags.text("--min-wait", options->min_wait, {which, "TIME", "Waiting at least TIME"});
+  flags.text("--fd", options->fd, {which, "FD", "Waiting for this descriptor"});
+  flags.text("--peer", filter.peer, {which, "TEXT", "Whose peer's address contains TEXT"});
+  flags.text("--local", filter.local, {which, "TEXT", "Whose own address contains TEXT"});
+  flags.text("--state", filter.state, {which, "STATE", "In this TCP state, wait reason or status: CLOSE_WAIT"});
+  flags.text("--func", filter.function, {which, "TEXT", "With TEXT in a function of its stack, or its creator"});
+  flags.list("--label", options->labels, /*separate=*/false,
+             {which, "KEY[=VALUE]", "With this label; several: with all of them"});
+  flags.on_off("--no-deadline", filter.no_deadline, {which, "", "In an IO wait that no deadline bounds"});
+  const char* how = "How to look at them";
+  flags.text("--top", options->top, {how, "N", "The N longest waits, or the N largest groups"});
+  flags.on_off("--summary", options->view.summary, {how, "", "What is wrong, the largest groups, the longest waits"});
+  flags.text("--group-by", options->group_by, {how, "WHAT", "Count by stack, peer, fd, func, state or label:KEY"});
+  flags.on_off("--tree", options->view.tree, {how, "", "Below the goroutine that started it"});
+  flags.text("--diff", options->diff, {how, "FILE", "What appeared, stayed and went since the snapshot in FILE"});
+  flags.text("--watch", options->watch, {how, "TIME", "Again every TIME, until interrupted"});
+  flags.list("--redact", options->redact, /*separate=*/true,
+             {how, "WHAT", "Hide values of labels, addresses of peers, args of functions"});
+  const char* reading = "How it is read";
+  flags.on_off("--pause", options->pause, {reading, "", "Stop the target while its memory is copied"});
+  flags.text("--retries", options->retries, {reading, "N", "Read what moved again, up to N times (4)"});
+  add_output_options(flags, options->output, exporters::Content::kSnapshot, /*strict_too=*/true);
   return [options](Invocation& invocation) { return run(*options, invocation); };
 }
 
@@ -104,6 +221,8 @@ const Command snapshot_command{
     .examples =
         "netpoll-trace snapshot -p 4711\n"
         "netpoll-trace snapshot -p 4711 --min-wait 30s --no-deadline\n"
+        "netpoll-trace snapshot -p 4711 --summary\n"
+        "netpoll-trace snapshot -p 4711 --all -f debug2 > dump.txt\n"
         "netpoll-trace snapshot -p 4711 --json | jq -r '.goroutines[] | select(.wait_ns > 30e9) | "
         "[.goid, .fd, .peer] | @tsv'",
     .takes_program = false,

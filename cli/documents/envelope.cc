@@ -3,10 +3,6 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include <array>
-#include <cstdio>
-#include <ctime>
-
 #include "cli/version.h"
 
 namespace netpoll::cli {
@@ -17,17 +13,6 @@ using exporters::Json;
 Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 }  // namespace
-
-std::string timestamp(std::chrono::system_clock::time_point when) {
-  const auto since = std::chrono::floor<std::chrono::milliseconds>(when.time_since_epoch());
-  const std::time_t seconds = std::chrono::floor<std::chrono::seconds>(since).count();
-  std::tm utc{};
-  ::gmtime_r(&seconds, &utc);
-  std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900, utc.tm_mon + 1,
-                utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, static_cast<int>(since.count() % 1000));
-  return text.data();
-}
 
 Json target_json(const probes::TargetInfo& target) {
   Json json;
@@ -56,7 +41,7 @@ Json new_document(std::string_view kind, std::chrono::system_clock::time_point s
   json["schema"] = "netpoll-trace/" + std::string(kind) + "/v1";
   json["tool"] = {{"name", std::string(kToolName)}, {"version", std::string(version())}};
   json["host"] = {{"kernel", host.release}, {"arch", host.machine}, {"cpus", ::sysconf(_SC_NPROCESSORS_ONLN)}};
-  json["started_at"] = timestamp(started_at);
+  json["started_at"] = exporters::timestamp(started_at);
   return json;
 }
 

@@ -13,9 +13,6 @@
 
 namespace netpoll::cli {
 
-// RFC 3339, UTC, milliseconds: "2026-03-01T12:00:00.250Z".
-std::string timestamp(std::chrono::system_clock::time_point when);
-
 // Who was observed. Unknown members become null.
 exporters::Json target_json(const probes::TargetInfo& target);
 

@@ -1,29 +1,33 @@
-// Goroutines of a snapshot: which of them are shown, and their document.
+// The document of `snapshot`: which goroutines are shown, in which order, and what is said about them together.
 #pragma once
 
 #include <chrono>
 #include <optional>
-#include <string>
 
-#include "exporters/json.h"
+#include "cli/documents/goroutine_filter.h"
+#include "cli/documents/goroutine_groups.h"
+#include "exporters/exporter.h"
+#include "netpoll/result.h"
 #include "netpoll/trace/goroutine.h"
 #include "probes/goroutines/target_info.h"
 
 namespace netpoll::cli {
 
-// Which goroutines to show; each wish narrows the choice. Without any: those in IO wait.
-struct GoroutineFilter {
-  bool all = false;  // in whatever state
-  std::optional<std::chrono::nanoseconds> min_wait;
-  std::optional<int> fd;
-  std::string peer;      // part of the peer's address
-  std::string function;  // part of the name of a function on its stack, of the one that it runs, or its creator
-  bool no_deadline = false;
-
-  bool shows(const trace::GoroutineSnapshot& snapshot, const trace::Goroutine& goroutine) const;
+// How a snapshot is looked at. A view other than the list shows no more rows than `top`.
+struct SnapshotView {
+  GoroutineFilter filter;
+  Redaction redaction;
+  std::optional<std::size_t> top;  // the longest waits only, so many of them
+  bool tree = false;               // below the goroutine that started it
+  bool summary = false;
+  std::optional<GroupBy> group_by;
+  std::optional<exporters::Json> base;  // document to compare with
 };
 
-exporters::Json snapshot_document(const trace::GoroutineSnapshot& snapshot, const probes::TargetInfo& target,
-                                  std::chrono::system_clock::time_point taken_at, const GoroutineFilter& filter);
+// kInvalid: the base is no snapshot.
+Result<exporters::SnapshotDocument> snapshot_document(trace::GoroutineSnapshot snapshot,
+                                                      const probes::TargetInfo& target,
+                                                      std::chrono::system_clock::time_point taken_at,
+                                                      const SnapshotView& view);
 
 }  // namespace netpoll::cli

@@ -1,47 +1,31 @@
-// The page of a snapshot: who it is, how many goroutines wait for what, and a row for each.
-#include <algorithm>
+// The page of a snapshot: who it is, how many goroutines wait for what, and a row for each, or what was asked for
+// instead: groups, a summary, a tree, what changed.
+#include <map>
+#include <set>
+#include <vector>
 
+#include "exporters/goroutines/names.h"
+#include "exporters/pages/member.h"
 #include "exporters/pages/pages.h"
 #include "exporters/table.h"
-#include "exporters/text.h"
 
 namespace netpoll::exporters {
 namespace {
 
 std::string text_of(const Json& row, const char* name) {
-  const Json& value = row[name];
+  const Json& value = at(row, {name});
   if (value.is_string()) return value.get<std::string>();
   return value.is_null() ? "" : value.dump();
 }
 
-// The name without arguments and template arguments, which fill a screen: "accept_loop::{lambda#1}".
-std::string short_name(std::string_view name) {
-  static constexpr std::string_view kAnonymous = "(anonymous namespace)";
-  std::string out;
-  int depth = 0;
-  while (!name.empty()) {
-    const char c = name.front();
-    if (depth == 0 && name.starts_with(kAnonymous)) {
-      name.remove_prefix(std::min(kAnonymous.size() + 2, name.size()));  // and its "::"
-      continue;
-    }
-    if (c == '<' || c == '(') ++depth;
-    if (depth == 0) out += c;
-    if (c == '>' || c == ')') --depth;
-    name.remove_prefix(1);
-  }
-  static constexpr std::string_view kOurs = "netpoll::";
-  return out.starts_with(kOurs) ? out.substr(kOurs.size()) : out;
-}
-
 std::string ns_of(const Json& row, const char* name) {
-  const Json& value = row[name];
+  const Json& value = at(row, {name});
   if (!value.is_number_integer()) return "";
   const auto ns = value.get<std::int64_t>();
   return ns < 0 ? "passed" : human_ns(static_cast<std::uint64_t>(ns));
 }
 
-// "1.20 s"; "2 min +" where the runtime knows no more than that.
+// "1.20 s"; "120 s +" where the runtime knows no more than that.
 std::string wait_of(const Json& row) {
   const std::string exact = ns_of(row, "wait_ns");
   if (!exact.empty()) return exact;
@@ -49,41 +33,180 @@ std::string wait_of(const Json& row) {
   return at_least.empty() ? at_least : at_least + " +";
 }
 
+// "server/9", where the process at the other end is known.
+std::string holder_of(const Json& row) {
+  const Json& peer = at(row, {"peer_process"});
+  if (!peer.is_object()) return "";
+  return text_of(peer, "comm") + "/" + text_of(peer, "fd");
+}
+
+// Whom it waits for: the peer, or else what it has itself, in brackets unless it listens.
+std::string endpoint_of(const Json& row) {
+  const std::string peer = text_of(row, "peer");
+  if (!peer.empty()) return peer;
+  const std::string local = text_of(row, "local");
+  return local.empty() || text_of(row, "tcp_state") == "LISTEN" ? local : "(" + local + ")";
+}
+
+// "IO read" says in one word what it waits for and in which direction.
+std::string state_text(const Json& row) {
+  const std::string reason = text_of(row, "wait_reason");
+  const std::string mode = text_of(row, "mode");
+  if (reason == "IO wait" && !mode.empty()) return "IO " + mode;
+  const std::string state = reason.empty() ? text_of(row, "status") : reason;
+  const std::string syscall = text_of(row, "syscall");
+  return syscall.empty() ? state : state + " " + syscall;
+}
+
+// Short for a page: a closure of C++ is known by its number, "run_server::{#1}".
+std::string function_text(const Json& row) {
+  std::string name = plain_function(text_of(row, "function"));
+  static constexpr std::string_view kLambda = "{lambda#";
+  for (auto at = name.find(kLambda); at != std::string::npos; at = name.find(kLambda, at))
+    name.replace(at, kLambda.size(), "{#");
+  return name;
+}
+
+// Depth of each row below the goroutine that started it.
+std::vector<std::size_t> depths_of(const Json& rows) {
+  std::map<std::pair<std::string, std::string>, std::size_t> depth_of;
+  std::vector<std::size_t> depths;
+  for (const Json& row : rows) {
+    const std::string runtime = text_of(row, "runtime");
+    const auto parent = depth_of.find({runtime, text_of(row, "parent_goid")});
+    const std::size_t depth = parent == depth_of.end() ? 0 : parent->second + 1;
+    depth_of[{runtime, text_of(row, "goid")}] = depth;
+    depths.push_back(depth);
+  }
+  return depths;
+}
+
+std::string goroutine_table(const Json& rows, const ExportOptions& options, bool tree) {
+  Table table;
+  table.column("goid", Align::kRight);
+  table.column("status", Align::kLeft, Cut::kEnd);
+  table.column("wait", Align::kRight);
+  table.column("fd", Align::kRight);
+  table.column("deadline", Align::kRight);
+  table.column("peer", Align::kLeft, Cut::kStart);
+  // Who holds the other end is for wide terminals, and for JSON.
+  const bool wide = options.width >= 110;
+  table.column("held by", Align::kLeft, Cut::kStart);
+  table.column("state", Align::kLeft);
+  table.column("function", Align::kLeft, Cut::kStart);
+  const std::vector<std::size_t> depths = tree ? depths_of(rows) : std::vector<std::size_t>(rows.size(), 0);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const Json& row = rows[i];
+    std::string function = std::string(2 * std::min<std::size_t>(depths[i], 20), ' ') + function_text(row);
+    const bool foreign = at(row, {"foreign_change"}) == true;
+    const bool moved = at(row, {"stable"}) == false;
+    if (foreign) function += " (foreign epoll_ctl)";
+    if (moved) function += " (moved)";
+    table.row({text_of(row, "goid"), state_text(row), wait_of(row), text_of(row, "fd"), ns_of(row, "deadline_in_ns"),
+               endpoint_of(row), wide ? holder_of(row) : "", text_of(row, "tcp_state"),
+               Cell(function, foreign || moved ? Style::kWarn : Style::kPlain)});
+  }
+  return table.empty() ? "" : "\n" + table.text(options.color, options.width);
+}
+
+std::string group_table(const Json& groups, const std::string& heading, const ExportOptions& options) {
+  Table table;
+  table.column("count", Align::kRight);
+  table.column("longest", Align::kRight);
+  table.column(heading, Align::kLeft, Cut::kEnd);
+  for (const Json& group : groups) {
+    const std::string key = text_of(group, "key");
+    table.row({count_text(at(group, {"count"})), ns_of(group, "longest_wait_ns"), key.empty() ? "(none)" : key});
+  }
+  return table.empty() ? "" : "\n" + table.text(options.color, options.width);
+}
+
+std::string goids_text(const Json& list, std::uint64_t count) {
+  std::string text;
+  for (const Json& goid : list) text += (text.empty() ? "" : " ") + goid.dump();
+  return list.size() < count ? text + " .." : text;
+}
+
+std::string summary_text(const Json& document, const ExportOptions& options) {
+  const Json& summary = document["summary"];
+  std::string out;
+  for (const Json& finding : summary["findings"]) {
+    const auto count = finding["count"].get<std::uint64_t>();
+    out += styled(grouped(count) + (count == 1 ? " goroutine: " : " goroutines: ") + word(finding["what"]),
+                  Style::kWarn, options.color) +
+           "\n  goid " + goids_text(finding["goids"], count) + "\n";
+  }
+  if (!out.empty()) out.insert(0, "\n");
+  out += group_table(summary["stacks"], "stack, innermost first", options);
+  out += group_table(summary["peers"], "peer", options);
+  return out + goroutine_table(document["goroutines"], options, false);
+}
+
+// The rows whose goid is in the list.
+Json rows_with(const Json& rows, const Json& goids) {
+  std::set<std::uint64_t> wanted;
+  for (const Json& goid : goids) wanted.insert(goid.get<std::uint64_t>());
+  Json found = Json::array();
+  for (const Json& row : rows) {
+    if (wanted.contains(row["goid"].get<std::uint64_t>())) found.push_back(row);
+  }
+  return found;
+}
+
+std::string diff_text(const Json& document, const ExportOptions& options) {
+  const Json& diff = document["diff"];
+  std::string out = "\nsince " + word(diff["base_started_at"]);
+  if (diff["same_process"] == true) {
+    out += ": " + grouped(diff["appeared"].size()) + " appeared, " + grouped(diff["stayed"].size()) + " stayed, " +
+           grouped(diff["went"].size()) + " went\n";
+  } else {
+    out += ", of another process: functions can be compared, goroutines cannot\n";
+  }
+  Table table;
+  table.column("before", Align::kRight);
+  table.column("now", Align::kRight);
+  table.column("change", Align::kRight);
+  table.column("function", Align::kLeft, Cut::kStart);
+  for (const Json& row : diff["functions"]) {
+    const auto delta = row["delta"].get<std::int64_t>();
+    if (delta == 0 && !options.everything) continue;
+    const std::string function = text_of(row, "function");
+    table.row({row["base"].dump(), row["head"].dump(), (delta > 0 ? "+" : "") + std::to_string(delta),
+               function.empty() ? "(unknown)" : function});
+  }
+  if (!table.empty()) out += "\n" + table.text(options.color, options.width);
+  if (diff["same_process"] != true) return out;
+  const std::string appeared = goroutine_table(rows_with(document["goroutines"], diff["appeared"]), options, false);
+  if (!appeared.empty()) out += "\nappeared:\n" + appeared.substr(1);
+  const std::string went = goroutine_table(diff["went"], options, false);
+  if (!went.empty()) out += "\nwent:\n" + went.substr(1);
+  return out;
+}
+
+std::string body(const Json& document, const ExportOptions& options) {
+  const std::string view = document.value("view", "list");
+  if (view == "diff") return diff_text(document, options);
+  if (view == "summary") return summary_text(document, options);
+  if (view == "groups") return group_table(document["groups"], word(document["group_by"]), options);
+  return goroutine_table(document["goroutines"], options, view == "tree");
+}
+
 }  // namespace
 
 std::string snapshot_page(const Json& document, const ExportOptions& options) {
   const bool color = options.color;
-  const Json& goroutines = document["goroutines"];
   const Json& target = document["target"];
+  const Json& matching = at(document, {"matching"});
+  const std::uint64_t shown = is_count(matching) ? matching.get<std::uint64_t>() : document["goroutines"].size();
   std::string out = styled(printable(text_of(target, "comm")), Style::kBold, color) + " (pid " + target["pid"].dump() +
-                    "), " + text_of(target, "kind") + " " + text_of(target, "runtime_version") + ": " +
-                    grouped(goroutines.size()) + " of " + grouped(document["total"]) + " goroutines\n";
+                    "), " + word(target["kind"]) + " " + word(target["runtime_version"]) + ": " + grouped(shown) +
+                    " of " + grouped(document["total"]) + " goroutines\n";
   std::string states;
   for (const auto& [state, count] : document["states"].items()) {
-    states += (states.empty() ? "" : ", ") + state + " " + grouped(count);
+    states += (states.empty() ? "" : ", ") + printable(state) + " " + grouped(count);
   }
   if (!states.empty()) out += states + "\n";
-
-  Table table;
-  table.column("goid", Align::kRight);
-  table.column("status", Align::kLeft);
-  table.column("wait", Align::kRight);
-  table.column("fd", Align::kRight);
-  table.column("mode", Align::kLeft);
-  table.column("deadline", Align::kRight);
-  table.column("local", Align::kLeft);
-  table.column("peer", Align::kLeft);
-  table.column("state", Align::kLeft);
-  table.column("function", Align::kLeft);
-  for (const Json& row : goroutines) {
-    const std::string reason = text_of(row, "wait_reason");
-    const std::string function = short_name(text_of(row, "function"));
-    table.row({text_of(row, "goid"), reason.empty() ? text_of(row, "status") : reason, wait_of(row), text_of(row, "fd"),
-               text_of(row, "mode"), ns_of(row, "deadline_in_ns"), text_of(row, "local"), text_of(row, "peer"),
-               text_of(row, "tcp_state"),
-               row["foreign_change"] == true ? Cell(function + " (foreign epoll_ctl)", Style::kWarn) : Cell(function)});
-  }
-  if (!table.empty()) out += "\n" + table.text(color);
+  out += body(document, options);
   const bool paused = document["paused_ns"] != 0;
   out += "\nread in " + ns_of(document, "took_ns") +
          (paused ? "; the target was stopped for " + ns_of(document, "paused_ns") + "\n"

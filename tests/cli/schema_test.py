@@ -116,6 +116,12 @@ def main():
         judge.accept(tool("snapshot", "-p", pid, "--json"), "snapshot")
         judge.accept(tool("snapshot", "-p", pid, "--all", "--json"), "snapshot --all")
         judge.accept(tool("epoll", "-p", pid, "--json"), "epoll")
+        for view in (["--summary"], ["--tree", "--top", "2"], ["--redact", "labels,peers,args"], ["--group-by", "peer"]):
+            judge.accept(tool("snapshot", "-p", pid, "--json", *view), "snapshot " + " ".join(view))
+        with tempfile.TemporaryDirectory() as folder:
+            base = os.path.join(folder, "base.json")
+            Path(base).write_text(tool("snapshot", "-p", pid, "--json"))
+            judge.accept(tool("snapshot", "-p", pid, "--diff", base, "--json"), "snapshot --diff")
     finally:
         server.terminate()
         judge.accept(server.communicate()[0], "run idle, interrupted")

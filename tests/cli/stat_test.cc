@@ -65,6 +65,48 @@ TEST_CASE("snapshot shows the goroutines in IO wait of a live server") {
   CHECK(table.out.find("ESTABLISHED") != std::string::npos);
 }
 
+TEST_CASE("snapshots of a live server in every format and view") {
+  IdleServer server;
+  const auto snapshot = [&](std::vector<std::string> more) {
+    std::vector<std::string> args = {"snapshot", "-p", server.pid};
+    args.insert(args.end(), more.begin(), more.end());
+    return run_tool(args);
+  };
+  REQUIRE(eventually([&] { return parsed(snapshot({"--json"}).out)["goroutines"].size() == 11; }));
+  const auto lines_of = [](const std::string& text, const std::string& part) {
+    std::size_t count = 0;
+    for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+    return count;
+  };
+  CHECK(lines_of(snapshot({"-f", "debug2"}).out, " [IO wait]:\n") == 11);
+  CHECK(snapshot({"-f", "debug1"}).out.find("goroutine profile: total 11\n") == 0);
+  CHECK(lines_of(snapshot({"-f", "folded"}).out, ";[IO wait] ") >= 1);
+  CHECK(lines_of(snapshot({"-f", "ndjson"}).out, "\"type\":\"goroutine\"") == 11);
+  CHECK(snapshot({"--state", "LISTEN", "-f", "debug1"}).out.find("goroutine profile: total 1\n") == 0);
+  CHECK(snapshot({"--summary"}).out.find("stack, innermost first") != std::string::npos);
+  CHECK(snapshot({"--group-by", "state"}).out.find("ESTABLISHED") != std::string::npos);
+  // The load generator holds the other ends.
+  for (const Json& goroutine : parsed(snapshot({"--json", "--state", "ESTABLISHED"}).out)["goroutines"]) {
+    CHECK(goroutine["peer_process"]["fd"].is_number());
+    CHECK(goroutine["peer_process"]["pid"] != std::stoi(server.pid));
+    CHECK(goroutine["recv_queue_bytes"] == 0);
+  }
+  CHECK(snapshot({"--json", "--watch", "1s"}).exit_code == 2);
+  CHECK(snapshot({"--tree", "--summary"}).exit_code == 2);
+  CHECK(snapshot({"--group-by", "nonsense"}).exit_code == 2);
+  CHECK(snapshot({"--redact", "nonsense"}).exit_code == 2);
+  CHECK(snapshot({"--diff", "/nonexistent"}).exit_code == 2);
+  CHECK(snapshot({"-f", "nonsense"}).exit_code == 2);
+}
+
+TEST_CASE("a watched server is shown again and again, until it is gone") {
+  auto server = std::make_unique<IdleServer>();
+  Tool tool({"snapshot", "-p", server->pid, "--watch", "10ms", "-f", "ndjson"});
+  REQUIRE(tool.wait_for_output("\"type\":\"end\"", 3));
+  server.reset();
+  CHECK(tool.finish().exit_code == 0);
+}
+
 TEST_CASE("stat counts a running process for a while and leaves it alone") {
   if (!can_trace()) NETPOLL_SKIP(kNoBackEnd);
   BpfWatch bpf;

@@ -159,6 +159,19 @@ bool Tool::wait_for_error_text(const std::string& text) {
   return true;
 }
 
+bool Tool::wait_for_output(const std::string& text, std::size_t times) {
+  const auto deadline = steady_clock::now() + std::chrono::minutes(1);
+  const auto seen = [&] {
+    std::size_t count = 0;
+    for (auto at = result_.out.find(text); at != std::string::npos; at = result_.out.find(text, at + 1)) ++count;
+    return count;
+  };
+  while (seen() < times) {
+    if (steady_clock::now() > deadline || !pump(std::chrono::milliseconds(100))) return false;
+  }
+  return true;
+}
+
 void Tool::send(int signal) const { ::kill(pid_, signal); }
 
 ToolResult Tool::finish() {

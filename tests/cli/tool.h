@@ -42,6 +42,8 @@ class Tool {
   pid_t pid() const { return pid_; }
   // Reads standard error until it contains text. False when the process ended before, or after a minute.
   bool wait_for_error_text(const std::string& text);
+  // Reads standard output until it contains text so many times. False as above.
+  bool wait_for_output(const std::string& text, std::size_t times);
   const std::string& error_text() const { return result_.err; }
   void send(int signal) const;
   // Reads both streams to their end and reaps. When patience ends the process is killed.

@@ -20,8 +20,9 @@ struct Frame {
   std::string file;      // path as the compiler saw it; empty: unknown
   int line = 0;          // of the call or, in the first frame, of the next instruction; 0: unknown
   std::uint64_t pc = 0;  // in the target
-  bool inlined = false;  // into the frame below
-  bool hidden = false;   // the runtime's own, or a compiler's wrapper: left out of a page unless asked for
+  std::uint64_t entry_pc = 0;  // where the function begins; 0: unknown
+  bool inlined = false;        // into the frame below
+  bool hidden = false;         // the runtime's own, or a compiler's wrapper: left out of a page unless asked for
 };
 
 // A process that holds the other end of a connection.

@@ -1,0 +1,227 @@
+// What each format makes of a snapshot: the texts that Go's tools read, and hostile names in all of them.
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <string>
+
+#include "exporters/exporter.h"
+#include "exporters/goroutines/names.h"
+#include "exporters/text.h"
+#include "tests/support/catch.h"
+#include "tests/support/skip.h"
+
+using namespace netpoll::exporters;
+using netpoll::trace::Frame;
+using netpoll::trace::Goroutine;
+using netpoll::trace::IoMode;
+
+namespace {
+
+Frame frame(const std::string& function, const std::string& file, int line, std::uint64_t pc, std::uint64_t entry) {
+  Frame f;
+  f.function = function;
+  f.file = file;
+  f.line = line;
+  f.pc = pc;
+  f.entry_pc = entry;
+  return f;
+}
+
+// Two readers with one stack and one that runs.
+SnapshotDocument small_snapshot() {
+  SnapshotDocument document;
+  document.head = {{"schema", "netpoll-trace/snapshot/v1"},
+                   {"started_at", "2026-01-01T00:00:00.000Z"},
+                   {"target", {{"pid", 41}, {"comm", "server"}, {"kind", "go"}, {"runtime_version", "go1.26.1"}}}};
+  auto& s = document.snapshot;
+  s.frames = {frame("internal/poll.runtime_pollWait", "/go/src/runtime/netpoll.go", 351, 0x465c10, 0x465b80),
+              frame("net.(*conn).Read", "/go/src/net/net.go", 183, 0x4a0010, 0x4a0000),
+              frame("main.main", "/src/main.go", 12, 0x500020, 0x500000)};
+  for (int i = 0; i < 3; ++i) {
+    Goroutine g;
+    g.goid = static_cast<std::uint64_t>(17 + i);
+    g.parent_goid = 1;
+    g.status = i == 2 ? "running" : "waiting";
+    g.entry = 1;
+    g.created_by = 2;
+    if (i < 2) {
+      g.wait_reason = "IO wait";
+      g.io_wait = true;
+      g.wait_ns = 150'000'000'000;
+      g.fd = 7 + i;
+      g.mode = IoMode::kRead;
+      g.kind = "tcp";
+      g.local = "127.0.0.1:80";
+      g.peer = "127.0.0.1:5000" + std::to_string(i);
+      g.tcp_state = "ESTABLISHED";
+      g.stack = {0, 1};
+      g.labels = {{"role", "reader"}, {"conn", "c\"1"}};
+    }
+    s.goroutines.push_back(g);
+    document.shown.push_back(static_cast<std::uint32_t>(i));
+  }
+  s.goroutines[0].locked_to_thread = true;
+  return document;
+}
+
+std::string exported(const char* format, const SnapshotDocument& document, const ExportOptions& options = {}) {
+  char path[] = "/tmp/netpoll-snapshot-XXXXXX";
+  const int fd = mkstemp(path);
+  REQUIRE(fd >= 0);
+  close(fd);
+  auto out = Destination::open(path);
+  REQUIRE(out.has_value());
+  const auto exporter = find_format(format)->make(*out, options);
+  REQUIRE(exporter->snapshot(document).has_value());
+  REQUIRE(out->commit().has_value());
+  std::ifstream file(path);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  unlink(path);
+  return text;
+}
+
+std::size_t widest_line(const std::string& text) {
+  std::istringstream lines(text);
+  std::size_t widest = 0;
+  for (std::string line; std::getline(lines, line);) widest = std::max(widest, display_width(line));
+  return widest;
+}
+
+}  // namespace
+
+TEST_CASE("debug1 is what Go prints, tabs included") {
+  CHECK(exported("debug1", small_snapshot()) ==
+        "goroutine profile: total 3\n"
+        "2 @ 0x465c10 0x4a0010\n"
+        "# labels: {\"conn\":\"c\\\"1\", \"role\":\"reader\"}\n"
+        "#\t0x465c0f\tinternal/poll.runtime_pollWait+0x8f\t/go/src/runtime/netpoll.go:351\n"
+        "#\t0x4a000f\tnet.(*conn).Read+0xf\t\t\t/go/src/net/net.go:183\n"
+        "\n"
+        "1 @ 0x4a0010\n"
+        "#\t0x4a000f\tnet.(*conn).Read+0xf\t/go/src/net/net.go:183\n"
+        "\n");
+}
+
+TEST_CASE("debug2 is what Go prints, who runs first") {
+  CHECK(exported("debug2", small_snapshot()) ==
+        "goroutine 19 [running]:\n"
+        "net.(*conn).Read(...)\n"
+        "\t/go/src/net/net.go:183 +0x10\n"
+        "created by main.main in goroutine 1\n"
+        "\t/src/main.go:12 +0x20\n"
+        "\n"
+        "goroutine 17 [IO wait, 2 minutes, locked to thread]:\n"
+        "internal/poll.runtime_pollWait(...)\n"
+        "\t/go/src/runtime/netpoll.go:351 +0x90\n"
+        "net.(*conn).Read(...)\n"
+        "\t/go/src/net/net.go:183 +0x10\n"
+        "created by main.main in goroutine 1\n"
+        "\t/src/main.go:12 +0x20\n"
+        "\n"
+        "goroutine 18 [IO wait, 2 minutes]:\n"
+        "internal/poll.runtime_pollWait(...)\n"
+        "\t/go/src/runtime/netpoll.go:351 +0x90\n"
+        "net.(*conn).Read(...)\n"
+        "\t/go/src/net/net.go:183 +0x10\n"
+        "created by main.main in goroutine 1\n"
+        "\t/src/main.go:12 +0x20\n");
+}
+
+TEST_CASE("folded has the outermost function first and the state last") {
+  CHECK(exported("folded", small_snapshot()) ==
+        "server;net.(*conn).Read;[running] 1\n"
+        "server;net.(*conn).Read;internal/poll.runtime_pollWait;[IO wait] 2\n");
+}
+
+TEST_CASE("ndjson says what it is first and that it is whole last") {
+  std::istringstream lines(exported("ndjson", small_snapshot()));
+  std::vector<Json> all;
+  for (std::string line; std::getline(lines, line);) all.push_back(Json::parse(line));
+  REQUIRE(all.size() == 5);
+  CHECK(all.front()["type"] == "meta");
+  CHECK(all.front()["total"] == 3);
+  CHECK(all[1]["type"] == "goroutine");
+  CHECK(all[1]["goid"] == 17);
+  CHECK(all.back()["type"] == "end");
+  CHECK(all.back()["goroutines"] == 3);
+  // And each line says the same as the document.
+  const Json document = Json::parse(exported("json", small_snapshot()));
+  Json first = all[1];
+  first.erase("type");
+  CHECK(first == document["goroutines"][0]);
+}
+
+TEST_CASE("the profile that go tool pprof reads is the one that was written") {
+  if (std::system("go version > /dev/null 2>&1") != 0) NETPOLL_SKIP("go tool pprof is the judge, and there is no go");
+  char path[] = "/tmp/netpoll-debug1-XXXXXX";
+  close(mkstemp(path));
+  std::ofstream(path) << exported("debug1", small_snapshot());
+  std::FILE* pipe = popen((std::string("PPROF_TMPDIR=/tmp go tool pprof -raw ") + path + " 2>&1").c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  std::string raw;
+  for (int c = std::fgetc(pipe); c != EOF; c = std::fgetc(pipe)) raw += static_cast<char>(c);
+  CHECK(pclose(pipe) == 0);
+  unlink(path);
+  INFO(raw);
+  CHECK(raw.find("2: 1 2") != std::string::npos);
+}
+
+TEST_CASE("the table fits 80 columns, however long the names are") {
+  SnapshotDocument document = small_snapshot();
+  document.snapshot.frames[1].function = "a_namespace_that_never_ends::" + std::string(300, 'x') + "::the_end";
+  document.snapshot.goroutines[0].peer = "[2001:db8:1234:5678:9abc:def0:1234:5678]:50000";
+  document.snapshot.goroutines[1].wait_reason = "sync.RWMutex.RLock";
+  document.snapshot.goroutines[0].peer_processes = {{.pid = 12, .comm = "a-long-command", .fd = 12345}};
+  const std::string page = exported("table", document);
+  INFO(page);
+  CHECK(widest_line(page) <= 80);
+  CHECK(page.find("::the_end") != std::string::npos);
+  CHECK(page.find("678]:50000") != std::string::npos);
+  CHECK(widest_line(exported("table", document, {.width = 400})) > 300);
+}
+
+TEST_CASE("hostile names reach no output as they are") {
+  SnapshotDocument document = small_snapshot();
+  const std::string hostile = "evil\x1b[2J\n\r;x\xff\"\\ name";
+  document.snapshot.frames[1].function = hostile;
+  document.snapshot.frames[1].file = hostile;
+  document.snapshot.goroutines[0].peer = hostile;
+  document.snapshot.goroutines[0].wait_reason = hostile;
+  document.snapshot.goroutines[0].labels = {{hostile, hostile}};
+  document.head["target"]["comm"] = hostile;
+  for (const Format& format : formats()) {
+    if (!format.takes(Content::kSnapshot)) continue;
+    CAPTURE(format.name);
+    const std::string text = exported(std::string(format.name).c_str(), document);
+    CHECK(std::none_of(text.begin(), text.end(), [](char c) {
+      const auto byte = static_cast<unsigned char>(c);
+      return (byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f || byte == 0xff;
+    }));
+  }
+  std::istringstream lines(exported("folded", document));
+  for (std::string line; std::getline(lines, line);) {
+    CHECK(std::count(line.begin(), line.end(), ';') >= 2);
+    CHECK(line.substr(line.rfind(' ') + 1).find_first_not_of("0123456789") == std::string::npos);
+  }
+}
+
+TEST_CASE("functions are called without parameters, receivers of Go stay") {
+  CHECK(plain_function("net.(*conn).Read") == "net.(*conn).Read");
+  CHECK(plain_function("main.Map[...].func1") == "main.Map[...].func1");
+  CHECK(plain_function("serve(int)::{lambda(A&)#1}") == "serve::{lambda#1}");
+  CHECK(plain_function("netpoll::workload::accept_loop<f(int)::{lambda()#1}>(int)::{lambda()#2}") ==
+        "workload::accept_loop::{lambda#2}");
+  CHECK(plain_function("a::(anonymous namespace)::b(int)") == "a::b");
+  CHECK(plain_function("std::ostream& operator<< <char>(std::ostream&, char)") == "std::ostream& operator<< ");
+  CHECK(plain_function("X::operator()(int) const") == "X::operator() const");
+  CHECK(plain_function("X::operator->()") == "X::operator->");
+  CHECK(plain_function("a)b>c") == "a)b>c");
+  CHECK(plain_function("f((((") == "f");
+  CHECK(plain_function("x.(*y") == "x.(*y");
+  CHECK(plain_function("").empty());
+}
