@@ -21,8 +21,9 @@ bool use_color_for(ColorChoice choice, const exporters::Destination& out) {
 // Of the terminal; of a page that goes elsewhere, what a terminal has at least.
 std::size_t width_of(const exporters::Destination& out) {
   constexpr std::size_t kLeast = 80;
+  const std::optional<int> fd = out.standard_fd();
   winsize size{};
-  if (!out.is_terminal() || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return kLeast;
+  if (!fd || ioctl(*fd, TIOCGWINSZ, &size) != 0) return kLeast;
   return std::max<std::size_t>(kLeast, size.ws_col);
 }
 

@@ -11,6 +11,7 @@
 #include "probes/goroutines/libruntime/goroutine_reader.h"
 #include "probes/goroutines/libruntime/runtime_finder.h"
 #include "probes/process/symbols.h"
+#include "probes/ptrace/thread_stop.h"
 
 namespace netpoll::probes {
 namespace {
@@ -168,13 +169,11 @@ class LibruntimeReader : public Reader {
     snapshot.interest_source = "tables";
     snapshot.taken_at_ns = monotonic_now();
     Reading reading(subject_, snapshot, subject_.monotonic_now());
-    for (const RuntimeView& view : views_) {
-      if (auto read = reading.read_view(view, options.retries); !read) {
-        if (read.error().is(ErrorKind::kNotFound)) {
-          return Error(ErrorKind::kNotFound, subject_.name() + " ended while it was read");
-        }
-        return std::move(read).error().within(subject_.name());
+    if (auto read = read_views(reading, options, snapshot); !read) {
+      if (read.error().is(ErrorKind::kNotFound)) {
+        return Error(ErrorKind::kNotFound, subject_.name() + " ended while it was read");
       }
+      return std::move(read).error().within(subject_.name());
     }
     std::sort(snapshot.goroutines.begin(), snapshot.goroutines.end(),
               [](const trace::Goroutine& a, const trace::Goroutine& b) {
@@ -187,6 +186,22 @@ class LibruntimeReader : public Reader {
   }
 
  private:
+  // Addresses and names are looked up later, when a target that was stopped runs on.
+  Result<void> read_views(Reading& reading, const ReadOptions& options, trace::GoroutineSnapshot& snapshot) {
+    std::optional<ThreadStop> stop;
+    if (options.pause && subject_.pid()) {
+      auto stopped = ThreadStop::stop(*subject_.pid());
+      if (!stopped) return std::move(stopped).error();
+      stop.emplace(std::move(*stopped));
+    }
+    Result<void> done;
+    for (const RuntimeView& view : views_) {
+      if (done) done = reading.read_view(view, options.retries);
+    }
+    if (stop) snapshot.paused_ns = stop->release();
+    return done;
+  }
+
   Subject& subject_;
   std::vector<RuntimeView> views_;
   SymbolNames names_;  // an empty name: the program has none

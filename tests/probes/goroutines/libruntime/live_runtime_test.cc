@@ -123,6 +123,32 @@ TEST_CASE("goroutines of a working program are found with what they wait for") {
   }
 }
 
+TEST_CASE("nobody moves while a program is paused, and it goes on afterwards") {
+  Prey prey({PARKED, "20"});
+  REQUIRE(prey.valid());
+  const std::size_t total = snapshot_when_parked(prey, 20).goroutines.size();
+  auto source = make_self_source();
+  REQUIRE(source->attach({.pid = prey.pid(), .held = false, .follow_forks = false, .exe = {}}));
+  for (int round = 0; round < 20; ++round) {
+    auto paused = snapshot_of(prey.pid(), {.retries = 0, .pause = true});
+    REQUIRE(paused);
+    CHECK(paused->paused_ns > 0);
+    CHECK(paused->paused_ns < paused->took_ns);
+    CHECK(paused->inconsistent == 0);
+    CHECK(paused->goroutines.size() >= total);  // those that play ping-pong are left out while the program runs
+  }
+  auto before = source->read();
+  REQUIRE(before);
+  const auto end = std::chrono::steady_clock::now() + 60s;
+  auto after = source->read();
+  while (after && count_of(*after, Tp::park) < count_of(*before, Tp::park) + 100) {
+    if (std::chrono::steady_clock::now() > end) FAIL("the program does not go on");
+    std::this_thread::sleep_for(1ms);
+    after = source->read();
+  }
+  REQUIRE(after);
+}
+
 TEST_CASE("functions have names where the program has symbols") {
   Prey prey({PARKED, "2"});
   REQUIRE(prey.valid());
