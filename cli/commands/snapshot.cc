@@ -215,7 +215,8 @@ const Command snapshot_command{
     .summary = "lists the goroutines of a live process that wait for I/O",
     .usage = "-p PID [options]",
     .description =
-        "Reads the goroutines of a running libruntime or Go program from its memory: what each waits for and how long, the "
+        "Reads the goroutines of a running libruntime or Go program from its memory: what each waits for and how long, "
+        "the "
         "descriptor, its addresses and TCP state, and the function. The target keeps running and needs no symbols; the "
         "output says whether everything in it belongs together.",
     .examples =
