@@ -1,14 +1,10 @@
 #include "cli/process_list.h"
 
-#include <dirent.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cstdlib>
 #include <fstream>
-#include <memory>
 #include <set>
 #include <string_view>
 
@@ -20,15 +16,8 @@ namespace {
 std::string proc_path(pid_t pid, const char* file) { return "/proc/" + std::to_string(pid) + "/" + file; }
 
 std::vector<pid_t> all_processes() {
-  std::vector<pid_t> pids;
-  const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir("/proc"), &::closedir);
-  if (dir == nullptr) return pids;
-  while (const dirent* entry = ::readdir(dir.get())) {
-    const std::string_view name = entry->d_name;
-    pid_t pid = 0;
-    const auto [end, err] = std::from_chars(name.data(), name.data() + name.size(), pid);
-    if (err == std::errc() && end == name.data() + name.size() && pid != ::getpid()) pids.push_back(pid);
-  }
+  std::vector<pid_t> pids = probes::process_ids();
+  std::erase(pids, ::getpid());
   std::sort(pids.begin(), pids.end());
   return pids;
 }

@@ -72,4 +72,12 @@ struct Counts {
   std::uint64_t foreign = 0;
 };
 
+// The difference of two readings of one source: what happened between them.
+Counts counts_between(const Counts& earlier, const Counts& later);
+
+// Adds `more` to `sum`: two processes counted as one target. A tracepoint is known when it is known of one of them.
+void add_counts(Counts& sum, const Counts& more);
+
+void add_in_flight(InFlight& sum, const InFlight& more);
+
 }  // namespace netpoll::probes

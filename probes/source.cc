@@ -35,6 +35,12 @@ std::optional<Backend> parse_backend(std::string_view name) {
   return std::nullopt;
 }
 
+std::vector<pid_t> pids_of(std::span<const Target> targets) {
+  std::vector<pid_t> pids;
+  for (const Target& target : targets) pids.push_back(target.pid);
+  return pids;
+}
+
 namespace {
 
 Result<std::unique_ptr<Source>> make_best_source(const SourceOptions& options, std::vector<std::string>* why_not) {

@@ -61,12 +61,6 @@ void put_times(Json& json, const SyscallCounts& row) {
                        {"longest_ns", row.window_ns ? Json(row.in_flight.longest_ns) : Json(nullptr)}};
 }
 
-void add_in_flight(probes::InFlight& sum, const probes::InFlight& more) {
-  sum.count += more.count;
-  sum.before += more.before;
-  sum.longest_ns = std::max(sum.longest_ns, more.longest_ns);
-}
-
 Json syscall_json(const Counts& counts, Syscall syscall, std::optional<std::uint64_t> operations) {
   const SyscallCounts& row = counts.syscalls[static_cast<std::size_t>(syscall)];
   Json json;
@@ -116,36 +110,6 @@ Json poll_json(const Counts& counts, std::optional<std::uint64_t> operations) {
   json["events_per_call"] = exporters::ratio(wait.events, sum.count);
   put_times(json, sum);
   return json;
-}
-
-// Zips two Counts; F gets (sum cell, other cell) of every number.
-template <typename F>
-void each_number(Counts& a, const Counts& b, F&& f) {
-  for (std::size_t i = 0; i < probes::kSyscallCount; ++i) {
-    SyscallCounts& left = a.syscalls[i];
-    const SyscallCounts& right = b.syscalls[i];
-    f(left.count, right.count);
-    f(left.returned, right.returned);
-    for (const auto& [number, calls] : right.errors) f(left.errors[number], calls);
-    if (left.total_ns && right.total_ns) f(*left.total_ns, *right.total_ns);
-    if (left.window_ns && right.window_ns) f(*left.window_ns, *right.window_ns);
-    if (left.latency && right.latency) {
-      for (std::size_t k = 0; k < left.latency->size(); ++k) f((*left.latency)[k], (*right.latency)[k]);
-    }
-  }
-  f(a.ctl_add, b.ctl_add);
-  f(a.ctl_mod, b.ctl_mod);
-  f(a.ctl_del, b.ctl_del);
-  for (std::size_t i = 0; i < a.waits.size(); ++i) {
-    f(a.waits[i].events, b.waits[i].events);
-    f(a.waits[i].empty, b.waits[i].empty);
-    f(a.waits[i].timeouts, b.waits[i].timeouts);
-  }
-  for (std::size_t i = 0; i < a.tracepoints.size(); ++i) {
-    if (a.tracepoints[i] && b.tracepoints[i]) f(*a.tracepoints[i], *b.tracepoints[i]);
-  }
-  f(a.lost, b.lost);
-  f(a.foreign, b.foreign);
 }
 
 }  // namespace
@@ -199,36 +163,6 @@ void put_losses(ProbeInfo& probe, const Counts& counts) {
   probe.notes.push_back("not counted: " + exporters::grouped(counts.foreign) +
                         (counts.foreign == 1 ? " call" : " calls") +
                         " of the 32-bit interface (a 32-bit program, or int $0x80), whose numbers mean other calls");
-}
-
-Counts counts_between(const Counts& earlier, const Counts& later) {
-  Counts difference = later;
-  each_number(difference, earlier,
-              [](std::uint64_t& value, std::uint64_t before) { value -= std::min(value, before); });
-  for (SyscallCounts& row : difference.syscalls) std::erase_if(row.errors, [](const auto& e) { return e.second == 0; });
-  return difference;
-}
-
-void add_counts(Counts& sum, const Counts& more) {
-  each_number(sum, more, [](std::uint64_t& value, std::uint64_t other) { value += other; });
-  for (std::size_t i = 0; i < probes::kSyscallCount; ++i) {
-    SyscallCounts& left = sum.syscalls[i];
-    const SyscallCounts& right = more.syscalls[i];
-    add_in_flight(left.in_flight, right.in_flight);
-    if (right.count == 0 && right.in_flight.count == 0) continue;
-    // A sum with an unknown part is unknown, unless it was empty so far.
-    const bool fresh = left.count == right.count;
-    if (!left.total_ns && fresh) left.total_ns = right.total_ns;
-    if (!left.window_ns && fresh) left.window_ns = right.window_ns;
-    if (!left.latency && fresh) left.latency = right.latency;
-    if (!right.total_ns) left.total_ns.reset();
-    if (!right.window_ns) left.window_ns.reset();
-    if (!right.latency) left.latency.reset();
-  }
-  if (more.processes) sum.processes = sum.processes.value_or(0) + *more.processes;
-  for (std::size_t i = 0; i < sum.tracepoints.size(); ++i) {
-    if (!sum.tracepoints[i]) sum.tracepoints[i] = more.tracepoints[i];
-  }
 }
 
 std::string errno_name(int number) {

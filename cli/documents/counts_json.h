@@ -22,12 +22,6 @@ void put_counts(exporters::Json& document, const probes::Counts& counts, probes:
 // Says in probe.lost and probe.notes what is missing in counts.
 void put_losses(ProbeInfo& probe, const probes::Counts& counts);
 
-// The difference of two readings of one source: what happened between them.
-probes::Counts counts_between(const probes::Counts& earlier, const probes::Counts& later);
-
-// Adds `more` to `sum`: two processes counted as one target. A tracepoint is known when it is known of one of them.
-void add_counts(probes::Counts& sum, const probes::Counts& more);
-
 // "EAGAIN"; also names the codes by which the kernel restarts an interrupted call ("ERESTARTSYS").
 std::string errno_name(int number);
 

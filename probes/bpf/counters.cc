@@ -4,7 +4,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 namespace netpoll::probes {
@@ -15,7 +17,7 @@ static_assert(NETPOLL_BUCKETS == kHistogramBuckets);
 static_assert(NETPOLL_MAX_TRACEPOINTS >= trace::kTpCount);
 static_assert(NETPOLL_CALL_epoll_wait == 0 && NETPOLL_CALL_epoll_pwait2 == 2, "waits[] is indexed by these rows");
 // The kernel rounds elements of an array map up to eight bytes.
-static_assert(sizeof(netpoll_cpu_counts) % 8 == 0);
+static_assert(sizeof(netpoll_cpu_counts) % 8 == 0 && sizeof(netpoll_account) % 8 == 0);
 
 // The kernel adds while we read.
 std::uint64_t load(const __u64& word) { return __atomic_load_n(&word, __ATOMIC_RELAXED); }
@@ -35,73 +37,98 @@ void add_call(SyscallCounts& total, const netpoll_call_counts& call) {
 }
 
 void add_times(SyscallCounts& total, const netpoll_call_counts& call) {
-  const std::uint64_t total_ns = load(call.total_ns);
+  const std::uint64_t total_ns = load(call.total_ns), before_ns = load(call.before_ns);
+  *total.window_ns += total_ns + before_ns;
+  if (load(call.count) == 0) return;
   *total.total_ns += total_ns;
-  *total.window_ns += total_ns + load(call.before_ns);
   for (std::size_t i = 0; i < NETPOLL_BUCKETS; ++i) (*total.latency)[i] += load(call.latency[i]);
 }
 
 constexpr int kRestartBlock = 516;  // ERESTART_RESTARTBLOCK in include/linux/errno.h of the kernel
 
-// Begins a row with what it is to be less; all of these were added before they were undone.
-void begin_undone(SyscallCounts& total, bool latency, const netpoll_undone& undone) {
+// Takes away what was undone; all of it was added before.
+void subtract(SyscallCounts& total, bool latency, const netpoll_undone& undone) {
   const std::uint64_t count = load(undone.count);
-  total.returned -= count;
-  if (count != 0) total.errors[kRestartBlock] -= count;
+  if (count != 0) {
+    total.returned -= count;
+    total.errors[kRestartBlock] -= count;
+  }
   if (!latency) return;
   const std::uint64_t total_ns = load(undone.total_ns);
-  total.total_ns = -total_ns;
-  total.window_ns = -total_ns - load(undone.before_ns);
-  total.latency.emplace();
+  *total.total_ns -= total_ns;
+  *total.window_ns -= total_ns + load(undone.before_ns);
+  if (count == 0) return;
   for (std::size_t i = 0; i < NETPOLL_BUCKETS; ++i) (*total.latency)[i] -= load(undone.latency[i]);
+}
+
+void add_cpu(Counts& total, bool latency, const netpoll_cpu_counts& counts) {
+  for (std::size_t i = 0; i < kSyscallCount; ++i) {
+    add_call(total.syscalls[i], counts.calls[i]);
+    if (latency) add_times(total.syscalls[i], counts.calls[i]);
+  }
+  total.ctl_add += load(counts.ctl[EPOLL_CTL_ADD]);
+  total.ctl_mod += load(counts.ctl[EPOLL_CTL_MOD]);
+  total.ctl_del += load(counts.ctl[EPOLL_CTL_DEL]);
+  for (std::size_t i = 0; i < total.waits.size(); ++i) {
+    total.waits[i].events += load(counts.waits[i].events);
+    total.waits[i].empty += load(counts.waits[i].empty);
+    total.waits[i].timeouts += load(counts.waits[i].timeouts);
+  }
+  total.foreign += load(counts.compat_calls);
+  total.lost += load(counts.compat_calls) + load(counts.dropped);
+}
+
+std::size_t in_pages(std::size_t bytes) {
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return (bytes + page - 1) / page * page;
 }
 
 }  // namespace
 
-Counters::Counters(Counters&& other) noexcept
-    : base_(std::exchange(other.base_, nullptr)), cpus_(other.cpus_), length_(other.length_) {}
+Counters::Counters(Counters&& other) noexcept { *this = std::move(other); }
 
 Counters& Counters::operator=(Counters&& other) noexcept {
-  std::swap(base_, other.base_);
+  std::swap(counts_, other.counts_);
+  std::swap(accounts_, other.accounts_);
+  std::swap(account_count_, other.account_count_);
   std::swap(cpus_, other.cpus_);
-  std::swap(length_, other.length_);
   return *this;
 }
 
 Counters::~Counters() {
-  if (base_ != nullptr) ::munmap(const_cast<netpoll_cpu_counts*>(base_), length_);
+  if (counts_ != nullptr) {
+    ::munmap(const_cast<netpoll_cpu_counts*>(counts_), in_pages(account_count_ * cpus_ * sizeof(*counts_)));
+  }
+  if (accounts_ != nullptr) ::munmap(accounts_, in_pages(account_count_ * sizeof(*accounts_)));
 }
 
-Result<Counters> Counters::map(int map_fd, std::size_t cpus) {
-  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  Counters counters;
-  counters.cpus_ = cpus;
-  counters.length_ = (cpus * sizeof(netpoll_cpu_counts) + page - 1) / page * page;
-  void* base = ::mmap(nullptr, counters.length_, PROT_READ, MAP_SHARED, map_fd, 0);
-  if (base == MAP_FAILED) return posix_error("mmap(BPF map counters)", errno);
-  counters.base_ = static_cast<const netpoll_cpu_counts*>(base);
-  return counters;
+Result<Counters> Counters::map(int counters_fd, int accounts_fd, std::size_t accounts, std::size_t cpus) {
+  Counters mapped;
+  mapped.account_count_ = accounts;
+  mapped.cpus_ = cpus;
+  void* counts =
+      ::mmap(nullptr, in_pages(accounts * cpus * sizeof(netpoll_cpu_counts)), PROT_READ, MAP_SHARED, counters_fd, 0);
+  if (counts == MAP_FAILED) return posix_error("mmap(BPF map counters)", errno);
+  mapped.counts_ = static_cast<const netpoll_cpu_counts*>(counts);
+  void* rest =
+      ::mmap(nullptr, in_pages(accounts * sizeof(netpoll_account)), PROT_READ | PROT_WRITE, MAP_SHARED, accounts_fd, 0);
+  if (rest == MAP_FAILED) return posix_error("mmap(BPF map accounts)", errno);
+  mapped.accounts_ = static_cast<netpoll_account*>(rest);
+  return mapped;
 }
 
-Counts Counters::sum(bool latency, const netpoll_undone (&undone)[NETPOLL_CALLS]) const {
+Counts Counters::sum(Range range, bool latency) const {
   Counts total;
-  for (std::size_t i = 0; i < kSyscallCount; ++i) begin_undone(total.syscalls[i], latency, undone[i]);
-  for (std::size_t cpu = 0; cpu < cpus_; ++cpu) {
-    const netpoll_cpu_counts& counts = base_[cpu];
+  for (SyscallCounts& row : total.syscalls) {
+    if (!latency) break;
+    row.total_ns = row.window_ns = 0;
+    row.latency.emplace();
+  }
+  for (std::size_t account = range.first; account < range.first + range.count; ++account) {
     for (std::size_t i = 0; i < kSyscallCount; ++i) {
-      add_call(total.syscalls[i], counts.calls[i]);
-      if (latency) add_times(total.syscalls[i], counts.calls[i]);
+      subtract(total.syscalls[i], latency, accounts_[account].undone[i]);
     }
-    total.ctl_add += load(counts.ctl[EPOLL_CTL_ADD]);
-    total.ctl_mod += load(counts.ctl[EPOLL_CTL_MOD]);
-    total.ctl_del += load(counts.ctl[EPOLL_CTL_DEL]);
-    for (std::size_t i = 0; i < total.waits.size(); ++i) {
-      total.waits[i].events += load(counts.waits[i].events);
-      total.waits[i].empty += load(counts.waits[i].empty);
-      total.waits[i].timeouts += load(counts.waits[i].timeouts);
-    }
-    total.foreign += load(counts.compat_calls);
-    total.lost += load(counts.compat_calls) + load(counts.dropped);
+    for (std::size_t cpu = 0; cpu < cpus_; ++cpu) add_cpu(total, latency, of_cpus(account)[cpu]);
   }
   for (SyscallCounts& syscall : total.syscalls) {
     syscall.count = syscall.returned;
@@ -110,10 +137,34 @@ Counts Counters::sum(bool latency, const netpoll_undone (&undone)[NETPOLL_CALLS]
   return total;
 }
 
-std::uint64_t Counters::tracepoint(std::size_t row) const {
+std::uint64_t Counters::tracepoint(Range range, std::size_t row) const {
   std::uint64_t hits = 0;
-  for (std::size_t cpu = 0; cpu < cpus_; ++cpu) hits += load(base_[cpu].tracepoints[row]);
+  for (std::size_t i = 0; i < range.count * cpus_; ++i) hits += load(of_cpus(range.first)[i].tracepoints[row]);
   return hits;
+}
+
+void Counters::clear_in_flight() {
+  for (std::size_t account = 0; account < account_count_; ++account) {
+    std::fill(std::begin(accounts_[account].in_flight), std::end(accounts_[account].in_flight), netpoll_in_flight{});
+    accounts_[account].live_processes = 0;
+  }
+}
+
+void Counters::add_in_flight(Range range, Counts& counts) const {
+  std::uint64_t processes = 0;
+  for (std::size_t account = range.first; account < range.first + range.count; ++account) {
+    processes += accounts_[account].live_processes;
+    for (std::size_t i = 0; i < kSyscallCount; ++i) {
+      const netpoll_in_flight& open = accounts_[account].in_flight[i];
+      SyscallCounts& row = counts.syscalls[i];
+      row.count += open.count - open.before;
+      row.in_flight.count += open.count;
+      row.in_flight.before += open.before;
+      row.in_flight.longest_ns = std::max<std::uint64_t>(row.in_flight.longest_ns, open.longest_ns);
+      if (row.window_ns) *row.window_ns += open.ns;
+    }
+  }
+  counts.processes = processes;
 }
 
 }  // namespace netpoll::probes

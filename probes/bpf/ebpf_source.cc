@@ -2,15 +2,19 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <fstream>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "probes/bpf/counters.h"
 #include "probes/bpf/libbpf_log.h"
+#include "probes/bpf/process_table.h"
 #include "probes/bpf/syscall_counts.skel.h"
 #include "probes/bpf/task_walk.h"
 #include "probes/bpf/uprobe_multi.h"
@@ -43,6 +47,15 @@ std::uint32_t default_slots() {
   return std::clamp<std::uint32_t>(std::bit_ceil(pid_max), 1024, NETPOLL_MAX_SLOTS);
 }
 
+// The memory that counts of single targets may take; it is the kernel's, and not swapped out.
+constexpr std::size_t kAccountBytes = std::size_t{256} << 20;
+
+// One of several targets has an account to itself; a single one has that of the sum.
+std::size_t own_accounts(std::size_t targets, std::size_t cpus) {
+  if (targets < 2) return 0;
+  return std::min(targets, kAccountBytes / (cpus * sizeof(netpoll_cpu_counts) + sizeof(netpoll_account)));
+}
+
 class EbpfSource : public Source {
  public:
   ~EbpfSource() override { detach(); }
@@ -50,30 +63,48 @@ class EbpfSource : public Source {
   Result<void> load(const SourceOptions& options, const EbpfTuning& tuning);
 
   Backend backend() const override { return Backend::kEbpf; }
-  Result<void> attach(const Target& target) override;
-  Result<bool> wait(int timeout_ms, int stop_fd) override { return watch_.wait(timeout_ms, stop_fd); }
+  using Source::attach;
+  Result<void> attach(std::span<const Target> targets) override;
+  Result<bool> wait(int timeout_ms, int stop_fd) override { return watches_.wait(timeout_ms, stop_fd); }
   Result<Counts> read() override;
+  Result<CountsByTarget> read_each() override;
   void detach() override;
   std::string overhead_note() const override;
 
  private:
+  using Tracepoints = std::array<bool, trace::kTpCount>;
+  // One that is attached to.
+  struct Attached {
+    Target target;
+    std::uint32_t account = 0;
+    Tracepoints has{};
+  };
+
   Result<void> link(bpf_program* program);
-  Result<void> attach_programs(const Target& target);
-  Result<void> attach_usdt(const Target& target);
-  Result<void> begin(const Target& target);
+  Result<void> attach_programs();
+  Result<void> attach_usdt();
+  Result<Tracepoints> attach_usdt_of(const Target& target, const std::string& path);
+  Result<void> begin();
+  Result<std::uint32_t> resolve(pid_t pid);
+  Result<void> adopt();
   Result<bool> walk(netpoll_task_job job, pid_t pid);
-  Result<void> add_calls_in_flight(Counts& counts);
+  Result<bool> look_for_calls_in_flight();
+  Counts counts_of(Counters::Range accounts, const Tracepoints& has) const;
+  bool several() const { return attached_.size() > 1; }
+  bool follow_forks() const { return attached_.front().target.follow_forks; }
+  // The walk that finds all targets: one process, or 0.
+  pid_t scope() const { return several() || follow_forks() ? 0 : attached_.front().target.pid; }
   std::uint64_t missed_runs() const;
 
   SourceOptions options_;
   UprobeKind uprobes_ = UprobeKind::kSingle;
   Skeleton skeleton_;
   Counters counters_;
-  Target target_;
-  ProcessWatch watch_;
+  ProcessTable processes_;
+  std::vector<Attached> attached_;
+  ProcessWatches watches_;
   std::vector<bpf_link*> links_;
-  UsdtLinks usdt_;
-  std::array<bool, trace::kTpCount> has_tracepoint_{};
+  std::vector<UsdtLinks> usdt_;  // one per executable
 };
 
 Result<void> EbpfSource::load(const SourceOptions& options, const EbpfTuning& tuning) {
@@ -88,7 +119,11 @@ Result<void> EbpfSource::load(const SourceOptions& options, const EbpfTuning& tu
   fill_call_table(skeleton_->rodata->call_of_nr);
   const int cpus = libbpf_num_possible_cpus();
   if (cpus < 0) return bpf_error("count the CPUs", cpus, log);
-  bpf_map__set_max_entries(skeleton_->maps.counters, static_cast<std::uint32_t>(cpus));
+  const std::size_t accounts = 1 + own_accounts(options.targets, static_cast<std::size_t>(cpus));
+  skeleton_->rodata->cpus = static_cast<std::uint32_t>(cpus);
+  skeleton_->rodata->own_accounts = static_cast<std::uint32_t>(accounts - 1);
+  bpf_map__set_max_entries(skeleton_->maps.counters, static_cast<std::uint32_t>(accounts) * skeleton_->rodata->cpus);
+  bpf_map__set_max_entries(skeleton_->maps.accounts, static_cast<std::uint32_t>(accounts));
   bpf_map__set_max_entries(skeleton_->maps.threads, slots);
   bpf_map__set_max_entries(skeleton_->maps.processes, slots);
   bpf_program__set_autoload(skeleton_->progs.netpoll_enter, options.latency);
@@ -103,9 +138,14 @@ Result<void> EbpfSource::load(const SourceOptions& options, const EbpfTuning& tu
   const int loaded = syscall_counts__load(skeleton_.get());
   if (loaded != 0) return bpf_error("load the BPF programs", loaded, log);
 
-  auto counters = Counters::map(bpf_map__fd(skeleton_->maps.counters), static_cast<std::size_t>(cpus));
+  const auto& maps = skeleton_->maps;
+  auto counters =
+      Counters::map(bpf_map__fd(maps.counters), bpf_map__fd(maps.accounts), accounts, static_cast<std::size_t>(cpus));
   if (!counters) return std::move(counters).error();
   counters_ = std::move(*counters);
+  auto processes = ProcessTable::map(bpf_map__fd(maps.processes), bpf_map__fd(maps.processes_overflow), slots);
+  if (!processes) return std::move(processes).error();
+  processes_ = std::move(*processes);
   return {};
 }
 
@@ -117,28 +157,32 @@ Result<void> EbpfSource::link(bpf_program* program) {
   return {};
 }
 
-Result<void> EbpfSource::attach(const Target& target) {
-  auto watch = ProcessWatch::open(target.pid);
-  if (!watch) return std::move(watch).error();
-  watch_ = std::move(*watch);
-  if (auto fit = check_countable(target); !fit) return fit;
-  target_ = target;
-  auto attached = attach_programs(target);
-  if (attached && options_.tracepoints) attached = attach_usdt(target);
-  if (attached) attached = begin(target);
-  if (!attached) {
-    detach();
-    return std::move(attached.error()).within("attach to pid " + std::to_string(target.pid) + ": ");
+Result<void> EbpfSource::attach(std::span<const Target> targets) {
+  auto watches = ProcessWatches::open(pids_of(targets));
+  if (!watches) return std::move(watches).error();
+  watches_ = std::move(*watches);
+  attached_.clear();
+  for (const Target& target : targets) {
+    if (auto fit = check_countable(target); !fit) return fit;
+    const std::size_t own = targets.size() > 1 ? attached_.size() + 1 : 0;
+    attached_.push_back({target, static_cast<std::uint32_t>(own < counters_.accounts() ? own : 0)});
   }
-  return {};
+  auto attached = attach_programs();
+  if (attached && options_.tracepoints) attached = attach_usdt();
+  if (attached) attached = begin();
+  if (attached) return {};
+  detach();
+  const std::string whom =
+      several() ? std::to_string(targets.size()) + " processes" : "pid " + std::to_string(targets.front().pid);
+  return std::move(attached.error()).within("attach to " + whom + ": ");
 }
 
-Result<void> EbpfSource::attach_programs(const Target& target) {
+Result<void> EbpfSource::attach_programs() {
   // Nobody is a target yet. Entries come before exits, so that a call which is seen to end has its start time.
   auto& programs = skeleton_->progs;
   std::vector<bpf_program*> order = {programs.netpoll_exit};
-  if (target.follow_forks) order.push_back(programs.netpoll_fork);
-  if (target.held) order.push_back(programs.netpoll_exec);
+  if (follow_forks()) order.push_back(programs.netpoll_fork);
+  if (attached_.front().target.held) order.push_back(programs.netpoll_exec);
   if (options_.latency) order.push_back(programs.netpoll_enter);
   order.push_back(programs.netpoll_leave);
   for (bpf_program* program : order) {
@@ -152,50 +196,92 @@ Result<bool> EbpfSource::walk(netpoll_task_job job, pid_t pid) {
   return walk_tasks(skeleton_->progs.netpoll_tasks, pid);
 }
 
-// Makes the target a target. What it did before this moment is not counted, nor is the rest of a call it is in.
-Result<void> EbpfSource::begin(const Target& target) {
+// BPF knows processes by their number in the initial pid namespace, which in a container is not the one we know.
+Result<std::uint32_t> EbpfSource::resolve(pid_t pid) {
   auto& shared = *skeleton_->bss;
-  // BPF knows processes by their number in the initial pid namespace, which in a container is not the one we know.
-  auto resolved = walk(NETPOLL_TASKS_RESOLVE, target.pid);
+  shared.found_tgid = 0;
+  auto resolved = walk(NETPOLL_TASKS_RESOLVE, pid);
   if (!resolved) return std::move(resolved).error();
-  const std::uint32_t tgid =
-      *resolved && shared.found_tgid != 0 ? shared.found_tgid : static_cast<std::uint32_t>(target.pid);
-  shared.follow_forks = target.follow_forks ? 1 : 0;
-  if (target.held) {
-    __atomic_store_n(&shared.held_tgid, tgid, __ATOMIC_RELEASE);
-    return {};
+  return *resolved && shared.found_tgid != 0 ? shared.found_tgid : static_cast<std::uint32_t>(pid);
+}
+
+// Makes the targets targets. What they did before this moment is not counted, nor is the rest of a call they are in.
+Result<void> EbpfSource::begin() {
+  auto& shared = *skeleton_->bss;
+  const bool held = attached_.front().target.held;
+  if (!held) __atomic_store_n(&shared.paused, 1u, __ATOMIC_SEQ_CST);
+  if (follow_forks() || several()) __atomic_store_n(&shared.use_processes, 1u, __ATOMIC_SEQ_CST);
+  for (const Attached& attached : attached_) {
+    const auto tgid = resolve(attached.target.pid);
+    if (!tgid) return tgid.error();
+    if (several()) {
+      if (auto added = processes_.add(*tgid, attached.account); !added) return added;
+    } else {
+      __atomic_store_n(held ? &shared.held_tgid : &shared.root_tgid, *tgid, __ATOMIC_SEQ_CST);
+    }
   }
-  shared.paused = 1;
-  __atomic_store_n(&shared.root_tgid, tgid, __ATOMIC_SEQ_CST);
+  if (held) return {};
+  if (follow_forks()) {
+    if (auto adopted = adopt(); !adopted) return adopted;
+  }
   for (const netpoll_task_job job : {NETPOLL_TASKS_MARK, NETPOLL_TASKS_CHECK}) {
-    if (auto walked = walk(job, target.pid); !walked) return std::move(walked).error();
+    if (auto walked = walk(job, scope()); !walked) return std::move(walked).error();
   }
   __atomic_store_n(&shared.paused, 0u, __ATOMIC_SEQ_CST);
   return {};
 }
 
-Result<void> EbpfSource::attach_usdt(const Target& target) {
-  // A process that runs is asked for its file through /proc, which also finds it in another mount namespace or deleted.
-  const std::string path = target.held ? target.exe : "/proc/" + std::to_string(living_thread(target.pid)) + "/exe";
-  if (path.empty()) return {};
+// Children that exist become targets; those that a target forks meanwhile do so by themselves.
+Result<void> EbpfSource::adopt() {
+  auto& shared = *skeleton_->bss;
+  do {
+    shared.adopted = 0;
+    if (auto walked = walk(NETPOLL_TASKS_ADOPT, 0); !walked) return std::move(walked).error();
+  } while (shared.adopted != 0);
+  return {};
+}
+
+Result<void> EbpfSource::attach_usdt() {
+  std::map<std::pair<dev_t, ino_t>, Tracepoints> seen;
+  for (Attached& attached : attached_) {
+    const Target& target = attached.target;
+    // A process that runs is asked for its file through /proc, which also finds it in another mount namespace or
+    // deleted.
+    const std::string path = target.held ? target.exe : "/proc/" + std::to_string(living_thread(target.pid)) + "/exe";
+    struct stat file {};
+    if (path.empty() || ::stat(path.c_str(), &file) != 0) continue;
+    const auto [at, fresh] = seen.try_emplace({file.st_dev, file.st_ino});
+    if (fresh) {
+      auto has = attach_usdt_of(target, path);
+      if (!has) return std::move(has).error();
+      at->second = *has;
+    }
+    attached.has = at->second;
+  }
+  return {};
+}
+
+Result<EbpfSource::Tracepoints> EbpfSource::attach_usdt_of(const Target& target, const std::string& path) {
+  Tracepoints has{};
   auto sites = read_usdt_sites(path, "netpoll");
   // A script, or a file we may not read, is no libruntime program.
-  if (!sites) return {};
+  if (!sites) return has;
   std::vector<UsdtAttachment> wanted;
   for (const UsdtSite& site : *sites) {
     const auto& table = trace::tracepoints();
     for (std::size_t row = 0; row < table.size(); ++row) {
       if (table[row].name != site.name) continue;
       wanted.push_back({site.offset, site.semaphore_offset, row});
-      has_tracepoint_[row] = true;
+      has[row] = true;
     }
   }
-  // Descendants have their own memory: there the file is probed wherever it runs, and the program asks who hit it.
-  const pid_t pid = target.follow_forks ? 0 : target.pid;
+  // Several processes and descendants have memory of their own: there the file is probed wherever it runs, and the
+  // program asks who hit it.
+  const pid_t pid = several() || target.follow_forks ? 0 : target.pid;
   auto links = UsdtLinks::attach(bpf_program__fd(skeleton_->progs.netpoll_usdt), uprobes_, pid, path, wanted);
   if (!links) return std::move(links).error();
-  usdt_ = std::move(*links);
-  return {};
+  usdt_.push_back(std::move(*links));
+  return has;
 }
 
 // Runs that the kernel skipped because the same program was already running on that CPU.
@@ -214,33 +300,58 @@ std::uint64_t EbpfSource::missed_runs() const {
 // Calls that returned are counted in the kernel; those that targets sleep in are added here. They are looked for after
 // the counters were read, so a call that returns meanwhile is missed by both rather than counted twice, and the sum
 // never falls from one read to the next.
-Result<void> EbpfSource::add_calls_in_flight(Counts& counts) {
-  auto& shared = *skeleton_->bss;
-  if (links_.empty() || (__atomic_load_n(&shared.root_tgid, __ATOMIC_ACQUIRE) == 0 && !target_.follow_forks)) return {};
-  std::fill(std::begin(shared.in_flight), std::end(shared.in_flight), netpoll_in_flight{});
-  shared.live_processes = 0;
-  if (auto walked = walk(NETPOLL_TASKS_IN_FLIGHT, target_.follow_forks ? 0 : target_.pid); !walked) {
-    return std::move(walked).error();
-  }
-  counts.processes = shared.live_processes;
-  for (std::size_t i = 0; i < kSyscallCount; ++i) {
-    const auto& open = shared.in_flight[i];
-    SyscallCounts& row = counts.syscalls[i];
-    row.count += open.count - open.before;
-    row.in_flight = {open.count, open.before, open.longest_ns};
-    if (row.window_ns) *row.window_ns += open.ns;
-  }
-  return {};
+// False where there is nobody to look at.
+Result<bool> EbpfSource::look_for_calls_in_flight() {
+  if (links_.empty()) return false;
+  const bool one = !several() && !follow_forks();
+  if (one && __atomic_load_n(&skeleton_->bss->root_tgid, __ATOMIC_ACQUIRE) == 0) return false;
+  counters_.clear_in_flight();
+  if (auto walked = walk(NETPOLL_TASKS_IN_FLIGHT, scope()); !walked) return std::move(walked).error();
+  return true;
 }
 
-Result<Counts> EbpfSource::read() {
-  Counts counts = counters_.sum(options_.latency, skeleton_->bss->undone);
-  if (auto added = add_calls_in_flight(counts); !added) return std::move(added).error();
-  for (std::size_t row = 0; row < has_tracepoint_.size(); ++row) {
-    if (has_tracepoint_[row]) counts.tracepoints[row] = counters_.tracepoint(row);
+Counts EbpfSource::counts_of(Counters::Range accounts, const Tracepoints& has) const {
+  Counts counts = counters_.sum(accounts, options_.latency);
+  for (std::size_t row = 0; row < has.size(); ++row) {
+    if (has[row]) counts.tracepoints[row] = counters_.tracepoint(accounts, row);
   }
+  return counts;
+}
+
+// Calls that returned are counted in the kernel; those that targets sleep in are added here. They are looked for after
+// the counters were read, so a call that returns meanwhile is missed by both rather than counted twice, and the sum
+// never falls from one read to the next.
+Result<Counts> EbpfSource::read() {
+  const Counters::Range all = {0, counters_.accounts()};
+  Tracepoints has{};
+  for (const Attached& attached : attached_) {
+    for (std::size_t row = 0; row < has.size(); ++row) has[row] = has[row] || attached.has[row];
+  }
+  Counts counts = counts_of(all, has);
+  const auto looked = look_for_calls_in_flight();
+  if (!looked) return looked.error();
+  if (*looked) counters_.add_in_flight(all, counts);
   counts.lost += missed_runs();
   return counts;
+}
+
+Result<CountsByTarget> EbpfSource::read_each() {
+  CountsByTarget each;
+  if (!several()) {
+    auto counts = read();
+    if (!counts) return std::move(counts).error();
+    if (!attached_.empty()) each.emplace(attached_.front().target.pid, std::move(*counts));
+    return each;
+  }
+  for (const Attached& attached : attached_) {
+    if (attached.account != 0) each.emplace(attached.target.pid, counts_of({attached.account, 1}, attached.has));
+  }
+  const auto looked = look_for_calls_in_flight();
+  if (!looked) return looked.error();
+  for (const Attached& attached : attached_) {
+    if (*looked && attached.account != 0) counters_.add_in_flight({attached.account, 1}, each.at(attached.target.pid));
+  }
+  return each;
 }
 
 void EbpfSource::detach() {
@@ -248,9 +359,9 @@ void EbpfSource::detach() {
   if (skeleton_->bss != nullptr) {
     __atomic_store_n(&skeleton_->bss->held_tgid, 0u, __ATOMIC_RELAXED);
     __atomic_store_n(&skeleton_->bss->root_tgid, 0u, __ATOMIC_RELAXED);
-    __atomic_store_n(&skeleton_->bss->follow_forks, 0u, __ATOMIC_RELAXED);
+    __atomic_store_n(&skeleton_->bss->use_processes, 0u, __ATOMIC_RELAXED);
   }
-  usdt_.detach();  // goes on in the background
+  for (UsdtLinks& links : usdt_) links.detach();  // goes on in the background
   while (!links_.empty()) {
     bpf_link__destroy(links_.back());
     links_.pop_back();

@@ -19,9 +19,9 @@
 const volatile __u32 slot_mask = 0;
 
 /* Set by user space while attached. */
-__u32 root_tgid = 0;    /* the process that is counted; 0: nobody (yet, or any more) */
-__u32 held_tgid = 0;    /* becomes root_tgid at its exec */
-__u32 follow_forks = 0; /* the descendants of root_tgid are targets too */
+__u32 root_tgid = 0;     /* the only target, or the first of its descendants; 0: nobody (yet, or any more) */
+__u32 held_tgid = 0;     /* becomes root_tgid at its exec */
+__u32 use_processes = 0; /* there are targets in `processes` too */
 
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -38,12 +38,14 @@ struct {
   __type(value, struct netpoll_thread);
 } threads_overflow SEC(".maps");
 
-/* The descendants when follow_forks is set: each tgid in its slot. */
+/* Targets beside root_tgid: descendants, and the others of several. Each tgid in its slot, with its account above it.
+ */
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
   __uint(max_entries, 1); /* slot_mask + 1 */
   __type(key, __u32);
-  __type(value, __u32);
+  __type(value, __u64);
 } processes SEC(".maps");
 
 struct {
@@ -51,37 +53,46 @@ struct {
   __uint(max_entries, NETPOLL_OVERFLOW_SLOTS);
   __uint(map_flags, BPF_F_NO_PREALLOC);
   __type(key, __u32);
-  __type(value, __u32);
+  __type(value, __u64);
 } processes_overflow SEC(".maps");
 
 /*
- * A slot is VIRGIN, owned by an id, or VACATED by one that exited. Only VIRGIN says that no id of this slot can be in
- * the overflow map. Several CPUs may want a slot at once, so it is taken by compare-and-swap.
+ * A slot is NETPOLL_VIRGIN, owned by an id, or NETPOLL_VACATED by one that exited. Only the first says that no id of
+ * this slot can be in the overflow map. Several CPUs may want a slot at once, so it is taken by compare-and-swap.
  */
-#define VIRGIN 0
-#define VACATED 0xffffffffu
-
 static __always_inline bool take_slot(__u32* owner, __u32 state, __u32 id) {
   return __sync_val_compare_and_swap(owner, state, id) == state;
 }
 
-static __always_inline bool is_target(__u32 tgid) {
-  if (tgid == root_tgid) return true;
-  if (!follow_forks) return false;
+/* The account of a process among `processes`, or NETPOLL_NO_TARGET. */
+static __always_inline __u32 look_up_process(__u32 tgid) {
   __u32 key = tgid & slot_mask;
-  __u32* owner = bpf_map_lookup_elem(&processes, &key);
-  if (!owner || *owner == VIRGIN) return false;
-  return *owner == tgid || bpf_map_lookup_elem(&processes_overflow, &tgid) != NULL;
+  __u64* owner = bpf_map_lookup_elem(&processes, &key);
+  if (!owner || *owner == NETPOLL_VIRGIN) return NETPOLL_NO_TARGET;
+  __u64 process = *owner;
+  if ((__u32)process != tgid) {
+    owner = bpf_map_lookup_elem(&processes_overflow, &tgid);
+    if (!owner) return NETPOLL_NO_TARGET;
+    process = *owner;
+  }
+  return process >> 32;
 }
 
-/* False: no room. */
-static __always_inline bool add_target(__u32 tgid) {
+/* The account that a process is counted in; NETPOLL_NO_TARGET: it is none of ours. */
+static __always_inline __u32 account_of(__u32 tgid) {
+  if (tgid == root_tgid) return 0;
+  return use_processes ? look_up_process(tgid) : NETPOLL_NO_TARGET;
+}
+
+/* False: no room. User space does the same (process_table.cc). */
+static __always_inline bool add_target(__u32 tgid, __u32 account) {
   __u32 key = tgid & slot_mask;
-  __u32* owner = bpf_map_lookup_elem(&processes, &key);
+  __u64 process = (__u64)account << 32 | tgid;
+  __u64* owner = bpf_map_lookup_elem(&processes, &key);
   if (!owner) return false;
-  if (take_slot(owner, VIRGIN, tgid) || take_slot(owner, VACATED, tgid)) return true;
-  __u32 one = 1;
-  return bpf_map_update_elem(&processes_overflow, &tgid, &one, BPF_ANY) == 0;
+  if (__sync_val_compare_and_swap(owner, NETPOLL_VIRGIN, process) == NETPOLL_VIRGIN) return true;
+  if (__sync_val_compare_and_swap(owner, NETPOLL_VACATED, process) == NETPOLL_VACATED) return true;
+  return bpf_map_update_elem(&processes_overflow, &tgid, &process, BPF_ANY) == 0;
 }
 
 static __always_inline void forget_target(__u32 tgid) {
@@ -90,9 +101,9 @@ static __always_inline void forget_target(__u32 tgid) {
     return;
   }
   __u32 key = tgid & slot_mask;
-  __u32* owner = bpf_map_lookup_elem(&processes, &key);
-  if (owner && *owner == tgid) {
-    *owner = VACATED;
+  __u64* owner = bpf_map_lookup_elem(&processes, &key);
+  if (owner && (__u32)*owner == tgid) {
+    *owner = NETPOLL_VACATED;
   } else {
     bpf_map_delete_elem(&processes_overflow, &tgid);
   }
@@ -103,7 +114,7 @@ static __always_inline struct netpoll_thread* find_thread(__u32 tid) {
   __u32 key = tid & slot_mask;
   struct netpoll_thread* slot = bpf_map_lookup_elem(&threads, &key);
   if (!slot || slot->tid == tid) return slot;
-  if (slot->tid == VIRGIN) return NULL;
+  if (slot->tid == NETPOLL_VIRGIN) return NULL;
   return bpf_map_lookup_elem(&threads_overflow, &tid);
 }
 
@@ -111,10 +122,10 @@ static __always_inline struct netpoll_thread* find_thread(__u32 tid) {
 static __noinline struct netpoll_thread* claim_thread(__u32 tid) {
   __u32 key = tid & slot_mask;
   struct netpoll_thread* slot = bpf_map_lookup_elem(&threads, &key);
-  if (!slot || take_slot(&slot->tid, VIRGIN, tid)) return slot;
+  if (!slot || take_slot(&slot->tid, NETPOLL_VIRGIN, tid)) return slot;
   struct netpoll_thread* elsewhere = bpf_map_lookup_elem(&threads_overflow, &tid);
   if (elsewhere) return elsewhere;
-  if (take_slot(&slot->tid, VACATED, tid)) return slot;
+  if (take_slot(&slot->tid, NETPOLL_VACATED, tid)) return slot;
   struct netpoll_thread fresh = {.tid = tid};
   bpf_map_update_elem(&threads_overflow, &tid, &fresh, BPF_ANY);
   return bpf_map_lookup_elem(&threads_overflow, &tid);
@@ -129,10 +140,10 @@ static __always_inline struct netpoll_thread* find_or_claim_thread(__u32 tid) {
 static __always_inline void forget_thread(__u32 tid) {
   __u32 key = tid & slot_mask;
   struct netpoll_thread* slot = bpf_map_lookup_elem(&threads, &key);
-  if (!slot || slot->tid == VIRGIN) return;
+  if (!slot || slot->tid == NETPOLL_VIRGIN) return;
   if (slot->tid == tid) {
     slot->call = 0;
-    slot->tid = VACATED;
+    slot->tid = NETPOLL_VACATED;
   } else {
     bpf_map_delete_elem(&threads_overflow, &tid);
   }

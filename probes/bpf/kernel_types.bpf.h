@@ -33,6 +33,7 @@ struct task_struct {
   unsigned int __state; /* Linux 5.14 renamed it from state */
   pid_t pid;            /* what user space calls tid */
   pid_t tgid;           /* what user space calls pid */
+  struct task_struct* real_parent;
   struct signal_struct* signal;
   unsigned long nvcsw, nivcsw; /* context switches, voluntary and not */
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * syscall_counts: counts, times and errors of the system calls in syscalls.def, of one process and, on wish, of the
- * processes it forks; and the hits of libruntime's USDT probes.
+ * syscall_counts: counts, times and errors of the system calls in syscalls.def, of one process or of several, and,
+ * where that is asked for, of their descendants; and the hits of libruntime's USDT probes.
  *
  * Calls are counted when they return, because that is where their error is known, and one program per call costs about
  * two thirds of two. Calls that have not returned are found by looking (netpoll_tasks): those that were already running
@@ -25,6 +25,10 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* Fixed before loading: the verifier removes what a run does not ask for. */
 const volatile bool measure_latency = true;
+/* Elements of `counters` per account. */
+const volatile __u32 cpus = 1;
+/* Accounts beside the first; without any, nothing is computed but the number of the CPU. */
+const volatile __u32 own_accounts = 0;
 /* System call number -> enum netpoll_call + 1; 0: not counted. */
 const volatile __u8 call_of_nr[NETPOLL_MAX_NR] = {};
 
@@ -36,23 +40,32 @@ __u64 begin_ns = 0;
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(map_flags, BPF_F_MMAPABLE);
-  __uint(max_entries, 1); /* raised to the number of possible CPUs before loading */
+  __uint(max_entries, 1); /* (1 + own_accounts) * cpus */
   __type(key, __u32);
   __type(value, struct netpoll_cpu_counts);
 } counters SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1); /* 1 + own_accounts */
+  __type(key, __u32);
+  __type(value, struct netpoll_account);
+} accounts SEC(".maps");
 
 /*
  * A tracing program runs at most once at a time on a CPU (the kernel skips a nested run and counts it as a recursion
  * miss, which user space reads as loss), and each counter but `dropped` belongs to one program. So plain additions are
  * exact.
  */
-static __always_inline struct netpoll_cpu_counts* cpu_counts(void) {
-  __u32 cpu = bpf_get_smp_processor_id();
-  return bpf_map_lookup_elem(&counters, &cpu);
+static __always_inline struct netpoll_cpu_counts* cpu_counts(__u32 account) {
+  __u32 element = bpf_get_smp_processor_id();
+  if (own_accounts) element += account * cpus;
+  return bpf_map_lookup_elem(&counters, &element);
 }
 
-static __always_inline void count_drop(void) {
-  struct netpoll_cpu_counts* counts = cpu_counts();
+static __always_inline void count_drop(__u32 account) {
+  struct netpoll_cpu_counts* counts = cpu_counts(account);
   if (counts) __sync_fetch_and_add(&counts->dropped, 1);
 }
 
@@ -90,29 +103,28 @@ struct {
   __type(value, struct netpoll_restart);
 } restarts SEC(".maps");
 
-struct netpoll_undone undone[NETPOLL_CALLS] = {};
-
 /* The thread's call ended in ERESTART_RESTARTBLOCK. */
-static __noinline int expect_restart(__u32 tid, __u32 call, __u64 start_ns, __u64 end_ns) {
+static __noinline int expect_restart(__u32 tid, __u32 call, __u64 start_ns, __u64 end_ns, __u32 account) {
   struct netpoll_restart fresh = {.start_ns = start_ns, .end_ns = end_ns, .call = call};
-  if (bpf_map_update_elem(&restarts, &tid, &fresh, BPF_ANY) != 0) count_drop();
+  if (bpf_map_update_elem(&restarts, &tid, &fresh, BPF_ANY) != 0) count_drop(account);
   return 0;
 }
 
 /* restart_syscall is entered: the call that it goes on with has not returned after all. */
-static __noinline int reopen_call(__u32 tid) {
+static __noinline int reopen_call(__u32 tid, __u32 account) {
   struct netpoll_restart* restart = bpf_map_lookup_elem(&restarts, &tid);
-  if (!restart) return 0;
+  struct netpoll_account* books = bpf_map_lookup_elem(&accounts, &account);
+  if (!restart || !books) return 0;
   struct netpoll_thread* thread = find_or_claim_thread(tid);
   if (!thread) {
-    count_drop();
+    count_drop(account);
     return 0;
   }
   __u32 word = restart->call;
   __u64 start_ns = restart->start_ns, ns = restart->end_ns - start_ns;
   __u64 call = (__u64)(word & ~NETPOLL_BEFORE) - 1;
   if (STILL_BELOW(call, NETPOLL_CALLS)) {
-    struct netpoll_undone* mine = &undone[call];
+    struct netpoll_undone* mine = &books->undone[call];
     if (word & NETPOLL_BEFORE) {
       __sync_fetch_and_add(&mine->before_ns, ns);
     } else {
@@ -132,15 +144,16 @@ static __noinline int reopen_call(__u32 tid) {
 SEC("tp_btf/sys_enter")
 int BPF_PROG(netpoll_enter, struct pt_regs* regs, long nr) {
   struct task_struct* task = bpf_get_current_task_btf();
-  if (!is_target(task->tgid)) return 0;
+  __u32 account = account_of(task->tgid);
+  if (account == NETPOLL_NO_TARGET) return 0;
   __u32 call = counted_call(nr);
   if (call == 0) {
-    if (nr == NR_restart_syscall && !in_compat_syscall(task)) reopen_call(task->pid);
+    if (nr == NR_restart_syscall && !in_compat_syscall(task)) reopen_call(task->pid, account);
     return 0;
   }
   struct netpoll_thread* thread = find_or_claim_thread(task->pid);
   if (!thread) {
-    count_drop();
+    count_drop(account);
     return 0;
   }
   thread->call = call;
@@ -169,22 +182,25 @@ static __always_inline bool asked_to_wait(__u32 call, struct pt_regs* regs) {
 }
 
 /* A call that had begun before we attached is left: not counted, but its time since then is. */
-static __noinline int leave_before(__u32 tid, __u64 call, long result) {
+static __noinline int leave_before(__u32 tid, __u64 call, long result, __u32 account) {
   __u64 start_ns = 0, now = 0;
   if (measure_latency && !paused) {
-    struct netpoll_cpu_counts* counts = cpu_counts();
+    struct netpoll_cpu_counts* counts = cpu_counts(account);
     start_ns = begin_ns;
     now = bpf_ktime_get_ns();
     if (counts && STILL_BELOW(call, NETPOLL_CALLS)) counts->calls[call].before_ns += now - start_ns;
   }
-  if (result == -ERESTART_RESTARTBLOCK) expect_restart(tid, NETPOLL_BEFORE | ((__u32)call + 1), start_ns, now);
+  if (result == -ERESTART_RESTARTBLOCK) {
+    expect_restart(tid, NETPOLL_BEFORE | ((__u32)call + 1), start_ns, now, account);
+  }
   return 0;
 }
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(netpoll_leave, struct pt_regs* regs, long result) {
   struct task_struct* task = bpf_get_current_task_btf();
-  if (!is_target(task->tgid)) return 0;
+  __u32 account = account_of(task->tgid);
+  if (account == NETPOLL_NO_TARGET) return 0;
   /* Numbers of the 32-bit interface mean other calls, so none of them is looked up. */
   bool compat = in_compat_syscall(task);
   long nr = SYSCALL_NR(regs);
@@ -197,7 +213,7 @@ int BPF_PROG(netpoll_leave, struct pt_regs* regs, long result) {
     return 0;
   }
 
-  if (restarted && !measure_latency) reopen_call(task->pid); /* else netpoll_enter has done it */
+  if (restarted && !measure_latency) reopen_call(task->pid, account); /* else netpoll_enter has done it */
   struct netpoll_thread* thread = find_thread(task->pid);
   __u64 start_ns = 0;
   __u32 word = 0;
@@ -210,10 +226,10 @@ int BPF_PROG(netpoll_leave, struct pt_regs* regs, long result) {
     call = (__u64)(word & ~NETPOLL_BEFORE) - 1;
     if (call >= NETPOLL_CALLS) return 0;
   }
-  if (word & NETPOLL_BEFORE) return leave_before(task->pid, call, result);
+  if (word & NETPOLL_BEFORE) return leave_before(task->pid, call, result, account);
   bool timed = measure_latency && word == call + 1;
-  if (paused) return compat ? 0 : leave_before(task->pid, call, result);
-  struct netpoll_cpu_counts* counts = cpu_counts();
+  if (paused) return compat ? 0 : leave_before(task->pid, call, result, account);
+  struct netpoll_cpu_counts* counts = cpu_counts(account);
   if (!counts) return 0;
   if (compat) {
     counts->compat_calls++;
@@ -234,7 +250,7 @@ int BPF_PROG(netpoll_leave, struct pt_regs* regs, long result) {
     count_error(counts, mine, -result);
     if (result == -ERESTART_RESTARTBLOCK) {
       if (!timed) start_ns = 0;
-      expect_restart(task->pid, (__u32)call + 1, start_ns, start_ns + ns);
+      expect_restart(task->pid, (__u32)call + 1, start_ns, start_ns + ns, account);
     }
   } else if (STILL_BELOW(call, NETPOLL_WAITS)) {
     struct netpoll_wait_counts* wait = &counts->waits[call];
@@ -261,8 +277,9 @@ int BPF_PROG(netpoll_exec, struct task_struct* task) {
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(netpoll_fork, struct task_struct* parent, struct task_struct* child) {
   __u32 parent_tgid = parent->tgid, tgid = child->tgid;
-  if (tgid == parent_tgid || !is_target(parent_tgid)) return 0;
-  if (!add_target(tgid)) count_drop();
+  if (tgid == parent_tgid) return 0;
+  __u32 account = account_of(parent_tgid);
+  if (account != NETPOLL_NO_TARGET && !add_target(tgid, account)) count_drop(account);
   return 0;
 }
 
@@ -270,7 +287,7 @@ int BPF_PROG(netpoll_fork, struct task_struct* parent, struct task_struct* child
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(netpoll_exit, struct task_struct* task) {
   __u32 tgid = task->tgid;
-  if (!is_target(tgid)) return 0;
+  if (account_of(tgid) == NETPOLL_NO_TARGET) return 0;
   __u32 tid = task->pid;
   forget_thread(tid);
   bpf_map_delete_elem(&restarts, &tid);
@@ -281,14 +298,14 @@ int BPF_PROG(netpoll_exit, struct task_struct* task) {
 /* What netpoll_tasks is to do, and its answers. */
 __u32 task_job = 0;
 __u32 found_tgid = 0;
-struct netpoll_in_flight in_flight[NETPOLL_CALLS] = {};
-__u64 live_processes = 0;
+__u32 adopted = 0;
 
-static __always_inline void count_in_flight(struct netpoll_thread* thread, __u64 call, bool restarted) {
+static __always_inline void count_in_flight(struct netpoll_account* books, struct netpoll_thread* thread, __u64 call,
+                                            bool restarted) {
   __u32 word = thread ? thread->call : 0;
   if (restarted) call = (__u64)(word & ~NETPOLL_BEFORE) - 1;
   if (!STILL_BELOW(call, NETPOLL_CALLS)) return;
-  struct netpoll_in_flight* open = &in_flight[call];
+  struct netpoll_in_flight* open = &books->in_flight[call];
   __u64 since = 0;
   open->count++;
   if (word & NETPOLL_BEFORE) {
@@ -316,10 +333,24 @@ int netpoll_tasks(struct bpf_iter__task* ctx) {
     found_tgid = task->tgid;
     return 0;
   }
-  if (!is_target(task->tgid)) return 0;
+  __u32 tid = task->pid, tgid = task->tgid;
+  __u32 account = account_of(tgid);
+  if (task_job == NETPOLL_TASKS_ADOPT) {
+    if (account != NETPOLL_NO_TARGET || tid != tgid || task->signal->live.counter == 0) return 0;
+    account = account_of(task->real_parent->tgid);
+    if (account == NETPOLL_NO_TARGET) return 0;
+    if (add_target(tgid, account)) {
+      adopted++;
+    } else {
+      count_drop(account);
+    }
+    return 0;
+  }
+  if (account == NETPOLL_NO_TARGET) return 0;
 
-  __u32 tid = task->pid;
-  if (task_job == NETPOLL_TASKS_IN_FLIGHT && tid == (__u32)task->tgid) live_processes++;
+  struct netpoll_account* books = bpf_map_lookup_elem(&accounts, &account);
+  if (!books) return 0;
+  if (task_job == NETPOLL_TASKS_IN_FLIGHT && tid == tgid) books->live_processes++;
   __u64 switches = task->nvcsw + task->nivcsw;
   if (task_job == NETPOLL_TASKS_CHECK) {
     /* It ran after it was marked: the call may have returned before the mark was there to be removed. */
@@ -337,13 +368,13 @@ int netpoll_tasks(struct bpf_iter__task* ctx) {
     if (call >= NETPOLL_CALLS && !compat) return 0;
     struct netpoll_thread* thread = find_or_claim_thread(tid);
     if (!thread) {
-      count_drop();
+      count_drop(account);
       return 0;
     }
     thread->start_ns = switches;
     thread->call = compat ? NETPOLL_BEFORE : NETPOLL_BEFORE | ((__u32)call + 1);
   } else if (task_job == NETPOLL_TASKS_IN_FLIGHT && !compat) {
-    count_in_flight(find_thread(tid), call, nr == NR_restart_syscall);
+    count_in_flight(books, find_thread(tid), call, nr == NR_restart_syscall);
   }
   return 0;
 }
@@ -354,9 +385,10 @@ int netpoll_tasks(struct bpf_iter__task* ctx) {
  */
 SEC("uprobe")
 int netpoll_usdt(void* ctx) {
-  if (!is_target(bpf_get_current_pid_tgid() >> 32)) return 0;
+  __u32 account = account_of(bpf_get_current_pid_tgid() >> 32);
+  if (account == NETPOLL_NO_TARGET) return 0;
   __u64 row = bpf_get_attach_cookie(ctx);
-  struct netpoll_cpu_counts* counts = cpu_counts();
+  struct netpoll_cpu_counts* counts = cpu_counts(account);
   if (!counts || row >= NETPOLL_MAX_TRACEPOINTS) return 0;
   __sync_fetch_and_add(&counts->tracepoints[row], 1);
   return 0;

@@ -47,8 +47,9 @@ struct netpoll_wait_counts {
 };
 
 /*
- * One element of the map `counters` per CPU. An ordinary array indexed by CPU, not a per-CPU map: user space maps it
- * into memory and reads without a system call, and the lookup is inlined by every kernel.
+ * One element of the map `counters` per account and CPU: that of account a on CPU c is a * CPUs + c. An ordinary array,
+ * not a per-CPU map: user space maps it into memory and reads without a system call, and the lookup is inlined by every
+ * kernel.
  */
 struct netpoll_cpu_counts {
   struct netpoll_call_counts calls[NETPOLL_CALLS];
@@ -59,9 +60,17 @@ struct netpoll_cpu_counts {
   __u64 dropped;      /* threads and processes that found no room in a table, errors out of range */
 };
 
-/* Bounds of the tables in ids.bpf.h. */
+/* Bounds of the tables in ids.bpf.h, and what their slots contain where no id does. */
 #define NETPOLL_MAX_SLOTS 65536
 #define NETPOLL_OVERFLOW_SLOTS 16384
+#define NETPOLL_VIRGIN 0
+#define NETPOLL_VACATED 0xffffffffu
+
+/*
+ * Counts are kept in accounts. 0 is that of the only target, or of those for whom there is no account of their own;
+ * 1 and up belong to one target each, and to its descendants where they are followed.
+ */
+#define NETPOLL_NO_TARGET 0xffffffffu
 
 struct netpoll_thread {
   __u32 tid;      /* owner of the slot */
@@ -99,8 +108,16 @@ struct netpoll_in_flight {
   __u64 longest_ns;
 };
 
+/* One element of the map `accounts`: what of an account is not kept by CPU. */
+struct netpoll_account {
+  struct netpoll_undone undone[NETPOLL_CALLS];
+  struct netpoll_in_flight in_flight[NETPOLL_CALLS]; /* user space clears it before NETPOLL_TASKS_IN_FLIGHT */
+  __u64 live_processes;                              /* and this */
+};
+
 enum netpoll_task_job {
   NETPOLL_TASKS_RESOLVE,   /* found_tgid = the process in the initial pid namespace */
+  NETPOLL_TASKS_ADOPT,     /* make the children of targets targets; adopted = how many became one */
   NETPOLL_TASKS_MARK,      /* mark the calls that targets sleep in */
   NETPOLL_TASKS_CHECK,     /* remove the marks of threads that have run since */
   NETPOLL_TASKS_IN_FLIGHT, /* count the targets, and the calls that they sleep in */

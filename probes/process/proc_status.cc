@@ -24,6 +24,20 @@ std::string stat_from(pid_t id, int field) {
   return at == std::string::npos ? std::string() : line.substr(at + 1);
 }
 
+// The entries of a folder that are numbers; none when there is no such folder.
+std::vector<pid_t> ids_in(const std::string& path) {
+  struct CloseDir {
+    void operator()(DIR* dir) const { closedir(dir); }
+  };
+  const std::unique_ptr<DIR, CloseDir> dir(opendir(path.c_str()));
+  std::vector<pid_t> ids;
+  if (dir == nullptr) return ids;
+  while (const dirent* entry = readdir(dir.get())) {
+    if (const long id = std::strtol(entry->d_name, nullptr, 10); id > 0) ids.push_back(static_cast<pid_t>(id));
+  }
+  return ids;
+}
+
 }  // namespace
 
 std::optional<long> status_number(pid_t id, std::string_view name) {
@@ -36,18 +50,11 @@ std::optional<long> status_number(pid_t id, std::string_view name) {
   return std::nullopt;
 }
 
-std::vector<pid_t> thread_ids(pid_t pid) {
-  struct CloseDir {
-    void operator()(DIR* dir) const { closedir(dir); }
-  };
-  const std::unique_ptr<DIR, CloseDir> dir(opendir(proc_path(pid, "task").c_str()));
-  std::vector<pid_t> ids;
-  if (dir == nullptr) return ids;
-  while (const dirent* entry = readdir(dir.get())) {
-    if (const long id = std::strtol(entry->d_name, nullptr, 10); id > 0) ids.push_back(static_cast<pid_t>(id));
-  }
-  return ids;
-}
+std::vector<pid_t> process_ids() { return ids_in("/proc"); }
+
+std::vector<pid_t> thread_ids(pid_t pid) { return ids_in(proc_path(pid, "task")); }
+
+pid_t parent_of(pid_t pid) { return static_cast<pid_t>(std::strtol(stat_from(pid, 4).c_str(), nullptr, 10)); }
 
 std::optional<int> last_cpu(pid_t tid) {
   const std::string text = stat_from(tid, 39);

@@ -21,6 +21,12 @@ bool is_zombie(pid_t id);
 // when none lives.
 pid_t living_thread(pid_t pid);
 
+// All processes of this machine that /proc shows, in no order.
+std::vector<pid_t> process_ids();
+
+// 0 when the process is gone, or its parent is out of sight.
+pid_t parent_of(pid_t pid);
+
 // The threads of a process; empty when it is gone.
 std::vector<pid_t> thread_ids(pid_t pid);
 

@@ -3,6 +3,9 @@
 
 #include <sys/types.h>
 
+#include <map>
+#include <span>
+
 #include "netpoll/fd.h"
 #include "netpoll/result.h"
 
@@ -22,9 +25,27 @@ class ProcessWatch {
   Result<bool> wait(int timeout_ms, int stop_fd) const;
 
   bool alive() const;
+  int fd() const { return pidfd_.get(); }  // readable (poll) once the process has ended
 
  private:
   Fd pidfd_;
+};
+
+// The same for several: waits until all of them have ended. Movable. One thread at a time.
+class ProcessWatches {
+ public:
+  ProcessWatches() = default;
+  // Fails as ProcessWatch::open, for the first that cannot be watched.
+  static Result<ProcessWatches> open(std::span<const pid_t> pids);
+
+  // As ProcessWatch::wait; false once every process has ended.
+  Result<bool> wait(int timeout_ms, int stop_fd);
+
+ private:
+  Result<void> drop_ended();
+
+  Fd ended_;                            // an epoll, readable when one of them has ended
+  std::map<pid_t, ProcessWatch> live_;  // that are not known to have ended
 };
 
 }  // namespace netpoll::probes

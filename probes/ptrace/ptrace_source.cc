@@ -2,8 +2,12 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <map>
+#include <utility>
+#include <vector>
 
 #include "probes/launch/child.h"
 #include "probes/launch/exit_relay.h"
@@ -20,18 +24,21 @@ class PtraceSource : public Source {
 
   Backend backend() const override { return Backend::kPtrace; }
   void prepare(LaunchSpec& spec) override;
-  Result<void> attach(const Target& target) override;
+  Result<void> attach(std::span<const Target> targets) override;
   Result<bool> wait(int timeout_ms, int stop_fd) override;
   Result<Counts> read() override;
+  Result<CountsByTarget> read_each() override;
   void detach() override;
   std::string overhead_note() const override;
 
  private:
+  Result<std::unique_ptr<Tracer>> trace(const Target& target, const std::vector<pid_t>& targets) const;
+
   const SourceOptions options_;
   std::shared_ptr<ExitRelay> relay_;
-  std::unique_ptr<Tracer> tracer_;
+  std::map<pid_t, std::unique_ptr<Tracer>> tracers_;  // of each target
   bool gone_ = false;
-  Counts final_;  // what was counted when tracer_ is no more
+  CountsByTarget final_;  // what was counted when tracers_ are no more
 };
 
 void PtraceSource::prepare(LaunchSpec& spec) {
@@ -39,29 +46,48 @@ void PtraceSource::prepare(LaunchSpec& spec) {
   spec.exit_relay = relay_;
 }
 
-Result<void> PtraceSource::attach(const Target& target) {
+Result<void> PtraceSource::attach(std::span<const Target> targets) {
+  const std::vector<pid_t> pids = pids_of(targets);
+  for (const Target& target : targets) {
+    auto tracer = trace(target, pids);
+    if (!tracer) {
+      tracers_.clear();
+      return std::move(tracer).error();
+    }
+    tracers_.insert_or_assign(target.pid, std::move(*tracer));
+  }
+  return {};
+}
+
+Result<std::unique_ptr<Tracer>> PtraceSource::trace(const Target& target, const std::vector<pid_t>& targets) const {
   if (target.held && relay_ == nullptr) {
     return Error(ErrorKind::kInvalid, "the child was launched without Source::prepare");
   }
   if (auto watch = ProcessWatch::open(target.pid); !watch) return std::move(watch).error();
-  if (auto fit = check_countable(target); !fit) return fit;
-  auto tracer = std::make_unique<Tracer>(target, options_.latency, target.held ? relay_ : nullptr);
-  if (Result<void> started = tracer->start(); !started) return started;
-  tracer_ = std::move(tracer);
-  return {};
+  if (auto fit = check_countable(target); !fit) return std::move(fit).error();
+  auto tracer = std::make_unique<Tracer>(target, targets, options_.latency, target.held ? relay_ : nullptr);
+  if (Result<void> started = tracer->start(); !started) return std::move(started).error();
+  return tracer;
 }
 
 Result<bool> PtraceSource::wait(int timeout_ms, int stop_fd) {
-  if (tracer_ == nullptr) return !gone_;
+  if (tracers_.empty()) return !gone_;
   using Clock = std::chrono::steady_clock;
   const auto deadline = Clock::now() + std::chrono::milliseconds(timeout_ms);
+  std::vector<pollfd> entries;
+  for (const auto& [pid, tracer] : tracers_) entries.push_back({tracer->gone_fd(), POLLIN, 0});
+  entries.push_back({stop_fd, POLLIN, 0});
   for (;;) {
-    pollfd entries[2] = {{tracer_->gone_fd(), POLLIN, 0}, {stop_fd, POLLIN, 0}};
-    if (poll(entries, 2, timeout_ms) >= 0) {
-      gone_ = entries[0].revents != 0;
-      return !gone_;
+    const int n = poll(entries.data(), entries.size(), timeout_ms);
+    if (n < 0 && errno != EINTR) return posix_error("poll", errno);
+    if (n >= 0) {
+      const bool stopped = entries.back().revents != 0;
+      // A target that is gone stays so.
+      entries.erase(std::remove_if(entries.begin(), entries.end() - 1, [](const pollfd& e) { return e.revents != 0; }),
+                    entries.end() - 1);
+      gone_ = entries.size() == 1;
+      if (gone_ || stopped || n == 0) return !gone_;
     }
-    if (errno != EINTR) return posix_error("poll", errno);
     if (timeout_ms > 0) {
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
       timeout_ms = left > 0 ? static_cast<int>(left) : 0;
@@ -69,12 +95,26 @@ Result<bool> PtraceSource::wait(int timeout_ms, int stop_fd) {
   }
 }
 
-Result<Counts> PtraceSource::read() { return tracer_ != nullptr ? tracer_->counts() : final_; }
+Result<CountsByTarget> PtraceSource::read_each() {
+  if (tracers_.empty()) return final_;
+  CountsByTarget each;
+  for (const auto& [pid, tracer] : tracers_) each.emplace(pid, tracer->counts());
+  return each;
+}
+
+Result<Counts> PtraceSource::read() {
+  auto each = read_each();
+  if (!each) return std::move(each).error();
+  if (each->size() == 1) return std::move(each->begin()->second);
+  Counts sum;
+  for (const auto& [pid, counts] : *each) add_counts(sum, counts);
+  return sum;
+}
 
 void PtraceSource::detach() {
-  if (tracer_ == nullptr) return;
-  final_ = tracer_->counts();
-  tracer_.reset();
+  if (tracers_.empty()) return;
+  for (const auto& [pid, tracer] : tracers_) final_.insert_or_assign(pid, tracer->counts());
+  tracers_.clear();
 }
 
 std::string PtraceSource::overhead_note() const {

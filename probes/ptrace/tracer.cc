@@ -7,9 +7,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <mutex>
+#include <set>
 #include <system_error>
 
 #include "probes/process/proc_status.h"
@@ -55,8 +57,8 @@ bool is_group_stop(int signal) {
 
 }  // namespace
 
-Tracer::Tracer(const Target& target, bool latency, std::shared_ptr<ExitRelay> relay)
-    : target_(target), latency_(latency), relay_(std::move(relay)), counter_(latency) {}
+Tracer::Tracer(const Target& target, std::vector<pid_t> others, bool latency, std::shared_ptr<ExitRelay> relay)
+    : target_(target), others_(std::move(others)), latency_(latency), relay_(std::move(relay)), counter_(latency) {}
 
 Tracer::~Tracer() {
   if (!thread_.joinable()) return;
@@ -139,30 +141,51 @@ Result<void> Tracer::seize(int options) {
     return {};
   }
   // The first thread speaks for the process, unless it has ended before the others.
-  if (!seize_thread(target_.pid, options)) {
+  if (!seize_thread(target_.pid, target_.pid, options)) {
     const int error = errno;
     if (!is_zombie(target_.pid)) return attach_error(target_.pid, error);
   }
-  // Threads that one of ours creates meanwhile are traced from their birth; those that a thread creates before it is
-  // its turn have to be looked for, until a round finds none.
-  for (bool found = true; found;) {
-    found = false;
-    for (pid_t tid : thread_ids(target_.pid)) {
-      // Refused: it has just ended, or is a newborn of ours that will report itself.
-      if (!tracees_.contains(tid) && seize_thread(tid, options)) found = true;
-    }
-  }
+  seize_threads(target_.pid, options);
   if (tracees_.empty()) return attach_error(target_.pid, ESRCH);
+  if (target_.follow_forks) seize_descendants(options);
   return {};
 }
 
-bool Tracer::seize_thread(pid_t tid, int options) {
+bool Tracer::seize_thread(pid_t tid, pid_t tgid, int options) {
   if (request(PTRACE_SEIZE, tid, nullptr, options) != 0) return false;
   request(PTRACE_INTERRUPT, tid);
-  tracees_.emplace(tid, Tracee{tid, target_.pid, true});
-  if (tid == target_.pid) ++processes_;
+  tracees_.emplace(tid, Tracee{tid, tgid, true});
+  if (tid == tgid) ++processes_;
   ++interrupted_;
   return true;
+}
+
+// Threads that one of ours creates meanwhile are traced from their birth; those that a thread creates before it is its
+// turn have to be looked for, until a round finds none.
+void Tracer::seize_threads(pid_t tgid, int options) {
+  for (bool found = true; found;) {
+    found = false;
+    for (pid_t tid : thread_ids(tgid)) {
+      // Refused: it has just ended, or is a newborn of ours that will report itself.
+      if (!tracees_.contains(tid) && seize_thread(tid, tgid, options)) found = true;
+    }
+  }
+}
+
+// As with threads: what ours fork from now on is traced from its birth, and what they forked before has to be looked
+// for. A process that somebody else traces stays uncounted.
+void Tracer::seize_descendants(int options) {
+  std::set<pid_t> family = {target_.pid};
+  for (bool found = true; found;) {
+    found = false;
+    for (const pid_t pid : process_ids()) {
+      if (family.contains(pid) || std::find(others_.begin(), others_.end(), pid) != others_.end()) continue;
+      if (!family.contains(parent_of(pid))) continue;
+      family.insert(pid);
+      seize_threads(pid, options);
+      found = true;
+    }
+  }
 }
 
 void Tracer::loop() {

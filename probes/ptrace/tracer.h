@@ -36,14 +36,16 @@ namespace netpoll::probes {
 
 class Tracer {
  public:
-  // relay: of the held child; null for a running process.
-  Tracer(const Target& target, bool latency, std::shared_ptr<ExitRelay> relay);
+  // others: processes that are left alone although they may descend from the target. relay: of the held child; null for
+  // a running process.
+  Tracer(const Target& target, std::vector<pid_t> others, bool latency, std::shared_ptr<ExitRelay> relay);
   // Leaves the target, and what it has started, running.
   ~Tracer();
   Tracer(const Tracer&) = delete;
   Tracer& operator=(const Tracer&) = delete;
 
-  // Attaches to every thread of the target. Once, before anything else.
+  // Attaches to every thread of the target, and of the descendants that it has where they are followed. Once, before
+  // anything else.
   Result<void> start();
   // Readable once every traced process has ended.
   int gone_fd() const { return gone_.get(); }
@@ -58,7 +60,9 @@ class Tracer {
 
   void run(std::promise<Result<void>> started);
   Result<void> seize(int options);
-  bool seize_thread(pid_t tid, int options);
+  bool seize_thread(pid_t tid, pid_t tgid, int options);
+  void seize_threads(pid_t tgid, int options);
+  void seize_descendants(int options);
   void loop();
   void collect_others(Event first);
   void handle(Event event);
@@ -77,6 +81,7 @@ class Tracer {
   void attached();
 
   const Target target_;
+  const std::vector<pid_t> others_;
   const bool latency_;
   const std::shared_ptr<ExitRelay> relay_;
   Fd gone_;

@@ -26,11 +26,10 @@ bool readable(int fd) {
   return fd >= 0 && ::poll(&p, 1, 0) > 0;
 }
 
-class SelfSource : public Source {
+// The Runtimes of one target.
+class RuntimeTarget {
  public:
-  Backend backend() const override { return Backend::kSelf; }
-
-  Result<void> attach(const Target& target) override {
+  Result<void> attach(const Target& target) {
     auto watch = ProcessWatch::open(target.pid);
     if (!watch) return std::move(watch).error();
     watch_ = std::move(*watch);
@@ -43,33 +42,33 @@ class SelfSource : public Source {
     return {};
   }
 
-  Result<bool> wait(int timeout_ms, int stop_fd) override {
-    const std::int64_t end = timeout_ms < 0 ? INT64_MAX : now_ms() + timeout_ms;
-    for (;;) {
-      const auto left = std::clamp<std::int64_t>(end - now_ms(), 0, kLookEveryMs);
-      auto alive = watch_.wait(static_cast<int>(left), stop_fd);
-      if (!alive || !*alive) return alive;
-      if (auto looked = look_again(); !looked) return std::move(looked).error();
-      if (readable(stop_fd) || now_ms() >= end) return true;
+  pid_t pid() const { return pid_; }
+  bool alive() const { return watch_.alive(); }
+  // As ProcessWatch::wait.
+  Result<bool> wait(int timeout_ms, int stop_fd) const { return watch_.wait(timeout_ms, stop_fd); }
+
+  // As look(), but finds the runtime (again) where there is none yet, and takes its absence for no error: the target
+  // may not have come so far, or may be gone.
+  Result<void> look_again() {
+    if (!alive()) return {};
+    if (process_ && look()) return {};
+    process_.reset();
+    if (auto found = find(); !found) {
+      const ErrorKind kind = found.error().kind();
+      return kind == ErrorKind::kNotFound || kind == ErrorKind::kNotSupported ? Result<void>() : found;
     }
+    if (!look()) process_.reset();
+    return {};
   }
 
-  Result<Counts> read() override {
-    if (watch_.alive()) {
-      if (auto looked = look_again(); !looked) return std::move(looked).error();
-    }
+  Counts counts() const {
     Counts counts;
     const TracepointCounts total = ledger_.total();
     for (std::size_t i = 0; i < known_rows_; ++i) counts.tracepoints[i] = total[i] - baseline_[i];
     return counts;
   }
 
-  void detach() override { process_.reset(); }
-
-  std::string overhead_note() const override {
-    return "libruntime's own counters, read from outside every " + std::to_string(kLookEveryMs) +
-           " ms: no cost to the target, no system calls; what it counts after the last look, as it ends, is missed";
-  }
+  void detach() { process_.reset(); }
 
  private:
   Result<void> find() {
@@ -109,19 +108,6 @@ class SelfSource : public Source {
     return {};
   }
 
-  // As look(), but finds the runtime (again) where there is none yet, and takes its absence for no error: the target
-  // may not have come so far, or may be gone.
-  Result<void> look_again() {
-    if (process_ && look()) return {};
-    process_.reset();
-    if (auto found = find(); !found) {
-      const ErrorKind kind = found.error().kind();
-      return kind == ErrorKind::kNotFound || kind == ErrorKind::kNotSupported ? Result<void>() : found;
-    }
-    if (!look()) process_.reset();
-    return {};
-  }
-
   // The views refer to the subject, which keeps its address.
   struct RuntimeProcess {
     std::unique_ptr<Subject> subject;
@@ -134,6 +120,69 @@ class SelfSource : public Source {
   CounterLedger ledger_;
   TracepointCounts baseline_{};
   std::size_t known_rows_ = 0;
+};
+
+class SelfSource : public Source {
+ public:
+  Backend backend() const override { return Backend::kSelf; }
+
+  Result<void> attach(std::span<const Target> targets) override {
+    targets_.clear();
+    for (const Target& target : targets) {
+      RuntimeTarget attached;
+      if (auto ok = attached.attach(target); !ok) return ok;
+      targets_.push_back(std::move(attached));
+    }
+    return {};
+  }
+
+  Result<bool> wait(int timeout_ms, int stop_fd) override {
+    const std::int64_t end = timeout_ms < 0 ? INT64_MAX : now_ms() + timeout_ms;
+    for (;;) {
+      const auto first = std::find_if(targets_.begin(), targets_.end(), [](const auto& t) { return t.alive(); });
+      if (first == targets_.end()) return false;
+      const auto left = std::clamp<std::int64_t>(end - now_ms(), 0, kLookEveryMs);
+      if (auto waited = first->wait(static_cast<int>(left), stop_fd); !waited) return waited;
+      if (auto looked = look(); !looked) return std::move(looked).error();
+      if (readable(stop_fd) || now_ms() >= end) return any_alive();
+    }
+  }
+
+  Result<Counts> read() override {
+    if (auto looked = look(); !looked) return std::move(looked).error();
+    Counts sum;
+    for (const RuntimeTarget& target : targets_) add_counts(sum, target.counts());
+    return sum;
+  }
+
+  Result<CountsByTarget> read_each() override {
+    if (auto looked = look(); !looked) return std::move(looked).error();
+    CountsByTarget each;
+    for (const RuntimeTarget& target : targets_) each.emplace(target.pid(), target.counts());
+    return each;
+  }
+
+  void detach() override {
+    for (RuntimeTarget& target : targets_) target.detach();
+  }
+
+  std::string overhead_note() const override {
+    return "libruntime's own counters, read from outside every " + std::to_string(kLookEveryMs) +
+           " ms: no cost to the target, no system calls; what it counts after the last look, as it ends, is missed";
+  }
+
+ private:
+  Result<void> look() {
+    for (RuntimeTarget& target : targets_) {
+      if (auto looked = target.look_again(); !looked) return looked;
+    }
+    return {};
+  }
+  bool any_alive() const {
+    return std::any_of(targets_.begin(), targets_.end(), [](const auto& target) { return target.alive(); });
+  }
+
+  std::vector<RuntimeTarget> targets_;
 };
 
 }  // namespace

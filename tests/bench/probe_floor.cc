@@ -13,13 +13,14 @@ class FloorSource : public probes::Source {
   ~FloorSource() override { probe_floor__destroy(skeleton_); }
 
   probes::Backend backend() const override { return probes::Backend::kEbpf; }
-  Result<void> attach(const probes::Target&) override {
+  Result<void> attach(std::span<const probes::Target>) override {
     skeleton_->links.floor_leave = bpf_program__attach(skeleton_->progs.floor_leave);
     if (both_) skeleton_->links.floor_enter = bpf_program__attach(skeleton_->progs.floor_enter);
     return {};
   }
   Result<bool> wait(int, int) override { return true; }
   Result<probes::Counts> read() override { return probes::Counts{}; }
+  Result<probes::CountsByTarget> read_each() override { return probes::CountsByTarget{}; }
   void detach() override { probe_floor__detach(skeleton_); }
   std::string overhead_note() const override { return {}; }
 

@@ -427,6 +427,33 @@ static void await(void) {
   must(CALL(close, epfd) == 0, "close");
 }
 
+/*
+ * Three children, the first of which has a child itself, wait while this process does as await(); then each of the four
+ * works.
+ */
+static void family(void) {
+  int ready[2], go[2];
+  pid_t children[3];
+  char byte;
+  must(pipe(ready) == 0 && pipe(go) == 0, "pipe");
+  for (int i = 0; i < 3; ++i) {
+    children[i] = fork_plain();
+    if (children[i] != 0) continue;
+    close(go[1]);
+    const pid_t grandchild = i == 0 ? fork_plain() : 0;
+    must(write(ready[1], "x", 1) == 1, "write");
+    must(kernel(SYS_read, go[0], (long)&byte, 1, 0, 0, 0) == 0, "read");
+    polls();
+    io();
+    if (grandchild != 0) reap(grandchild);
+    syscall(SYS_exit_group, 0);
+  }
+  for (int i = 0; i < 4; ++i) must(read(ready[0], &byte, 1) == 1, "read");
+  await();
+  must(CALL(close, go[1]) == 0, "close");
+  for (int i = 0; i < 3; ++i) reap(children[i]);
+}
+
 /* Sleeps in epoll_pwait for ever, in a call that never returns; a test kills the process. */
 static void hang(void) {
   struct epoll_event event;
@@ -474,9 +501,9 @@ static const struct {
   const char* name;
   void (*run)(void);
 } scenarios[] = {
-    {"polls", polls},     {"io", io},         {"burst", burst},     {"threads", threads},
-    {"forks", forks},     {"execs", execs},   {"restart", restart}, {"stopped", stopped},
-    {"refused", refused}, {"compat", compat}, {"await", await},     {"hang", hang},
+    {"polls", polls}, {"io", io},           {"burst", burst},     {"threads", threads}, {"forks", forks},
+    {"execs", execs}, {"restart", restart}, {"stopped", stopped}, {"refused", refused}, {"compat", compat},
+    {"await", await}, {"hang", hang},       {"family", family},
 };
 
 int main(int argc, char** argv) {
