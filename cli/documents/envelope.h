@@ -7,9 +7,10 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/log.h"
 #include "exporters/json.h"
 #include "probes/goroutines/target_info.h"
-#include "probes/source.h"
+#include "probes/session.h"
 
 namespace netpoll::cli {
 
@@ -25,6 +26,8 @@ struct ProbeInfo {
   std::vector<std::string> passed_over;  // back ends that --backend auto could not use, with the reason
 };
 exporters::Json probe_json(const ProbeInfo& probe);
+// What is known of a session before anything is attached; the user is told which back ends could not be used.
+ProbeInfo probe_info(const probes::Session& session, Log& log);
 
 // A document of kind `kind` ("run") in version 1 with schema, tool, host and started_at; the caller adds the rest.
 exporters::Json new_document(std::string_view kind, std::chrono::system_clock::time_point started_at);

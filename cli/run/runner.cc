@@ -9,6 +9,7 @@
 #include "cli/units.h"
 #include "cli/wake_set.h"
 #include "exporters/text.h"
+#include "probes/session.h"
 
 namespace netpoll::cli {
 namespace {
@@ -50,24 +51,24 @@ class Runner {
   }
 
  private:
+  // Whether anything observes the server from outside.
+  bool probed() const { return session_->backend() != probes::Backend::kNone; }
+
   Result<void> start_server() {
-    outcome_.probe.backend = backend_;
-    if (backend_ != probes::Backend::kNone && backend_ != probes::Backend::kSelf) {
-      auto source = probes::make_source(backend_, {}, &outcome_.probe.passed_over);
-      if (!source) return source.error();
-      source_ = std::move(*source);
-      outcome_.probe.backend = source_->backend();
-      outcome_.probe.overhead_note = source_->overhead_note();
-      for (const std::string& reason : outcome_.probe.passed_over) log_.note("not used: " + reason);
-    }
+    // The server reports its runtime's own counters itself, exactly, as it ends; who looks from outside sees less.
+    const bool own = backend_ == probes::Backend::kSelf;
+    auto session = probes::Session::choose(own ? probes::Backend::kNone : backend_);
+    if (!session) return std::move(session).error();
+    session_.emplace(std::move(*session));
+    outcome_.probe = probe_info(*session_, log_);
+    if (own) outcome_.probe.backend = backend_;
+    if (probed()) outcome_.probe.overhead_note = session_->overhead_note();
     auto server = Worker::launch([&](int control, int report) { return workload::serve_args(plan_, control, report); },
-                                 source_.get());
+                                 &*session_);
     if (!server) return std::move(server).error().within("start the server");
     server_.emplace(std::move(*server));
-    if (source_) {
-      if (auto ok = source_->attach({server_->child().pid(), /*held=*/true, /*follow_forks=*/false, self_exe()}); !ok) {
-        return std::move(ok).error().within("attach to the server");
-      }
+    if (auto ok = session_->attach({server_->child().pid(), /*held=*/true, /*follow_forks=*/false, self_exe()}); !ok) {
+      return std::move(ok).error().within("attach to the server");
     }
     outcome_.started_at = std::chrono::system_clock::now();
     if (auto ok = server_->child().resume(); !ok) return std::move(ok).error().within("start the server");
@@ -149,13 +150,10 @@ class Runner {
     if (!outcome_.server && !interrupt_.requested()) {
       return Error(ErrorKind::kSystem, "the server " + (*status ? ending(**status) : std::string("does not end")));
     }
-    if (source_) {
-      auto counts = source_->read();
-      if (!counts) return std::move(counts).error().within("read the counts");
-      outcome_.counts = *counts;
-      put_losses(outcome_.probe, *counts);
-      source_->detach();
-    }
+    auto counts = session_->stop();
+    if (!counts) return std::move(counts).error();
+    outcome_.counts = *counts;
+    if (probed()) put_losses(outcome_.probe, *counts);
     use_own_counters();
     return {};
   }
@@ -190,13 +188,8 @@ class Runner {
     const auto timeout = std::clamp<std::chrono::nanoseconds>(left, std::chrono::nanoseconds(0), longest);
     const int timeout_ms = static_cast<int>((timeout.count() + 999'999) / 1'000'000);
     if (interrupt_seen_) wake_.remove(interrupt_.fd());
-    if (source_ && !server_gone_) {
-      auto alive = source_->wait(timeout_ms, wake_.fd());
-      if (!alive) return std::move(alive).error().within("observe the server");
-      server_gone_ = !*alive;
-    } else {
-      auto ready = wake_.ready(timeout_ms);
-      if (!ready) return std::move(ready).error();
+    if (auto waited = session_->wait(timeout_ms, wake_.fd()); !waited) {
+      return std::move(waited).error().within("observe the server");
     }
     if (interrupt_.requested()) interrupt_seen_ = true;  // its descriptor stays readable: stop listening to it
     if (auto ok = hear_server(); !ok) return ok;
@@ -272,13 +265,12 @@ class Runner {
   Log& log_;
   WakeSet wake_;
   probes::Backend backend_ = probes::Backend::kAuto;
-  std::unique_ptr<probes::Source> source_;
+  std::optional<probes::Session> session_;
   std::optional<Worker> server_;
   std::optional<Worker> load_;
   std::optional<workload::Listening> listening_;
   RunOutcome outcome_;
   steady_clock::time_point deadline_ = steady_clock::time_point::max();
-  bool server_gone_ = false;
   bool interrupt_seen_ = false;
 };
 

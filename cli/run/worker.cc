@@ -29,7 +29,7 @@ Worker::Worker(probes::Child child, workload::Link link)
       link_(std::make_unique<workload::Link>(std::move(link))),
       reader_(std::make_unique<workload::LineReader>(link_->report.get())) {}
 
-Result<Worker> Worker::launch(const Arguments& arguments, probes::Source* source) {
+Result<Worker> Worker::launch(const Arguments& arguments, probes::Session* session) {
   auto link = workload::make_link();
   if (!link) return link.error();
   const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
@@ -43,8 +43,7 @@ Result<Worker> Worker::launch(const Arguments& arguments, probes::Source* source
               {STDERR_FILENO, STDOUT_FILENO},
               {link->child_control.get(), kControlFd},
               {link->child_report.get(), kReportFd}};
-  if (source != nullptr) source->prepare(spec);
-  auto child = probes::launch(spec);
+  auto child = session != nullptr ? session->launch(std::move(spec)) : probes::launch(spec);
   if (!child) return child.error();
   link->child_control.reset();
   link->child_report.reset();

@@ -10,7 +10,7 @@
 #include "cli/workload/protocol.h"
 #include "netpoll/result.h"
 #include "probes/launch/child.h"
-#include "probes/source.h"
+#include "probes/session.h"
 
 namespace netpoll::cli {
 
@@ -23,8 +23,8 @@ class Worker {
   // Makes the arguments of a worker, given its control and report descriptor.
   using Arguments = std::function<std::vector<std::string>(int control_fd, int report_fd)>;
 
-  // Forks the worker and holds it before its exec, so that source (may be null) can attach.
-  static Result<Worker> launch(const Arguments& arguments, probes::Source* source);
+  // Forks the worker and holds it before its exec, so that session (may be null) can attach.
+  static Result<Worker> launch(const Arguments& arguments, probes::Session* session);
 
   probes::Child& child() { return child_; }
   int report_fd() const { return link_->report.get(); }

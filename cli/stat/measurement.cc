@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <csignal>
-#include <memory>
+#include <utility>
 
 #include "cli/documents/counts_json.h"
 #include "cli/process_list.h"
 #include "cli/wake_set.h"
 #include "exporters/text.h"
+#include "probes/session.h"
 
 namespace netpoll::cli {
 namespace {
@@ -19,33 +20,19 @@ using std::chrono::steady_clock;
 // How long we wait for a command to end that was asked to.
 constexpr milliseconds kGrace{5000};
 
-struct Observed {
-  std::unique_ptr<probes::Source> source;
-  bool gone = false;
-};
-
 // One measurement under way.
 class Meter {
  public:
-  Meter(const MeasurePlan& plan, Interrupt& interrupt, Log& log, WakeSet wake)
-      : plan_(plan), interrupt_(interrupt), log_(log), wake_(std::move(wake)) {}
+  static Result<Meter> create(const MeasurePlan& plan, Interrupt& interrupt, Log& log) {
+    auto wake = WakeSet::create();
+    if (!wake) return std::move(wake).error();
+    auto session = probes::Session::choose(plan.backend);
+    if (!session) return std::move(session).error();
+    return Meter(plan, interrupt, log, std::move(*wake), std::move(*session));
+  }
 
   Measurement& result() { return result_; }
-
-  Result<probes::Source*> add_source() {
-    std::vector<std::string> passed_over;
-    // Every target is counted by the same back end, or the sum would mean nothing.
-    const probes::Backend wanted = observed_.empty() ? plan_.backend : result_.probe.backend;
-    auto source = probes::make_source(wanted, {}, &passed_over);
-    if (!source) return std::move(source).error();
-    if (observed_.empty()) {
-      result_.probe.backend = (*source)->backend();
-      result_.probe.passed_over = passed_over;
-      for (const std::string& reason : passed_over) log_.note("not used: " + reason);
-    }
-    observed_.push_back({std::move(*source)});
-    return observed_.back().source.get();
-  }
+  probes::Session& session() { return session_; }
 
   void start() {
     result_.started_at = std::chrono::system_clock::now();
@@ -75,7 +62,8 @@ class Meter {
       }
       // A command has the terminal for itself.
       if (child == nullptr) show(now);
-      auto left = wait(std::min({end, mark, now + milliseconds(200)}) - now);
+      const nanoseconds timeout = std::min({end, mark, now + milliseconds(200)}) - now;
+      auto left = session_.wait(static_cast<int>((timeout.count() + 999'999) / 1'000'000), wake_.fd());
       if (!left) return std::move(left).error();
       auto woken = wake_.ready(0);
       if (!woken) return std::move(woken).error();
@@ -96,58 +84,24 @@ class Meter {
     if (plan_.interval && now > last_) {
       if (auto ok = take_interval(now); !ok) return ok;
     }
-    auto counts = read();
+    auto counts = session_.stop();
     if (!counts) return std::move(counts).error();
     result_.counts = *counts;
     result_.duration = now - begin_;
     if (result_.probe.backend != probes::Backend::kNone) put_losses(result_.probe, *counts);
-    result_.probe.overhead_note = observed_.front().source->overhead_note();
-    for (Observed& observed : observed_) observed.source->detach();
+    result_.probe.overhead_note = session_.overhead_note();
     log_.clear_progress();
     return {};
   }
 
  private:
-  // Waits; returns false once every target is gone.
-  Result<bool> wait(nanoseconds timeout) {
-    const int timeout_ms = static_cast<int>((timeout.count() + 999'999) / 1'000'000);
-    Observed* first = nullptr;
-    for (Observed& observed : observed_) {
-      if (observed.gone) continue;
-      if (first == nullptr) {
-        first = &observed;
-        continue;
-      }
-      auto alive = observed.source->wait(0, wake_.fd());
-      if (!alive) return std::move(alive).error();
-      observed.gone = !*alive;
-    }
-    if (first != nullptr) {
-      auto alive = first->source->wait(timeout_ms, wake_.fd());
-      if (!alive) return std::move(alive).error();
-      first->gone = !*alive;
-    }
-    return std::any_of(observed_.begin(), observed_.end(), [](const Observed& o) { return !o.gone; });
-  }
-
-  Result<probes::Counts> read() {
-    probes::Counts sum;
-    bool first = true;
-    for (Observed& observed : observed_) {
-      auto counts = observed.source->read();
-      if (!counts) return std::move(counts).error().within("read the counts");
-      if (first) {
-        sum = std::move(*counts);
-      } else {
-        add_counts(sum, *counts);
-      }
-      first = false;
-    }
-    return sum;
+  Meter(const MeasurePlan& plan, Interrupt& interrupt, Log& log, WakeSet wake, probes::Session session)
+      : plan_(plan), interrupt_(interrupt), log_(log), wake_(std::move(wake)), session_(std::move(session)) {
+    result_.probe = probe_info(session_, log_);
   }
 
   Result<void> take_interval(steady_clock::time_point now) {
-    auto counts = read();
+    auto counts = session_.read();
     if (!counts) return std::move(counts).error();
     result_.intervals.push_back({last_ - begin_, now - last_, counts_between(counts_at_last_, *counts)});
     log_.clear_progress();
@@ -172,7 +126,7 @@ class Meter {
   Interrupt& interrupt_;
   Log& log_;
   WakeSet wake_;
-  std::vector<Observed> observed_;
+  probes::Session session_;
   Measurement result_;
   probes::Counts counts_at_last_;
   steady_clock::time_point begin_;
@@ -216,31 +170,26 @@ struct SharedKeyboard {
 
 Result<Measurement> measure_processes(const std::vector<pid_t>& pids, const MeasurePlan& plan, Interrupt& interrupt,
                                       Log& log) {
-  auto wake = WakeSet::create();
-  if (!wake) return std::move(wake).error();
-  Meter meter(plan, interrupt, log, std::move(*wake));
+  auto meter = Meter::create(plan, interrupt, log);
+  if (!meter) return std::move(meter).error();
+  std::vector<probes::Target> targets;
   for (const pid_t pid : pids) {
     auto info = probes::describe_target(pid);
     if (!info) return not_attached(std::move(info).error());
-    auto source = meter.add_source();
-    if (!source) return std::move(source).error();
-    const probes::Target target{pid, /*held=*/false, plan.follow_forks, info->exe.value_or("")};
-    if (auto ok = (*source)->attach(target); !ok) return not_attached(std::move(ok).error());
-    meter.result().targets.push_back(std::move(*info));
+    targets.push_back({pid, /*held=*/false, plan.follow_forks, info->exe.value_or("")});
+    meter->result().targets.push_back(std::move(*info));
   }
-  meter.start();
-  if (auto ok = meter.watch(nullptr); !ok) return std::move(ok).error();
-  if (auto ok = meter.finish(); !ok) return std::move(ok).error();
-  return std::move(meter.result());
+  if (auto ok = meter->session().attach(targets); !ok) return not_attached(std::move(ok).error());
+  meter->start();
+  if (auto ok = meter->watch(nullptr); !ok) return std::move(ok).error();
+  if (auto ok = meter->finish(); !ok) return std::move(ok).error();
+  return std::move(meter->result());
 }
 
 Result<Measurement> measure_program(const std::vector<std::string>& program, const MeasurePlan& plan,
                                     Interrupt& interrupt, Log& log) {
-  auto wake = WakeSet::create();
-  if (!wake) return std::move(wake).error();
-  Meter meter(plan, interrupt, log, std::move(*wake));
-  auto source = meter.add_source();
-  if (!source) return std::move(source).error();
+  auto meter = Meter::create(plan, interrupt, log);
+  if (!meter) return std::move(meter).error();
   const SharedKeyboard shared(interrupt);
 
   probes::LaunchSpec spec;
@@ -248,17 +197,16 @@ Result<Measurement> measure_program(const std::vector<std::string>& program, con
   spec.close_other_fds = false;
   spec.ignored_signals = interrupt.ignored_by_caller();
   spec.outlives_us = true;
-  (*source)->prepare(spec);
-  auto child = probes::launch(spec);
+  auto child = meter->session().launch(std::move(spec));
   if (!child) return std::move(child).error();
   const std::string exe = find_program(program.front());
-  if (auto ok = (*source)->attach({child->pid(), /*held=*/true, plan.follow_forks, exe}); !ok) {
+  if (auto ok = meter->session().attach({child->pid(), /*held=*/true, plan.follow_forks, exe}); !ok) {
     return std::move(ok).error();
   }
-  meter.start();
+  meter->start();
   if (auto ok = child->resume(); !ok) {
-    meter.result().exec_error = std::move(ok).error();
-    return std::move(meter.result());
+    meter->result().exec_error = std::move(ok).error();
+    return std::move(meter->result());
   }
 
   probes::TargetInfo info;
@@ -267,23 +215,23 @@ Result<Measurement> measure_program(const std::vector<std::string>& program, con
   info.pid = child->pid();
   if (!info.exe && !exe.empty()) info.exe = exe;
   if (!info.comm) info.comm = program.front().substr(program.front().rfind('/') + 1).substr(0, 15);
-  meter.result().targets.push_back(std::move(info));
+  meter->result().targets.push_back(std::move(info));
 
-  if (auto ok = meter.watch(&*child); !ok) return std::move(ok).error();
-  const bool ended = meter.result().target_ended;
+  if (auto ok = meter->watch(&*child); !ok) return std::move(ok).error();
+  const bool ended = meter->result().target_ended;
   // -d counts for that long and no longer; an interrupted command's own ending belongs to what it did.
   const bool time_is_up = !ended && !interrupt.requested();
   if (time_is_up) {
-    if (auto ok = meter.finish(); !ok) return std::move(ok).error();
+    if (auto ok = meter->finish(); !ok) return std::move(ok).error();
   }
   auto status = ended ? child->wait(-1) : end_program(*child, interrupt);
   if (!status) return std::move(status).error();
-  meter.result().exit = *status;
+  meter->result().exit = *status;
   if (!time_is_up) {
-    if (auto ok = meter.finish(); !ok) return std::move(ok).error();
+    if (auto ok = meter->finish(); !ok) return std::move(ok).error();
   }
-  note_left_running(meter.result());
-  return std::move(meter.result());
+  note_left_running(meter->result());
+  return std::move(meter->result());
 }
 
 }  // namespace netpoll::cli

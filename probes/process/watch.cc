@@ -21,18 +21,17 @@ int left_of(int timeout_ms, Clock::time_point end) {
   return left > 0 ? static_cast<int>(left) : 0;
 }
 
-// Whether fd became readable, before timeout_ms passed or stop_fd became so.
+}  // namespace
+
 Result<bool> wait_readable(int fd, int timeout_ms, int stop_fd) {
   const auto end = Clock::now() + std::chrono::milliseconds(timeout_ms);
   pollfd fds[2] = {{fd, POLLIN, 0}, {stop_fd, POLLIN, 0}};
   for (int left = timeout_ms;; left = left_of(timeout_ms, end)) {
     const int n = ::poll(fds, 2, left);
     if (n >= 0) return (fds[0].revents & POLLIN) != 0;
-    if (errno != EINTR) return posix_error("poll(pidfd)", errno);
+    if (errno != EINTR) return posix_error("poll", errno);
   }
 }
-
-}  // namespace
 
 Result<ProcessWatch> ProcessWatch::open(pid_t pid) {
   ProcessWatch watch;

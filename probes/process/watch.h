@@ -11,6 +11,10 @@
 
 namespace netpoll::probes {
 
+// Whether fd became readable before timeout_ms passed (-1: no limit) or stop_fd (-1: none) became so; nothing else ends
+// this wait, signal handlers included.
+Result<bool> wait_readable(int fd, int timeout_ms, int stop_fd);
+
 // Holds a pidfd: the number of a process that ended and was recycled is never taken for the one that was opened.
 // Movable. One thread at a time.
 class ProcessWatch {
