@@ -203,6 +203,35 @@ TEST_CASE("a user without privileges sees an own process") {
   CHECK(status == 0);
 }
 
+TEST_CASE("the back end self counts each of several programs") {
+  Prey first({PARKED, "20"}), second({PARKED, "5"});
+  REQUIRE(first.valid());
+  REQUIRE(second.valid());
+  auto source = make_self_source();
+  const std::vector<netpoll::probes::Target> targets = {{.pid = first.pid()}, {.pid = second.pid()}};
+  REQUIRE(source->attach(targets));
+  CHECK(eventually([&] {
+    auto each = source->read_each();
+    REQUIRE(each);
+    REQUIRE(each->size() == 2);
+    return count_of(each->at(first.pid()), Tp::park) >= 100 && count_of(each->at(second.pid()), Tp::park) >= 100;
+  }));
+  auto each = source->read_each();
+  auto sum = source->read();
+  REQUIRE(each);
+  REQUIRE(sum);
+  CHECK(count_of(*sum, Tp::park) >=
+        count_of(each->at(first.pid()), Tp::park) + count_of(each->at(second.pid()), Tp::park));
+  first.kill();
+  auto alive = source->wait(0, -1);
+  REQUIRE(alive);
+  CHECK(*alive);
+  second.kill();
+  alive = source->wait(1000, -1);
+  REQUIRE(alive);
+  CHECK_FALSE(*alive);
+}
+
 TEST_CASE("the back end self counts what the program counts") {
   Prey prey({PARKED, "20"});
   REQUIRE(prey.valid());
