@@ -13,8 +13,8 @@
 //
 // A running process that is a child of ours loses its exit status to the tracer: launch it with prepare() instead.
 //
-// Each of several targets has a tracing thread of its own. With follow_forks, descendants that exist at attach are traced
-// too, but for those that somebody else traces.
+// Each of several targets has a tracing thread of its own. With follow_forks, descendants that exist at attach are
+// traced too, but for those that somebody else traces.
 //
 // wait() returns false when all traced processes have ended: forks of a CMD belong to them, as with strace -f.
 // Tracepoints of libruntime are not visible to ptrace: Counts::tracepoints stay nullopt. 32-bit programs are refused

@@ -11,8 +11,9 @@ namespace netpoll::probes {
 // Counts::tracepoints are filled as soon as the target has a libruntime; everything else stays as it was built.
 //
 // A held target need not have one yet: its counts start at 0. One that already runs counts from attach(), which fails
-// with kNotSupported when it, or one of several, is not a libruntime program. Forks are not followed. Counters vanish with their Runtime, so wait() looks at
-// them every few milliseconds: what the last of these looks did not see, at the end of the target, is not counted.
+// with kNotSupported when it, or one of several, is not a libruntime program. Forks are not followed. Counters vanish
+// with their Runtime, so wait() looks at them every few milliseconds: what the last of these looks did not see, at the
+// end of the target, is not counted.
 std::unique_ptr<Source> make_self_source();
 
 }  // namespace netpoll::probes
