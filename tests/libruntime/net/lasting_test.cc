@@ -137,12 +137,14 @@ TEST_CASE("an error alone ends neither the read nor the write that wait on a liv
                    })),
                    "ok");
     });
-    EXPECT_EQUAL(checks, outcome(client.raw().control([](int fd) {
-                   const int small = 16384;
-                   setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
-                 })),
-                 "ok");
-    const std::vector<std::byte> large(std::size_t{8} << 20);
+    const auto make_buffers_small = [](int fd) {
+      const int small = 16384;
+      setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+      setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    };
+    EXPECT_EQUAL(checks, outcome(client.raw().control(make_buffers_small)), "ok");
+    EXPECT_EQUAL(checks, outcome(server.raw().control(make_buffers_small)), "ok");
+    const std::vector<std::byte> large(std::size_t{512} << 10);
     std::string written;
     done.go([&, &client = client] { written = outcome(client.write(large)); });
     EXPECT_THAT(checks, test::parked_on(checks, client.fd(), 0));
