@@ -49,11 +49,13 @@ class Source {
  public:
   virtual ~Source() = default;
   virtual Backend backend() const = 0;
-  // Adds what this back end needs of a child that launch() is about to start for it (ptrace: to be told its exit status). Call it
-  // before launch(), whatever the back end; a held target that was not prepared may be refused by attach().
+  // Adds what this back end needs of a child that launch() is about to start for it (ptrace: to be told its exit
+  // status). Call it before launch(), whatever the back end; a held target that was not prepared may be refused by
+  // attach().
   virtual void prepare(LaunchSpec& spec) { static_cast<void>(spec); }
-  // Attaches to all targets, once. A held one is alone, and the caller resumes it afterwards; follow_forks is the same
-  // for all of several. On failure nothing stays attached, and the Error names the target that failed.
+  // Attaches to all targets, of which there is one at least, once. A held one is alone, and the caller resumes it
+  // afterwards; follow_forks is the same for all of several. On failure nothing stays attached, and the Error names the
+  // target that failed.
   virtual Result<void> attach(std::span<const Target> targets) = 0;
   Result<void> attach(const Target& target) { return attach(std::span(&target, 1)); }
   // Lets the source work until timeout_ms passed, every target exited, or stop_fd became readable. Returns false once

@@ -170,15 +170,17 @@ struct SharedKeyboard {
 
 Result<Measurement> measure_processes(const std::vector<pid_t>& pids, const MeasurePlan& plan, Interrupt& interrupt,
                                       Log& log) {
-  auto meter = Meter::create(plan, interrupt, log);
-  if (!meter) return std::move(meter).error();
   std::vector<probes::Target> targets;
+  std::vector<probes::TargetInfo> infos;
   for (const pid_t pid : pids) {
     auto info = probes::describe_target(pid);
     if (!info) return not_attached(std::move(info).error());
     targets.push_back({pid, /*held=*/false, plan.follow_forks, info->exe.value_or("")});
-    meter->result().targets.push_back(std::move(*info));
+    infos.push_back(std::move(*info));
   }
+  auto meter = Meter::create(plan, interrupt, log);
+  if (!meter) return std::move(meter).error();
+  meter->result().targets = std::move(infos);
   if (auto ok = meter->session().attach(targets); !ok) return not_attached(std::move(ok).error());
   meter->start();
   if (auto ok = meter->watch(nullptr); !ok) return std::move(ok).error();
