@@ -340,7 +340,7 @@ TEST_CASE("oneshot and level: whoever waits after a lasting report waits for edg
       const auto wait_for = [&](Mode mode, bool lasting) {
         std::atomic<bool> ended{false};
         go([&] {
-          CHECK(world.netpoll->wait(pd, mode) == PollResult::kOk);
+          EXPECT_THAT(world.expectations, world.netpoll->wait(pd, mode) == PollResult::kOk);
           ended = true;
         });
         until([&] { return parked(pd, mode); });
@@ -349,22 +349,22 @@ TEST_CASE("oneshot and level: whoever waits after a lasting report waits for edg
         ++woken;
       };
       wait_for(Mode::kRead, false);
-      CHECK(world.poller->armed(5) != test::FakePoller::kEdge);
+      EXPECT_THAT(world.expectations, world.poller->armed(5) != test::FakePoller::kEdge);
       wait_for(Mode::kRead, true);
-      CHECK(world.poller->armed(5) != test::FakePoller::kEdge);
+      EXPECT_THAT(world.expectations, world.poller->armed(5) != test::FakePoller::kEdge);
       // It was told, has tried, and waits again.
       wait_for(Mode::kRead, true);
-      CHECK(world.poller->armed(5) == test::FakePoller::kEdge);
+      EXPECT_THAT(world.expectations, world.poller->armed(5) == test::FakePoller::kEdge);
       const int arms = world.poller->arms();
       wait_for(Mode::kRead, false);
       wait_for(Mode::kWrite, false);
-      CHECK(world.poller->arms() == arms);
-      CHECK(woken == 5);
+      EXPECT_THAT(world.expectations, world.poller->arms() == arms);
+      EXPECT_THAT(world.expectations, woken == 5);
       world.close(pd);
       PollDesc& next = world.open(5);
-      CHECK(&next == &pd);
+      EXPECT_THAT(world.expectations, &next == &pd);
       wait_for(Mode::kRead, false);
-      CHECK(world.poller->armed(5) != test::FakePoller::kEdge);
+      EXPECT_THAT(world.expectations, world.poller->armed(5) != test::FakePoller::kEdge);
       world.close(next);
     });
     CHECK(world.netpoll->cache().in_use() == 0);
