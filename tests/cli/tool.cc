@@ -219,23 +219,6 @@ void Sleeper::kill() {
   pid_ = -1;
 }
 
-TempDir::TempDir() {
-  std::string name = (fs::temp_directory_path() / "netpoll-cli-XXXXXX").string();
-  path_ = ::mkdtemp(name.data());
-  fs::permissions(path_, fs::perms::all);
-}
-
-TempDir::~TempDir() {
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
-}
-
-std::vector<std::string> TempDir::names() const {
-  std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(path_)) names.push_back(entry.path().filename().string());
-  return names;
-}
-
 std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   std::ostringstream text;

@@ -10,6 +10,7 @@
 
 #include "netpoll/fd.h"
 #include "tests/support/eventually.h"
+#include "tests/support/temp_dir.h"
 
 namespace netpoll::test {
 
@@ -81,21 +82,6 @@ class Sleeper {
 
  private:
   pid_t pid_ = -1;
-};
-
-// A directory of its own, removed with its contents; writable by anybody.
-class TempDir {
- public:
-  TempDir();
-  ~TempDir();
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-  const std::string& path() const { return path_; }
-  std::vector<std::string> names() const;
-
- private:
-  std::string path_;
 };
 
 std::string read_file(const std::string& path);
