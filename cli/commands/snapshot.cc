@@ -1,7 +1,8 @@
-// snapshot: the goroutines of a live process.
+// snapshot: the goroutines of a live process, or of one that left a core.
 #include <poll.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 
 #include "cli/command.h"
@@ -11,12 +12,15 @@
 #include "cli/options.h"
 #include "cli/units.h"
 #include "probes/goroutines/reader.h"
+#include "probes/process/core_subject.h"
 
 namespace netpoll::cli {
 namespace {
 
 struct Options {
   ProcessOptions process;
+  std::string core;
+  std::string exe;
   OutputOptions output;
   SnapshotView view;
   std::string min_wait;
@@ -36,7 +40,7 @@ Result<pid_t> one_process(const ProcessOptions& options) {
   if (!pids) return pids.error();
   if (pids->empty()) {
     return Error(ErrorKind::kInvalid, "snapshot needs a process")
-        .with_hint("netpoll-trace snapshot -p PID, or --comm NAME");
+        .with_hint("netpoll-trace snapshot -p PID, --comm NAME, or --core FILE of one that died");
   }
   if (pids->size() > 1) {
     return Error(ErrorKind::kInvalid, "snapshot looks at one process, not " + std::to_string(pids->size()))
@@ -128,17 +132,49 @@ Result<std::optional<std::chrono::nanoseconds>> watch_interval(const Options& op
   return every;
 }
 
+// Whose memory is read.
+struct Source {
+  std::unique_ptr<probes::Subject> subject;
+  std::function<Result<probes::TargetInfo>()> describe;
+};
+
+Result<Source> open_core(const Options& options, Log& log) {
+  const bool live = !options.process.pids.empty() || !options.process.comm.empty();
+  if (live || !options.watch.empty() || options.pause) {
+    return Error(ErrorKind::kInvalid, "--core excludes -p, --comm, --watch and --pause")
+        .with_hint("a core is read once: netpoll-trace snapshot --core FILE [EXE]");
+  }
+  auto core = probes::make_core_subject(options.core, options.exe);
+  if (!core) return std::move(core).error();
+  if ((*core)->cut_short()) log.warning(options.core + " is cut off: what is missing cannot be read");
+  const probes::TargetInfo target = probes::describe_target(**core);
+  return Source{.subject = std::move(*core), .describe = [target] { return Result<probes::TargetInfo>(target); }};
+}
+
+Result<Source> open_source(const Options& options, Log& log) {
+  if (!options.core.empty()) return open_core(options, log);
+  if (!options.exe.empty()) {
+    return Error(ErrorKind::kInvalid, "unexpected argument \"" + options.exe + "\"")
+        .with_hint("netpoll-trace snapshot -p PID; an executable belongs to --core FILE");
+  }
+  const auto pid = one_process(options.process);
+  if (!pid) return pid.error();
+  auto subject = probes::make_live_subject(*pid);
+  if (!subject) return std::move(subject).error();
+  return Source{.subject = std::move(*subject), .describe = [pid = *pid] { return probes::describe_target(pid); }};
+}
+
 // Reads and writes one snapshot; says how many goroutines kept moving.
-Result<std::uint64_t> look_once(probes::Reader& reader, const probes::ReadOptions& read, pid_t pid,
-                                const SnapshotView& view, Emitter& out, Log& log) {
-  auto target = probes::describe_target(pid);
+Result<std::uint64_t> look_once(probes::Reader& reader, const probes::ReadOptions& read, const Source& source,
+                                const std::string& core, const SnapshotView& view, Emitter& out, Log& log) {
+  auto target = source.describe();
   if (!target) return std::move(target).error();
   const auto taken_at = std::chrono::system_clock::now();
   auto snapshot = reader.read(read);
   if (!snapshot) return std::move(snapshot).error();
   for (const std::string& warning : snapshot->warnings) log.warning(warning);
   const std::uint64_t inconsistent = snapshot->inconsistent;
-  auto document = snapshot_document(std::move(*snapshot), *target, taken_at, view);
+  auto document = snapshot_document(std::move(*snapshot), *target, taken_at, view, core);
   if (!document) return std::move(document).error();
   if (auto written = out.snapshot(*document); !written) return std::move(written).error();
   if (inconsistent > 0) log.warning(std::to_string(inconsistent) + " goroutines kept moving while they were read");
@@ -152,18 +188,16 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (!read) return read.error();
   const auto every = watch_interval(options);
   if (!every) return every.error();
-  const auto pid = one_process(options.process);
-  if (!pid) return pid.error();
+  const auto source = open_source(options, invocation.log);
+  if (!source) return source.error();
   auto out = Emitter::open(options.output, exporters::Content::kSnapshot, invocation.color, view->filter.all);
   if (!out) return out.error();
-  auto subject = probes::make_live_subject(*pid);
-  if (!subject) return std::move(subject).error();
-  auto reader = probes::attach_reader(**subject);
+  auto reader = probes::attach_reader(*source->subject);
   if (!reader) return std::move(reader).error();
 
   std::uint64_t inconsistent = 0;
   for (bool first = true; first || (*every && !invocation.interrupt.requested()); first = false) {
-    auto looked = look_once(**reader, *read, *pid, *view, *out, invocation.log);
+    auto looked = look_once(**reader, *read, *source, options.core, *view, *out, invocation.log);
     if (!looked && (first || !looked.error().is(ErrorKind::kNotFound))) return std::move(looked).error();
     if (!looked) {
       invocation.log.note(looked.error().message());
@@ -181,6 +215,8 @@ Action add(Flags& flags) {
   auto options = std::make_shared<Options>();
   GoroutineFilter& filter = options->view.filter;
   add_process_options(flags, options->process, /*several=*/false);
+  flags.text("--core", options->core, {"Target", "FILE", "The core of one that died; its executable may follow"});
+  flags.positional("EXE", options->exe);
   const char* which = "Which goroutines";
   flags.on_off("--all", filter.all, {which, "", "In whatever state, not only in IO wait; hidden frames too"});
   flags.text("--min-wait", options->min_wait, {which, "TIME", "Waiting at least TIME"});
@@ -212,17 +248,19 @@ Action add(Flags& flags) {
 
 const Command snapshot_command{
     .name = "snapshot",
-    .summary = "lists the goroutines of a live process that wait for I/O",
-    .usage = "-p PID [options]",
+    .summary = "lists the goroutines of a process, or a core, that wait for I/O",
+    .usage = "-p PID | --core FILE [EXE] [options]",
     .description =
         "Reads the goroutines of a running libruntime or Go program from its memory: what each waits for and how long, "
-        "the "
-        "descriptor, its addresses and TCP state, and the function. The target keeps running and needs no symbols; the "
-        "output says whether everything in it belongs together.",
+        "the descriptor, its addresses and TCP state, and the function. The target keeps running and needs no symbols; "
+        "the output says whether everything in it belongs together. --core FILE reads one that died from its ELF core "
+        "and its executable, the one that the core names or EXE. Addresses, deadlines and times are not in a core: "
+        "they are left out, and the descriptors of a Go program come from its stacks.",
     .examples =
         "netpoll-trace snapshot -p 4711\n"
         "netpoll-trace snapshot -p 4711 --min-wait 30s --no-deadline\n"
         "netpoll-trace snapshot -p 4711 --summary\n"
+        "netpoll-trace snapshot --core core.4711 ./server\n"
         "netpoll-trace snapshot -p 4711 --all -f debug2 > dump.txt\n"
         "netpoll-trace snapshot -p 4711 --json | jq -r '.goroutines[] | select(.wait_ns > 30e9) | "
         "[.goid, .fd, .peer] | @tsv'",

@@ -57,16 +57,21 @@ std::vector<std::uint32_t> in_tree_order(const GoroutineSnapshot& snapshot, cons
 }
 
 Json head_of(const GoroutineSnapshot& snapshot, const probes::TargetInfo& target,
-             std::chrono::system_clock::time_point taken_at) {
+             std::chrono::system_clock::time_point taken_at, const std::string& core) {
   Json head = new_document("snapshot", taken_at);
   head["target"] = target_json(target);
   head["target"]["kind"] = snapshot.language;
   if (!snapshot.runtime_version.empty()) head["target"]["runtime_version"] = snapshot.runtime_version;
   ProbeInfo probe;
   probe.lost = snapshot.inconsistent;
-  probe.overhead_note = snapshot.paused_ns == 0 ? "the target's memory was read while it ran; it was not stopped"
-                                                : "the target was stopped while its memory was read";
+  if (!core.empty()) {
+    probe.overhead_note = "the target was dead; its core was read";
+  } else {
+    probe.overhead_note = snapshot.paused_ns == 0 ? "the target's memory was read while it ran; it was not stopped"
+                                                  : "the target was stopped while its memory was read";
+  }
   head["probe"] = probe_json(probe);
+  head["core"] = core.empty() ? Json(nullptr) : Json(core);
   return head;
 }
 
@@ -81,10 +86,10 @@ const char* name_of(const SnapshotView& view) {
 
 Result<exporters::SnapshotDocument> snapshot_document(GoroutineSnapshot snapshot, const probes::TargetInfo& target,
                                                       std::chrono::system_clock::time_point taken_at,
-                                                      const SnapshotView& view) {
+                                                      const SnapshotView& view, const std::string& core) {
   exporters::SnapshotDocument document;
   document.taken_at = taken_at;
-  document.head = head_of(snapshot, target, taken_at);
+  document.head = head_of(snapshot, target, taken_at, core);
   // Chosen by what is true, shown as what may be seen.
   std::vector<std::uint32_t> matching;
   for (std::size_t i = 0; i < snapshot.goroutines.size(); ++i) {

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <optional>
+#include <string>
 
 #include "cli/documents/goroutine_filter.h"
 #include "cli/documents/goroutine_groups.h"
@@ -24,10 +25,10 @@ struct SnapshotView {
   std::optional<exporters::Json> base;  // document to compare with
 };
 
-// kInvalid: the base is no snapshot.
+// core: the core file that was read; empty: the live target. kInvalid: the base is no snapshot.
 Result<exporters::SnapshotDocument> snapshot_document(trace::GoroutineSnapshot snapshot,
                                                       const probes::TargetInfo& target,
                                                       std::chrono::system_clock::time_point taken_at,
-                                                      const SnapshotView& view);
+                                                      const SnapshotView& view, const std::string& core = {});
 
 }  // namespace netpoll::cli

@@ -207,10 +207,18 @@ std::string snapshot_page(const Json& document, const ExportOptions& options) {
   }
   if (!states.empty()) out += states + "\n";
   out += body(document, options);
-  const bool paused = document["paused_ns"] != 0;
-  out += "\nread in " + ns_of(document, "took_ns") +
-         (paused ? "; the target was stopped for " + ns_of(document, "paused_ns") + "\n"
-                 : " while the target ran; it was not stopped\n");
+  out += "\nread in " + ns_of(document, "took_ns");
+  if (const Json& core = at(document, {"core"}); core.is_string()) {
+    out += " from " + printable(core.get<std::string>());
+    if (document["interest_source"].is_string()) {
+      out += "; descriptors from the " + text_of(document, "interest_source");
+    }
+    out += "\n";
+  } else if (document["paused_ns"] != 0) {
+    out += "; the target was stopped for " + ns_of(document, "paused_ns") + "\n";
+  } else {
+    out += " while the target ran; it was not stopped\n";
+  }
   if (document["inconsistent"] != 0) {
     out += styled(text_of(document, "inconsistent") + " goroutines kept moving while they were read\n", Style::kWarn,
                   color);

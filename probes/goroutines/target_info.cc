@@ -61,6 +61,14 @@ std::string_view target_kind_name(TargetKind kind) {
   return "other";
 }
 
+TargetInfo describe_target(const CoreSubject& core) {
+  TargetInfo info;
+  info.pid = core.dead_pid().value_or(-1);
+  info.comm = unless_empty(core.comm());
+  info.exe = unless_empty(core.executable_path());
+  return info;
+}
+
 Result<TargetInfo> describe_target(pid_t pid) {
   const std::string proc = "/proc/" + std::to_string(pid);
   TargetInfo info;

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "netpoll/result.h"
+#include "probes/process/core_subject.h"
 
 namespace netpoll::probes {
 
@@ -23,6 +24,8 @@ struct TargetInfo {
   std::optional<std::string> runtime_version;  // of libruntime ("0.1.0") or Go ("go1.19.8")
 };
 
+// Who left a core: pid, comm and exe; the reader knows the rest.
+TargetInfo describe_target(const CoreSubject& core);
 // Looks at process pid. kNotFound when there is none. A process that we must not look into has a comm and nothing else.
 Result<TargetInfo> describe_target(pid_t pid);
 

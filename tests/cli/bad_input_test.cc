@@ -109,6 +109,11 @@ TEST_CASE("stat needs exactly one kind of target") {
 TEST_CASE("a process that does not exist is named") {
   refuses({"stat", "-p", "4194304"}, 3, "there is no process 4194304", "--comm");
   refuses({"snapshot", "-p", "4194304"}, 3, "there is no process 4194304", "--comm");
+  refuses({"snapshot", "server"}, 2, "unexpected argument \"server\"", "--core FILE");
+  refuses({"snapshot", "--core", "core", "-p", "1"}, 2, "--core excludes -p", "--core FILE [EXE]");
+  refuses({"snapshot", "--core", "core", "--watch", "1s", "-f", "ndjson"}, 2, "--core excludes", "read once");
+  refuses({"snapshot", "--core", "/no/such/core"}, 3, "open /no/such/core", "");
+  refuses({"snapshot", "--core", "/proc/self/exe"}, 3, "an ELF file, but not a core", "gcore");
   refuses({"stat", "--comm", "no such program"}, 3, "no process is called", "");
   Sleeper sleeper;
   refuses({"stat", "--comm", "slepe"}, 3, "no process is called \"slepe\"", "did you mean \"sleep\"?");

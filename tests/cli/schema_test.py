@@ -9,6 +9,7 @@ open for additions. The documents come from the real program.
 import copy
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -122,6 +123,12 @@ def main():
             base = os.path.join(folder, "base.json")
             Path(base).write_text(tool("snapshot", "-p", pid, "--json"))
             judge.accept(tool("snapshot", "-p", pid, "--diff", base, "--json"), "snapshot --diff")
+            gcore = shutil.which("gcore")
+            core = os.path.join(folder, "core")
+            if gcore and subprocess.run([gcore, "-o", core, pid], capture_output=True).returncode == 0:
+                judge.accept(tool("snapshot", "--core", f"{core}.{pid}", "--json"), "snapshot --core")
+            else:
+                print("skipped: snapshot --core, since there is no gcore, or it may not attach")
     finally:
         server.terminate()
         judge.accept(server.communicate()[0], "run idle, interrupted")
