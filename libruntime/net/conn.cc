@@ -11,17 +11,25 @@
 namespace netpoll {
 namespace {
 
-[[gnu::cold]] Error no_conn(const char* operation) { return Error(ErrorKind::kClosing, operation); }
+// Not inlined: what an Error is made with would widen the frames that lie on the stack of every parked reader.
+template <typename T>
+[[gnu::cold, gnu::noinline]] Result<T> no_conn(const char* operation) {
+  return Error(ErrorKind::kClosing, operation);
+}
+template <typename T>
+[[gnu::cold, gnu::noinline]] Result<T> failed(net::NetFd& fd, const char* operation, long result) {
+  return fd.error(operation, result);
+}
 
 Result<std::size_t> counted(net::NetFd& fd, const char* operation, long result) {
   if (result < 0) [[unlikely]]
-    return fd.error(operation, result);
+    return failed<std::size_t>(fd, operation, result);
   return static_cast<std::size_t>(result);
 }
 
 Result<void> done(net::NetFd& fd, const char* operation, long result) {
   if (result < 0) [[unlikely]]
-    return fd.error(operation, result);
+    return failed<void>(fd, operation, result);
   return {};
 }
 
@@ -73,8 +81,8 @@ Result<Conn> Conn::adopt(Fd fd) {
   return Conn(*net_fd);
 }
 
-Result<std::size_t> Conn::read(std::span<std::byte> buffer) {
-  if (fd_ == nullptr) return no_conn("read");
+[[gnu::hot]] Result<std::size_t> Conn::read(std::span<std::byte> buffer) {
+  if (fd_ == nullptr) return no_conn<std::size_t>("read");
   return counted(*fd_, "read", fd_->read(buffer.data(), buffer.size()));
 }
 
@@ -89,57 +97,57 @@ Result<void> Conn::read_full(std::span<std::byte> buffer) {
 }
 
 Result<std::size_t> Conn::readv(std::span<const iovec> buffers) {
-  if (fd_ == nullptr) return no_conn("readv");
+  if (fd_ == nullptr) return no_conn<std::size_t>("readv");
   return counted(*fd_, "readv", fd_->readv(buffers.data(), buffers.size()));
 }
 
-Result<std::size_t> Conn::write(std::span<const std::byte> data) {
-  if (fd_ == nullptr) return no_conn("write");
+[[gnu::hot]] Result<std::size_t> Conn::write(std::span<const std::byte> data) {
+  if (fd_ == nullptr) return no_conn<std::size_t>("write");
   return counted(*fd_, "write", fd_->write_all(data.data(), data.size()));
 }
 
 Result<std::size_t> Conn::writev(std::span<const iovec> buffers) {
-  if (fd_ == nullptr) return no_conn("writev");
+  if (fd_ == nullptr) return no_conn<std::size_t>("writev");
   return counted(*fd_, "writev", fd_->writev_all(buffers.data(), buffers.size()));
 }
 
 Result<std::size_t> Conn::send_file(int file_fd, std::int64_t offset, std::size_t count) {
-  if (fd_ == nullptr) return no_conn("sendfile");
+  if (fd_ == nullptr) return no_conn<std::size_t>("sendfile");
   return counted(*fd_, "sendfile", fd_->send_file(file_fd, offset, count));
 }
 
 Result<void> Conn::wait_readable() {
-  if (fd_ == nullptr) return no_conn("wait readable");
+  if (fd_ == nullptr) return no_conn<void>("wait readable");
   return done(*fd_, "wait readable", fd_->wait_readable());
 }
 
 Result<void> Conn::close() {
-  if (fd_ == nullptr) return no_conn("close");
+  if (fd_ == nullptr) return no_conn<void>("close");
   return done(*fd_, "close", fd_->close());
 }
 
 Result<void> Conn::close_read() {
-  if (fd_ == nullptr) return no_conn("close read side");
+  if (fd_ == nullptr) return no_conn<void>("close read side");
   return done(*fd_, "close read side", fd_->shutdown(SHUT_RD));
 }
 
 Result<void> Conn::close_write() {
-  if (fd_ == nullptr) return no_conn("close write side");
+  if (fd_ == nullptr) return no_conn<void>("close write side");
   return done(*fd_, "close write side", fd_->shutdown(SHUT_WR));
 }
 
 Result<void> Conn::set_deadline(TimePoint deadline) {
-  if (fd_ == nullptr) return no_conn("set deadline");
+  if (fd_ == nullptr) return no_conn<void>("set deadline");
   return done(*fd_, "set deadline", fd_->set_deadline(3, deadline));
 }
 
 Result<void> Conn::set_read_deadline(TimePoint deadline) {
-  if (fd_ == nullptr) return no_conn("set read deadline");
+  if (fd_ == nullptr) return no_conn<void>("set read deadline");
   return done(*fd_, "set read deadline", fd_->set_deadline(1, deadline));
 }
 
 Result<void> Conn::set_write_deadline(TimePoint deadline) {
-  if (fd_ == nullptr) return no_conn("set write deadline");
+  if (fd_ == nullptr) return no_conn<void>("set write deadline");
   return done(*fd_, "set write deadline", fd_->set_deadline(2, deadline));
 }
 

@@ -81,7 +81,7 @@ bool FdMutex::decref() {
   }
 }
 
-bool FdMutex::lock(Lock which) {
+bool FdMutex::lock_slow(Lock which) {
   const std::uint64_t bit = lock_bit(which);
   std::uint64_t old = state_.load(std::memory_order_relaxed);
   for (;;) {
@@ -102,7 +102,7 @@ bool FdMutex::lock(Lock which) {
   }
 }
 
-bool FdMutex::unlock(Lock which) {
+bool FdMutex::unlock_slow(Lock which) {
   const std::uint64_t bit = lock_bit(which);
   std::uint64_t old = state_.load(std::memory_order_relaxed);
   for (;;) {

@@ -34,9 +34,25 @@ class FdMutex {
   bool decref();
 
   // Takes a lock and a reference, parking while somebody else holds the lock; false when closed.
-  bool lock(Lock which);
+  bool lock(Lock which) {
+    std::uint64_t old = state_.load(std::memory_order_relaxed);
+    if ((old & (kClosed | lock_bit(which))) == 0 && (old & kRefMask) != kRefMask &&
+        state_.compare_exchange_strong(old, (old | lock_bit(which)) + kRef, std::memory_order_acquire,
+                                       std::memory_order_relaxed)) [[likely]] {
+      return true;
+    }
+    return lock_slow(which);
+  }
   // Drops both; the result as decref()'s.
-  bool unlock(Lock which);
+  bool unlock(Lock which) {
+    std::uint64_t old = state_.load(std::memory_order_relaxed);
+    if ((old & (kClosed | wait_mask(which))) == 0 && (old & lock_bit(which)) != 0 && (old & kRefMask) != 0 &&
+        state_.compare_exchange_strong(old, (old & ~lock_bit(which)) - kRef, std::memory_order_acq_rel,
+                                       std::memory_order_relaxed)) [[likely]] {
+      return false;
+    }
+    return unlock_slow(which);
+  }
 
   // For close(): parks until whoever held the last reference has called notify_destroyed().
   void wait_destroyed();
@@ -59,6 +75,8 @@ class FdMutex {
   enum Semaphore : std::uint32_t { kReadSemaphore = 0, kWriteSemaphore = 1, kDestroyed = 2 };
   struct Waiter;
   struct Queue;
+  bool lock_slow(Lock which);
+  bool unlock_slow(Lock which);
   Queue& queue() const;
   void acquire(Semaphore semaphore, WaitReason reason);
   void release(Semaphore semaphore);
