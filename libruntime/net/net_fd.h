@@ -151,6 +151,10 @@ class NetFd {
   //
   // idle: a try would find nothing, and no event was consumed and no prepare() made since that became known. So the
   // wait comes first. Kept true when the wait fails, so that the call after a timeout parks first as well.
+  //
+  // Before a read an older readiness is forgotten. Before a write it is not: every edge of a reader tells of the room
+  // for writing too, and to forget it each time takes two atomic operations per request. A writer that finds no room
+  // may try once more for it.
   template <typename Call>
   long attempt(poll::Mode mode, bool& idle, Call&& call) {
     for (;;) {
@@ -158,7 +162,10 @@ class NetFd {
         if (const poll::PollResult r = poller_->wait(*pd_, mode, this); r != poll::PollResult::kOk) return io_code(r);
         idle = false;
       }
-      if (const poll::PollResult r = poll::Netpoll::prepare(*pd_, mode); r != poll::PollResult::kOk) return io_code(r);
+      const poll::PollResult r =
+          mode == poll::Mode::kRead ? poll::Netpoll::prepare(*pd_, mode) : poll::Netpoll::check(*pd_, mode);
+      if (r != poll::PollResult::kOk) [[unlikely]]
+        return io_code(r);
       const long result = call();
       if (result == -EAGAIN) {
         idle = true;

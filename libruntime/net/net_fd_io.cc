@@ -30,7 +30,7 @@ std::size_t total_size(const iovec* buffers, std::size_t count) {
 
 }  // namespace
 
-long NetFd::read(void* buffer, std::size_t size) {
+[[gnu::hot]] long NetFd::read(void* buffer, std::size_t size) {
   if (!mutex_.lock(FdMutex::Lock::kRead)) return kIoClosing;
   long result = 0;
   if (size > 0) {
@@ -59,7 +59,7 @@ long NetFd::readv(const iovec* buffers, std::size_t count) {
 }
 
 // more: the read was cut short by something else than the end of what was there.
-long NetFd::read_once(void* buffer, std::size_t size, bool& more) {
+[[gnu::hot]] long NetFd::read_once(void* buffer, std::size_t size, bool& more) {
   switch (kind_) {
     case FdKind::kUnixStream: {
       const iovec one{.iov_base = buffer, .iov_len = size};
@@ -73,7 +73,7 @@ long NetFd::read_once(void* buffer, std::size_t size, bool& more) {
   }
 }
 
-long NetFd::readv_once(const iovec* buffers, std::size_t count, bool& more) {
+[[gnu::hot]] long NetFd::readv_once(const iovec* buffers, std::size_t count, bool& more) {
   if (kind_ != FdKind::kUnixStream) return sys(SYS_readv, sysfd_, buffers, count);
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(buffers);
@@ -83,7 +83,7 @@ long NetFd::readv_once(const iovec* buffers, std::size_t count, bool& more) {
   return result;
 }
 
-long NetFd::write_all(const void* data, std::size_t size) {
+[[gnu::hot]] long NetFd::write_all(const void* data, std::size_t size) {
   if (!mutex_.lock(FdMutex::Lock::kWrite)) return kIoClosing;
   const char* next = static_cast<const char*>(data);
   std::size_t left = size;
@@ -193,7 +193,7 @@ long NetFd::send_to(const void* data, std::size_t size, const Addr* to) {
     // is; close and deadlines are seen between two tries.
     std::chrono::milliseconds pause{1};
     for (;;) {
-      if (const auto r = poll::Netpoll::prepare(*pd_, poll::Mode::kWrite); r != poll::PollResult::kOk) {
+      if (const auto r = poll::Netpoll::check(*pd_, poll::Mode::kWrite); r != poll::PollResult::kOk) {
         result = io_code(r);
         break;
       }

@@ -43,25 +43,12 @@ std::uint32_t bit(Mode mode) { return 1u << static_cast<std::uint32_t>(mode); }
 std::uint32_t expired_bit(Mode mode) { return mode == Mode::kRead ? kInfoReadExpired : kInfoWriteExpired; }
 std::atomic<std::int64_t>& deadline(PollDesc& pd, Mode mode) { return mode == Mode::kRead ? pd.rd : pd.wd; }
 
-// Go: netpollcheckerr.
-PollResult check(const PollDesc& pd, Mode mode) {
-  const std::uint32_t info = pd.info.load(std::memory_order_seq_cst);
-  const std::uint32_t relevant = kInfoClosing | kInfoCanceled | expired_bit(mode);
-  if (__builtin_expect((info & relevant) == 0, 1)) return PollResult::kOk;
+}  // namespace
+
+PollResult Netpoll::reason(std::uint32_t info) {
   if ((info & kInfoClosing) != 0) return PollResult::kClosing;
   if ((info & kInfoCanceled) != 0) return PollResult::kCanceled;
   return PollResult::kTimeout;
-}
-
-}  // namespace
-
-PollResult Netpoll::prepare(PollDesc& pd, Mode mode) {
-  const PollResult result = check(pd, mode);
-  if (result != PollResult::kOk) return result;
-  auto& semaphore = pd.semaphore(mode);
-  // Only the one waiter of this direction moves kPdReady away, so a plain look saves the write in the common case.
-  if (semaphore.load(std::memory_order_relaxed) != kPdNil) semaphore.store(kPdNil, std::memory_order_seq_cst);
-  return PollResult::kOk;
 }
 
 NetpollImpl::NetpollImpl(sched::Scheduler& scheduler, std::unique_ptr<Poller> poller)
@@ -139,7 +126,7 @@ Result<PollDesc*> NetpollImpl::open(int fd) {
   return pd;
 }
 
-PollResult NetpollImpl::wait(PollDesc& pd, Mode mode, const void* user) {
+[[gnu::hot]] PollResult NetpollImpl::wait(PollDesc& pd, Mode mode, const void* user) {
   for (;;) {
     if (const PollResult result = check(pd, mode); result != PollResult::kOk) return result;
     if (block(pd, mode, user)) return PollResult::kOk;
@@ -148,8 +135,9 @@ PollResult NetpollImpl::wait(PollDesc& pd, Mode mode, const void* user) {
   }
 }
 
-// Go: netpollblock. Returns whether the direction is ready.
-bool NetpollImpl::block(PollDesc& pd, Mode mode, const void* user) {
+// Go: netpollblock. Returns whether the direction is ready. Inlined: one frame less on the stack of every parked
+// reader.
+[[gnu::always_inline]] inline bool NetpollImpl::block(PollDesc& pd, Mode mode, const void* user) {
   auto& semaphore = pd.semaphore(mode);
   if (trigger_ != Trigger::kEdge && semaphore.load(std::memory_order_relaxed) == kPdNil) arm(pd, mode);
   for (;;) {
@@ -196,8 +184,8 @@ bool NetpollImpl::block(PollDesc& pd, Mode mode, const void* user) {
 }
 
 // Go: netpollunblock. Moves the semaphore to kPdReady (io_ready) or kPdNil and returns the G that was parked, which the
-// caller makes runnable; null if none was.
-sched::G* NetpollImpl::take_waiter(PollDesc& pd, Mode mode, bool io_ready) {
+// caller makes runnable and takes out of waiters_; null if none was.
+[[gnu::hot]] sched::G* NetpollImpl::take_waiter(PollDesc& pd, Mode mode, bool io_ready) {
   auto& semaphore = pd.semaphore(mode);
   std::uint64_t old = semaphore.load(std::memory_order_seq_cst);
   for (;;) {
@@ -206,18 +194,17 @@ sched::G* NetpollImpl::take_waiter(PollDesc& pd, Mode mode, bool io_ready) {
     if (old == kPdNil && !io_ready) return nullptr;
     if (semaphore.compare_exchange_weak(old, io_ready ? kPdReady : kPdNil, std::memory_order_seq_cst)) break;
   }
-  if (old <= kPdWait) return nullptr;
-  waiters_.fetch_sub(1, std::memory_order_seq_cst);
-  return reinterpret_cast<sched::G*>(old);
+  return old > kPdWait ? reinterpret_cast<sched::G*>(old) : nullptr;
 }
 
 void NetpollImpl::ready(sched::G* g, PollDesc& pd, Mode mode) {
   if (g != nullptr) {
+    waiters_.fetch_sub(1, std::memory_order_seq_cst);
     scheduler_.ready(g, pd.index, pd.fd.load(std::memory_order_relaxed), static_cast<std::uint32_t>(mode));
   }
 }
 
-void NetpollImpl::poll(std::int64_t delay_ns, sched::GList& out) {
+[[gnu::hot]] void NetpollImpl::poll(std::int64_t delay_ns, sched::GList& out) {
   if (!initialized()) {
     wait_without_poller(delay_ns);
     if (sched::current_m() == nullptr) scheduler_.begin_outside_work();
@@ -232,10 +219,12 @@ void NetpollImpl::poll(std::int64_t delay_ns, sched::GList& out) {
   if (scheduler_.debug().polltrace) base::log_line("POLL exit n=%d", count);
   if (count < 0) base::fatalf("netpoll: poll failed: errno %d", -count);
   if (sched::current_m() == nullptr) scheduler_.begin_outside_work();
+  const std::uint32_t before = out.size;
   for (int i = 0; i < count; ++i) {
     prefetch_event(events, count, i);
-    on_event(events[i], out);
+    on_event(events[i], lane, out);
   }
+  if (out.size != before) waiters_.fetch_sub(out.size - before, std::memory_order_seq_cst);
 }
 
 // With many connections pollDesc and G of an event have left the caches. Asked for are the pollDesc of a later event,
@@ -253,18 +242,18 @@ inline void NetpollImpl::prefetch_event(const Event* events, int count, int i) c
   }
 }
 
-void NetpollImpl::on_event(const Event& event, sched::GList& out) {
+[[gnu::hot]] void NetpollImpl::on_event(const Event& event, trace::Lane& lane, sched::GList& out) {
   const auto index = static_cast<std::uint32_t>(event.data);
   const auto life = static_cast<std::uint32_t>(event.data >> 32);
   PollDesc* pd = cache_.at(index);
   if (pd == nullptr) {
     // No pollDesc ever had this index: somebody registered a descriptor of his own with our poller.
-    NETPOLL_TRACE(scheduler_.lane(), foreign_ctl, NETPOLL_ARG(index), NETPOLL_ARG(-1), NETPOLL_ARG(3));
+    NETPOLL_TRACE(lane, foreign_ctl, NETPOLL_ARG(index), NETPOLL_ARG(-1), NETPOLL_ARG(3));
     return;
   }
   NETPOLL_STEP();
   if (pd->seq.load(std::memory_order_seq_cst) != life) {
-    NETPOLL_TRACE(scheduler_.lane(), stale_event, NETPOLL_ARG(index), NETPOLL_ARG(pd->fd.load()));
+    NETPOLL_TRACE(lane, stale_event, NETPOLL_ARG(index), NETPOLL_ARG(pd->fd.load()));
     return;
   }
   std::uint32_t modes = event.modes;
@@ -283,7 +272,7 @@ void NetpollImpl::on_event(const Event& event, sched::GList& out) {
     if ((modes & bit(mode)) == 0) continue;
     sched::G* g = take_waiter(*pd, mode, true);
     if (g == nullptr) continue;
-    NETPOLL_TRACE(scheduler_.lane(), ready, NETPOLL_ARG(g->goid.load(std::memory_order_relaxed)), NETPOLL_ARG(index),
+    NETPOLL_TRACE(lane, ready, NETPOLL_ARG(g->goid.load(std::memory_order_relaxed)), NETPOLL_ARG(index),
                   NETPOLL_ARG(pd->fd.load(std::memory_order_relaxed)), NETPOLL_ARG(mode));
     out.push_back(g);
   }

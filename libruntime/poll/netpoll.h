@@ -27,9 +27,23 @@ class Netpoll {
   // Registers fd (open, non-blocking) and returns its pollDesc. kNotPollable where the platform refuses (EPERM).
   virtual Result<PollDesc*> open(int fd) = 0;
 
-  // Before a try: forgets an older readiness of mode, so that wait() sees only what comes after this call. Returns why
-  // the I/O must not even be tried.
-  static PollResult prepare(PollDesc& pd, Mode mode);
+  // Why I/O in this direction must not even be tried, if so.
+  static PollResult check(const PollDesc& pd, Mode mode) {
+    const std::uint32_t info = pd.info.load(std::memory_order_seq_cst);
+    if ((info & (mode == Mode::kRead ? kInfoNoRead : kInfoNoWrite)) == 0) [[likely]]
+      return PollResult::kOk;
+    return reason(info);
+  }
+
+  // Before a try: check(), and forgets an older readiness of mode, so that wait() sees only what comes after this call.
+  // Only the one waiter of a direction moves kPdReady away, so a plain look saves the write in the common case.
+  static PollResult prepare(PollDesc& pd, Mode mode) {
+    const PollResult result = check(pd, mode);
+    if (result != PollResult::kOk) return result;
+    auto& semaphore = pd.semaphore(mode);
+    if (semaphore.load(std::memory_order_relaxed) != kPdNil) semaphore.store(kPdNil, std::memory_order_seq_cst);
+    return PollResult::kOk;
+  }
 
   // Parks the calling goroutine until mode is ready, its deadline passes or the descriptor closes. One waiter per
   // direction (the fd mutex sees to it); a second one is fatal ("double wait"). Without a prepare() before it, a
@@ -49,6 +63,12 @@ class Netpoll {
   // Second half, by the last reference: gives the pollDesc back; the caller then closes the fd. `shared`: the open file
   // may live on in another descriptor (dup, fork, RawConn), and with it what the kernel has registered.
   virtual void close(PollDesc& pd, bool shared) = 0;
+
+ private:
+  static constexpr std::uint32_t kInfoNoRead = kInfoClosing | kInfoCanceled | kInfoReadExpired;
+  static constexpr std::uint32_t kInfoNoWrite = kInfoClosing | kInfoCanceled | kInfoWriteExpired;
+  // The first reason among these bits, in the order of Go's netpollcheckerr.
+  static PollResult reason(std::uint32_t info);
 };
 
 }  // namespace netpoll::poll

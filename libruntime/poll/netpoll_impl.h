@@ -45,7 +45,7 @@ class NetpollImpl final : public Netpoll, public sched::PollSource {
   sched::G* take_waiter(PollDesc& pd, Mode mode, bool io_ready);
   void ready(sched::G* g, PollDesc& pd, Mode mode);
   void prefetch_event(const Event* events, int count, int i) const;
-  void on_event(const Event& event, sched::GList& out);
+  void on_event(const Event& event, trace::Lane& lane, sched::GList& out);
   void arm(PollDesc& pd, Mode mode);
   int tell_interest(PollDesc& pd) NETPOLL_REQUIRES(pd.lock);
   std::uint32_t after_delivery(PollDesc& pd, std::uint32_t modes) NETPOLL_REQUIRES(pd.lock);

@@ -16,12 +16,13 @@ namespace netpoll::poll {
 inline constexpr std::uint32_t kReadBit = 1;   // 1 << Mode::kRead
 inline constexpr std::uint32_t kWriteBit = 2;  // 1 << Mode::kWrite
 
+// Without initial values: every poll has room for many, and mostly returns one.
 struct Event {
-  std::uint64_t data = 0;   // what open() was given
-  std::uint32_t modes = 0;  // kReadBit | kWriteBit
-  bool hangup = false;      // the peer closed or reset, or sent urgent data; edges may have been merged with this one
+  std::uint64_t data;   // what open() was given
+  std::uint32_t modes;  // kReadBit | kWriteBit
+  bool hangup;          // the peer closed or reset, or sent urgent data; edges may have been merged with this one
   // An end or an error is among what is up. It cannot be masked and stays: every later arm() reports it again.
-  bool lasting = false;
+  bool lasting;
 };
 
 // Thread-safe: any number of threads call any of these at a time. Results are 0 (or a count), or -errno.

@@ -67,7 +67,7 @@ class EpollPoller final : public Poller {
   // The kernel keeps a registration as long as the open file, not the descriptor (epoll(7), question 6).
   bool outlives_close(bool shared) const override { return shared; }
 
-  int poll(std::int64_t delay_ns, Event* out, int max) override {
+  [[gnu::hot]] int poll(std::int64_t delay_ns, Event* out, int max) override {
     epoll_event events[kMaxBatch];
     const int count = wait(events, std::min(max, kMaxBatch), delay_ns);
     if (count < 0) return count == -EINTR ? 0 : count;

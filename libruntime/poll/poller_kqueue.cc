@@ -208,7 +208,7 @@ class KqueuePoller final : public Poller {
   }
 
   static Event event_of(const Knote& knote) {
-    Event event;
+    Event event{};
     event.data = reinterpret_cast<std::uint64_t>(knote.udata);
     const bool end = (knote.flags & EV_EOF) != 0;
     event.lasting = end || (knote.flags & EV_ERROR) != 0;

@@ -81,6 +81,37 @@ TEST_CASE("an echo over TCP reads once per message and once for the end, and no 
   });
 }
 
+// The end of such a message looks like its middle, to a plain loop as well.
+TEST_CASE("a message that fills the buffer exactly, four times over, costs one read more than its pieces") {
+  test::in_every_setup([](Checks& checks) {
+    auto [client, server] = test::tcp_pair(checks);
+    Faults::instance().clear();
+    constexpr int kPieces = 4;
+    WaitGroup done;
+    done.go([&checks, &server = server] {
+      std::array<std::byte, 256> buffer;
+      for (int i = 0; i < kMessages; ++i) {
+        for (int piece = 0; piece < kPieces; ++piece) {
+          EXPECT_EQUAL(checks, server.read(buffer).value_or(0), buffer.size());
+        }
+        EXPECT_EQUAL(checks, outcome(server.write("k")), "ok");
+      }
+    });
+    const std::string message(kPieces * 256, 'm');
+    std::array<std::byte, 16> answer;
+    for (int i = 0; i < kMessages; ++i) {
+      EXPECT_EQUAL(checks, outcome(client.write(message)), "ok");
+      EXPECT_EQUAL(checks, client.read(answer).value_or(0), 1u);
+    }
+    done.wait();
+    const Faults& faults = Faults::instance();
+    EXPECT_EQUAL(checks, useful(SYS_recvfrom), (kPieces + 1u) * kMessages);
+    // None where the next message was there first.
+    if (exact(checks)) EXPECT_EQUAL(checks, faults.eagain(SYS_recvfrom) <= kMessages, true);
+    EXPECT_EQUAL(checks, faults.eagain(SYS_sendto), 0u);
+  });
+}
+
 TEST_CASE("an echo over a Unix socket costs the same, through recvmsg") {
   test::in_every_setup([](Checks& checks) {
     auto sockets = socket_pair();

@@ -131,6 +131,22 @@ TEST_CASE("prepare forgets an older readiness") {
   });
 }
 
+TEST_CASE("check keeps an older readiness: the wait of a writer that found no room ends at once") {
+  World world;
+  PollResult result{};
+  world.run([&] {
+    PollDesc& pd = world.open(5);
+    world.deliver(5, kReadBit | kWriteBit);
+    until([&] { return pd.wg.load() == kPdReady; });
+    CHECK(Netpoll::check(pd, Mode::kWrite) == PollResult::kOk);
+    CHECK(pd.wg.load() == kPdReady);
+    result = world.netpoll->wait(pd, Mode::kWrite);
+    CHECK(pd.wg.load() == kPdNil);
+    world.close(pd);
+  });
+  CHECK(result == PollResult::kOk);
+}
+
 TEST_CASE("close unblocks both directions, and every later operation") {
   World world;
   std::vector<PollResult> results(2);
