@@ -32,7 +32,7 @@
 .endm
 
 // uint64_t netpoll_context_resume(void** from_sp [x0], void* to_sp [x1], uint64_t control_words [x2])
-    .text
+    .section .text.hot, "ax", %progbits
     .globl  netpoll_context_resume
     .hidden netpoll_context_resume
     .type   netpoll_context_resume, %function

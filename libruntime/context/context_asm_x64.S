@@ -36,7 +36,7 @@
 .endm
 
 // uint64_t netpoll_context_resume(void** from_sp [rdi], void* to_sp [rsi], uint64_t control_words [rdx])
-    .text
+    .section .text.hot, "ax", @progbits
     .globl  netpoll_context_resume
     .hidden netpoll_context_resume
     .type   netpoll_context_resume, @function

@@ -16,7 +16,7 @@ thread_local M* tls_m = nullptr;
 
 }  // namespace
 
-__attribute__((noinline)) M* current_m() {
+__attribute__((noinline, hot)) M* current_m() {
   __asm__ volatile("");
   return tls_m;
 }
@@ -32,7 +32,7 @@ Scheduler& current() {
   return *g->scheduler;
 }
 
-trace::Lane& Scheduler::lane() {
+[[gnu::hot]] trace::Lane& Scheduler::lane() {
   M* m = current_m();
   return m != nullptr && m->p != nullptr && m->scheduler == this ? m->p->lane : shared_lane_;
 }
@@ -55,14 +55,14 @@ void* Scheduler::m_thread(void* arg) {
   return nullptr;
 }
 
-void Scheduler::acquire_p(M* m, P* p) {
+[[gnu::hot]] void Scheduler::acquire_p(M* m, P* p) {
   m->p = p;
   m->next_p = nullptr;
   p->m = m;
   p->status.store(kPRunning, std::memory_order_release);
 }
 
-P* Scheduler::release_p(M* m) {
+[[gnu::hot]] P* Scheduler::release_p(M* m) {
   P* p = m->p;
   m->p = nullptr;
   p->m = nullptr;
@@ -70,7 +70,7 @@ P* Scheduler::release_p(M* m) {
   return p;
 }
 
-P* Scheduler::idle_p_get() {
+[[gnu::hot]] P* Scheduler::idle_p_get() {
   P* p = idle_ps_;
   if (p == nullptr) return nullptr;
   idle_ps_ = p->link;
@@ -86,10 +86,11 @@ P* Scheduler::idle_p_get() {
   return p;
 }
 
-void Scheduler::idle_p_put(P* p) {
+[[gnu::hot]] void Scheduler::idle_p_put(P* p) {
   p->link = idle_ps_;
   idle_ps_ = p;
-  idle_p_count_.fetch_add(1, std::memory_order_seq_cst);
+  // Under mutex_, and nobody is woken by it: no read-modify-write needed.
+  idle_p_count_.store(idle_p_count_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
 }
 
 void Scheduler::stop_m(M* m) {

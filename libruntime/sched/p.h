@@ -31,6 +31,7 @@ struct alignas(64) P {
   std::uint32_t clock_tick = 0;        // the tick, and the time, of the last look at the clock
   std::uint32_t clock_interval = 16;   // rounds between two looks; adapts (proc.cc, look_at_clock)
   std::int64_t clock_time = 0;
+  std::uint64_t polls_seen = 0;                // Scheduler::m_poll_count_ at the last look
   std::uint32_t next_streak = 0;               // how often in a row runnext went before the ring
   std::atomic<std::uint64_t> running_goid{0};  // for sysmon: who keeps this P
   P* link = nullptr;                           // idle list

@@ -26,8 +26,8 @@ bool claim(G* g, std::uint64_t word, WakeResult result) {
 
 }  // namespace
 
-void Scheduler::park(ParkCommit commit, void* arg, WaitReason reason, std::uint32_t pd, std::int32_t fd,
-                     std::uint32_t mode) {
+[[gnu::hot]] void Scheduler::park(ParkCommit commit, void* arg, WaitReason reason, std::uint32_t pd, std::int32_t fd,
+                                  std::uint32_t mode) {
   M* m = current_m();
   G* g = m->curg;
   g->wait_reason.store(static_cast<std::uint32_t>(reason), std::memory_order_relaxed);
@@ -42,14 +42,14 @@ void Scheduler::park(ParkCommit commit, void* arg, WaitReason reason, std::uint3
   context::context_suspend(g->context, m->g0);
 }
 
-void Scheduler::yield() {
+[[gnu::hot]] void Scheduler::yield() {
   M* m = current_m();
   if (m == nullptr || m->curg == nullptr) base::fatal("netpoll: yield outside of a goroutine");
   m->after = After::kYield;
   context::context_suspend(m->curg->context, m->g0);
 }
 
-void Scheduler::ready(G* g, std::uint32_t pd, std::int32_t fd, std::uint32_t mode) {
+[[gnu::hot]] void Scheduler::ready(G* g, std::uint32_t pd, std::int32_t fd, std::uint32_t mode) {
   M* m = current_m();
   P* p = m != nullptr && m->scheduler == this ? m->p : nullptr;
   NETPOLL_TRACE(p != nullptr ? p->lane : shared_lane_, ready, NETPOLL_ARG(g->goid.load(std::memory_order_relaxed)),

@@ -33,8 +33,8 @@ void Scheduler::poll_thread_loop() {
   if (config_.poll_mode == PollMode::kThread) {
     while (!stopping_.load(std::memory_order_seq_cst)) {
       GList list;
-      const std::int64_t now = blocking_poll(list);
-      hand_out(list, now);
+      blocking_poll(list);
+      hand_out(list, polled_now());
     }
     return;
   }

@@ -39,7 +39,7 @@ constexpr std::uint32_t kWakeAtBatch = 32;
 // record was asked for last time, its descriptor's records and the part of the stack that leads back to its reader.
 inline void prefetch_followers(const RunQueue& queue) {
   constexpr int kLine = 64;
-  constexpr int kStackLines = 10;
+  constexpr int kStackLines = 12;  // the frames of a reader (HACKING.md), and the first bytes of its buffer
   if (const G* second = queue.peek(2)) {
     const char* record = reinterpret_cast<const char*>(second);
     for (std::size_t i = 0; i < sizeof(G); i += kLine) __builtin_prefetch(record + i, 1);
@@ -47,7 +47,7 @@ inline void prefetch_followers(const RunQueue& queue) {
   if (const G* first = queue.peek(1)) {
     for (const auto& object : first->touched) __builtin_prefetch(object.load(std::memory_order_relaxed), 1);
     const char* frame = static_cast<const char*>(context::peek_sp(first->context));
-    for (int i = -2; i < kStackLines; ++i) __builtin_prefetch(frame + i * kLine, 1);
+    for (int i = 0; i < kStackLines; ++i) __builtin_prefetch(frame + i * kLine, 1);
   }
 }
 
@@ -117,14 +117,14 @@ __attribute__((always_inline)) inline void Scheduler::execute(M* m, G* g) {
   }
 }
 
-void Scheduler::m_loop(M* m) {
+[[gnu::hot]] void Scheduler::m_loop(M* m) {
   while (G* g = find_runnable(m)) {
     if (m->spinning) stop_spinning(m);
     execute(m, g);
   }
 }
 
-void Scheduler::run_put(P* p, G* g, bool next) {
+[[gnu::hot]] void Scheduler::run_put(P* p, G* g, bool next) {
   if (next) {
     g = p->runq.exchange_next(g);
     if (g == nullptr) return;
@@ -159,7 +159,7 @@ G* Scheduler::take_global(P* p, std::uint32_t limit) {
   return first;
 }
 
-G* Scheduler::take_local(P* p) {
+[[gnu::hot]] G* Scheduler::take_local(P* p) {
   if (p->next_streak < kMaxNextStreak || p->runq.ring_empty()) {
     if (G* g = p->runq.get_next()) {
       ++p->next_streak;
@@ -170,7 +170,7 @@ G* Scheduler::take_local(P* p) {
   return p->runq.get();
 }
 
-G* Scheduler::find_runnable(M* m) {
+[[gnu::hot]] G* Scheduler::find_runnable(M* m) {
   for (;;) {
     P* p = m->p;
     if (p == nullptr || stopping_.load(std::memory_order_relaxed)) return nullptr;
@@ -212,10 +212,18 @@ void Scheduler::look_at_clock(P* p, std::uint32_t tick) {
   }
   if (p->timers.earliest() <= now) p->timers.run(now);
   if (config_.poll_mode != PollMode::kHybrid) return;
+  // A poll since the last look was at most one look ago, and did not have to read the clock to say so.
+  const std::uint64_t polls = m_poll_count_.load(std::memory_order_relaxed);
+  if (p->polls_seen != polls) {
+    p->polls_seen = polls;
+    last_poll_.store(now, std::memory_order_relaxed);
+    return;
+  }
   std::int64_t last = last_poll_.load(std::memory_order_relaxed);
   if (now - last < kLookAfter || somebody_polls() || poll_source_->waiters() == 0) return;
   if (!last_poll_.compare_exchange_strong(last, now)) return;  // another M looks
-  m_poll_count_.fetch_add(1, std::memory_order_relaxed);
+  count_poll();
+  p->polls_seen = m_poll_count_.load(std::memory_order_relaxed);
   coarse_now_.store(now, std::memory_order_relaxed);
   GList list;
   poll_source_->poll(0, list);
@@ -224,7 +232,7 @@ void Scheduler::look_at_clock(P* p, std::uint32_t tick) {
 
 // Queues what a poll returned on p, in the order of the events. What finds no room there goes behind all others: the
 // events that came first are answered first.
-void Scheduler::run_list(P* p, GList& list) {
+[[gnu::hot]] void Scheduler::run_list(P* p, GList& list) {
   const bool many = list.size > kWakeAtBatch;
   while (G* g = list.pop_front()) {
     g->store_status(GStatus::kRunnable);
@@ -276,7 +284,7 @@ G* Scheduler::steal_work(M* m) {
   return nullptr;
 }
 
-G* Scheduler::idle_until_work(M* m) {
+[[gnu::hot]] G* Scheduler::idle_until_work(M* m) {
   {
     const base::MutexLock lock(mutex_);
     if (!global_.empty()) return nullptr;
@@ -305,13 +313,14 @@ G* Scheduler::idle_until_work(M* m) {
 
 // Blocks in the poller without a P, as the one idle M that may. Returns a goroutine to run (m has a P then); or null
 // with a P (look again) or without one (nothing to poll for, or somebody else does).
-G* Scheduler::poll_as_idle_m(M* m) {
+[[gnu::hot]] G* Scheduler::poll_as_idle_m(M* m) {
   if (config_.poll_mode == PollMode::kThread) return nullptr;
   if (poll_source_->waiters() == 0 && earliest_timer() == kNoTimer) return nullptr;
   if (m_polls_.exchange(1, std::memory_order_seq_cst) != 0) return nullptr;
   GList list;
-  const std::int64_t now = blocking_poll(list);
-  m_poll_count_.fetch_add(1, std::memory_order_relaxed);
+  blocking_poll(list);
+  count_poll();
+  const bool sysmon_slept = sysmon_asleep_.load(std::memory_order_relaxed) != 0;
   m_polls_.store(0, std::memory_order_seq_cst);
   if (stopping_.load(std::memory_order_relaxed)) poll_source_->wake();  // for the next one who sleeps there
   P* p;
@@ -329,16 +338,21 @@ G* Scheduler::poll_as_idle_m(M* m) {
     return nullptr;
   }
   acquire_p(m, p);
-  p->clock_time = now;
-  p->clock_tick = p->tick.load(std::memory_order_relaxed);
+  // One connection polls for every request, and a look at the clock is a hundredth of its CPU time. So it is read when
+  // look_at_clock() would soon ask for it anyway; in between sysmon keeps coarse_now_ fresh, unless it slept as well.
+  const std::uint32_t tick = p->tick.load(std::memory_order_relaxed);
+  if (tick - p->clock_tick >= p->clock_interval / 2 || sysmon_slept || config_.poll_mode != PollMode::kHybrid) {
+    p->clock_time = polled_now();
+    p->clock_tick = tick;
+  }
   G* g = list.pop_front();
   run_list(p, list);
   return g;
 }
 
 // One blocking poll, by the idle M that may or by the thread of thread mode, until events come or the earliest timer of
-// any P is due. Returns the time after it.
-std::int64_t Scheduler::blocking_poll(GList& list) {
+// any P is due.
+[[gnu::hot]] void Scheduler::blocking_poll(GList& list) {
   // Announce "I sleep for ever" before looking at the timers: a timer that is added meanwhile either is seen here, or
   // its adder sees the announcement and wakes us (start_timer).
   poll_until_.store(kNoTimer, std::memory_order_seq_cst);
@@ -352,14 +366,19 @@ std::int64_t Scheduler::blocking_poll(GList& list) {
   if (stopping_.load(std::memory_order_seq_cst)) delay = 0;
   last_poll_.store(0, std::memory_order_relaxed);
   poll_source_->poll(delay, list);
-  poll_until_.store(0, std::memory_order_seq_cst);
+  // In no hurry: who reads the old value wakes a poll that has returned, and the next one looks again.
+  poll_until_.store(0, std::memory_order_relaxed);
+}
+
+// The time after a poll, noted for everybody.
+std::int64_t Scheduler::polled_now() {
   const std::int64_t now = base::nanotime();
   last_poll_.store(now, std::memory_order_relaxed);
   coarse_now_.store(now, std::memory_order_relaxed);
   return now;
 }
 
-std::int64_t Scheduler::earliest_timer() const {
+[[gnu::hot]] std::int64_t Scheduler::earliest_timer() const {
   std::int64_t earliest = kNoTimer;
   for (const auto& p : ps_) {
     const std::int64_t when = p->timers.earliest();

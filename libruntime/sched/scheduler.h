@@ -109,7 +109,8 @@ class Scheduler {
   G* poll_as_idle_m(M* m);
   G* look_before_stealing(P* p);
   void look_at_clock(P* p, std::uint32_t tick);
-  std::int64_t blocking_poll(GList& list);
+  void blocking_poll(GList& list);
+  std::int64_t polled_now();
   void run_list(P* p, GList& list);
   G* steal_work(M* m);
   G* take_global(P* p, std::uint32_t limit);
@@ -117,6 +118,10 @@ class Scheduler {
   static G* take_local(P* p);
   bool somebody_polls() const {
     return config_.poll_mode == PollMode::kThread || m_polls_.load(std::memory_order_relaxed) != 0;
+  }
+  // Two at once may count as one: the poll thread asks whether there were any.
+  void count_poll() {
+    m_poll_count_.store(m_poll_count_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
   std::int64_t earliest_timer() const;
 

@@ -1,16 +1,22 @@
 #include "netpoll/net/deadline.h"
 
+#include <unistd.h>
+
 #include <array>
 #include <chrono>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "netpoll/go.h"
 #include "netpoll/net/conn.h"
 #include "netpoll/net/listener.h"
 #include "netpoll/net/pipe.h"
+#include "netpoll/runtime.h"
 #include "netpoll/sync/wait_group.h"
 #include "tests/libruntime/net/support.h"
+#include "tests/support/catch.h"
+#include "tests/support/procs.h"
 
 namespace netpoll {
 namespace {
@@ -49,6 +55,26 @@ TEST_CASE("a deadline in the past ends the next read and write at once") {
     EXPECT_EQUAL(checks, read_some(sockets->first), "data");
     EXPECT_EQUAL(checks, outcome(sockets->first.write("x")), "ok");
   });
+}
+
+TEST_CASE("a deadline in the past is known as one after a rest in which nothing ran and no clock was read") {
+  std::string second;
+  std::thread outside;
+  Runtime runtime({.procs = test::procs()});
+  runtime.run([&] {
+    auto ends = pipe();
+    outside = std::thread([fd = ends->second.fd()] {
+      std::this_thread::sleep_for(1500ms);
+      while (write(fd, "ab", 2) < 0) {
+      }
+    });
+    std::array<std::byte, 1> first;
+    if (!ends->first.read(first)) return;
+    if (!ends->first.set_read_deadline(after(-100ms))) return;
+    second = read_outcome(ends->first);
+  });
+  outside.join();
+  CHECK(second == "timeout");
 }
 
 TEST_CASE("a deadline ends a parked read and the connection lives on") {
