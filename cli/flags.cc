@@ -1,3 +1,4 @@
+// Declares and parses flags with CLI11, and words its errors as all of ours are worded.
 #include "cli/flags.h"
 
 #include <CLI/CLI.hpp>

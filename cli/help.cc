@@ -1,3 +1,4 @@
+// Lays help texts out: overview, commands, topics.
 #include "cli/help.h"
 
 #include <algorithm>

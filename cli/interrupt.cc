@@ -1,3 +1,4 @@
+// Signal handlers that do nothing but make a descriptor readable.
 #include "cli/interrupt.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// Messages to standard error, and the progress line among them.
 #include "cli/log.h"
 
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// The shared flags: their declarations, their checks, and what they stand for.
 #include "cli/options.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Finds processes by looking through /proc.
 #include "cli/process_list.h"
 
 #include <unistd.h>

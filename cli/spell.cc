@@ -1,3 +1,4 @@
+// Edit distance, and the hints that are made of it.
 #include "cli/spell.h"
 
 #include <algorithm>

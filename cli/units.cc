@@ -1,3 +1,4 @@
+// The parsers of durations, sizes and counts.
 #include "cli/units.h"
 
 #include <array>

@@ -1,3 +1,4 @@
+// The version, from the build.
 #include "cli/version.h"
 
 namespace netpoll::cli {

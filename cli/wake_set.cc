@@ -1,3 +1,4 @@
+// An epoll instance that is readable when one of several descriptors is.
 #include "cli/wake_set.h"
 
 #include <sys/epoll.h>

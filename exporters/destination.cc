@@ -1,3 +1,4 @@
+// Temporary files, the rename that makes them visible, and standard output.
 #include "exporters/destination.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// Lays JSON out for people, and makes foreign bytes valid.
 #include "exporters/json.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Widths and lines of a table.
 #include "exporters/table.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Numbers and foreign strings as text.
 #include "exporters/text.h"
 
 #include <array>

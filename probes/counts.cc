@@ -1,3 +1,4 @@
+// The table of system calls: names and classes.
 #include "probes/counts.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Each trial: does the thing once, and says why it failed.
 #include "probes/feature_trials.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// Runs all trials, in the order of doctor's page.
 #include "probes/features.h"
 
 #include "probes/feature_trials.h"

@@ -1,3 +1,4 @@
+// A Source that attaches nothing and only waits for the end of its target.
 #include "probes/none_source.h"
 
 #include "probes/process/watch.h"

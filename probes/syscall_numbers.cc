@@ -1,3 +1,4 @@
+// Numbers by row, and rows by number.
 #include "probes/syscall_numbers.h"
 
 #include <sys/syscall.h>

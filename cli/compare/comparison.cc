@@ -1,3 +1,4 @@
+// Pairs the figures of two results and judges each change and condition.
 #include "cli/compare/comparison.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// The parser of conditions, and what a condition says of two numbers.
 #include "cli/compare/condition.h"
 
 #include <charconv>

@@ -1,3 +1,4 @@
+// Flattens documents into paths and numbers, and looks for what makes two of them incomparable.
 #include "cli/compare/figures.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Reads result files: one document, an array, or one after the other.
 #include "cli/compare/input.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// Counts as JSON, their sums and differences.
 #include "cli/documents/counts_json.h"
 
 #include <sys/syscall.h>

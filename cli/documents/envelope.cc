@@ -1,3 +1,4 @@
+// Fills in what stands around every document.
 #include "cli/documents/envelope.h"
 
 #include <sys/utsname.h>

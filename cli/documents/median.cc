@@ -1,3 +1,4 @@
+// The median of several documents, figure by figure.
 #include "cli/documents/median.h"
 
 #include <algorithm>

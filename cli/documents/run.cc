@@ -1,3 +1,4 @@
+// Puts the document of a run together from plan, outcome and counts.
 #include "cli/documents/run.h"
 
 #include <sched.h>

@@ -1,3 +1,4 @@
+// The steps of one run, from the start of the server to the last report.
 #include "cli/run/runner.h"
 
 #include <csignal>

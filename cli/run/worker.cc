@@ -1,3 +1,4 @@
+// Starts this program again as a worker and reads its lines.
 #include "cli/run/worker.h"
 
 #include <fcntl.h>

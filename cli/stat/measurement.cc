@@ -1,3 +1,4 @@
+// The steps of one measurement, of running processes or of a command.
 #include "cli/stat/measurement.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Writes a plan as arguments, and reads them back.
 #include "cli/workload/args.h"
 
 #include <charconv>

@@ -1,3 +1,4 @@
+// Signals, CPU and failure report of a worker process.
 #include "cli/workload/child.h"
 
 #include <sched.h>

@@ -1,3 +1,4 @@
+// Buckets and quantiles of the histogram.
 #include "cli/workload/histogram.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Makes and checks the bytes of messages.
 #include "cli/workload/payload.h"
 
 #include <cstdio>

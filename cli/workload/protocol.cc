@@ -1,3 +1,4 @@
+// Messages as JSON lines, and back.
 #include "cli/workload/protocol.h"
 
 #include <fcntl.h>

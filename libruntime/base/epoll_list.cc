@@ -1,3 +1,4 @@
+// Parses the list of an epoll instance out of /proc, piece by piece.
 #include "libruntime/base/epoll_list.h"
 
 #include <fcntl.h>

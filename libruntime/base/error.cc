@@ -1,3 +1,4 @@
+// Errors in words: kind, errno, context and hint.
 #include "netpoll/error.h"
 
 #include <cerrno>

@@ -1,3 +1,4 @@
+// The end of a process whose invariants are broken: the message, the hook, abort.
 #include "libruntime/base/fatal.h"
 
 #include <atomic>

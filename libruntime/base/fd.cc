@@ -1,3 +1,4 @@
+// Closing of owned descriptors.
 #include "netpoll/fd.h"
 
 #include "libruntime/base/syscall.h"

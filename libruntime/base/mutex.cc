@@ -1,3 +1,4 @@
+// The slow paths of base::Mutex: spin, then sleep on the futex.
 #include "netpoll/base/mutex.h"
 
 #include <linux/futex.h>

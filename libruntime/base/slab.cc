@@ -1,3 +1,4 @@
+// Pages cut into cache lines, and the list of the free ones.
 #include "libruntime/base/slab.h"
 
 #include <new>

@@ -1,3 +1,4 @@
+// The first frame of a goroutine on 64-bit ARM.
 #include <cstdint>
 
 #include "libruntime/context/context.h"

@@ -1,3 +1,4 @@
+// The first frame of a goroutine on x86-64.
 #include <cstdint>
 
 #include "libruntime/context/context.h"

@@ -1,3 +1,4 @@
+// Mappings of stacks with their guards, and how pages go back to the kernel.
 #include "libruntime/context/stack.h"
 
 #include <fcntl.h>

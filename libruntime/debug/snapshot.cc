@@ -1,3 +1,4 @@
+// Copies the tables of a Runtime until each goroutine was seen at rest.
 #include "libruntime/debug/snapshot.h"
 
 #include "libruntime/base/clock.h"

@@ -1,3 +1,4 @@
+// Addresses: parsed, printed, and as the kernel has them.
 #include "netpoll/net/addr.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+// Conn: a stream connection over a NetFd.
 #include "netpoll/net/conn.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// Dialing: non-blocking connect, deadline and cancellation.
 #include "netpoll/net/dial.h"
 
 #include <netinet/in.h>

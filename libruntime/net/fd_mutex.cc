@@ -1,3 +1,4 @@
+// The word of an fd mutex, and the queues of those that wait for one.
 #include "libruntime/net/fd_mutex.h"
 
 #include "libruntime/base/fatal.h"

@@ -1,3 +1,4 @@
+// File: descriptors that the poller takes, and those whose calls block.
 #include "netpoll/net/file.h"
 
 #include <fcntl.h>

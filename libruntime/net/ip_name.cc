@@ -1,3 +1,4 @@
+// Packs an address, and prints it.
 #include "libruntime/net/ip_name.h"
 
 #include <netinet/in.h>

@@ -1,3 +1,4 @@
+// Listener: accept, with a pause when descriptors run out.
 #include "netpoll/net/listener.h"
 
 #include <netinet/in.h>

@@ -1,3 +1,4 @@
+// The life of a NetFd: open, close, and the references in between.
 #include "libruntime/net/net_fd.h"
 
 #include <poll.h>

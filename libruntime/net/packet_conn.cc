@@ -1,3 +1,4 @@
+// PacketConn: datagrams over a NetFd.
 #include "netpoll/net/packet_conn.h"
 
 #include <netinet/in.h>

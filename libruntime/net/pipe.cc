@@ -1,3 +1,4 @@
+// Both ends of a pipe as Files.
 #include "netpoll/net/pipe.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// RawConn: callbacks that get the descriptor.
 #include "netpoll/net/raw_conn.h"
 
 #include "libruntime/net/net_fd.h"

@@ -1,3 +1,4 @@
+// Makes sockets with their options, and binds them.
 #include "libruntime/net/socket.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// Chunks of pollDescs, and the list of the free ones.
 #include "libruntime/poll/poll_cache.h"
 
 #include <sys/mman.h>

@@ -1,3 +1,4 @@
+// Asks twice whether anybody is left who could wake a goroutine.
 #include "libruntime/sched/deadlock.h"
 
 #include <signal.h>

@@ -1,3 +1,4 @@
+// Parses NETPOLLDEBUG.
 #include "libruntime/sched/debug_env.h"
 
 #include <cstdlib>

@@ -1,3 +1,4 @@
+// Chunks of Gs, and how they are published for readers outside.
 #include "libruntime/sched/g_table.h"
 
 #include <sys/mman.h>

@@ -1,3 +1,4 @@
+// The random steps of a build with injected yields.
 #include "libruntime/sched/inject.h"
 
 #if defined(NETPOLL_INJECT_YIELDS)

@@ -1,3 +1,4 @@
+// The signal handler that tells an overflow of a goroutine's stack from other faults, and the report.
 #include "libruntime/sched/overflow.h"
 
 #include <cxxabi.h>

@@ -1,3 +1,4 @@
+// The slow paths of a run queue: half of it to the global queue, half of it to a thief.
 #include "libruntime/sched/runq.h"
 
 namespace netpoll::sched {

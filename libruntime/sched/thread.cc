@@ -1,3 +1,4 @@
+// Threads with a name and without the program's signals.
 #include "libruntime/sched/thread.h"
 
 #include <sys/prctl.h>

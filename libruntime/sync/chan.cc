@@ -1,3 +1,4 @@
+// Send, receive and close of a channel, with waiters handed their value directly.
 #include "libruntime/sync/chan.h"
 #include "libruntime/sched/inject.h"
 

@@ -1,3 +1,4 @@
+// Cond: waiters in the order in which they came.
 #include "netpoll/sync/cond.h"
 
 #include "libruntime/sched/inject.h"

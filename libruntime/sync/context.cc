@@ -1,3 +1,4 @@
+// Context: a handle on a node of the tree.
 #include "netpoll/sync/context.h"
 
 #include "libruntime/base/clock.h"

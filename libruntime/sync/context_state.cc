@@ -1,3 +1,4 @@
+// Cancellation down the tree of contexts.
 #include "libruntime/sync/context_state.h"
 #include "libruntime/sched/inject.h"
 

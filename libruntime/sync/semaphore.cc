@@ -1,3 +1,4 @@
+// Semaphore: permits, and those who wait for more than there are.
 #include "netpoll/sync/semaphore.h"
 
 #include "libruntime/base/fatal.h"

@@ -1,3 +1,4 @@
+// Timer and Ticker over the timers of the scheduler.
 #include "netpoll/sync/timer.h"
 
 #include <atomic>

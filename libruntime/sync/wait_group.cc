@@ -1,3 +1,4 @@
+// WaitGroup: a count, and those who wait for it to be zero.
 #include "netpoll/sync/wait_group.h"
 
 #include "libruntime/base/fatal.h"

@@ -1,3 +1,4 @@
+// Parks a goroutine in the list of a sync object, and takes it out again.
 #include "libruntime/sync/waiter.h"
 #include "libruntime/sched/inject.h"
 

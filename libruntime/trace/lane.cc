@@ -1,3 +1,4 @@
+// Which lane a thread writes to.
 #include "libruntime/trace/lane.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// A ring of events whose writer never waits, and its reader.
 #include "libruntime/trace/ring.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// The table of tracepoints, and their USDT semaphores.
 #include "netpoll/trace/event.h"
 
 #include "libruntime/trace/usdt.h"

@@ -1,3 +1,4 @@
+// Sums the counters of all CPUs.
 #include "probes/bpf/counters.h"
 
 #include <sys/epoll.h>

@@ -1,3 +1,4 @@
+// Loads, attaches and reads the BPF programs.
 #include "probes/bpf/ebpf_source.h"
 
 #include <bpf/bpf.h>

@@ -1,3 +1,4 @@
+// Catches what libbpf prints.
 #include "probes/bpf/libbpf_log.h"
 
 #include <bpf/libbpf.h>

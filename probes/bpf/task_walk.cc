@@ -1,3 +1,4 @@
+// Runs a task iterator to its end.
 #include "probes/bpf/task_walk.h"
 
 #include <bpf/bpf.h>

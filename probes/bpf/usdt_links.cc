@@ -1,3 +1,4 @@
+// Attaches to all sites at once where the kernel can, else one by one.
 #include "probes/bpf/usdt_links.h"
 
 #include <bpf/bpf.h>

@@ -1,3 +1,4 @@
+// Attaches to a function of ours and calls it.
 #include "probes/bpf/usdt_trial.h"
 
 #include <bpf/bpf.h>

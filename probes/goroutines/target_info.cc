@@ -1,3 +1,4 @@
+// Asks for libruntime's note first, then for what Go leaves in its programs.
 #include "probes/goroutines/target_info.h"
 
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// Fork, hold, exec and reap of a child.
 #include "probes/launch/child.h"
 
 #include <fcntl.h>

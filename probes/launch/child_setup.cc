@@ -1,3 +1,4 @@
+// Descriptors, signals and the hold, in the child itself.
 #include "probes/launch/child_setup.h"
 
 #include <fcntl.h>

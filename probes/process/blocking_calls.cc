@@ -1,3 +1,4 @@
+// The table of blocking calls of this architecture.
 #include "probes/process/blocking_calls.h"
 
 #include <sys/syscall.h>

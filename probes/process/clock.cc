@@ -1,3 +1,4 @@
+// Adds the offset of the target's time namespace to our clock.
 #include "probes/process/clock.h"
 
 #include <chrono>

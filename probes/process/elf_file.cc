@@ -1,3 +1,4 @@
+// Maps an ELF file, and checks each table against its size.
 #include "probes/process/elf_file.h"
 
 #include <fcntl.h>

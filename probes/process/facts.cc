@@ -1,3 +1,4 @@
+// Reads the ELF header and the status of a process.
 #include "probes/process/facts.h"
 
 #include <elf.h>

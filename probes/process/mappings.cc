@@ -1,3 +1,4 @@
+// Parses /proc/PID/maps.
 #include "probes/process/mappings.h"
 
 #include <cerrno>

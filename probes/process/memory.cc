@@ -1,3 +1,4 @@
+// Reads memory by process_vm_readv(2), in batches.
 #include "probes/process/memory.h"
 
 #include <sys/uio.h>

@@ -1,3 +1,4 @@
+// Reads single lines of /proc/PID/status and /proc/PID/stat.
 #include "probes/process/proc_status.h"
 
 #include <dirent.h>

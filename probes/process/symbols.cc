@@ -1,3 +1,4 @@
+// Walks symbol tables, and makes demangled names readable.
 #include "probes/process/symbols.h"
 
 #include <cxxabi.h>

@@ -1,3 +1,4 @@
+// Parses .note.stapsdt.
 #include "probes/process/usdt_notes.h"
 
 #include <elf.h>

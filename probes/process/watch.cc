@@ -1,3 +1,4 @@
+// Waits on a pidfd.
 #include "probes/process/watch.h"
 
 #include <poll.h>

@@ -1,3 +1,4 @@
+// Finds the reason: another tracer, Yama, another user, or a process that is gone.
 #include "probes/ptrace/attach_error.h"
 
 #include <unistd.h>

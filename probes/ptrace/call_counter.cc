@@ -1,3 +1,4 @@
+// Pairs entries with exits, and sorts them into Counts.
 #include "probes/ptrace/call_counter.h"
 
 #include <sys/epoll.h>

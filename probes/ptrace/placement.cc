@@ -1,3 +1,4 @@
+// Finds the busy thread, and moves both to its CPU.
 #include "probes/ptrace/placement.h"
 
 #include <signal.h>

@@ -1,3 +1,4 @@
+// The Source around a Tracer.
 #include "probes/ptrace/ptrace_source.h"
 
 #include <poll.h>

@@ -1,3 +1,4 @@
+// Seizes and interrupts threads until no new one appears.
 #include "probes/ptrace/thread_stop.h"
 
 #include <dirent.h>

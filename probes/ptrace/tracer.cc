@@ -1,3 +1,4 @@
+// The loop over ptrace stops.
 #include "probes/ptrace/tracer.h"
 
 #include <signal.h>

@@ -1,3 +1,4 @@
+// Carries the totals of Runtimes that are gone.
 #include "probes/self/counter_ledger.h"
 
 #include <utility>

@@ -1,3 +1,4 @@
+// Reads libruntime's counters from outside.
 #include "probes/self/self_source.h"
 
 #include <poll.h>

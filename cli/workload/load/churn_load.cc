@@ -1,3 +1,4 @@
+// The load of churn: connections that are made, used once and closed.
 #include <sys/socket.h>
 #include <unistd.h>
 

@@ -1,3 +1,4 @@
+// Connects without blocking, in portions that the listen queue takes, and ends streams in order.
 #include "cli/workload/load/connect.h"
 
 #include <sys/socket.h>

@@ -1,3 +1,4 @@
+// Parses addresses, and gives each connection a source address with ports to spare.
 #include "cli/workload/load/endpoint.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+// The load generator process: opens its session and runs the load of its workload.
 #include "cli/workload/args.h"
 #include "cli/workload/child.h"
 #include "cli/workload/load/session.h"

@@ -1,3 +1,4 @@
+// The wait of all load generators, and what they report.
 #include "cli/workload/load/session.h"
 
 #include <sys/syscall.h>

@@ -1,3 +1,4 @@
+// The load of slow: large answers, read a little at a time.
 #include <sys/socket.h>
 #include <unistd.h>
 

@@ -1,3 +1,4 @@
+// The load of echo and its kin: requests in flight on connections that stay.
 #include <sys/socket.h>
 #include <unistd.h>
 

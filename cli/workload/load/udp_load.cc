@@ -1,3 +1,4 @@
+// The load of udp: datagrams that are sent again when no answer comes.
 #include <sys/socket.h>
 #include <unistd.h>
 

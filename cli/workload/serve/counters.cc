@@ -1,3 +1,4 @@
+// Sums the tracepoint counters of the server's own runtime.
 #include "cli/workload/serve/counters.h"
 
 #include "libruntime/sched/scheduler.h"

@@ -1,3 +1,4 @@
+// The workload deadline: reads whose time passes, beside reads whose does not.
 #include <chrono>
 #include <memory>
 #include <string>

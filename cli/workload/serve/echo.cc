@@ -1,3 +1,4 @@
+// The workload echo and those made of it: reuseport and cpu.
 #include "cli/workload/serve/echo.h"
 
 #include <atomic>

@@ -1,3 +1,4 @@
+// The workload fanin: many readers, one channel, one verifier.
 #include <algorithm>
 #include <memory>
 #include <string>

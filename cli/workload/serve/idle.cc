@@ -1,3 +1,4 @@
+// The workload idle: connections that wait, with a buffer or without.
 #include <memory>
 
 #include "cli/workload/serve/accept.h"

@@ -1,3 +1,4 @@
+// The workload pipe: ping-pong between goroutines.
 #include "netpoll/net/pipe.h"
 
 #include <chrono>

@@ -1,3 +1,4 @@
+// The workload proxy: two goroutines for each relayed connection.
 #include <memory>
 
 #include "cli/workload/serve/accept.h"

@@ -1,3 +1,4 @@
+// The server process: runs its workload on a Runtime until told to stop, and reports.
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// Sums and messages that the goroutines of a server hand over.
 #include "cli/workload/serve/server.h"
 
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// The workload slow: answers larger than the client cares to read.
 #include <cstring>
 #include <memory>
 #include <string>

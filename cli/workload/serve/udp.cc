@@ -1,3 +1,4 @@
+// The workload udp: one socket for all datagrams.
 #include <cerrno>
 #include <memory>
 

@@ -1,3 +1,4 @@
+// Finds the list by what the code that appends to it refers to, and reads it.
 #include "probes/goroutines/go/allgs.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// The machines that are known, each a row.
 #include "probes/goroutines/go/arch.h"
 
 #include <elf.h>

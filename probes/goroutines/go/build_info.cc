@@ -1,3 +1,4 @@
+// Looks for the version in the build information, and in memory where a program has none.
 #include "probes/goroutines/go/build_info.h"
 
 #include <algorithm>

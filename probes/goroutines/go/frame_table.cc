@@ -1,3 +1,4 @@
+// Looks frames up by code address and keeps each once.
 #include "probes/goroutines/go/frame_table.h"
 
 namespace netpoll::probes {

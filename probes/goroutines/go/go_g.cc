@@ -1,3 +1,4 @@
+// Decodes a g by the target's own layout.
 #include "probes/goroutines/go/go_g.h"
 
 namespace netpoll::probes {

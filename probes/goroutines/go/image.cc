@@ -1,3 +1,4 @@
+// Maps the executable and finds the address at which it was loaded.
 #include "probes/goroutines/go/image.h"
 
 #include <string>

@@ -1,3 +1,4 @@
+// Reads label sets: slices since Go 1.24, maps before.
 #include "probes/goroutines/go/labels.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Takes offsets from type descriptors, and checks that they make sense together.
 #include "probes/goroutines/go/layout.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Reads the stretch in pieces that overlap.
 #include "probes/goroutines/go/memory_scan.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Finds moduledata by its pointers into the pclntab, and recognises its layout.
 #include "probes/goroutines/go/moduledata.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Checks the table once, and decodes what is asked for.
 #include "probes/goroutines/go/pclntab.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Decodes the data words of registrations, and reads the pollDescs that they lead to.
 #include "probes/goroutines/go/poll_descs.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Attaches to a Go program: tables, layout, list of goroutines.
 #include "probes/goroutines/go/program.h"
 
 #include <elf.h>

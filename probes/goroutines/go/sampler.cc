@@ -1,3 +1,4 @@
+// Reads goroutines, then their stacks, then the goroutines again, and repeats what moved.
 #include "probes/goroutines/go/sampler.h"
 
 #include <algorithm>

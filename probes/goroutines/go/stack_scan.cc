@@ -1,3 +1,4 @@
+// Looks through the top of a stack for a pollDesc that names its goroutine.
 #include "probes/goroutines/go/stack_scan.h"
 
 #include <vector>

@@ -1,3 +1,4 @@
+// Finds type descriptors by name, and decodes their fields.
 #include "probes/goroutines/go/type_metadata.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Walks a copied stack from frame to frame.
 #include "probes/goroutines/go/unwinder.h"
 
 #include <algorithm>

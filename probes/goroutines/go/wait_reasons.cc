@@ -1,3 +1,4 @@
+// Finds the table of names in the target's data.
 #include "probes/goroutines/go/wait_reasons.h"
 
 #include <algorithm>

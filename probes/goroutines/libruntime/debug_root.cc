@@ -1,3 +1,4 @@
+// Walks the notes of the target's ELF images.
 #include "probes/goroutines/libruntime/debug_root.h"
 
 #include <elf.h>

@@ -1,3 +1,4 @@
+// Reads records of a table in as few calls as possible.
 #include "probes/goroutines/libruntime/record_table.h"
 
 #include <algorithm>

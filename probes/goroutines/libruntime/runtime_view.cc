@@ -1,3 +1,4 @@
+// Decodes the records of the debug ABI.
 #include "probes/goroutines/libruntime/runtime_view.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Registers and call numbers of 64-bit ARM.
 #include <linux/audit.h>
 #include <sys/syscall.h>
 

@@ -1,3 +1,4 @@
+// Registers and call numbers of x86-64.
 #include <linux/audit.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
