@@ -63,38 +63,11 @@ std::optional<PollerKind> parse_poller(std::string_view s) {
 
 std::string_view wait_reason_name(WaitReason reason) {
   switch (reason) {
-    case WaitReason::kNone:
-      return "";
-    case WaitReason::kIoWait:
-      return "IO wait";
-    case WaitReason::kSleep:
-      return "sleep";
-    case WaitReason::kChanReceive:
-      return "chan receive";
-    case WaitReason::kChanSend:
-      return "chan send";
-    case WaitReason::kSelect:
-      return "select";
-    case WaitReason::kMutex:
-      return "sync.Mutex.Lock";
-    case WaitReason::kRwMutexRead:
-      return "sync.RWMutex.RLock";
-    case WaitReason::kRwMutexWrite:
-      return "sync.RWMutex.Lock";
-    case WaitReason::kWaitGroup:
-      return "sync.WaitGroup.Wait";
-    case WaitReason::kSemaphore:
-      return "semacquire";
-    case WaitReason::kCond:
-      return "sync.Cond.Wait";
-    case WaitReason::kFdMutex:
-      return "fd mutex";
-    case WaitReason::kContext:
-      return "context wait";
-    case WaitReason::kFdClose:
-      return "fd close";
-    case WaitReason::kAcceptBackoff:
-      return "accept backoff";
+#define NETPOLL_WAIT_REASON(name, number, text) \
+  case WaitReason::name:                        \
+    return text;
+#include "netpoll/wait_reasons.def"
+#undef NETPOLL_WAIT_REASON
   }
   return "unknown";
 }

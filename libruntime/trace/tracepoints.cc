@@ -12,15 +12,9 @@ constexpr std::string_view arg_name(std::string_view name) { return name == "_" 
 constexpr std::array<TpInfo, kTpCount> kTable = {{
 #define NETPOLL_TRACEPOINT(tp, argc, a, b, c, d, e, meaning) \
   TpInfo{#tp, argc, {arg_name(#a), arg_name(#b), arg_name(#c), arg_name(#d), arg_name(#e)}, meaning},
-#include "libruntime/trace/tracepoints.def"
+#include "netpoll/trace/tracepoints.def"
 #undef NETPOLL_TRACEPOINT
 }};
-
-// The enum in the public header is written out for readers; here it is held to the table.
-#define NETPOLL_TRACEPOINT(tp, argc, a, b, c, d, e, meaning) \
-  static_assert(kTable[static_cast<std::size_t>(Tp::tp)].name == #tp);
-#include "libruntime/trace/tracepoints.def"
-#undef NETPOLL_TRACEPOINT
 
 }  // namespace
 
@@ -33,5 +27,5 @@ const std::array<TpInfo, kTpCount>& tracepoints() { return kTable; }
   extern "C" {                                                                                                        \
   volatile unsigned short NETPOLL_SEMAPHORE(tp) __attribute__((section(".probes"), used, visibility("default"))) = 0; \
   }
-#include "libruntime/trace/tracepoints.def"
+#include "netpoll/trace/tracepoints.def"
 #undef NETPOLL_TRACEPOINT

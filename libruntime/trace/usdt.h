@@ -16,7 +16,7 @@
 
 extern "C" {
 #define NETPOLL_TRACEPOINT(name, argc, a, b, c, d, e, meaning) extern volatile unsigned short NETPOLL_SEMAPHORE(name);
-#include "libruntime/trace/tracepoints.def"
+#include "netpoll/trace/tracepoints.def"
 #undef NETPOLL_TRACEPOINT
 }
 

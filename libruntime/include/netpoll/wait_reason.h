@@ -1,5 +1,4 @@
-// Why a goroutine waits, and the states of a goroutine. Values are part of the debug ABI; reasons are never re-used:
-// append, do not change.
+// Why a goroutine waits (wait_reasons.def), and the states of a goroutine. Values are part of the debug ABI.
 #pragma once
 
 #include <cstdint>
@@ -18,22 +17,9 @@ enum class GStatus : std::uint32_t {
 };
 
 enum class WaitReason : std::uint32_t {
-  kNone = 0,
-  kIoWait = 1,
-  kSleep = 2,
-  kChanReceive = 3,
-  kChanSend = 4,
-  kSelect = 5,
-  kMutex = 6,
-  kRwMutexRead = 7,
-  kRwMutexWrite = 8,
-  kWaitGroup = 9,
-  kSemaphore = 10,
-  kCond = 11,
-  kFdMutex = 12,
-  kContext = 13,
-  kFdClose = 14,
-  kAcceptBackoff = 15,
+#define NETPOLL_WAIT_REASON(name, number, text) name = number,
+#include "netpoll/wait_reasons.def"
+#undef NETPOLL_WAIT_REASON
 };
 
 // Names as Go prints them where Go has the reason ("IO wait", "chan receive", "sleep"; runtime2.go, waitReasonStrings).

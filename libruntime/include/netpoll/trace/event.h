@@ -8,25 +8,18 @@
 
 namespace netpoll::trace {
 
-// Tp names a tracepoint; its numeric value is the row in libruntime/trace/tracepoints.def and part of the debug ABI.
+// Tp names a tracepoint: Tp::park. Its numeric value is the row in tracepoints.def and part of the debug ABI.
 enum class Tp : std::uint8_t {
-  fd_register,
-  fd_close,
-  park,
-  ready,
-  run,
-  go_create,
-  go_exit,
-  poll_enter,
-  poll_exit,
-  rearm,
-  deadline_set,
-  deadline_fire,
-  stale_event,
-  foreign_ctl,
+#define NETPOLL_TRACEPOINT(name, argc, a, b, c, d, e, meaning) name,
+#include "netpoll/trace/tracepoints.def"
+#undef NETPOLL_TRACEPOINT
 };
 
-inline constexpr std::size_t kTpCount = 14;
+inline constexpr std::size_t kTpCount = 0
+#define NETPOLL_TRACEPOINT(name, argc, a, b, c, d, e, meaning) +1
+#include "netpoll/trace/tracepoints.def"
+#undef NETPOLL_TRACEPOINT
+    ;
 inline constexpr std::size_t kTpMaxArgs = 5;
 
 // TpInfo describes a row of the table: JSON name, argument names (argc of them) and meaning. Static storage.
