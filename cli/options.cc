@@ -128,18 +128,4 @@ Result<std::optional<std::chrono::nanoseconds>> optional_duration(const std::str
   return std::optional(*value);
 }
 
-Result<std::optional<std::uint64_t>> optional_count(const std::string& text, std::string_view flag) {
-  if (text.empty()) return std::optional<std::uint64_t>();
-  auto value = parse_count(text, flag);
-  if (!value) return value.error();
-  return std::optional(*value);
-}
-
-Result<std::optional<std::uint64_t>> optional_size(const std::string& text, std::string_view flag) {
-  if (text.empty()) return std::optional<std::uint64_t>();
-  auto value = parse_size(text, flag);
-  if (!value) return value.error();
-  return std::optional(*value);
-}
-
 }  // namespace netpoll::cli

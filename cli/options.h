@@ -72,7 +72,5 @@ Result<EventFilter> parse_events(const std::vector<std::string>& events);
 
 // Parses text when it is not empty.
 Result<std::optional<std::chrono::nanoseconds>> optional_duration(const std::string& text, std::string_view flag);
-Result<std::optional<std::uint64_t>> optional_count(const std::string& text, std::string_view flag);
-Result<std::optional<std::uint64_t>> optional_size(const std::string& text, std::string_view flag);
 
 }  // namespace netpoll::cli

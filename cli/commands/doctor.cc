@@ -94,8 +94,7 @@ const Command doctor_command{
     .usage = "[-p PID] [options]",
     .description =
         "Tries each thing that the other commands depend on, and names the command that would fix what is missing. "
-        "With "
-        "a process it also says what can be seen of that one. Ends with 3 when nothing can be counted.",
+        "With a process it also says what can be seen of that one. Ends with 3 when nothing can be counted.",
     .examples = "netpoll-trace doctor\nnetpoll-trace doctor -p 4711 --json",
     .takes_program = false,
     .add = add,

@@ -214,12 +214,10 @@ const Command run_command{
         "Starts a server on libruntime, held until the probes are attached, and a load generator in a process of its "
         "own, "
         "which checks every byte. Prints operations, latency, system calls per operation and tracepoint counts, from "
-        "the "
-        "server's first call to its last.\n"
+        "the server's first call to its last.\n"
         "\n"
         "With --ops the counts of two runs can be compared exactly, with --duration there is throughput. Without root "
-        "or "
-        "BPF the ptrace back end counts the same, more slowly; a note says so.",
+        "or BPF the ptrace back end counts the same, more slowly; a note says so.",
     .examples =
         "netpoll-trace run echo --conns 64 --ops 100000 --json > head.json\n"
         "netpoll-trace run idle --conns 1000 --duration 30s\n"

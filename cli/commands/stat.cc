@@ -244,8 +244,8 @@ const Command stat_command{
     .usage = "(-p PID... | --comm NAME | -- CMD ARG...) [options]",
     .description =
         "Counts and times epoll_wait, epoll_ctl and the I/O calls around them, and the tracepoints where the target is "
-        "a "
-        "libruntime program. A running process is left as it was (ptrace: a wait in progress begins its timeout anew). "
+        "a libruntime program. A running process is left as it was (ptrace: a wait in progress begins its timeout "
+        "anew). "
         "A command is held before its exec until the probes "
         "are attached, so its counts are exact from the first call to the last; its exit status becomes ours. It has "
         "the terminal, the signals and the standard output that it would have without us, and what it leaves running "

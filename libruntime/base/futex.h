@@ -21,11 +21,6 @@ class Note {
   void sleep() {
     while (state_.load(std::memory_order_acquire) == 0) futex_wait(state_, 0);
   }
-  // Returns whether wake() happened.
-  bool sleep_for(std::int64_t timeout_ns) {
-    if (state_.load(std::memory_order_acquire) == 0) futex_wait(state_, 0, timeout_ns);
-    return state_.load(std::memory_order_acquire) != 0;
-  }
 
  private:
   std::atomic<std::uint32_t> state_{0};

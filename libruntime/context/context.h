@@ -19,8 +19,9 @@
 
 namespace netpoll::context {
 
-// Context is a suspended flow of control: its stack pointer, and what the sanitizers want to know about its stack.
-struct Context {
+// MachineContext is a suspended flow of control: its stack pointer, and what the sanitizers want to know about its
+// stack.
+struct MachineContext {
   void* sp = nullptr;
   [[no_unique_address]] SanitizerFiber fiber;
 };
@@ -36,7 +37,7 @@ inline constexpr std::uint64_t kInitialControlWords = 0;
 inline constexpr std::uint64_t kUnknownControlWords = ~std::uint64_t{0};
 
 // The stack pointer of a context that may begin or go on elsewhere meanwhile: an address to prefetch, nothing more.
-inline const void* peek_sp(const Context& context) { return __atomic_load_n(&context.sp, __ATOMIC_RELAXED); }
+inline const void* peek_sp(const MachineContext& context) { return __atomic_load_n(&context.sp, __ATOMIC_RELAXED); }
 
 extern "C" {
 // In assembly, one file per architecture.
@@ -48,11 +49,12 @@ void netpoll_context_entry();
 
 // Prepares context so that the first switch to it calls entry(arg) on the stack [stack_lo, stack_hi). stack_hi is
 // aligned to 16 bytes. entry must never return.
-void context_init(Context& context, void* stack_lo, void* stack_hi, void (*entry)(void*), void* arg);
+void context_init(MachineContext& context, void* stack_lo, void* stack_hi, void (*entry)(void*), void* arg);
 
 // Owner: continues the flow `to`; returns when it suspends. control_words says what this thread's are now: what the
 // last resume() on it returned, or kUnknownControlWords. Returns what they are then.
-NETPOLL_NO_SANITIZE inline std::uint64_t context_resume(Context& owner, Context& to, std::uint64_t control_words) {
+NETPOLL_NO_SANITIZE inline std::uint64_t context_resume(MachineContext& owner, MachineContext& to,
+                                                        std::uint64_t control_words) {
   fiber_before_switch(owner.fiber, to.fiber);
   control_words = netpoll_context_resume(&owner.sp, to.sp, control_words);
   fiber_after_switch(owner.fiber);
@@ -60,14 +62,14 @@ NETPOLL_NO_SANITIZE inline std::uint64_t context_resume(Context& owner, Context&
 }
 
 // Flow: goes back to the owner; returns when an owner resumes `self`.
-NETPOLL_NO_SANITIZE inline void context_suspend(Context& self, Context& owner) {
+NETPOLL_NO_SANITIZE inline void context_suspend(MachineContext& self, MachineContext& owner) {
   fiber_before_switch(self.fiber, owner.fiber);
   netpoll_context_suspend(&self.sp, owner.sp);
   fiber_after_switch(self.fiber);
 }
 
 // As context_suspend, for a flow that will never be resumed: `self` becomes garbage.
-[[noreturn]] NETPOLL_NO_SANITIZE inline void context_leave(Context& self, Context& owner) {
+[[noreturn]] NETPOLL_NO_SANITIZE inline void context_leave(MachineContext& self, MachineContext& owner) {
   fiber_before_leave(owner.fiber);
   netpoll_context_suspend(&self.sp, owner.sp);
   __builtin_unreachable();

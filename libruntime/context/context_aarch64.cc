@@ -19,7 +19,7 @@ static_assert(sizeof(Frame) == 176);
 
 }  // namespace
 
-void context_init(Context& context, void* stack_lo, void* stack_hi, void (*entry)(void*), void* arg) {
+void context_init(MachineContext& context, void* stack_lo, void* stack_hi, void (*entry)(void*), void* arg) {
   static_cast<void>(stack_lo);
   auto top = reinterpret_cast<std::uintptr_t>(stack_hi) & ~std::uintptr_t{15};
   auto* frame = reinterpret_cast<Frame*>(top - sizeof(Frame));

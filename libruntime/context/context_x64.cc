@@ -23,7 +23,7 @@ static_assert(sizeof(Frame) == 64);
 
 }  // namespace
 
-void context_init(Context& context, void* stack_lo, void* stack_hi, void (*entry)(void*), void* arg) {
+void context_init(MachineContext& context, void* stack_lo, void* stack_hi, void (*entry)(void*), void* arg) {
   static_cast<void>(stack_lo);
   // The entry code is reached by a jump with rsp just above the frame, and then calls: rsp must be 16-aligned there.
   auto top = reinterpret_cast<std::uintptr_t>(stack_hi) & ~std::uintptr_t{15};

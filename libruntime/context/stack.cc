@@ -83,10 +83,7 @@ StackSlab StackSlab::map(std::size_t count, std::size_t usable) {
   slab.slot_ = (usable + page - 1) / page * page + kGuardSize;
   const long address = base::sys(SYS_mmap, nullptr, count * slab.slot_, PROT_READ | PROT_WRITE,
                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-  if (address < 0 && address > -4096) {
-    slab.errno_ = static_cast<int>(-address);
-    return slab;
-  }
+  if (address < 0 && address > -4096) return slab;
   slab.base_ = reinterpret_cast<char*>(address);
   // A huge page would make every parked goroutine hold 2 MiB.
   base::sys(SYS_madvise, slab.base_, count * slab.slot_, MADV_NOHUGEPAGE);

@@ -35,11 +35,10 @@ enum class StackGuard : std::uint8_t {
 // thread-safe; the caller serialises protect() and unmap().
 class StackSlab {
  public:
-  // Returns a slab with a null base when the address space cannot be had (errno in last_errno()).
+  // Returns a slab with a null base when the address space cannot be had.
   static StackSlab map(std::size_t count, std::size_t usable);
 
   bool valid() const { return base_ != nullptr; }
-  int last_errno() const { return errno_; }
   Stack at(std::size_t index) const;
   // Installs the guard of one stack, at its first use and once. Never kNone.
   StackGuard protect(std::size_t index);
@@ -50,7 +49,6 @@ class StackSlab {
   std::size_t count_ = 0;
   std::size_t slot_ = 0;
   std::size_t split_off_ = 0;  // guards that have a mapping of their own
-  int errno_ = 0;
 };
 
 // For a stack whose guard is kZeroed: whether something was written within kCheckedSize below its end. Touches no

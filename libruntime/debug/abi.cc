@@ -30,7 +30,7 @@ constexpr GLayout g_layout() {
   layout.created_pc = NETPOLL_G(created_pc);
   layout.stack_lo = NETPOLL_G(stack) + static_cast<std::uint32_t>(offsetof(context::Stack, lo));
   layout.stack_hi = NETPOLL_G(stack) + static_cast<std::uint32_t>(offsetof(context::Stack, hi));
-  layout.saved_sp = NETPOLL_G(context) + static_cast<std::uint32_t>(offsetof(context::Context, sp));
+  layout.saved_sp = NETPOLL_G(context) + static_cast<std::uint32_t>(offsetof(context::MachineContext, sp));
   return layout;
 }
 

@@ -73,7 +73,7 @@ void Listener::State::pause(std::int64_t ns) {
     handle = sched::begin_wait();
     paused = handle;
   }
-  sched::Timer timer;
+  sched::HeapTimer timer;
   timer.when = detail::saturated_sum(base::nanotime(), ns);
   timer.callback = [](void* g, std::uint64_t generation) {
     sched::wake({static_cast<sched::G*>(g), generation}, sched::WakeResult::kTimeout);

@@ -14,7 +14,7 @@
 namespace netpoll::poll {
 namespace {
 
-// The kernel knows pd, as far as we did it, and nobody closes it.
+// We registered pd, and nobody closes it; whether the kernel still has it is what the audit finds out.
 bool is_registered(const PollDesc& pd) NETPOLL_REQUIRES(pd.lock) {
   return pd.fd.load(std::memory_order_seq_cst) >= 0 &&
          (pd.info.load(std::memory_order_relaxed) & (kInfoRegistered | kInfoClosing)) == kInfoRegistered;
@@ -30,28 +30,28 @@ struct Suspect {
 // One list of the kernel's against the pollDescs.
 struct NetpollImpl::Comparison {
   bool readable = false;          // there was a list
-  std::vector<bool> right;        // by index of the pollDesc: it stands there as its present life registered it
-  std::vector<int> stranger_fds;  // under these numbers stands what we never registered
+  std::vector<bool> intact;       // by index of the pollDesc: it stands there as its present life registered it
+  std::vector<int> fds_not_ours;  // under these numbers stands what we never registered
 
-  bool has_stranger(int fd) const {
-    return std::find(stranger_fds.begin(), stranger_fds.end(), fd) != stranger_fds.end();
+  bool has_other_file(int fd) const {
+    return std::find(fds_not_ours.begin(), fds_not_ours.end(), fd) != fds_not_ours.end();
   }
 };
 
 NetpollImpl::Comparison NetpollImpl::compare_registrations() const {
   Comparison result;
-  result.right.resize(cache_.count());
+  result.intact.resize(cache_.count());
   base::EpollList list("self", poller_->debug_fd());
   while (const auto entry = list.next()) {
     result.readable = true;
     if (entry->data == 0) continue;  // the wake descriptor
     const auto index = static_cast<std::uint32_t>(entry->data);
     const PollDesc* pd = cache_.at(index);
-    if (pd != nullptr && index < result.right.size() && pd->event_data() == entry->data &&
+    if (pd != nullptr && index < result.intact.size() && pd->event_data() == entry->data &&
         pd->fd.load(std::memory_order_seq_cst) == entry->fd) {
-      result.right[index] = true;
+      result.intact[index] = true;
     } else if (!ever_ours(entry->data)) {
-      result.stranger_fds.push_back(entry->fd);
+      result.fds_not_ours.push_back(entry->fd);
     }
   }
   return result;
@@ -66,27 +66,27 @@ void NetpollImpl::audit() {
   Comparison first = compare_registrations();
   if (!first.readable) return;  // no /proc
   std::vector<Suspect> suspects;
-  for (std::uint32_t i = 1; i < first.right.size(); ++i) {
-    if (first.right[i]) continue;
+  for (std::uint32_t i = 1; i < first.intact.size(); ++i) {
+    if (first.intact[i]) continue;
     PollDesc& pd = *cache_.at(i);
     const base::MutexLock lock(pd.lock);
     if (!is_registered(pd)) continue;
     suspects.push_back({&pd, pd.event_data()});
     // What stands under its number was changed, not added.
-    std::erase(first.stranger_fds, pd.fd.load(std::memory_order_relaxed));
+    std::erase(first.fds_not_ours, pd.fd.load(std::memory_order_relaxed));
   }
-  for (const int fd : first.stranger_fds) {
+  for (const int fd : first.fds_not_ours) {
     if (!foreign_fds_.insert(fd).second) continue;
-    NETPOLL_TRACE(scheduler_.lane(), foreign_ctl, NETPOLL_ARG(0), NETPOLL_ARG(fd), NETPOLL_ARG(2));
+    NETPOLL_TRACE(scheduler_.lane(), foreign_ctl, NETPOLL_ARG(0), NETPOLL_ARG(fd), NETPOLL_ARG(ForeignCtl::kAdded));
   }
   if (suspects.empty()) return;
   const Comparison second = compare_registrations();
   if (!second.readable) return;  // no descriptor left to read it with
   for (const auto& [pd, data] : suspects) {
     const base::MutexLock lock(pd->lock);
-    if (!is_registered(*pd) || pd->event_data() != data || second.right[pd->index]) continue;
+    if (!is_registered(*pd) || pd->event_data() != data || second.intact[pd->index]) continue;
     const std::int32_t fd = pd->fd.load(std::memory_order_relaxed);
-    found_foreign(*pd, fd, second.has_stranger(fd) ? 3 : 1);
+    found_foreign(*pd, fd, second.has_other_file(fd) ? ForeignCtl::kModified : ForeignCtl::kRemoved);
     poller_->repair(fd, data);
     if (pd->edge || pd->armed != 0) tell_interest(*pd);
   }

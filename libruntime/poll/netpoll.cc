@@ -20,7 +20,7 @@
 #include "libruntime/base/fatal.h"
 #include "libruntime/base/futex.h"
 #include "libruntime/poll/netpoll_impl.h"
-#include "libruntime/sched/inject.h"
+#include "libruntime/sched/random_step.h"
 
 namespace netpoll::poll {
 namespace {
@@ -110,7 +110,7 @@ Result<PollDesc*> NetpollImpl::open(int fd) {
   int result = poller_->open(fd, pd->event_data());
   if (result == -EEXIST) {
     // A fd leaves the epoll set with its last close, so somebody else added it. Take it over, and say so.
-    found_foreign(*pd, fd, 2);
+    found_foreign(*pd, fd, ForeignCtl::kAdded);
     result = poller_->repair(fd, pd->event_data());
   }
   if (result < 0) {
@@ -126,10 +126,10 @@ Result<PollDesc*> NetpollImpl::open(int fd) {
   return pd;
 }
 
-[[gnu::hot]] PollResult NetpollImpl::wait(PollDesc& pd, Mode mode, const void* user) {
+[[gnu::hot]] PollResult NetpollImpl::wait(PollDesc& pd, Mode mode, const void* owner) {
   for (;;) {
     if (const PollResult result = check(pd, mode); result != PollResult::kOk) return result;
-    if (block(pd, mode, user)) return PollResult::kOk;
+    if (block(pd, mode, owner)) return PollResult::kOk;
     // Woken without readiness: closed, cancelled or timed out, which check() says; or a deadline that fired and was
     // set anew before this goroutine ran: then wait on.
   }
@@ -137,7 +137,7 @@ Result<PollDesc*> NetpollImpl::open(int fd) {
 
 // Go: netpollblock. Returns whether the direction is ready. Inlined: one frame less on the stack of every parked
 // reader.
-[[gnu::always_inline]] inline bool NetpollImpl::block(PollDesc& pd, Mode mode, const void* user) {
+[[gnu::always_inline]] inline bool NetpollImpl::block(PollDesc& pd, Mode mode, const void* owner) {
   auto& semaphore = pd.semaphore(mode);
   if (trigger_ != Trigger::kEdge && semaphore.load(std::memory_order_relaxed) == kPdNil) arm(pd, mode);
   for (;;) {
@@ -157,16 +157,16 @@ Result<PollDesc*> NetpollImpl::open(int fd) {
       NetpollImpl* self;
       PollDesc* pd;
       std::atomic<std::uint64_t>* semaphore;
-      const void* user;
-    } arg{this, &pd, &semaphore, user};
+      const void* owner;
+    } arg{this, &pd, &semaphore, owner};
     sched::Scheduler::park(
         [](sched::G* g, void* opaque) {
           auto* a = static_cast<Arg*>(opaque);
           // The count goes up first: once the G is visible it may be woken, and the count go down, at any moment.
           a->self->waiters_.fetch_add(1, std::memory_order_seq_cst);
           NETPOLL_STEP();
-          g->touched[0].store(a->pd, std::memory_order_relaxed);
-          g->touched[1].store(a->user, std::memory_order_relaxed);
+          g->first_needed[0].store(a->pd, std::memory_order_relaxed);
+          g->first_needed[1].store(a->owner, std::memory_order_relaxed);
           std::uint64_t expected = kPdWait;
           auto* self = a->self;
           if (a->semaphore->compare_exchange_strong(expected, reinterpret_cast<std::uint64_t>(g),
@@ -207,18 +207,18 @@ void NetpollImpl::ready(sched::G* g, PollDesc& pd, Mode mode) {
 [[gnu::hot]] void NetpollImpl::poll(std::int64_t delay_ns, sched::GList& out) {
   if (!initialized()) {
     wait_without_poller(delay_ns);
-    if (sched::current_m() == nullptr) scheduler_.begin_outside_work();
+    if (sched::current_m() == nullptr) scheduler_.begin_external_ready();
     return;
   }
   trace::Lane& lane = scheduler_.lane();
   NETPOLL_TRACE(lane, poll_enter, NETPOLL_ARG(delay_ns));
   if (scheduler_.debug().polltrace) base::log_line("POLL enter timeout=%lld", static_cast<long long>(delay_ns));
-  Event events[kBatch];
+  Readiness events[kBatch];
   const int count = poller_->poll(delay_ns, events, kBatch);
   NETPOLL_TRACE(lane, poll_exit, NETPOLL_ARG(count));
   if (scheduler_.debug().polltrace) base::log_line("POLL exit n=%d", count);
   if (count < 0) base::fatalf("netpoll: poll failed: errno %d", -count);
-  if (sched::current_m() == nullptr) scheduler_.begin_outside_work();
+  if (sched::current_m() == nullptr) scheduler_.begin_external_ready();
   const std::uint32_t before = out.size;
   for (int i = 0; i < count; ++i) {
     prefetch_event(events, count, i);
@@ -229,7 +229,7 @@ void NetpollImpl::ready(sched::G* g, PollDesc& pd, Mode mode) {
 
 // With many connections pollDesc and G of an event have left the caches. Asked for are the pollDesc of a later event,
 // and the reader of one for whose pollDesc this asked earlier.
-inline void NetpollImpl::prefetch_event(const Event* events, int count, int i) const {
+inline void NetpollImpl::prefetch_event(const Readiness* events, int count, int i) const {
   constexpr int kAhead = 4;
   if (i + 2 * kAhead < count) {
     if (const PollDesc* pd = cache_.at(static_cast<std::uint32_t>(events[i + 2 * kAhead].data)))
@@ -242,13 +242,13 @@ inline void NetpollImpl::prefetch_event(const Event* events, int count, int i) c
   }
 }
 
-[[gnu::hot]] void NetpollImpl::on_event(const Event& event, trace::Lane& lane, sched::GList& out) {
+[[gnu::hot]] void NetpollImpl::on_event(const Readiness& event, trace::Lane& lane, sched::GList& out) {
   const auto index = static_cast<std::uint32_t>(event.data);
   const auto life = static_cast<std::uint32_t>(event.data >> 32);
   PollDesc* pd = cache_.at(index);
   if (pd == nullptr) {
     // No pollDesc ever had this index: somebody registered a descriptor of his own with our poller.
-    NETPOLL_TRACE(lane, foreign_ctl, NETPOLL_ARG(index), NETPOLL_ARG(-1), NETPOLL_ARG(3));
+    NETPOLL_TRACE(lane, foreign_ctl, NETPOLL_ARG(index), NETPOLL_ARG(-1), NETPOLL_ARG(ForeignCtl::kModified));
     return;
   }
   NETPOLL_STEP();
@@ -292,7 +292,7 @@ void NetpollImpl::arm(PollDesc& pd, Mode mode) {
   const std::int32_t fd = pd.fd.load(std::memory_order_relaxed);
   int result = tell_interest(pd);
   if (result == -ENOENT) {
-    found_foreign(pd, fd, 1);
+    found_foreign(pd, fd, ForeignCtl::kRemoved);
     poller_->repair(fd, pd.event_data());
     result = tell_interest(pd);
   }
@@ -332,7 +332,7 @@ void NetpollImpl::set_deadline(PollDesc& pd, unsigned modes, std::int64_t when) 
   for (const Mode mode : {Mode::kRead, Mode::kWrite}) ready(unblocked[static_cast<std::uint32_t>(mode)], pd, mode);
 }
 
-sched::Timer& NetpollImpl::timer_of(PollDesc& pd, Mode mode) {
+sched::HeapTimer& NetpollImpl::timer_of(PollDesc& pd, Mode mode) {
   return pd.deadlines->timer[static_cast<std::uint32_t>(mode)];
 }
 
@@ -354,7 +354,7 @@ void NetpollImpl::change_deadline(PollDesc& pd, Mode mode, std::int64_t when, sc
     return;
   }
   if (pd.deadlines == nullptr) pd.deadlines = std::make_unique<Deadlines>(this);
-  sched::Timer& timer = timer_of(pd, mode);
+  sched::HeapTimer& timer = timer_of(pd, mode);
   if (timer.heap.load(std::memory_order_acquire) != nullptr) {
     if (timer.when <= when) return;  // fires early, finds the deadline ahead, starts again
     if (!sched::stop_timer(timer)) {
@@ -385,7 +385,7 @@ void NetpollImpl::deadline_passed(PollDesc& pd, Mode mode, std::uint64_t life) {
     const std::int64_t when = deadline(pd, mode).load(std::memory_order_relaxed);
     if (when <= 0) return;
     if (when > base::nanotime()) {
-      sched::Timer& timer = timer_of(pd, mode);
+      sched::HeapTimer& timer = timer_of(pd, mode);
       if (timer.heap.load(std::memory_order_acquire) != nullptr) return;  // set anew meanwhile
       timer.when = when;
       scheduler_.start_timer(timer);
@@ -412,7 +412,7 @@ void NetpollImpl::unblock(PollDesc& pd) {
     reader = take_waiter(pd, Mode::kRead, false);
     writer = take_waiter(pd, Mode::kWrite, false);
     if (pd.deadlines != nullptr) {
-      for (sched::Timer& timer : pd.deadlines->timer) sched::stop_timer(timer);
+      for (sched::HeapTimer& timer : pd.deadlines->timer) sched::stop_timer(timer);
     }
   }
   ready(reader, pd, Mode::kRead);
@@ -432,7 +432,7 @@ void NetpollImpl::close(PollDesc& pd, bool shared) {
     const base::MutexLock lock(pd.lock);
     shared = shared || pd.forks != forks.load() || (trigger_ == Trigger::kLevel && pd.armed != 0);
   }
-  if (poller_->outlives_close(shared) && poller_->close(fd) == -ENOENT) found_foreign(pd, fd, 1);
+  if (poller_->outlives_close(shared) && poller_->close(fd) == -ENOENT) found_foreign(pd, fd, ForeignCtl::kRemoved);
   NETPOLL_TRACE(scheduler_.lane(), fd_close, NETPOLL_ARG(pd.index), NETPOLL_ARG(fd));
   // Under the lock, so that a timer or event that holds it sees one life or the other.
   const base::MutexLock lock(pd.lock);
@@ -458,7 +458,7 @@ void NetpollImpl::cancel_all() {
   }
 }
 
-void NetpollImpl::found_foreign(PollDesc& pd, std::int32_t fd, int kind) {
+void NetpollImpl::found_foreign(PollDesc& pd, std::int32_t fd, ForeignCtl kind) {
   pd.info.fetch_or(kInfoForeign, std::memory_order_seq_cst);
   NETPOLL_TRACE(scheduler_.lane(), foreign_ctl, NETPOLL_ARG(pd.index), NETPOLL_ARG(fd), NETPOLL_ARG(kind));
 }

@@ -49,8 +49,8 @@ class Netpoll {
   // direction (the fd mutex sees to it); a second one is fatal ("double wait"). Without a prepare() before it, a
   // readiness noted since the last wait() ends it at once: that is how a read that follows a short read parks first.
   //
-  // user: what the goroutine looks at first when it goes on, for prefetching; only the address counts.
-  virtual PollResult wait(PollDesc& pd, Mode mode, const void* user) = 0;
+  // owner: what the goroutine looks at first when it goes on, for prefetching; only the address counts.
+  virtual PollResult wait(PollDesc& pd, Mode mode, const void* owner) = 0;
   PollResult wait(PollDesc& pd, Mode mode) { return wait(pd, mode, nullptr); }
 
   // Sets (> 0, absolute ns CLOCK_MONOTONIC), clears (0) or expires (< 0, and > 0 in the past) the deadline of the

@@ -22,7 +22,7 @@ class NetpollImpl final : public Netpoll, public sched::PollSource {
   // Netpoll
   Result<PollDesc*> open(int fd) override;
   using Netpoll::wait;
-  PollResult wait(PollDesc& pd, Mode mode, const void* user) override;
+  PollResult wait(PollDesc& pd, Mode mode, const void* owner) override;
   void set_deadline(PollDesc& pd, unsigned modes, std::int64_t when) override;
   void unblock(PollDesc& pd) override;
   void close(PollDesc& pd, bool shared) override;
@@ -41,18 +41,18 @@ class NetpollImpl final : public Netpoll, public sched::PollSource {
   const PollCache& cache() const { return cache_; }
 
  private:
-  bool block(PollDesc& pd, Mode mode, const void* user);
+  bool block(PollDesc& pd, Mode mode, const void* owner);
   sched::G* take_waiter(PollDesc& pd, Mode mode, bool io_ready);
   void ready(sched::G* g, PollDesc& pd, Mode mode);
-  void prefetch_event(const Event* events, int count, int i) const;
-  void on_event(const Event& event, trace::Lane& lane, sched::GList& out);
+  void prefetch_event(const Readiness* events, int count, int i) const;
+  void on_event(const Readiness& event, trace::Lane& lane, sched::GList& out);
   void arm(PollDesc& pd, Mode mode);
   int tell_interest(PollDesc& pd) NETPOLL_REQUIRES(pd.lock);
   std::uint32_t after_delivery(PollDesc& pd, std::uint32_t modes) NETPOLL_REQUIRES(pd.lock);
-  sched::Timer& timer_of(PollDesc& pd, Mode mode) NETPOLL_REQUIRES(pd.lock);
+  sched::HeapTimer& timer_of(PollDesc& pd, Mode mode) NETPOLL_REQUIRES(pd.lock);
   void change_deadline(PollDesc& pd, Mode mode, std::int64_t when, sched::G** unblocked) NETPOLL_REQUIRES(pd.lock);
   void deadline_passed(PollDesc& pd, Mode mode, std::uint64_t life);
-  void found_foreign(PollDesc& pd, std::int32_t fd, int kind);
+  void found_foreign(PollDesc& pd, std::int32_t fd, ForeignCtl kind);
   int initialize();
   void wait_without_poller(std::int64_t delay_ns);
   struct Comparison;

@@ -15,13 +15,16 @@ class NetpollImpl;
 // Direction of I/O. The values are the `mode` of the tracepoints.
 enum class Mode : std::uint32_t { kRead = 0, kWrite = 1 };
 
+// What somebody else's epoll_ctl did to a registration. The values are the `kind` of the tracepoint foreign_ctl.
+enum class ForeignCtl : std::int32_t { kRemoved = 1, kAdded = 2, kModified = 3 };
+
 // States of PollDesc::rg (the reader's binary semaphore) and wg (the writer's). Any larger value is the address of the
 // parked G.
 //   kPdNil    nothing pending. wait() -> kPdWait; event -> kPdReady.
 //   kPdReady  readiness noted. wait() or prepare() -> kPdNil.
 //   kPdWait   a goroutine is about to park. Its commit -> G; event -> kPdReady, close or deadline -> kPdNil (and the
 //             commit then fails, so the goroutine does not park).
-//   G         parked. Event -> kPdReady, close or deadline -> kPdNil; whoever moves it away makes the G runnable.
+//   G         parked. An event -> kPdReady, close or deadline -> kPdNil; whoever moves it away makes the G runnable.
 inline constexpr std::uint64_t kPdNil = 0;
 inline constexpr std::uint64_t kPdReady = 1;
 inline constexpr std::uint64_t kPdWait = 2;
@@ -31,17 +34,17 @@ enum : std::uint32_t {
   kInfoClosing = 1u << 0,
   kInfoHangup = 1u << 1,   // RDHUP, HUP, ERR or PRI was seen: a short read no longer proves that the stream is drained
   kInfoForeign = 1u << 2,  // somebody else's epoll_ctl touched this registration
-  kInfoLasting = 1u << 3,  // the last event was Event::lasting (oneshot and level)
+  kInfoLasting = 1u << 3,  // the last event was Readiness::lasting (oneshot and level)
   kInfoReadExpired = 1u << 4,
   kInfoWriteExpired = 1u << 5,
   kInfoCanceled = 1u << 6,
-  kInfoRegistered = 1u << 7,  // the kernel knows it, as far as we did it
+  kInfoRegistered = 1u << 7,  // we registered it; somebody else may have removed it since
 };
 
 // The timers of a descriptor that was given a deadline, by Mode. Made then, and kept for the pollDesc's later lives.
 struct Deadlines {
   explicit Deadlines(NetpollImpl* netpoll) : owner(netpoll) {}
-  sched::Timer timer[2];
+  sched::HeapTimer timer[2];
   NetpollImpl* const owner;
 };
 

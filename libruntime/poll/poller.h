@@ -2,7 +2,7 @@
 // has its place beside them), poller_select.cc chooses, and nothing above this file knows epoll.
 //
 // A back end reports, for a registered descriptor, which directions became ready. Whether the kernel tells readiness
-// (epoll, kqueue) or completion (IOCP) stays behind this line: both end in an Event for the pollDesc.
+// (epoll, kqueue) or completion (IOCP) stays behind this line: both end in a Readiness for the pollDesc.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ inline constexpr std::uint32_t kReadBit = 1;   // 1 << Mode::kRead
 inline constexpr std::uint32_t kWriteBit = 2;  // 1 << Mode::kWrite
 
 // Without initial values: every poll has room for many, and mostly returns one.
-struct Event {
+struct Readiness {
   std::uint64_t data;   // what open() was given
   std::uint32_t modes;  // kReadBit | kWriteBit
   bool hangup;          // the peer closed or reset, or sent urgent data; edges may have been merged with this one
@@ -59,7 +59,7 @@ class Poller {
 
   // Fills out with up to max events: delay_ns < 0 blocks, 0 looks, > 0 waits at most that long (rounded up to what the
   // platform can). Returns 0 early after wake() or a signal.
-  virtual int poll(std::int64_t delay_ns, Event* out, int max) = 0;
+  virtual int poll(std::int64_t delay_ns, Readiness* out, int max) = 0;
 
   // Makes one blocked poll() return. Never blocks; calls until then are merged into one.
   virtual void wake() = 0;

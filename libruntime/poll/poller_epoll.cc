@@ -67,7 +67,7 @@ class EpollPoller final : public Poller {
   // The kernel keeps a registration as long as the open file, not the descriptor (epoll(7), question 6).
   bool outlives_close(bool shared) const override { return shared; }
 
-  [[gnu::hot]] int poll(std::int64_t delay_ns, Event* out, int max) override {
+  [[gnu::hot]] int poll(std::int64_t delay_ns, Readiness* out, int max) override {
     epoll_event events[kMaxBatch];
     const int count = wait(events, std::min(max, kMaxBatch), delay_ns);
     if (count < 0) return count == -EINTR ? 0 : count;
@@ -78,7 +78,7 @@ class EpollPoller final : public Poller {
         if (delay_ns != 0) drain_wake();
         continue;
       }
-      Event& event = out[used++];
+      Readiness& event = out[used++];
       event.data = events[i].data.u64;
       event.modes = 0;
       if ((bits & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) event.modes |= kReadBit;

@@ -154,7 +154,7 @@ class KqueuePoller final : public Poller {
 
   bool outlives_close(bool /*shared*/) const override { return !kForgetsClosedDescriptors; }
 
-  int poll(std::int64_t delay_ns, Event* out, int max) override {
+  int poll(std::int64_t delay_ns, Readiness* out, int max) override {
     const std::int64_t wait = std::min(delay_ns, kLongestWait);
     const timespec timeout{static_cast<time_t>(wait / 1'000'000'000), static_cast<long>(wait % 1'000'000'000)};
     Knote knotes[kMaxBatch];
@@ -207,8 +207,8 @@ class KqueuePoller final : public Poller {
     set(knotes[1], ident, EVFILT_WRITE, common | write_flags, data);
   }
 
-  static Event event_of(const Knote& knote) {
-    Event event{};
+  static Readiness event_of(const Knote& knote) {
+    Readiness event{};
     event.data = reinterpret_cast<std::uint64_t>(knote.udata);
     const bool end = (knote.flags & EV_EOF) != 0;
     event.lasting = end || (knote.flags & EV_ERROR) != 0;

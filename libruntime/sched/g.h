@@ -27,7 +27,7 @@ inline constexpr int kWaitGenerationShift = 5;
 // What a goroutine needs rarely. It lies at the upper end of the stack, whose last page every goroutine has in memory
 // anyway (stack_trim() leaves it), and shares the life of the G.
 struct GTail {
-  Timer timer;              // sleep
+  HeapTimer timer;          // sleep
   void* closure = nullptr;  // what the goroutine runs, until it runs
 };
 
@@ -47,12 +47,12 @@ struct alignas(64) G {
   std::atomic<std::int32_t> wait_fd{-1};
   std::uint32_t slab_index = 0;  // position in the table, and of the stack in its slab
   G* link = nullptr;             // the one queue or list this G is on
-  context::Context context;
+  context::MachineContext context;
 
   // Second line: around a run.
   std::atomic<std::uint64_t> wait_word{kWaitClaimed};
   void* exception_globals[2] = {nullptr, nullptr};  // __cxa_eh_globals while not running (Itanium C++ ABI, 2.2.2)
-  std::atomic<const void*> touched[2] = {};         // what it looks at first when it goes on; prefetched
+  std::atomic<const void*> first_needed[2] = {};    // what it looks at first when it goes on; prefetched
   Scheduler* scheduler = nullptr;
   std::atomic<std::uint64_t> parent_goid{0};
   context::StackGuard guard{};  // of the stack; chosen at its first use

@@ -24,7 +24,7 @@ enum class After : std::uint8_t { kPark, kYield, kExit, kSyscallExit };
 using ParkCommit = bool (*)(G* g, void* arg);
 
 struct M {
-  context::Context g0;  // the flow of schedule(), on the thread's own stack
+  context::MachineContext g0;  // the flow of schedule(), on the thread's own stack
   G* curg = nullptr;
   P* p = nullptr;          // null while idle, polling without a P, or after a hand-off
   P* next_p = nullptr;     // handed over by whoever wakes this M

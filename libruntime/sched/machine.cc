@@ -5,7 +5,7 @@
 
 #include "libruntime/base/fatal.h"
 #include "libruntime/base/syscall.h"
-#include "libruntime/sched/overflow.h"
+#include "libruntime/sched/crash_report.h"
 #include "libruntime/sched/scheduler.h"
 #include "libruntime/sched/thread.h"
 
@@ -202,9 +202,10 @@ bool Scheduler::retake_blocked_ps() {
 bool Scheduler::add_rest(Rest& rest) {
   const base::MutexLock lock(mutex_);
   if (stopping_.load() || getpid() != pid_) return false;
-  // Work that is under way outside of Ms is looked at after what it takes things from, and before what it puts them to.
+  // In the order in which work moves: pollers and timers, then goroutines that other threads are taking from there,
+  // then the queues that they put them into. So nothing can slip from a place not yet looked at to one that was.
   if (poll_source_->waiters() != 0 || earliest_timer() != kNoTimer) return false;
-  if (outside_work_.load() != 0 || outside_readies_.load() != 0) return false;
+  if (external_ready_batches_.load() != 0 || external_ready_calls_.load() != 0) return false;
   const bool goroutines = live_gs_.load() != 0;
   // No M at all: the first goroutine is about to be queued.
   if (!global_.empty() || (goroutines && ms_.empty()) || idle_m_count_ != ms_.size()) return false;

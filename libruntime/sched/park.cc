@@ -1,7 +1,7 @@
 // park.cc: leaving the processor and becoming runnable again; the wait protocol of wait.h.
 
 #include "libruntime/base/fatal.h"
-#include "libruntime/sched/inject.h"
+#include "libruntime/sched/random_step.h"
 #include "libruntime/sched/scheduler.h"
 
 namespace netpoll::sched {
@@ -56,11 +56,11 @@ bool claim(G* g, std::uint64_t word, WakeResult result) {
                 NETPOLL_ARG(pd), NETPOLL_ARG(fd), NETPOLL_ARG(mode));
   if (p == nullptr) {
     // As soon as g is queued it may run and end, and its Runtime with it, while this thread is still in here.
-    outside_readies_.fetch_add(1, std::memory_order_relaxed);
+    external_ready_calls_.fetch_add(1, std::memory_order_relaxed);
     GList one;
     one.push_back(g);
     inject(one);
-    outside_readies_.fetch_sub(1, std::memory_order_release);
+    external_ready_calls_.fetch_sub(1, std::memory_order_release);
     return;
   }
   g->store_status(GStatus::kRunnable);
@@ -135,11 +135,6 @@ void share_queue() {
   M* m = current_m();
   if (m == nullptr || m->p == nullptr || m->p->runq.empty()) return;
   if (m->scheduler->idle_ps() != 0) m->scheduler->wake_p();
-}
-
-bool is_waiting(WaitHandle h) {
-  const std::uint64_t word = h.g->wait_word.load(std::memory_order_acquire);
-  return word >> kWaitGenerationShift == h.generation && state_of(word) != kWaitClaimed;
 }
 
 void Scheduler::cancel_waits() {

@@ -52,7 +52,7 @@ void Scheduler::hand_out(GList& list, std::int64_t now) {
   for (const auto& p : ps_) {
     if (p->timers.earliest() <= now) p->timers.run(now);
   }
-  end_outside_work();
+  end_external_ready();
 }
 
 // hybrid: returns true when the poll thread is to look, false when the scheduler stops.

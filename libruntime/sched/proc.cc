@@ -19,7 +19,7 @@
 #include <cxxabi.h>
 
 #include "libruntime/base/clock.h"
-#include "libruntime/sched/overflow.h"
+#include "libruntime/sched/crash_report.h"
 #include "libruntime/sched/scheduler.h"
 
 namespace netpoll::sched {
@@ -34,9 +34,9 @@ constexpr std::int64_t kClockPeriod = 100'000;
 // A poll that returned more than this many goroutines is worth the futex call that wakes another M.
 constexpr std::uint32_t kWakeAtBatch = 32;
 
-// Asks for the memory of the goroutines that run after the next one, which has its time to arrive: with a thousand
-// connections each has left the caches since it parked. Asked for are the record of the second, and of the first, whose
-// record was asked for last time, its descriptor's records and the part of the stack that leads back to its reader.
+// Prefetches what the goroutines behind the next one will need, so that it arrives while the next one runs: with a
+// thousand connections each has left the caches since it parked. For the second in the queue that is its G; for the
+// first, whose G was prefetched when it was second, what it looks at first and the top of its stack.
 inline void prefetch_followers(const RunQueue& queue) {
   constexpr int kLine = 64;
   constexpr int kStackLines = 12;  // the frames of a reader (HACKING.md), and the first bytes of its buffer
@@ -45,7 +45,7 @@ inline void prefetch_followers(const RunQueue& queue) {
     for (std::size_t i = 0; i < sizeof(G); i += kLine) __builtin_prefetch(record + i, 1);
   }
   if (const G* first = queue.peek(1)) {
-    for (const auto& object : first->touched) __builtin_prefetch(object.load(std::memory_order_relaxed), 1);
+    for (const auto& object : first->first_needed) __builtin_prefetch(object.load(std::memory_order_relaxed), 1);
     const char* frame = static_cast<const char*>(context::peek_sp(first->context));
     for (int i = 0; i < kStackLines; ++i) __builtin_prefetch(frame + i * kLine, 1);
   }

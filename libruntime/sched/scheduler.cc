@@ -8,7 +8,7 @@
 
 #include "libruntime/base/clock.h"
 #include "libruntime/base/fatal.h"
-#include "libruntime/sched/overflow.h"
+#include "libruntime/sched/crash_report.h"
 
 namespace netpoll::sched {
 namespace {
@@ -112,7 +112,7 @@ void Scheduler::stop_threads() {
   for (const M* m : all) pthread_join(m->thread, nullptr);
   if (have_poll_thread_) pthread_join(poll_thread_, nullptr);
   pthread_join(sysmon_thread_, nullptr);
-  while (outside_readies_.load(std::memory_order_acquire) != 0) sched_yield();
+  while (external_ready_calls_.load(std::memory_order_acquire) != 0) sched_yield();
   delist(*this);
 }
 

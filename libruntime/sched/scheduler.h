@@ -64,11 +64,11 @@ class Scheduler {
 
   // --- timers (spawn.cc)
   // Queues timer on the caller's P (else on the first one) and wakes a poller that would sleep past it.
-  void start_timer(Timer& timer);
+  void start_timer(HeapTimer& timer);
 
   // Called by the poller, on threads that are no Ms, before it takes goroutines off their pollDescs: until they are
-  // queued (end_outside_work) nothing else shows that they will run.
-  void begin_outside_work() { outside_work_.fetch_add(1, std::memory_order_seq_cst); }
+  // queued (end_external_ready) nothing else shows that they will run, and the deadlock check has to know.
+  void begin_external_ready() { external_ready_batches_.fetch_add(1, std::memory_order_seq_cst); }
 
   // --- shutdown (scheduler.cc)
   void cancel_all();
@@ -142,7 +142,7 @@ class Scheduler {
   void poll_thread_loop();
   bool watch_ms();
   void hand_out(GList& list, std::int64_t now);
-  void end_outside_work() { outside_work_.fetch_sub(1, std::memory_order_seq_cst); }
+  void end_external_ready() { external_ready_batches_.fetch_sub(1, std::memory_order_seq_cst); }
   void sysmon_loop();
   void sysmon_tick(std::int64_t now);
   void trim_free_stacks();
@@ -207,9 +207,9 @@ class Scheduler {
   std::atomic<std::int64_t> last_poll_{0};
   std::atomic<std::int64_t> coarse_now_{0};
 
-  std::atomic<std::uint32_t> outside_readies_{0};  // threads without one of our Ps that are inside ready()
+  std::atomic<std::uint32_t> external_ready_calls_{0};  // threads without one of our Ps that are inside ready()
 
-  std::atomic<std::uint32_t> outside_work_{0};  // see begin_outside_work
+  std::atomic<std::uint32_t> external_ready_batches_{0};  // see begin_external_ready
 
   std::atomic<bool> stopping_{false};
   std::atomic<bool> canceled_{false};

@@ -69,12 +69,12 @@ void Scheduler::start_g(G* g, void (*entry)(void*)) {
     return;
   }
   // As in ready(): the goroutine may end, and the Runtime with it, while this thread is still in here.
-  outside_readies_.fetch_add(1, std::memory_order_relaxed);
+  external_ready_calls_.fetch_add(1, std::memory_order_relaxed);
   ensure_threads();
   GList one;
   one.push_back(g);
   inject(one);
-  outside_readies_.fetch_sub(1, std::memory_order_release);
+  external_ready_calls_.fetch_sub(1, std::memory_order_release);
 }
 
 void Scheduler::goroutine_main(void* arg) {
@@ -147,7 +147,7 @@ void Scheduler::ensure_threads() {
       this, "netpoll-sysmon");
 }
 
-void Scheduler::start_timer(Timer& timer) {
+void Scheduler::start_timer(HeapTimer& timer) {
   M* m = current_m();
   P* p = m != nullptr && m->scheduler == this && m->p != nullptr ? m->p : ps_[0].get();
   if (!p->timers.add(timer)) return;
@@ -163,9 +163,9 @@ void Scheduler::start_timer(Timer& timer) {
   if (until == 0 && (m == nullptr || m->p == nullptr) && config_.poll_mode != PollMode::kThread) wake_p();
 }
 
-void start_timer(Scheduler& scheduler, Timer& timer) { scheduler.start_timer(timer); }
+void start_timer(Scheduler& scheduler, HeapTimer& timer) { scheduler.start_timer(timer); }
 
-bool stop_timer(Timer& timer) {
+bool stop_timer(HeapTimer& timer) {
   TimerHeap* heap = timer.heap.load(std::memory_order_acquire);
   return heap != nullptr && heap->remove(timer);
 }
@@ -212,7 +212,7 @@ Result<void> sleep(std::chrono::nanoseconds d) { return sleep_until(after(d)); }
 
 Result<void> sleep_until(TimePoint t) {
   const sched::WaitHandle h = sched::begin_wait();
-  sched::Timer& timer = h.g->tail().timer;
+  sched::HeapTimer& timer = h.g->tail().timer;
   timer.when = detail::to_ns(t);
   timer.callback = [](void* arg, std::uint64_t generation) {
     sched::wake({static_cast<sched::G*>(arg), generation}, sched::WakeResult::kTimeout);

@@ -106,7 +106,7 @@ void Scheduler::sysmon_tick(std::int64_t now) {
       GList list;
       poll_source_->poll(0, list);
       inject(list);
-      end_outside_work();
+      end_external_ready();
     }
   }
   if (idle_p_count_.load(std::memory_order_relaxed) == 0) return;

@@ -8,7 +8,7 @@ namespace {
 constexpr std::size_t kArity = 4;
 }
 
-bool TimerHeap::add(Timer& timer) {
+bool TimerHeap::add(HeapTimer& timer) {
   const base::MutexLock lock(mutex_);
   heap_.push_back({std::min(timer.when, kNoTimer - 1), &timer});
   timer.heap.store(this, std::memory_order_relaxed);
@@ -18,7 +18,7 @@ bool TimerHeap::add(Timer& timer) {
   return true;
 }
 
-bool TimerHeap::remove(Timer& timer) {
+bool TimerHeap::remove(HeapTimer& timer) {
   const base::MutexLock lock(mutex_);
   if (timer.heap.load(std::memory_order_relaxed) != this) return false;
   const bool was_first = timer.index == 0;
@@ -30,13 +30,13 @@ bool TimerHeap::remove(Timer& timer) {
 std::size_t TimerHeap::run(std::int64_t now) {
   std::size_t ran = 0;
   while (earliest() <= now) {
-    Timer::Callback callback;
+    HeapTimer::Callback callback;
     void* arg;
     std::uint64_t seq;
     {
       const base::MutexLock lock(mutex_);
       if (heap_.empty() || heap_[0].when > now) return ran;
-      Timer& timer = *heap_[0].timer;
+      HeapTimer& timer = *heap_[0].timer;
       callback = timer.callback;
       arg = timer.arg;
       seq = timer.seq;

@@ -1,9 +1,9 @@
 // timers.h: one binary-heap-of-four of timers per P.
 //
-// A Timer is memory of its owner (a G, a PollDesc, a sync object's stack frame). Its callback gets two words copied
-// out of the timer under the heap's lock and never sees the Timer itself, so the owner may free the Timer as soon as
-// stop() returned, even if the callback runs at that moment elsewhere. Whatever the words refer to must therefore be
-// type-stable (G, PollDesc) and versioned (WaitHandle::generation, PollDesc sequence).
+// A HeapTimer is memory of its owner (a G, a PollDesc, a sync object's stack frame). Its callback gets two words copied
+// out of the timer under the heap's lock and never sees the HeapTimer itself, so the owner may free the HeapTimer as
+// soon as stop() returned, even if the callback runs at that moment elsewhere. Whatever the words refer to must
+// therefore be type-stable (G, PollDesc) and versioned (WaitHandle::generation, PollDesc sequence).
 #pragma once
 
 #include <atomic>
@@ -17,7 +17,7 @@ namespace netpoll::sched {
 
 class TimerHeap;
 
-struct Timer {
+struct HeapTimer {
   using Callback = void (*)(void* arg, std::uint64_t seq);
   std::int64_t when = 0;  // CLOCK_MONOTONIC ns
   Callback callback = nullptr;
@@ -34,9 +34,9 @@ inline constexpr std::int64_t kNoTimer = INT64_MAX;
 class TimerHeap {
  public:
   // Adds an idle timer. Returns true when it became the earliest one of this heap.
-  bool add(Timer& timer);
+  bool add(HeapTimer& timer);
   // Removes timer if it is queued here. Returns whether it was (false: it fired or was never started).
-  bool remove(Timer& timer);
+  bool remove(HeapTimer& timer);
   // Runs the callbacks, without the lock, of every timer with when <= now. Returns how many ran.
   std::size_t run(std::int64_t now);
   // The earliest `when`, or kNoTimer. One load, without the lock.
@@ -52,7 +52,7 @@ class TimerHeap {
   // The time stands beside the pointer: a heap of thousands is sorted without a look at timers all over the memory.
   struct Entry {
     std::int64_t when;
-    Timer* timer;
+    HeapTimer* timer;
   };
   void place(std::size_t i, Entry entry) NETPOLL_REQUIRES(mutex_);
 
@@ -63,8 +63,8 @@ class TimerHeap {
 
 // Starts an idle, filled-in timer (Scheduler::start_timer of the calling goroutine's scheduler or of `scheduler`).
 class Scheduler;
-void start_timer(Scheduler& scheduler, Timer& timer);
+void start_timer(Scheduler& scheduler, HeapTimer& timer);
 // Returns whether the callback was prevented; if not it has run, runs right now, or the timer was never started.
-bool stop_timer(Timer& timer);
+bool stop_timer(HeapTimer& timer);
 
 }  // namespace netpoll::sched

@@ -56,7 +56,4 @@ bool wake(WaitHandle h, WakeResult result);
 // what waits behind it. (A waker that soon parks needs nobody: waking an M costs more than running a short slice here.)
 void share_queue();
 
-// Whether wake(h) could still win. Only a hint: the answer may be stale when it arrives.
-bool is_waiting(WaitHandle h);
-
 }  // namespace netpoll::sched

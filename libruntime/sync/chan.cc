@@ -1,6 +1,6 @@
 // Send, receive and close of a channel, with waiters handed their value directly.
 #include "libruntime/sync/chan.h"
-#include "libruntime/sched/inject.h"
+#include "libruntime/sched/random_step.h"
 
 #include <cstring>
 

@@ -1,7 +1,7 @@
 // Cond: waiters in the order in which they came.
 #include "netpoll/sync/cond.h"
 
-#include "libruntime/sched/inject.h"
+#include "libruntime/sched/random_step.h"
 #include "libruntime/sync/waiter.h"
 #include "netpoll/time.h"
 

@@ -1,6 +1,6 @@
 // Cancellation down the tree of contexts.
 #include "libruntime/sync/context_state.h"
-#include "libruntime/sched/inject.h"
+#include "libruntime/sched/random_step.h"
 
 #include "libruntime/sched/scheduler.h"
 

@@ -44,7 +44,7 @@ struct ContextState {
   CancelNode* nodes NETPOLL_GUARDED_BY(lock) = nullptr;
   ContextState* const parent;  // this context is a user of it until its own users are gone
   ChildNode in_parent;         // guarded by the parent's lock while linked
-  sched::Timer timer;
+  sched::HeapTimer timer;
   ChanCore done;
 };
 

@@ -6,7 +6,7 @@
 
 #include "libruntime/base/clock.h"
 #include "libruntime/base/fatal.h"
-#include "libruntime/sched/inject.h"
+#include "libruntime/sched/random_step.h"
 #include "libruntime/sync/spin.h"
 #include "libruntime/sync/waiter.h"
 

@@ -9,7 +9,7 @@
 
 #include "libruntime/base/clock.h"
 #include "libruntime/base/fatal.h"
-#include "libruntime/sched/inject.h"
+#include "libruntime/sched/random_step.h"
 #include "libruntime/sync/chan.h"
 #include "netpoll/sync/select.h"
 

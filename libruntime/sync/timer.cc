@@ -6,7 +6,7 @@
 
 #include "libruntime/base/clock.h"
 #include "libruntime/base/fatal.h"
-#include "libruntime/sched/inject.h"
+#include "libruntime/sched/random_step.h"
 #include "libruntime/sched/scheduler.h"
 #include "netpoll/base/mutex.h"
 #include "netpoll/go.h"
@@ -24,7 +24,7 @@ struct TimerState {
   // The owner; a start that is queued or fires; a goroutine that runs function.
   std::atomic<std::uint32_t> references{1};
   base::Mutex lock;
-  sched::Timer timer NETPOLL_GUARDED_BY(lock);
+  sched::HeapTimer timer NETPOLL_GUARDED_BY(lock);
   std::int64_t period NETPOLL_GUARDED_BY(lock) = 0;  // ns, 0: once
   // Names the latest start; an older one that fires late finds that it is not meant.
   std::uint64_t starts NETPOLL_GUARDED_BY(lock) = 0;

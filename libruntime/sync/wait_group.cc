@@ -2,7 +2,7 @@
 #include "netpoll/sync/wait_group.h"
 
 #include "libruntime/base/fatal.h"
-#include "libruntime/sched/inject.h"
+#include "libruntime/sched/random_step.h"
 #include "libruntime/sync/waiter.h"
 
 namespace netpoll {

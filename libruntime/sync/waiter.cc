@@ -1,6 +1,6 @@
 // Parks a goroutine in the list of a sync object, and takes it out again.
 #include "libruntime/sync/waiter.h"
-#include "libruntime/sched/inject.h"
+#include "libruntime/sched/random_step.h"
 
 #include "libruntime/base/clock.h"
 #include "libruntime/sched/g.h"
@@ -30,7 +30,7 @@ sched::WakeResult finish_wait_until(sched::WaitHandle handle, WaitReason reason,
     sched::wake(handle, sched::WakeResult::kTimeout);
     return sched::finish_wait(handle, reason, true);
   }
-  sched::Timer timer;
+  sched::HeapTimer timer;
   timer.when = deadline;
   timer.callback = on_timeout;
   timer.arg = handle.g;

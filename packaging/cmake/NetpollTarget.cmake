@@ -1,9 +1,9 @@
 # netpoll_target_options(TARGET): language level, warnings and sanitizers, the same for every target of the tree.
 #
-# Cache variables: NETPOLL_WERROR, NETPOLL_SANITIZE ("", "thread", "address,undefined"), NETPOLL_INJECT_YIELDS.
+# Cache variables: NETPOLL_WERROR, NETPOLL_SANITIZE ("", "thread", "address,undefined"), NETPOLL_RANDOM_YIELDS.
 
 option(NETPOLL_WERROR "Treat warnings as errors (presets and CI; not for users)" OFF)
-option(NETPOLL_INJECT_YIELDS "Random yields at every atomic step of scheduler and poller (stress tests)" OFF)
+option(NETPOLL_RANDOM_YIELDS "Random yields at every atomic step of scheduler and poller (stress tests)" OFF)
 set(NETPOLL_SANITIZE "" CACHE STRING "Sanitizers to build with: empty, thread, or address,undefined")
 
 find_package(Threads REQUIRED)
@@ -43,7 +43,7 @@ function(netpoll_target_options target)
       target_compile_options(${target} PRIVATE -fno-sanitize-recover=undefined)
     endif()
   endif()
-  if(NETPOLL_INJECT_YIELDS)
-    target_compile_definitions(${target} PRIVATE NETPOLL_INJECT_YIELDS=1)
+  if(NETPOLL_RANDOM_YIELDS)
+    target_compile_definitions(${target} PRIVATE NETPOLL_RANDOM_YIELDS=1)
   endif()
 endfunction()

@@ -38,7 +38,7 @@ struct ChildPlan {
   int first_free = 0;       // a number above every target number
   pid_t parent = -1;
   sigset_t blocked{};  // of the thread that calls launch()
-  int hold_fd = -1;    // one byte means exec; end of file means the parent has no use for us
+  int hold_fd = -1;    // one byte means exec; end of file: the parent gave up, exit
   int status_fd = -1;  // SetupReports
 };
 

@@ -1,3 +1,4 @@
+// Reads an ELF core: its segments, its notes, and the files that stand in for what it leaves out.
 #include "probes/process/core_subject.h"
 
 #include <elf.h>

@@ -60,8 +60,8 @@ class StopWatch {
 // --- without a runtime
 
 struct PingPong {
-  context::Context here;
-  context::Context there;
+  context::MachineContext here;
+  context::MachineContext there;
 };
 
 void bounce(void* arg) {
@@ -204,17 +204,17 @@ double timer_set_and_cancel(std::int64_t count, std::size_t others) {
   const auto hour = steady_clock::now().time_since_epoch() + std::chrono::hours(1);
   const std::int64_t when = hour / std::chrono::nanoseconds(1);
   runtime.run([&] {
-    std::vector<std::unique_ptr<sched::Timer>> background;
-    const auto start = [&](sched::Timer& timer, std::int64_t at) {
+    std::vector<std::unique_ptr<sched::HeapTimer>> background;
+    const auto start = [&](sched::HeapTimer& timer, std::int64_t at) {
       timer.when = at;
       timer.callback = [](void*, std::uint64_t) {};
       sched::start_timer(scheduler, timer);
     };
     for (std::size_t i = 0; i < others; ++i) {
-      background.push_back(std::make_unique<sched::Timer>());
+      background.push_back(std::make_unique<sched::HeapTimer>());
       start(*background.back(), when + static_cast<std::int64_t>(i * 7919 % others));
     }
-    sched::Timer timer;
+    sched::HeapTimer timer;
     const StopWatch watch;
     for (std::int64_t i = 0; i < count; ++i) {
       start(timer, when + i);

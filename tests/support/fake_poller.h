@@ -47,7 +47,7 @@ class FakePoller final : public poll::Poller {
     return registered_.erase(fd) == 1 ? 0 : -2;
   }
   bool outlives_close(bool shared) const override { return shared; }
-  int poll(std::int64_t delay_ns, poll::Event* out, int max) override {
+  int poll(std::int64_t delay_ns, poll::Readiness* out, int max) override {
     std::unique_lock lock(mutex_);
     const auto something = [&] { return woken_ || !events_.empty(); };
     if (delay_ns < 0) {
@@ -71,7 +71,7 @@ class FakePoller final : public poll::Poller {
   int debug_fd() const override { return -1; }
 
   // The test's side.
-  void deliver(poll::Event event) {
+  void deliver(poll::Readiness event) {
     std::lock_guard lock(mutex_);
     events_.push_back(event);
     changed_.notify_all();
@@ -103,7 +103,7 @@ class FakePoller final : public poll::Poller {
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<poll::Event> events_;
+  std::deque<poll::Readiness> events_;
   std::map<int, std::uint64_t> registered_;
   std::map<int, std::uint32_t> armed_;
   bool woken_ = false;

@@ -12,8 +12,8 @@ namespace {
 
 // Two flows, the test's own and one on a stack of the slab, which hand over to each other.
 struct PingPong {
-  Context here;
-  Context there;
+  MachineContext here;
+  MachineContext there;
   std::vector<int> trace;
   bool aligned = false;
   std::uint64_t words = kInitialControlWords;

@@ -50,7 +50,7 @@ struct Seen {
 };
 
 Seen poll_once(Poller& poller, std::int64_t delay_ns, std::uint64_t data = kData) {
-  Event events[16];
+  Readiness events[16];
   const int count = poller.poll(delay_ns, events, 16);
   REQUIRE(count >= 0);
   Seen seen;
@@ -337,7 +337,7 @@ TEST_CASE("a wake ends a blocked poll, merged with those before it; a look leave
     poller.wake();
     poller.wake();
     for (int i = 0; i < 3; ++i) CHECK(poll_once(poller, 0).modes == 0);
-    Event event;
+    Readiness event;
     CHECK(poller.poll(-1, &event, 1) == 0);  // returns at all
     // Taken: a poll with a short limit waits for the whole of it, and a later wake counts anew.
     CHECK(poller.poll(1'000'000, &event, 1) == 0);
@@ -351,14 +351,14 @@ TEST_CASE("every one of many wakes from other threads ends the poll that follows
     std::atomic<int> returned{0};
     constexpr int kRounds = 500;
     std::thread waiter([&] {
-      Event event;
+      Readiness event;
       for (int i = 0; i < kRounds; ++i) {
         if (poller.poll(-1, &event, 1) != 0) break;
         returned.fetch_add(1);
       }
     });
     std::thread looker([&] {
-      Event event;
+      Readiness event;
       while (returned.load() < kRounds) (void)poller.poll(0, &event, 1);
     });
     while (returned.load() < kRounds) poller.wake();
@@ -380,7 +380,7 @@ TEST_CASE("more events than fit are reported by the next polls") {
     std::vector<bool> seen(kPairs + 1);
     std::size_t found = 0;
     while (found < kPairs) {
-      Event events[128];
+      Readiness events[128];
       const int count = poller.poll(kLong, events, 128);
       REQUIRE(count > 0);
       for (int i = 0; i < count; ++i) {

@@ -20,10 +20,10 @@ TEST_CASE("timers fire in the order of their times and not before") {
   TimerHeap heap;
   Fired fired;
   std::mt19937 random(42);
-  std::vector<std::unique_ptr<Timer>> timers;
+  std::vector<std::unique_ptr<HeapTimer>> timers;
   std::vector<std::uint64_t> expected;
   for (int i = 0; i < 500; ++i) {
-    auto timer = std::make_unique<Timer>();
+    auto timer = std::make_unique<HeapTimer>();
     timer->when = static_cast<std::int64_t>(random() % 100'000) + 1;
     timer->callback = record;
     timer->arg = &fired;
@@ -45,9 +45,9 @@ TEST_CASE("timers fire in the order of their times and not before") {
 TEST_CASE("a removed timer does not fire, wherever in the heap it was") {
   TimerHeap heap;
   Fired fired;
-  std::vector<std::unique_ptr<Timer>> timers;
+  std::vector<std::unique_ptr<HeapTimer>> timers;
   for (std::uint64_t i = 1; i <= 100; ++i) {
-    auto timer = std::make_unique<Timer>();
+    auto timer = std::make_unique<HeapTimer>();
     timer->when = static_cast<std::int64_t>(i * 7919 % 101);
     timer->callback = record;
     timer->arg = &fired;
@@ -64,7 +64,7 @@ TEST_CASE("a removed timer does not fire, wherever in the heap it was") {
 
 TEST_CASE("add tells whether the timer became the earliest") {
   TimerHeap heap;
-  Timer late, early, between;
+  HeapTimer late, early, between;
   late.when = 30;
   early.when = 10;
   between.when = 20;

@@ -2,7 +2,7 @@
 // by others, reuse of descriptor numbers, sleeps, channels. What must hold afterwards: every byte that was written was
 // read or its connection closed, every goroutine ended, no descriptor is left.
 //
-// The seed is printed; NETPOLL_STRESS_SEED repeats it. Built with NETPOLL_INJECT_YIELDS (preset tsan) the same seed
+// The seed is printed; NETPOLL_STRESS_SEED repeats it. Built with NETPOLL_RANDOM_YIELDS (preset tsan) the same seed
 // also drives the yields at every atomic step.
 #include <unistd.h>
 
@@ -35,7 +35,7 @@ std::uint64_t stress_seed() {
   static const std::uint64_t seed = [] {
     const char* text = std::getenv("NETPOLL_STRESS_SEED");
     const std::uint64_t value = text != nullptr ? std::strtoull(text, nullptr, 10) : std::random_device{}();
-    setenv("NETPOLL_INJECT_SEED", std::to_string(value).c_str(), 0);
+    setenv("NETPOLL_YIELD_SEED", std::to_string(value).c_str(), 0);
     std::fprintf(stderr, "stress: NETPOLL_STRESS_SEED=%llu repeats this run\n", static_cast<unsigned long long>(value));
     return value;
   }();

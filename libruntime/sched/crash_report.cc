@@ -1,5 +1,5 @@
-// The signal handler that tells an overflow of a goroutine's stack from other faults, and the report.
-#include "libruntime/sched/overflow.h"
+// The signal handler that tells an overflow of a goroutine's stack from other faults, and the reports of all ends.
+#include "libruntime/sched/crash_report.h"
 
 #include <cxxabi.h>
 #include <execinfo.h>

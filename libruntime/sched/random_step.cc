@@ -1,7 +1,7 @@
 // The random steps of a build with injected yields.
-#include "libruntime/sched/inject.h"
+#include "libruntime/sched/random_step.h"
 
-#if defined(NETPOLL_INJECT_YIELDS)
+#if defined(NETPOLL_RANDOM_YIELDS)
 
 #include <sched.h>
 
@@ -14,7 +14,7 @@ namespace {
 
 std::uint64_t seed() {
   static const std::uint64_t value = [] {
-    const char* text = std::getenv("NETPOLL_INJECT_SEED");
+    const char* text = std::getenv("NETPOLL_YIELD_SEED");
     return text != nullptr ? std::strtoull(text, nullptr, 10) : 1;
   }();
   return value;
@@ -32,7 +32,7 @@ std::uint64_t next_random() {
 
 }  // namespace
 
-__attribute__((noinline)) void injected_step() {
+__attribute__((noinline)) void random_step() {
   const std::uint64_t random = next_random() >> 32;
   if ((random & 15) == 0) {
     sched_yield();

@@ -1,4 +1,5 @@
-// overflow.h: names the goroutine whose stack overflowed.
+// crash_report.h: names the goroutine that ends the process: by an overflow of its stack, a broken invariant, or an
+// escaping exception.
 #pragma once
 
 namespace netpoll::sched {
