@@ -29,4 +29,13 @@ inline std::string count_text(const Json& value) { return is_count(value) ? grou
 inline std::string ns_text(const Json& value) { return is_count(value) ? human_ns(value.get<std::uint64_t>()) : ""; }
 inline std::string word(const Json& value) { return value.is_string() ? printable(value.get<std::string>()) : ""; }
 
+// What a target runs on: "libruntime 0.1.0", "go1.22.5"; empty for no known runtime.
+inline std::string runtime_text(const Json& target) {
+  const std::string kind = word(at(target, {"kind"}));
+  if (kind.empty() || kind == "other") return {};
+  const std::string version = word(at(target, {"runtime_version"}));
+  if (version.empty() || version.starts_with(kind)) return version.empty() ? kind : version;
+  return kind + " " + version;
+}
+
 }  // namespace netpoll::exporters

@@ -153,10 +153,7 @@ std::string stat_heading(const Json& document, bool color) {
     who += " (pid " + at(target, {"pid"}).dump() + ")";
   }
   std::string out = styled(who, Style::kBold, color);
-  if (const std::string kind = word(at(target, {"kind"})); kind == "libruntime" || kind == "go") {
-    out += ", " + kind;
-    if (const std::string version = word(at(target, {"runtime_version"})); !version.empty()) out += " " + version;
-  }
+  if (const std::string runtime = runtime_text(target); !runtime.empty()) out += ", " + runtime;
   if (const Json& duration = at(document, {"duration_ns"}); is_count(duration)) {
     out += ", " + with_spread(duration, at(document, {"spread", "duration_ns"}), ns_text);
   }

@@ -199,8 +199,8 @@ std::string snapshot_page(const Json& document, const ExportOptions& options) {
   const Json& matching = at(document, {"matching"});
   const std::uint64_t shown = is_count(matching) ? matching.get<std::uint64_t>() : document["goroutines"].size();
   std::string out = styled(printable(text_of(target, "comm")), Style::kBold, color) + " (pid " + target["pid"].dump() +
-                    "), " + word(target["kind"]) + " " + word(target["runtime_version"]) + ": " + grouped(shown) +
-                    " of " + grouped(document["total"]) + " goroutines\n";
+                    "), " + runtime_text(target) + ": " + grouped(shown) + " of " + grouped(document["total"]) +
+                    " goroutines\n";
   std::string states;
   for (const auto& [state, count] : document["states"].items()) {
     states += (states.empty() ? "" : ", ") + printable(state) + " " + grouped(count);

@@ -201,7 +201,8 @@ class Reading {
     if (!sample.stable) ++snapshot_.inconsistent;
     if (const auto found = labels_.find(g.labels); found != labels_.end()) record.labels = found->second;
     record.entry = frames_.function(g.start_pc);
-    record.created_by = frames_.creator(g.go_pc);
+    // The main goroutine was created by the runtime's start (Go: traceback.go, printcreatedby, leaves it out too).
+    if (g.goid != 1) record.created_by = frames_.creator(g.go_pc);
     record.system = is_system(g, record);
     for (const CodePlace& place : sample.chain.places) {
       const auto& frames = frames_.at(place);
