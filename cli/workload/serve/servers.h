@@ -8,7 +8,8 @@
 //                        threads poll: now and then one, for an event that two of them saw)
 //   epoll_create1        1
 //   epoll_ctl add        C + 2       each connection, the listener, the poller's own wake-up descriptor
-//   epoll_ctl del        0           close(2) takes the registration away
+//   epoll_ctl del        edge, oneshot: 0, since close(2) takes the registration away
+//                        level: 1, the listener's, which is armed when it is closed
 //   epoll_ctl mod        edge: 0
 //                        oneshot: N + C + 1 + A, each wait of a connection or the listener arms
 //                        level: each wait arms and each event disarms, at most twice that
