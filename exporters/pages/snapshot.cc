@@ -27,7 +27,7 @@ std::string ns_of(const Json& row, const char* name) {
 
 // "1.20 s"; "120 s +" where the runtime knows no more than that.
 std::string wait_of(const Json& row) {
-  const std::string exact = ns_of(row, "wait_ns");
+  std::string exact = ns_of(row, "wait_ns");
   if (!exact.empty()) return exact;
   const std::string at_least = ns_of(row, "wait_at_least_ns");
   return at_least.empty() ? at_least : at_least + " +";
@@ -42,7 +42,7 @@ std::string holder_of(const Json& row) {
 
 // Whom it waits for: the peer, or else what it has itself, in brackets unless it listens.
 std::string endpoint_of(const Json& row) {
-  const std::string peer = text_of(row, "peer");
+  std::string peer = text_of(row, "peer");
   if (!peer.empty()) return peer;
   const std::string local = text_of(row, "local");
   return local.empty() || text_of(row, "tcp_state") == "LISTEN" ? local : "(" + local + ")";
