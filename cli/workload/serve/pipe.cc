@@ -15,14 +15,21 @@ namespace {
 
 using std::chrono::steady_clock;
 
-// Sends back what comes, until it ends.
-void return_balls(Server& server, Conn in, Conn out) {
+// Sends back what comes, until it ends. After an error it closes both ends, so that the partner does not wait for ever;
+// at the end of the run it leaves them open, or the partner, not yet cancelled itself, would take that for an error.
+void return_balls(Server& server, Conn& in, Conn& out) {
+  const auto fail = [&](const Error& error) {
+    server.note_error(error);
+    if (error.is(ErrorKind::kCanceled)) return;
+    (void)in.close();
+    (void)out.close();
+  };
   FrameReader frames(in, server.plan().size);
   for (;;) {
     auto frame = frames.next();
-    if (!frame) return server.note_error(frame.error());
+    if (!frame) return fail(frame.error());
     if (!frame->has_value()) return;
-    if (auto written = out.write(**frame); !written) return server.note_error(written.error());
+    if (auto written = out.write(**frame); !written) return fail(written.error());
   }
 }
 
@@ -35,9 +42,7 @@ void play(Server& server, Budget& budget, std::uint32_t number) {
   Conn out = std::move(there->second);
   Conn in = std::move(back->first);
   WaitGroup partner;
-  partner.go([&server, first = std::move(there->first), second = std::move(back->second)]() mutable {
-    return_balls(server, std::move(first), std::move(second));
-  });
+  partner.go([&server, &there, &back] { return_balls(server, there->first, back->second); });
 
   const std::size_t size = server.plan().size;
   const auto ball = std::make_unique_for_overwrite<std::byte[]>(size);
