@@ -129,6 +129,10 @@ TEST_CASE("a woken waiter has an idle P, though whoever unlocked keeps its own")
       while (runtime.scheduler().idle_ps() != others) {
       }
       unlock();
+      // This goroutine keeps its P busy. An M that was woken may come a moment before what it is to find, and again.
+      const auto deadline = std::chrono::steady_clock::now() + 10s;
+      while (runtime.scheduler().idle_ps() == others && std::chrono::steady_clock::now() < deadline) {
+      }
       idle_after.at(at++) = runtime.scheduler().idle_ps();
       looked = true;
       group.wait();
