@@ -59,13 +59,6 @@ std::vector<EpollDescriptor> all_epoll_descriptors() {
   return found;
 }
 
-std::string comm_of(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/comm");
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
-
 class Reading {
  public:
   Reading(Subject& subject, pid_t pid)

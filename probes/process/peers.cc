@@ -60,7 +60,7 @@ class Walk {
       if (size <= 0) continue;
       const auto key = key_at(dirfd(dir.get()), entry->d_name, {text.data(), static_cast<std::size_t>(size)});
       if (!key || !files_.contains(*key)) continue;
-      if (comm.empty()) comm = comm_of(folder);
+      if (comm.empty()) comm = comm_of(pid);
       const AccessMode mode = key->kind == FileKey::Kind::kSocket ? AccessMode{.reads = true, .writes = true}
                                                                   : access_mode(dirfd(dir.get()), entry->d_name);
       holders_[*key].push_back({.process = {.pid = pid, .comm = comm, .fd = *number}, .mode = mode});
@@ -78,13 +78,6 @@ class Walk {
     return FileKey{.kind = FileKey::Kind::kFifo, .device = file.st_dev, .inode = file.st_ino};
   }
 
-  static std::string comm_of(const std::string& folder) {
-    std::ifstream file(folder + "/comm");
-    std::string line;
-    std::getline(file, line);
-    return line;
-  }
-
   const FileKeys& files_;
   bool has_fifos_ = false;
   Holders holders_;
@@ -95,6 +88,13 @@ class Walk {
 std::size_t FileKey::Hash::operator()(const FileKey& key) const {
   return std::hash<std::uint64_t>{}(key.inode * 4 + static_cast<std::uint64_t>(key.kind)) ^
          std::hash<std::uint64_t>{}(key.device);
+}
+
+std::string comm_of(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/comm");
+  std::string line;
+  std::getline(file, line);
+  return line;
 }
 
 AccessMode access_mode(int folder, const char* name) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
@@ -37,6 +38,9 @@ struct AccessMode {
 };
 // Of the link `name` in the folder /proc/PID/fd; neither where it is gone.
 AccessMode access_mode(int folder, const char* name);
+
+// The name of a process, from /proc/PID/comm; empty when it is gone.
+std::string comm_of(pid_t pid);
 
 struct Holder {
   trace::PeerProcess process;
