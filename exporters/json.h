@@ -18,6 +18,9 @@ Json or_null(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
 
+// Returns text, or JSON null for an empty one, where that means unknown.
+inline Json text_or_null(std::string_view text) { return text.empty() ? Json(nullptr) : Json(std::string(text)); }
+
 // Returns part / whole, or null when whole is unknown or 0. Rounded to 6 decimals: a ratio of two counts does not
 // become more exact by more digits, and shorter numbers are compared by eye.
 Json ratio(std::uint64_t part, std::optional<std::uint64_t> whole);

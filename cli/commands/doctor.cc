@@ -12,6 +12,7 @@ namespace netpoll::cli {
 namespace {
 
 using exporters::Json;
+using exporters::text_or_null;
 using probes::Feature;
 using probes::Features;
 
@@ -19,8 +20,6 @@ struct Options {
   ProcessOptions process;
   OutputOptions output;
 };
-
-Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 Json features_json(const std::vector<Feature>& features) {
   Json json = Json::array();

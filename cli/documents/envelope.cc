@@ -10,8 +10,7 @@ namespace netpoll::cli {
 namespace {
 
 using exporters::Json;
-
-Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+using exporters::text_or_null;
 
 }  // namespace
 

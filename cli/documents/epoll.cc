@@ -10,12 +10,11 @@ namespace netpoll::cli {
 namespace {
 
 using exporters::Json;
+using exporters::text_or_null;
 using probes::Finding;
 using probes::InterestEntry;
 using probes::InterestSet;
 using probes::NumberState;
-
-Json text_or_null(std::string_view text) { return text.empty() ? Json(nullptr) : Json(std::string(text)); }
 
 const char* state_name(NumberState state) {
   switch (state) {

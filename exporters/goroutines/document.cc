@@ -13,8 +13,6 @@ using trace::Frame;
 using trace::Goroutine;
 using trace::GoroutineSnapshot;
 
-Json text_or_null(std::string_view text) { return text.empty() ? Json(nullptr) : Json(std::string(text)); }
-
 // A name where the program has symbols, else the address.
 Json name_or_pc(const Frame* frame) {
   if (frame == nullptr) return nullptr;
