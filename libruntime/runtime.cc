@@ -3,7 +3,7 @@
 
 #include "libruntime/base/fatal.h"
 #include "libruntime/debug/snapshot.h"
-#include "libruntime/poll/netpoll_impl.h"
+#include "libruntime/poll/netpoll.h"
 #include "libruntime/sched/scheduler.h"
 
 namespace netpoll {
@@ -33,13 +33,13 @@ struct Runtime::Parts {
       : scheduler(with_poller(std::move(config))),
         netpoll(scheduler, poller_of(scheduler.config())),
         publication(scheduler, netpoll) {
-    scheduler.set_poll_source(&netpoll, &netpoll);
+    scheduler.set_poll_source(netpoll);
     netpoll.on_initialized([this](int epfd) { publication.set_epfd(epfd); });
   }
   ~Parts() { scheduler.stop_threads(); }
 
   sched::Scheduler scheduler;
-  poll::NetpollImpl netpoll;
+  poll::Netpoll netpoll;
   debug::Publication publication;
   bool expect_progress = false;  // run() was called and deadlocks are to be reported
 };

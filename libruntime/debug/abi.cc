@@ -75,7 +75,7 @@ __asm__(
     ".popsection\n");
 static_assert(kNoteType == 1 && sizeof(kNoteName) == 8);
 
-Publication::Publication(const sched::Scheduler& scheduler, const poll::NetpollImpl& netpoll) {
+Publication::Publication(const sched::Scheduler& scheduler, const poll::Netpoll& netpoll) {
   const Config& config = scheduler.config();
   runtime_.size = sizeof runtime_;
   std::strncpy(runtime_.name, config.name.c_str(), sizeof runtime_.name - 1);

@@ -40,7 +40,7 @@ bool read_g(const sched::G& g, const poll::PollCache& cache, std::int64_t now, G
 
 }  // namespace
 
-Snapshot take_snapshot(const sched::Scheduler& scheduler, const poll::NetpollImpl& netpoll) {
+Snapshot take_snapshot(const sched::Scheduler& scheduler, const poll::Netpoll& netpoll) {
   Snapshot snapshot;
   snapshot.taken_at_ns = base::nanotime();
   const std::uint64_t count = scheduler.gs().count();

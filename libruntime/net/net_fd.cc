@@ -41,7 +41,7 @@ NetFd::NetFd(int fd, FdKind kind, const Addr& name, bool shared)
 Result<NetFd*> NetFd::create(Fd& fd, FdKind kind, const Addr& name, bool shared) {
   auto* net_fd = new NetFd(fd.get(), kind, name, shared);
   if (kind != FdKind::kFile) {
-    poll::Netpoll& poller = sched::current().netpoll();
+    poll::Netpoll& poller = poll::Netpoll::current();
     Result<poll::PollDesc*> pd = poller.open(fd.get());
     if (!pd) {
       delete net_fd;

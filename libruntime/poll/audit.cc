@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "libruntime/base/epoll_list.h"
-#include "libruntime/poll/netpoll_impl.h"
+#include "libruntime/poll/netpoll.h"
 
 namespace netpoll::poll {
 namespace {
@@ -28,7 +28,7 @@ struct Suspect {
 }  // namespace
 
 // One list of the kernel's against the pollDescs.
-struct NetpollImpl::Comparison {
+struct Netpoll::Comparison {
   bool readable = false;          // there was a list
   std::vector<bool> intact;       // by index of the pollDesc: it stands there as its present life registered it
   std::vector<int> fds_not_ours;  // under these numbers stands what we never registered
@@ -38,7 +38,7 @@ struct NetpollImpl::Comparison {
   }
 };
 
-NetpollImpl::Comparison NetpollImpl::compare_registrations() const {
+Netpoll::Comparison Netpoll::compare_registrations() const {
   Comparison result;
   result.intact.resize(cache_.count());
   base::EpollList list("self", poller_->debug_fd());
@@ -60,7 +60,7 @@ NetpollImpl::Comparison NetpollImpl::compare_registrations() const {
 // A list is older than the look that follows it: what was registered in between is missing from it, what was closed
 // still stands in it. So a pollDesc that looks wrong is only suspected, and a second list, made after the first look,
 // tells.
-void NetpollImpl::audit() {
+void Netpoll::audit() {
   if (!initialized() || poller_->debug_fd() < 0) return;  // a back end that /proc does not list
   const base::MutexLock audit_lock(audit_mutex_);
   Comparison first = compare_registrations();
@@ -95,7 +95,7 @@ void NetpollImpl::audit() {
 // Whether data is what some life of one of our pollDescs registers: then a list in which it stands with the wrong
 // descriptor, or with none of ours, is only older than our look (the descriptor was closed, its number used again).
 // Lives start at 1 and only grow, so a descriptor number or a pointer, which others put there, does not look like ours.
-bool NetpollImpl::ever_ours(std::uint64_t data) const {
+bool Netpoll::ever_ours(std::uint64_t data) const {
   const PollDesc* pd = cache_.at(static_cast<std::uint32_t>(data));
   const auto life = static_cast<std::uint32_t>(data >> 32);
   return pd != nullptr && life != 0 && life <= pd->seq.load(std::memory_order_seq_cst);

@@ -19,7 +19,7 @@
 #include "libruntime/base/clock.h"
 #include "libruntime/base/fatal.h"
 #include "libruntime/base/futex.h"
-#include "libruntime/poll/netpoll_impl.h"
+#include "libruntime/poll/netpoll.h"
 #include "libruntime/sched/random_step.h"
 
 namespace netpoll::poll {
@@ -51,12 +51,12 @@ PollResult Netpoll::reason(std::uint32_t info) {
   return PollResult::kTimeout;
 }
 
-NetpollImpl::NetpollImpl(sched::Scheduler& scheduler, std::unique_ptr<Poller> poller)
+Netpoll::Netpoll(sched::Scheduler& scheduler, std::unique_ptr<Poller> poller)
     : scheduler_(scheduler), trigger_(scheduler.config().trigger), poller_(std::move(poller)) {
   count_forks();
 }
 
-int NetpollImpl::initialize() {
+int Netpoll::initialize() {
   if (initialized()) return 0;
   {
     const base::MutexLock lock(init_mutex_);
@@ -72,13 +72,13 @@ int NetpollImpl::initialize() {
 
 // What poll() and wake() are before there is a poller. As there, a wake that comes first is not lost and a look takes
 // none.
-void NetpollImpl::wait_without_poller(std::int64_t delay_ns) {
+void Netpoll::wait_without_poller(std::int64_t delay_ns) {
   if (delay_ns == 0) return;
   if (!initialized_.load(std::memory_order_seq_cst)) base::futex_wait(woken_, 0, delay_ns);
   woken_.exchange(0, std::memory_order_seq_cst);
 }
 
-void NetpollImpl::wake() {
+void Netpoll::wake() {
   if (initialized_.load(std::memory_order_seq_cst)) {
     poller_->wake();
   } else if (woken_.exchange(1, std::memory_order_seq_cst) == 0) {
@@ -86,7 +86,7 @@ void NetpollImpl::wake() {
   }
 }
 
-Result<PollDesc*> NetpollImpl::open(int fd) {
+Result<PollDesc*> Netpoll::open(int fd) {
   if (const int result = initialize(); result < 0) return posix_error("netpoll: create a poller", -result);
   PollDesc* pd = cache_.get();
   if (pd == nullptr) return posix_error("netpoll: pollDesc", ENOMEM);
@@ -126,7 +126,7 @@ Result<PollDesc*> NetpollImpl::open(int fd) {
   return pd;
 }
 
-[[gnu::hot]] PollResult NetpollImpl::wait(PollDesc& pd, Mode mode, const void* owner) {
+[[gnu::hot]] PollResult Netpoll::wait(PollDesc& pd, Mode mode, const void* owner) {
   for (;;) {
     if (const PollResult result = check(pd, mode); result != PollResult::kOk) return result;
     if (block(pd, mode, owner)) return PollResult::kOk;
@@ -137,7 +137,7 @@ Result<PollDesc*> NetpollImpl::open(int fd) {
 
 // Go: netpollblock. Returns whether the direction is ready. Inlined: one frame less on the stack of every parked
 // reader.
-[[gnu::always_inline]] inline bool NetpollImpl::block(PollDesc& pd, Mode mode, const void* owner) {
+[[gnu::always_inline]] inline bool Netpoll::block(PollDesc& pd, Mode mode, const void* owner) {
   auto& semaphore = pd.semaphore(mode);
   if (trigger_ != Trigger::kEdge && semaphore.load(std::memory_order_relaxed) == kPdNil) arm(pd, mode);
   for (;;) {
@@ -154,7 +154,7 @@ Result<PollDesc*> NetpollImpl::open(int fd) {
   // Look again now that kPdWait is visible: whoever closes or expires after this look finds kPdWait (publish rule).
   if (check(pd, mode) == PollResult::kOk) {
     struct Arg {
-      NetpollImpl* self;
+      Netpoll* self;
       PollDesc* pd;
       std::atomic<std::uint64_t>* semaphore;
       const void* owner;
@@ -185,7 +185,7 @@ Result<PollDesc*> NetpollImpl::open(int fd) {
 
 // Go: netpollunblock. Moves the semaphore to kPdReady (io_ready) or kPdNil and returns the G that was parked, which the
 // caller makes runnable and takes out of waiters_; null if none was.
-[[gnu::hot]] sched::G* NetpollImpl::take_waiter(PollDesc& pd, Mode mode, bool io_ready) {
+[[gnu::hot]] sched::G* Netpoll::take_waiter(PollDesc& pd, Mode mode, bool io_ready) {
   auto& semaphore = pd.semaphore(mode);
   std::uint64_t old = semaphore.load(std::memory_order_seq_cst);
   for (;;) {
@@ -197,14 +197,14 @@ Result<PollDesc*> NetpollImpl::open(int fd) {
   return old > kPdWait ? reinterpret_cast<sched::G*>(old) : nullptr;
 }
 
-void NetpollImpl::ready(sched::G* g, PollDesc& pd, Mode mode) {
+void Netpoll::ready(sched::G* g, PollDesc& pd, Mode mode) {
   if (g != nullptr) {
     waiters_.fetch_sub(1, std::memory_order_seq_cst);
     scheduler_.ready(g, pd.index, pd.fd.load(std::memory_order_relaxed), static_cast<std::uint32_t>(mode));
   }
 }
 
-[[gnu::hot]] void NetpollImpl::poll(std::int64_t delay_ns, sched::GList& out) {
+[[gnu::hot]] void Netpoll::poll(std::int64_t delay_ns, sched::GList& out) {
   if (!initialized()) {
     wait_without_poller(delay_ns);
     if (sched::current_m() == nullptr) scheduler_.begin_external_ready();
@@ -229,7 +229,7 @@ void NetpollImpl::ready(sched::G* g, PollDesc& pd, Mode mode) {
 
 // With many connections pollDesc and G of an event have left the caches. Asked for are the pollDesc of a later event,
 // and the reader of one for whose pollDesc this asked earlier.
-inline void NetpollImpl::prefetch_event(const Readiness* events, int count, int i) const {
+inline void Netpoll::prefetch_event(const Readiness* events, int count, int i) const {
   constexpr int kAhead = 4;
   if (i + 2 * kAhead < count) {
     if (const PollDesc* pd = cache_.at(static_cast<std::uint32_t>(events[i + 2 * kAhead].data)))
@@ -242,7 +242,7 @@ inline void NetpollImpl::prefetch_event(const Readiness* events, int count, int 
   }
 }
 
-[[gnu::hot]] void NetpollImpl::on_event(const Readiness& event, trace::Lane& lane, sched::GList& out) {
+[[gnu::hot]] void Netpoll::on_event(const Readiness& event, trace::Lane& lane, sched::GList& out) {
   const auto index = static_cast<std::uint32_t>(event.data);
   const auto life = static_cast<std::uint32_t>(event.data >> 32);
   PollDesc* pd = cache_.at(index);
@@ -284,7 +284,7 @@ inline void NetpollImpl::prefetch_event(const Readiness* events, int count, int 
 // Whoever waits after a report of something lasting has tried, or will be told at once and try in vain: an error queue
 // with an entry that nobody takes. Armed again and again the two would chase each other for ever, so the registration
 // goes over to edges, which come once each.
-void NetpollImpl::arm(PollDesc& pd, Mode mode) {
+void Netpoll::arm(PollDesc& pd, Mode mode) {
   const base::MutexLock lock(pd.lock);
   if (pd.edge || (pd.armed & bit(mode)) != 0) return;
   pd.edge = (pd.info.load(std::memory_order_relaxed) & kInfoLasting) != 0;
@@ -301,7 +301,7 @@ void NetpollImpl::arm(PollDesc& pd, Mode mode) {
 }
 
 // Oneshot and level: tells the kernel what pd waits for.
-int NetpollImpl::tell_interest(PollDesc& pd) {
+int Netpoll::tell_interest(PollDesc& pd) {
   const std::int32_t fd = pd.fd.load(std::memory_order_relaxed);
   return pd.edge ? poller_->arm_edge(fd, pd.event_data()) : poller_->arm(fd, pd.event_data(), pd.armed);
 }
@@ -310,7 +310,7 @@ int NetpollImpl::tell_interest(PollDesc& pd) {
 // another goroutine still waits for is armed, what was delivered is not. Returns the directions to deliver: armed ones
 // only, for nobody waits for others, and in level two threads may poll the same report before the first of them
 // disarms.
-std::uint32_t NetpollImpl::after_delivery(PollDesc& pd, std::uint32_t modes) {
+std::uint32_t Netpoll::after_delivery(PollDesc& pd, std::uint32_t modes) {
   const std::uint32_t delivered = modes & pd.armed;
   if (pd.armed == 0 || (pd.info.load(std::memory_order_relaxed) & kInfoClosing) != 0) return delivered;
   if (trigger_ == Trigger::kLevel && delivered == 0) return 0;
@@ -320,7 +320,7 @@ std::uint32_t NetpollImpl::after_delivery(PollDesc& pd, std::uint32_t modes) {
   return delivered;
 }
 
-void NetpollImpl::set_deadline(PollDesc& pd, unsigned modes, std::int64_t when) {
+void Netpoll::set_deadline(PollDesc& pd, unsigned modes, std::int64_t when) {
   sched::G* unblocked[2] = {nullptr, nullptr};
   {
     const base::MutexLock lock(pd.lock);
@@ -332,12 +332,12 @@ void NetpollImpl::set_deadline(PollDesc& pd, unsigned modes, std::int64_t when) 
   for (const Mode mode : {Mode::kRead, Mode::kWrite}) ready(unblocked[static_cast<std::uint32_t>(mode)], pd, mode);
 }
 
-sched::HeapTimer& NetpollImpl::timer_of(PollDesc& pd, Mode mode) {
+sched::HeapTimer& Netpoll::timer_of(PollDesc& pd, Mode mode) {
   return pd.deadlines->timer[static_cast<std::uint32_t>(mode)];
 }
 
 // Publish rule: info first, unblock second.
-void NetpollImpl::change_deadline(PollDesc& pd, Mode mode, std::int64_t when, sched::G** unblocked) {
+void Netpoll::change_deadline(PollDesc& pd, Mode mode, std::int64_t when, sched::G** unblocked) {
   NETPOLL_TRACE(scheduler_.lane(), deadline_set, NETPOLL_ARG(pd.index), NETPOLL_ARG(pd.fd.load()), NETPOLL_ARG(mode),
                 NETPOLL_ARG(when));
   if (when > 0 && when - scheduler_.coarse_now().load(std::memory_order_relaxed) < kSurelyFuture &&
@@ -375,7 +375,7 @@ void NetpollImpl::change_deadline(PollDesc& pd, Mode mode, std::int64_t when, sc
 }
 
 // A timer fired. Its pollDesc may have begun another life, its deadline may have moved or gone.
-void NetpollImpl::deadline_passed(PollDesc& pd, Mode mode, std::uint64_t life) {
+void Netpoll::deadline_passed(PollDesc& pd, Mode mode, std::uint64_t life) {
   sched::G* g = nullptr;
   {
     const base::MutexLock lock(pd.lock);
@@ -400,7 +400,7 @@ void NetpollImpl::deadline_passed(PollDesc& pd, Mode mode, std::uint64_t life) {
   ready(g, pd, mode);
 }
 
-void NetpollImpl::unblock(PollDesc& pd) {
+void Netpoll::unblock(PollDesc& pd) {
   sched::G* reader;
   sched::G* writer;
   {
@@ -419,7 +419,7 @@ void NetpollImpl::unblock(PollDesc& pd) {
   ready(writer, pd, Mode::kWrite);
 }
 
-void NetpollImpl::close(PollDesc& pd, bool shared) {
+void Netpoll::close(PollDesc& pd, bool shared) {
   const std::int32_t fd = pd.fd.load(std::memory_order_relaxed);
   if ((pd.info.load(std::memory_order_relaxed) & kInfoClosing) == 0)
     base::fatal("netpoll: close of a pollDesc without unblock");
@@ -440,7 +440,7 @@ void NetpollImpl::close(PollDesc& pd, bool shared) {
   cache_.put(pd);
 }
 
-void NetpollImpl::cancel_all() {
+void Netpoll::cancel_all() {
   canceled_.store(true, std::memory_order_seq_cst);
   for (std::uint64_t i = 1; i < cache_.count(); ++i) {
     PollDesc& pd = *cache_.at(static_cast<std::uint32_t>(i));
@@ -458,7 +458,7 @@ void NetpollImpl::cancel_all() {
   }
 }
 
-void NetpollImpl::found_foreign(PollDesc& pd, std::int32_t fd, ForeignCtl kind) {
+void Netpoll::found_foreign(PollDesc& pd, std::int32_t fd, ForeignCtl kind) {
   pd.info.fetch_or(kInfoForeign, std::memory_order_seq_cst);
   NETPOLL_TRACE(scheduler_.lane(), foreign_ctl, NETPOLL_ARG(pd.index), NETPOLL_ARG(fd), NETPOLL_ARG(kind));
 }

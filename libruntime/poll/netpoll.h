@@ -5,9 +5,17 @@
 //   open -> { prepare(mode); try the system call; on EAGAIN wait(mode); retry }* -> unblock -> (last reference) close
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
+#include <memory>
+#include <unordered_set>
 
+#include "libruntime/poll/poll_cache.h"
 #include "libruntime/poll/poll_desc.h"
+#include "libruntime/poll/poller.h"
+#include "libruntime/sched/poll_source.h"
+#include "libruntime/sched/scheduler.h"
 #include "netpoll/result.h"
 
 namespace netpoll::poll {
@@ -19,13 +27,19 @@ enum class PollResult : std::uint8_t {
   kCanceled,  // the runtime shuts down with kCancel
 };
 
-// What net/ needs from the poller; one object per Runtime (Scheduler::netpoll()). Thread-safe.
-class Netpoll {
+// One object per Runtime, over any Poller. The scheduler sees it as its PollSource, for sched does not know poll; net/
+// calls it by name. Thread-safe.
+class Netpoll final : public sched::PollSource {
  public:
-  virtual ~Netpoll() = default;
+  // poller is not initialised yet; that happens at the first registration.
+  Netpoll(sched::Scheduler& scheduler, std::unique_ptr<Poller> poller);
 
+  // Of the calling goroutine's Runtime; fatal elsewhere.
+  static Netpoll& current() { return static_cast<Netpoll&>(sched::current().poll_source()); }
+
+  // --- for net/
   // Registers fd (open, non-blocking) and returns its pollDesc. kNotPollable where the platform refuses (EPERM).
-  virtual Result<PollDesc*> open(int fd) = 0;
+  Result<PollDesc*> open(int fd);
 
   // Why I/O in this direction must not even be tried, if so.
   static PollResult check(const PollDesc& pd, Mode mode) {
@@ -50,25 +64,69 @@ class Netpoll {
   // readiness noted since the last wait() ends it at once: that is how a read that follows a short read parks first.
   //
   // owner: what the goroutine looks at first when it goes on, for prefetching; only the address counts.
-  virtual PollResult wait(PollDesc& pd, Mode mode, const void* owner) = 0;
-  PollResult wait(PollDesc& pd, Mode mode) { return wait(pd, mode, nullptr); }
+  PollResult wait(PollDesc& pd, Mode mode, const void* owner = nullptr);
 
   // Sets (> 0, absolute ns CLOCK_MONOTONIC), clears (0) or expires (< 0, and > 0 in the past) the deadline of the
   // directions in `modes` (1 read, 2 write, 3 both). An expired deadline unblocks its waiter before this returns.
-  virtual void set_deadline(PollDesc& pd, unsigned modes, std::int64_t when) = 0;
+  void set_deadline(PollDesc& pd, unsigned modes, std::int64_t when);
 
   // First half of close: every present and later wait returns kClosing. Called once.
-  virtual void unblock(PollDesc& pd) = 0;
+  void unblock(PollDesc& pd);
 
   // Second half, by the last reference: gives the pollDesc back; the caller then closes the fd. `shared`: the open file
   // may live on in another descriptor (dup, fork, RawConn), and with it what the kernel has registered.
-  virtual void close(PollDesc& pd, bool shared) = 0;
+  void close(PollDesc& pd, bool shared);
+
+  // --- sched::PollSource
+  bool initialized() const override { return initialized_.load(std::memory_order_acquire); }
+  std::uint32_t waiters() const override { return waiters_.load(std::memory_order_relaxed); }
+  void poll(std::int64_t delay_ns, sched::GList& out) override;
+  void wake() override;
+  void cancel_all() override;
+  void audit() override;
+
+  // --- for debug
+  // Called once, with the descriptor other tools may look at, when the poller was created.
+  void on_initialized(std::function<void(int)> callback) { on_initialized_ = std::move(callback); }
+
+  const PollCache& cache() const { return cache_; }
 
  private:
   static constexpr std::uint32_t kInfoNoRead = kInfoClosing | kInfoCanceled | kInfoReadExpired;
   static constexpr std::uint32_t kInfoNoWrite = kInfoClosing | kInfoCanceled | kInfoWriteExpired;
   // The first reason among these bits, in the order of Go's netpollcheckerr.
   static PollResult reason(std::uint32_t info);
+
+  bool block(PollDesc& pd, Mode mode, const void* owner);
+  sched::G* take_waiter(PollDesc& pd, Mode mode, bool io_ready);
+  void ready(sched::G* g, PollDesc& pd, Mode mode);
+  void prefetch_event(const Readiness* events, int count, int i) const;
+  void on_event(const Readiness& event, trace::Lane& lane, sched::GList& out);
+  void arm(PollDesc& pd, Mode mode);
+  int tell_interest(PollDesc& pd) NETPOLL_REQUIRES(pd.lock);
+  std::uint32_t after_delivery(PollDesc& pd, std::uint32_t modes) NETPOLL_REQUIRES(pd.lock);
+  sched::HeapTimer& timer_of(PollDesc& pd, Mode mode) NETPOLL_REQUIRES(pd.lock);
+  void change_deadline(PollDesc& pd, Mode mode, std::int64_t when, sched::G** unblocked) NETPOLL_REQUIRES(pd.lock);
+  void deadline_passed(PollDesc& pd, Mode mode, std::uint64_t life);
+  void found_foreign(PollDesc& pd, std::int32_t fd, ForeignCtl kind);
+  int initialize();
+  void wait_without_poller(std::int64_t delay_ns);
+  struct Comparison;
+  Comparison compare_registrations() const;
+  bool ever_ours(std::uint64_t data) const;
+
+  sched::Scheduler& scheduler_;
+  const Trigger trigger_;
+  std::unique_ptr<Poller> poller_;
+  PollCache cache_;
+  std::atomic<std::uint32_t> waiters_{0};
+  std::atomic<bool> initialized_{false};
+  std::atomic<std::uint32_t> woken_{0};  // futex of wait_without_poller(): 1 once that is to end
+  std::atomic<bool> canceled_{false};
+  std::function<void(int)> on_initialized_;
+  base::Mutex init_mutex_;
+  base::Mutex audit_mutex_;
+  std::unordered_set<int> foreign_fds_ NETPOLL_GUARDED_BY(audit_mutex_);  // reported already
 };
 
 }  // namespace netpoll::poll

@@ -10,7 +10,7 @@
 
 namespace netpoll::poll {
 
-class NetpollImpl;
+class Netpoll;
 
 // Direction of I/O. The values are the `mode` of the tracepoints.
 enum class Mode : std::uint32_t { kRead = 0, kWrite = 1 };
@@ -43,9 +43,9 @@ enum : std::uint32_t {
 
 // The timers of a descriptor that was given a deadline, by Mode. Made then, and kept for the pollDesc's later lives.
 struct Deadlines {
-  explicit Deadlines(NetpollImpl* netpoll) : owner(netpoll) {}
+  explicit Deadlines(Netpoll* netpoll) : owner(netpoll) {}
   sched::HeapTimer timer[2];
-  NetpollImpl* const owner;
+  Netpoll* const owner;
 };
 
 // PollDesc: one cache line, for a server with many connections finds it cold at each event. Type-stable: never freed,
@@ -66,10 +66,9 @@ struct alignas(64) PollDesc {
   base::Mutex lock;
   // Oneshot, level: the directions (kReadBit, kWriteBit) that are armed now.
   std::uint8_t armed NETPOLL_GUARDED_BY(lock) = 0;
-  // Oneshot, level: this registration went over to the edge trigger, see NetpollImpl::arm().
+  // Oneshot, level: this registration went over to the edge trigger, see Netpoll::arm().
   bool edge NETPOLL_GUARDED_BY(lock) = false;
-  std::uint16_t forks NETPOLL_GUARDED_BY(lock) =
-      0;  // of this process before the registration, see NetpollImpl::close()
+  std::uint16_t forks NETPOLL_GUARDED_BY(lock) = 0;  // of this process before the registration, see Netpoll::close()
 
   std::atomic<std::uint64_t>& semaphore(Mode mode) { return mode == Mode::kRead ? rg : wg; }
   // What this life registers with the poller: life and index.

@@ -1,4 +1,5 @@
-// poll_source.h: all that the scheduler knows of the poller. `sched` does not include `poll`.
+// poll_source.h: all that the scheduler knows of the poller. It has one implementation, poll::Netpoll; the interface
+// stands because `sched` does not include `poll` (tests/tools/check_layers.py).
 #pragma once
 
 #include <cstdint>

@@ -51,9 +51,8 @@ Scheduler::Scheduler(Config config)
 
 Scheduler::~Scheduler() { stop_threads(); }
 
-void Scheduler::set_poll_source(PollSource* source, poll::Netpoll* netpoll) {
-  poll_source_ = source;
-  netpoll_ = netpoll;
+void Scheduler::set_poll_source(PollSource& source) {
+  poll_source_ = &source;
   enlist(*this);
 }
 

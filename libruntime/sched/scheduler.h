@@ -23,10 +23,6 @@
 #include "netpoll/base/mutex.h"
 #include "netpoll/config.h"
 
-namespace netpoll::poll {
-class Netpoll;
-}
-
 namespace netpoll::sched {
 
 // Scheduler: one per Runtime. Public members are for the runtime's own layers (poll, net, sync, debug); all are
@@ -38,9 +34,9 @@ class Scheduler {
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  // Wiring, by runtime.cc, before the first goroutine. Neither is owned.
-  void set_poll_source(PollSource* source, poll::Netpoll* netpoll);
-  poll::Netpoll& netpoll() const { return *netpoll_; }
+  // Wiring, by runtime.cc, before the first goroutine: a poll::Netpoll, which is not owned.
+  void set_poll_source(PollSource& source);
+  PollSource& poll_source() const { return *poll_source_; }
   const Config& config() const { return config_; }
   const DebugEnv& debug() const { return debug_; }
 
@@ -173,7 +169,6 @@ class Scheduler {
   const pid_t pid_ = getpid();  // a fork has none of our threads
   DebugEnv debug_;
   PollSource* poll_source_ = nullptr;
-  poll::Netpoll* netpoll_ = nullptr;
   std::vector<std::unique_ptr<P>> ps_;
   GTable gs_;
   std::unique_ptr<trace::Counters[]> counters_;  // of each P, then of the shared lane

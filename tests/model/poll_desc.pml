@@ -105,7 +105,7 @@ bool timer_queued = false;
 byte timer_when = 0;
 byte timer_life = 0;
 
-byte waiters = 0; /* NetpollImpl::waiters_ */
+byte waiters = 0; /* Netpoll::waiters_ */
 byte now = 0;     /* the clock, 0 .. 2 */
 
 /* Goroutines: one per reader, how often on a run queue. */
@@ -187,7 +187,7 @@ inline prepare(mode, r) {
   fi
 }
 
-/* NetpollImpl::take_waiter(); g is 0 or the G that was parked. */
+/* Netpoll::take_waiter(); g is 0 or the G that was parked. */
 inline take_waiter(mode, io_ready, g) {
   g = 0;
   old = semaphore[mode];
@@ -232,7 +232,7 @@ inline see_waiter(g) {
   old = 0
 }
 
-/* NetpollImpl::arm() */
+/* Netpoll::arm() */
 inline arm(f, mode) {
   acquire(lock);
   if
@@ -244,7 +244,7 @@ inline arm(f, mode) {
   release(lock)
 }
 
-/* NetpollImpl::block() for goroutine `self`; ready tells whether the direction is. */
+/* Netpoll::block() for goroutine `self`; ready tells whether the direction is. */
 inline block(f, self, mode, ready) {
 #if TRIGGER != kEdge
   if
@@ -326,7 +326,7 @@ inline block(f, self, mode, ready) {
   swapped = false
 }
 
-/* NetpollImpl::wait() */
+/* Netpoll::wait() */
 inline wait(f, self, mode, r) {
   do
   :: check(mode, r);
@@ -470,7 +470,7 @@ proctype Writer(byte f, self) {
   left++
 }
 
-/* A thread that polls: epoll_wait, then NetpollImpl::on_event() for what it returned. */
+/* A thread that polls: epoll_wait, then Netpoll::on_event() for what it returned. */
 proctype Poller() {
   byte f, modes, life, looked, g, old;
   bool swapped, hangup;
@@ -583,7 +583,7 @@ end:
   od
 }
 
-/* TimerHeap::run() and NetpollImpl::deadline_passed(). */
+/* TimerHeap::run() and Netpoll::deadline_passed(). */
 proctype TimerRun() {
   byte life, g, old;
   bool swapped;
@@ -628,7 +628,7 @@ end:
   od
 }
 
-/* NetpollImpl::set_deadline() and change_deadline() */
+/* Netpoll::set_deadline() and change_deadline() */
 inline set_deadline(when) {
   g = 0;
   acquire(lock);
@@ -669,7 +669,7 @@ inline set_deadline(when) {
   fi
 }
 
-/* NetpollImpl::unblock() */
+/* Netpoll::unblock() */
 inline unblock() {
   acquire(lock);
   assert(!info_closing); /* fatal: unblock on closing pollDesc */
@@ -692,7 +692,7 @@ inline unblock() {
   fi
 }
 
-/* NetpollImpl::cancel_all() for this pollDesc */
+/* Netpoll::cancel_all() for this pollDesc */
 inline cancel_all() {
   acquire(lock);
   info_canceled = true;
@@ -710,7 +710,7 @@ inline send_fin(f) { atomic { stream_fin[f] = true; listed[f] = listed[f] || (in
 inline send_error(f) { atomic { stream_err[f] = true; listed[f] = listed[f] || interest[f] } }
 inline make_room(f) { atomic { stream_room[f] = true; listed[f] = listed[f] || (interest[f] & kWriteBit) } }
 
-/* NetpollImpl::open(): both directions for good with the edge trigger, else none yet. */
+/* Netpoll::open(): both directions for good with the edge trigger, else none yet. */
 inline open(f) {
   atomic {
     registered[f] = true;
@@ -798,7 +798,7 @@ init {
 #ifndef CLOSE_EARLY
   (fd_refs[0] == 0);
 #endif
-  /* NetpollImpl::close() and PollCache::put() */
+  /* Netpoll::close() and PollCache::put() */
   assert(rg <= kPdReady); /* fatal: blocked goroutine on a closing pollDesc */
   acquire(lock);
   seq++;

@@ -47,7 +47,7 @@ bit m_poll_count = 0;   /* only changes matter */
 
 bool timer_queued = false; /* the hog's sleep */
 bool timer_due = false;
-byte waiters = 0;          /* NetpollImpl::waiters_ */
+byte waiters = 0;          /* Netpoll::waiters_ */
 
 bool waiter_event = false; /* reported by the kernel when somebody asks */
 bool hog_event = false;

@@ -7,7 +7,7 @@
 #include <chrono>
 #include <cstdlib>
 
-#include "libruntime/poll/netpoll_impl.h"
+#include "libruntime/poll/netpoll.h"
 #include "libruntime/sched/scheduler.h"
 #include "netpoll/go.h"
 #include "netpoll/net/dial.h"
@@ -36,7 +36,7 @@ void run_setup(const Config& config, const std::function<void(Checks&)>& body) {
         },
         Runtime::Shutdown::kCancel);
     failures = checks.failures();
-    left_descs = static_cast<poll::NetpollImpl&>(runtime.scheduler().netpoll()).cache().in_use();
+    left_descs = static_cast<poll::Netpoll&>(runtime.scheduler().poll_source()).cache().in_use();
   }
   for (const std::string& failure : failures) FAIL_CHECK(failure);
   CHECK(left_goroutines == 0);

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "libruntime/base/clock.h"
-#include "libruntime/poll/netpoll_impl.h"
+#include "libruntime/poll/netpoll.h"
 #include "libruntime/sched/scheduler.h"
 #include "netpoll/go.h"
 #include "tests/libruntime/goroutines.h"
@@ -32,8 +32,8 @@ class World {
     scheduler = std::make_unique<sched::Scheduler>(config);
     auto fake = std::make_unique<test::FakePoller>();
     poller = fake.get();
-    netpoll = std::make_unique<NetpollImpl>(*scheduler, std::move(fake));
-    scheduler->set_poll_source(netpoll.get(), netpoll.get());
+    netpoll = std::make_unique<Netpoll>(*scheduler, std::move(fake));
+    scheduler->set_poll_source(*netpoll);
   }
   ~World() {
     scheduler->wait_until_no_goroutines();
@@ -74,7 +74,7 @@ class World {
 
   test::Expectations expectations;  // of goroutines
   std::unique_ptr<sched::Scheduler> scheduler;
-  std::unique_ptr<NetpollImpl> netpoll;
+  std::unique_ptr<Netpoll> netpoll;
   test::FakePoller* poller = nullptr;
 };
 
