@@ -4,7 +4,7 @@
 #include <array>
 
 #include "probes/bpf/ebpf_source.h"
-#include "probes/none_source.h"
+#include "probes/none/uncounted_source.h"
 #include "probes/ptrace/ptrace_source.h"
 #include "probes/self/self_source.h"
 
@@ -69,7 +69,7 @@ Result<std::unique_ptr<Source>> make_source(Backend backend, const SourceOptions
     case Backend::kSelf:
       return make_self_source();
     case Backend::kNone:
-      return make_none_source();
+      return make_uncounted_source();
     case Backend::kPerf:
       break;
   }

@@ -30,7 +30,7 @@ struct Options {
   OutputOptions output;
 };
 
-Json exit_json(const std::optional<probes::ExitStatus>& exit) {
+Json exit_json(const std::optional<probes::ChildExit>& exit) {
   if (!exit) return nullptr;
   return {{"code", exit->signal == 0 ? Json(exit->code) : Json(nullptr)},
           {"signal", exit->signal != 0 ? Json(exit->signal) : Json(nullptr)}};

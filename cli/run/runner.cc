@@ -30,7 +30,7 @@ Error failure_error(const Failure& failure) {
   return Error(kind, failure.message).with_hint(failure.hint);
 }
 
-std::string ending(const probes::ExitStatus& status) {
+std::string ending(const probes::ChildExit& status) {
   if (status.signal != 0) return std::string("was killed by ") + ::strsignal(status.signal);
   return "ended with exit status " + std::to_string(status.code);
 }

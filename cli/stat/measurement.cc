@@ -144,7 +144,7 @@ Error not_attached(Error error) {
 
 // Asks a command that is still running to end: with the signal that ended us, or as perf stat --timeout does. One that
 // does not obey is left to live as it would have without us.
-Result<std::optional<probes::ExitStatus>> end_program(probes::Child& child, const Interrupt& interrupt) {
+Result<std::optional<probes::ChildExit>> end_program(probes::Child& child, const Interrupt& interrupt) {
   if (auto sent = child.send(interrupt.signal().value_or(SIGTERM)); !sent) return std::move(sent).error();
   return child.wait(static_cast<int>(kGrace.count()));
 }

@@ -31,7 +31,7 @@ struct Measurement {
   probes::Counts counts;  // of all targets together
   std::vector<Interval> intervals;
   bool target_ended = false;               // every target, before the time was up
-  std::optional<probes::ExitStatus> exit;  // of a command
+  std::optional<probes::ChildExit> exit;  // of a command
   std::optional<Error> exec_error;         // a command that could not be executed; nothing was counted
 };
 

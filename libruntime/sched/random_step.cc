@@ -1,4 +1,4 @@
-// The random steps of a build with injected yields.
+// The random steps of a build with random yields (NETPOLL_RANDOM_YIELDS).
 #include "libruntime/sched/random_step.h"
 
 #if defined(NETPOLL_RANDOM_YIELDS)

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "probes/bpf/counters.h"
+#include "probes/bpf/count_maps.h"
 #include "probes/bpf/libbpf_log.h"
 #include "probes/bpf/process_table.h"
 #include "probes/bpf/syscall_counts.skel.h"
@@ -90,7 +90,7 @@ class EbpfSource : public Source {
   Result<void> adopt();
   Result<bool> walk(netpoll_task_job job, pid_t pid);
   Result<bool> look_for_calls_in_flight();
-  Counts counts_of(Counters::Range accounts, const Tracepoints& has) const;
+  Counts counts_of(CountMaps::Range accounts, const Tracepoints& has) const;
   bool several() const { return attached_.size() > 1; }
   bool follow_forks() const { return attached_.front().target.follow_forks; }
   // The walk that finds all targets: one process, or 0.
@@ -100,7 +100,7 @@ class EbpfSource : public Source {
   SourceOptions options_;
   UprobeKind uprobes_ = UprobeKind::kSingle;
   Skeleton skeleton_;
-  Counters counters_;
+  CountMaps count_maps_;
   ProcessTable processes_;
   std::vector<Attached> attached_;
   ProcessWatches watches_;
@@ -140,10 +140,10 @@ Result<void> EbpfSource::load(const SourceOptions& options, const EbpfTuning& tu
   if (loaded != 0) return bpf_error("load the BPF programs", loaded, log);
 
   const auto& maps = skeleton_->maps;
-  auto counters =
-      Counters::map(bpf_map__fd(maps.counters), bpf_map__fd(maps.accounts), accounts, static_cast<std::size_t>(cpus));
-  if (!counters) return std::move(counters).error();
-  counters_ = std::move(*counters);
+  auto mapped =
+      CountMaps::map(bpf_map__fd(maps.counters), bpf_map__fd(maps.accounts), accounts, static_cast<std::size_t>(cpus));
+  if (!mapped) return std::move(mapped).error();
+  count_maps_ = std::move(*mapped);
   auto processes = ProcessTable::map(bpf_map__fd(maps.processes), bpf_map__fd(maps.processes_overflow), slots);
   if (!processes) return std::move(processes).error();
   processes_ = std::move(*processes);
@@ -166,7 +166,7 @@ Result<void> EbpfSource::attach(std::span<const Target> targets) {
   for (const Target& target : targets) {
     if (auto fit = check_countable(target); !fit) return fit;
     const std::size_t own = targets.size() > 1 ? attached_.size() + 1 : 0;
-    attached_.push_back({target, static_cast<std::uint32_t>(own < counters_.accounts() ? own : 0)});
+    attached_.push_back({target, static_cast<std::uint32_t>(own < count_maps_.accounts() ? own : 0)});
   }
   auto attached = attach_programs();
   if (attached && options_.tracepoints) attached = attach_usdt();
@@ -306,15 +306,15 @@ Result<bool> EbpfSource::look_for_calls_in_flight() {
   if (links_.empty()) return false;
   const bool one = !several() && !follow_forks();
   if (one && __atomic_load_n(&skeleton_->bss->root_tgid, __ATOMIC_ACQUIRE) == 0) return false;
-  counters_.clear_in_flight();
+  count_maps_.clear_in_flight();
   if (auto walked = walk(NETPOLL_TASKS_IN_FLIGHT, scope()); !walked) return std::move(walked).error();
   return true;
 }
 
-Counts EbpfSource::counts_of(Counters::Range accounts, const Tracepoints& has) const {
-  Counts counts = counters_.sum(accounts, options_.latency);
+Counts EbpfSource::counts_of(CountMaps::Range accounts, const Tracepoints& has) const {
+  Counts counts = count_maps_.sum(accounts, options_.latency);
   for (std::size_t row = 0; row < has.size(); ++row) {
-    if (has[row]) counts.tracepoints[row] = counters_.tracepoint(accounts, row);
+    if (has[row]) counts.tracepoints[row] = count_maps_.tracepoint(accounts, row);
   }
   return counts;
 }
@@ -323,7 +323,7 @@ Counts EbpfSource::counts_of(Counters::Range accounts, const Tracepoints& has) c
 // the counters were read, so a call that returns meanwhile is missed by both rather than counted twice, and the sum
 // never falls from one read to the next.
 Result<Counts> EbpfSource::read() {
-  const Counters::Range all = {0, counters_.accounts()};
+  const CountMaps::Range all = {0, count_maps_.accounts()};
   Tracepoints has{};
   for (const Attached& attached : attached_) {
     for (std::size_t row = 0; row < has.size(); ++row) has[row] = has[row] || attached.has[row];
@@ -331,7 +331,7 @@ Result<Counts> EbpfSource::read() {
   Counts counts = counts_of(all, has);
   const auto looked = look_for_calls_in_flight();
   if (!looked) return looked.error();
-  if (*looked) counters_.add_in_flight(all, counts);
+  if (*looked) count_maps_.add_in_flight(all, counts);
   counts.lost += missed_runs();
   return counts;
 }
@@ -350,7 +350,8 @@ Result<CountsByTarget> EbpfSource::read_each() {
   const auto looked = look_for_calls_in_flight();
   if (!looked) return looked.error();
   for (const Attached& attached : attached_) {
-    if (*looked && attached.account != 0) counters_.add_in_flight({attached.account, 1}, each.at(attached.target.pid));
+    if (*looked && attached.account != 0)
+      count_maps_.add_in_flight({attached.account, 1}, each.at(attached.target.pid));
   }
   return each;
 }

@@ -40,7 +40,7 @@ Error setup_error(const SetupReport& report, const std::string& command) {
   return posix_error("cannot start '" + command + "': " + setup_step_name(report.step), report.sys_errno);
 }
 
-ExitStatus decode(int wait_status) {
+ChildExit decode(int wait_status) {
   if (WIFSIGNALED(wait_status)) return {0, WTERMSIG(wait_status)};
   return {WEXITSTATUS(wait_status), 0};
 }
@@ -71,7 +71,7 @@ struct Child::State {
   bool outlives_us = false;
   std::string command;
   std::shared_ptr<ExitRelay> relay;
-  std::optional<ExitStatus> ended;
+  std::optional<ChildExit> ended;
 };
 
 Child::Child(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -114,11 +114,11 @@ Result<void> Child::resume() {
   return setup_error(*report, state_->command);
 }
 
-Result<std::optional<ExitStatus>> Child::wait(int timeout_ms) {
+Result<std::optional<ChildExit>> Child::wait(int timeout_ms) {
   if (state_->ended) return state_->ended;
   Result<bool> ended = wait_ended(pidfd(), timeout_ms);
   if (!ended) return std::move(ended).error();
-  if (!*ended) return std::optional<ExitStatus>();
+  if (!*ended) return std::optional<ChildExit>();
 
   // Only now: a wait for a child that still lives and that a thread of ours traces would swallow its ptrace stops.
   std::optional<int> wait_status;
@@ -143,17 +143,17 @@ Result<void> Child::send(int signal) {
   return {};
 }
 
-Result<ExitStatus> Child::terminate(int grace_ms) {
+Result<ChildExit> Child::terminate(int grace_ms) {
   if (Result<void> sent = send(SIGTERM); !sent) return std::move(sent).error();
-  Result<std::optional<ExitStatus>> ended = wait(grace_ms);
+  Result<std::optional<ChildExit>> ended = wait(grace_ms);
   if (!ended) return std::move(ended).error();
   if (*ended) return **ended;
   return kill();
 }
 
-Result<ExitStatus> Child::kill() {
+Result<ChildExit> Child::kill() {
   if (Result<void> sent = send(SIGKILL); !sent) return std::move(sent).error();
-  Result<std::optional<ExitStatus>> ended = wait(-1);
+  Result<std::optional<ChildExit>> ended = wait(-1);
   if (!ended) return std::move(ended).error();
   return **ended;
 }

@@ -16,7 +16,7 @@ namespace netpoll::probes {
 class ExitRelay;
 
 // How a process ended: by exit(code), or by a signal.
-struct ExitStatus {
+struct ChildExit {
   int code = 0;
   int signal = 0;  // 0: it exited by itself with `code`
 
@@ -85,13 +85,13 @@ class Child {
 
   // Waits until the child has ended, at most timeout_ms (-1: for ever), and reaps it. nullopt: it still lives. Once it
   // has returned a status it returns the same again.
-  Result<std::optional<ExitStatus>> wait(int timeout_ms);
+  Result<std::optional<ChildExit>> wait(int timeout_ms);
 
   // Sends a signal; a child that has ended already is no error.
   Result<void> send(int signal);
   // Asks with SIGTERM, and after grace_ms insists with SIGKILL. Returns how the child ended.
-  Result<ExitStatus> terminate(int grace_ms);
-  Result<ExitStatus> kill();
+  Result<ChildExit> terminate(int grace_ms);
+  Result<ChildExit> kill();
 
  private:
   struct State;

@@ -13,7 +13,7 @@ namespace netpoll::test {
 struct CountedRun {
   probes::Counts counts;
   std::string output;  // what the command wrote to its standard output
-  probes::ExitStatus status;
+  probes::ChildExit status;
 };
 
 // Counts argv from its exec to its end. argv[0] must be a path.

@@ -61,6 +61,7 @@ PROBES = {
     "goroutines": ["process", "ptrace"],
     "bpf": ["process", "launch"],
     "ptrace": ["process", "launch"],
+    "none": ["process"],
     "self": ["process", "goroutines"],
 }
 

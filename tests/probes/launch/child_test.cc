@@ -69,13 +69,13 @@ TEST_CASE("child is held before exec until it is resumed") {
   Result<Child> child = launch(spec);
   REQUIRE(child);
   CHECK(comm(child->pid()) == comm(getpid()));
-  Result<std::optional<ExitStatus>> early = child->wait(0);
+  Result<std::optional<ChildExit>> early = child->wait(0);
   REQUIRE(early);
   CHECK_FALSE(early->has_value());
 
   REQUIRE(child->resume());
   CHECK(out.drain() == "ran\n");
-  Result<std::optional<ExitStatus>> ended = child->wait(-1);
+  Result<std::optional<ChildExit>> ended = child->wait(-1);
   REQUIRE(ended);
   REQUIRE(ended->has_value());
   CHECK((*ended)->success());
@@ -86,7 +86,7 @@ TEST_CASE("exit code and signal of a child are told apart") {
   Result<Child> exits = launch(shell("exit 7"));
   REQUIRE(exits);
   REQUIRE(exits->resume());
-  ExitStatus status = exits->wait(-1).value().value();
+  ChildExit status = exits->wait(-1).value().value();
   CHECK(status.code == 7);
   CHECK(status.signal == 0);
   CHECK(status.shell_code() == 7);
@@ -206,7 +206,7 @@ TEST_CASE("a child has its caller's signals: blocked, ignored, and default where
   Result<Child> held = launch(spec);
   REQUIRE(held);
   REQUIRE(held->send(SIGINT));
-  const ExitStatus status = held->wait(-1).value().value();
+  const ChildExit status = held->wait(-1).value().value();
   REQUIRE(child->resume());
   const std::string text = out.drain();
 

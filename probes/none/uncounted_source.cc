@@ -1,12 +1,12 @@
 // A Source that attaches nothing and only waits for the end of its target.
-#include "probes/none_source.h"
+#include "probes/none/uncounted_source.h"
 
 #include "probes/process/watch.h"
 
 namespace netpoll::probes {
 namespace {
 
-class NoneSource : public Source {
+class UncountedSource : public Source {
  public:
   Backend backend() const override { return Backend::kNone; }
   Result<void> attach(std::span<const Target> targets) override {
@@ -35,6 +35,6 @@ class NoneSource : public Source {
 
 }  // namespace
 
-std::unique_ptr<Source> make_none_source() { return std::make_unique<NoneSource>(); }
+std::unique_ptr<Source> make_uncounted_source() { return std::make_unique<UncountedSource>(); }
 
 }  // namespace netpoll::probes

@@ -1,5 +1,5 @@
 // Sums the counters of all CPUs.
-#include "probes/bpf/counters.h"
+#include "probes/bpf/count_maps.h"
 
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -86,9 +86,9 @@ std::size_t in_pages(std::size_t bytes) {
 
 }  // namespace
 
-Counters::Counters(Counters&& other) noexcept { *this = std::move(other); }
+CountMaps::CountMaps(CountMaps&& other) noexcept { *this = std::move(other); }
 
-Counters& Counters::operator=(Counters&& other) noexcept {
+CountMaps& CountMaps::operator=(CountMaps&& other) noexcept {
   std::swap(counts_, other.counts_);
   std::swap(accounts_, other.accounts_);
   std::swap(account_count_, other.account_count_);
@@ -96,15 +96,15 @@ Counters& Counters::operator=(Counters&& other) noexcept {
   return *this;
 }
 
-Counters::~Counters() {
+CountMaps::~CountMaps() {
   if (counts_ != nullptr) {
     ::munmap(const_cast<netpoll_cpu_counts*>(counts_), in_pages(account_count_ * cpus_ * sizeof(*counts_)));
   }
   if (accounts_ != nullptr) ::munmap(accounts_, in_pages(account_count_ * sizeof(*accounts_)));
 }
 
-Result<Counters> Counters::map(int counters_fd, int accounts_fd, std::size_t accounts, std::size_t cpus) {
-  Counters mapped;
+Result<CountMaps> CountMaps::map(int counters_fd, int accounts_fd, std::size_t accounts, std::size_t cpus) {
+  CountMaps mapped;
   mapped.account_count_ = accounts;
   mapped.cpus_ = cpus;
   void* counts =
@@ -118,7 +118,7 @@ Result<Counters> Counters::map(int counters_fd, int accounts_fd, std::size_t acc
   return mapped;
 }
 
-Counts Counters::sum(Range range, bool latency) const {
+Counts CountMaps::sum(Range range, bool latency) const {
   Counts total;
   for (SyscallCounts& row : total.syscalls) {
     if (!latency) break;
@@ -138,20 +138,20 @@ Counts Counters::sum(Range range, bool latency) const {
   return total;
 }
 
-std::uint64_t Counters::tracepoint(Range range, std::size_t row) const {
+std::uint64_t CountMaps::tracepoint(Range range, std::size_t row) const {
   std::uint64_t hits = 0;
   for (std::size_t i = 0; i < range.count * cpus_; ++i) hits += load(of_cpus(range.first)[i].tracepoints[row]);
   return hits;
 }
 
-void Counters::clear_in_flight() {
+void CountMaps::clear_in_flight() {
   for (std::size_t account = 0; account < account_count_; ++account) {
     std::fill(std::begin(accounts_[account].in_flight), std::end(accounts_[account].in_flight), netpoll_in_flight{});
     accounts_[account].live_processes = 0;
   }
 }
 
-void Counters::add_in_flight(Range range, Counts& counts) const {
+void CountMaps::add_in_flight(Range range, Counts& counts) const {
   std::uint64_t processes = 0;
   for (std::size_t account = range.first; account < range.first + range.count; ++account) {
     processes += accounts_[account].live_processes;

@@ -1,4 +1,4 @@
-// Counters: the kernel's counts of one Source, mapped into our memory.
+// CountMaps: the kernel's counts of one Source, mapped into our memory.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@ namespace netpoll::probes {
 
 // A view of the maps `counters` and `accounts`. Reading makes no system call and takes no lock; a total of a running
 // target is therefore the sum of figures that are a few microseconds apart. Not thread-safe.
-class Counters {
+class CountMaps {
  public:
   // Some accounts that follow each other.
   struct Range {
@@ -20,13 +20,13 @@ class Counters {
     std::size_t count = 1;
   };
 
-  Counters() = default;
-  Counters(Counters&& other) noexcept;
-  Counters& operator=(Counters&& other) noexcept;
-  ~Counters();
+  CountMaps() = default;
+  CountMaps(CountMaps&& other) noexcept;
+  CountMaps& operator=(CountMaps&& other) noexcept;
+  ~CountMaps();
 
   // Maps what is behind the two descriptors: one element per account and CPU, and one per account.
-  static Result<Counters> map(int counters_fd, int accounts_fd, std::size_t accounts, std::size_t cpus);
+  static Result<CountMaps> map(int counters_fd, int accounts_fd, std::size_t accounts, std::size_t cpus);
 
   std::size_t accounts() const { return account_count_; }
   // Adds everything up, less what was undone. latency: whether times were measured; tracepoints stay nullopt.

@@ -8,6 +8,6 @@
 
 namespace netpoll::probes {
 
-std::unique_ptr<Source> make_none_source();
+std::unique_ptr<Source> make_uncounted_source();
 
 }  // namespace netpoll::probes
