@@ -47,11 +47,16 @@ Result<const exporters::Format*> format_of(const OutputOptions& options, exporte
 }
 
 Result<Emitter> Emitter::open(const OutputOptions& options, exporters::Content content, ColorChoice color,
-                              bool everything) {
+                              exporters::ExportOptions wishes) {
   const auto format = format_of(options, content);
   if (!format) return format.error();
   auto out = exporters::Destination::open(options.path, options.standard);
   if (!out) return std::move(out).error();
+  const std::string name((*format)->name);
+  if (const auto fd = out->standard_fd(); (*format)->binary && fd && isatty(*fd) != 0) {
+    return Error(ErrorKind::kInvalid, "the format " + name + " is not text: it would disturb the terminal")
+        .with_hint("-o FILE writes it to a file");
+  }
   Emitter emitter;
   emitter.out_ = std::make_unique<exporters::Destination>(std::move(*out));
   if (!options.save.empty()) {
@@ -59,9 +64,9 @@ Result<Emitter> Emitter::open(const OutputOptions& options, exporters::Content c
     if (!save) return std::move(save).error();
     emitter.save_.emplace(std::move(*save));
   }
-  emitter.exporter_ = (*format)->make(
-      *emitter.out_,
-      {.color = use_color_for(color, *emitter.out_), .everything = everything, .width = width_of(*emitter.out_)});
+  wishes.color = use_color_for(color, *emitter.out_);
+  wishes.width = width_of(*emitter.out_);
+  emitter.exporter_ = (*format)->make(*emitter.out_, wishes);
   return emitter;
 }
 

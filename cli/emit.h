@@ -19,9 +19,10 @@ Result<const exporters::Format*> format_of(const OutputOptions& options, exporte
 // appears. Movable; one thread at a time.
 class Emitter {
  public:
-  // everything: also what a page leaves out by default.
+  // wishes: what the user can ask of a format; colour and width are those of the destination. kInvalid also where bytes
+  // would go to a terminal.
   static Result<Emitter> open(const OutputOptions& options, exporters::Content content, ColorChoice color,
-                              bool everything = false);
+                              exporters::ExportOptions wishes = {});
 
   // A figure on the way to the result (stat -i). A failure to write is kept and returned by result().
   void interval(const exporters::Json& interval);

@@ -26,8 +26,9 @@ enum class Content : std::uint8_t {
 
 struct ExportOptions {
   bool color = false;
-  bool everything = false;  // also what is the same on both sides, hidden frames, ...
-  std::size_t width = 80;   // columns of a page
+  bool everything = false;     // also what is the same on both sides, hidden frames, ...
+  bool per_goroutine = false;  // formats that count equal goroutines together keep them apart
+  std::size_t width = 80;      // columns of a page
 };
 
 // A snapshot and what stands around it.
@@ -64,6 +65,7 @@ struct Format {
   std::string_view name;     // as in -f NAME
   std::string_view summary;  // one line, for --help and export --list
   std::uint8_t accepts = 0;  // of Content
+  bool binary = false;       // not for a terminal, and one document a file
   std::unique_ptr<Exporter> (*make)(Destination& out, const ExportOptions& options) = nullptr;
 
   bool takes(Content content) const { return (accepts & static_cast<std::uint8_t>(content)) != 0; }

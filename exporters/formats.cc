@@ -10,8 +10,11 @@ constexpr unsigned kResult = static_cast<unsigned>(Content::kResult);
 constexpr unsigned kSnapshot = static_cast<unsigned>(Content::kSnapshot);
 [[maybe_unused]] constexpr unsigned kStream = static_cast<unsigned>(Content::kStream);
 
+enum class Form : std::uint8_t { kText, kBinary };
+
 constexpr Format kFormats[] = {
-#define NETPOLL_FORMAT(name, accepts, summary) {#name, summary, accepts, make_##name},
+#define NETPOLL_FORMAT(name, accepts, form, summary) \
+  {#name, summary, accepts, Form::form == Form::kBinary, make_##name},
 #include "exporters/formats.def"
 #undef NETPOLL_FORMAT
 };

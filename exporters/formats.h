@@ -7,7 +7,7 @@
 
 namespace netpoll::exporters {
 
-#define NETPOLL_FORMAT(name, accepts, summary) \
+#define NETPOLL_FORMAT(name, accepts, form, summary) \
   std::unique_ptr<Exporter> make_##name(Destination& out, const ExportOptions& options);
 #include "exporters/formats.def"
 #undef NETPOLL_FORMAT

@@ -100,7 +100,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   const auto comparison = compare(*base, *head, conditions);
   if (!comparison) return comparison.error();
 
-  auto out = Emitter::open(options.output, exporters::Content::kResult, invocation.color, options.all);
+  auto out = Emitter::open(options.output, exporters::Content::kResult, invocation.color, {.everything = options.all});
   if (!out) return out.error();
   if (auto done = out->result(document_of(*base, *head, *comparison, different)); !done) return done.error();
 

@@ -32,6 +32,7 @@ struct Options {
   std::string diff;
   std::string watch;
   std::string retries;
+  bool per_goroutine = false;
   bool pause = false;
 };
 
@@ -125,7 +126,9 @@ Result<probes::ReadOptions> read_options_of(const Options& options) {
 Result<std::optional<std::chrono::nanoseconds>> watch_interval(const Options& options) {
   auto every = optional_duration(options.watch, "--watch");
   if (!every || !*every) return every;
-  if (options.output.json || options.output.format == "json") {
+  const auto format = format_of(options.output, exporters::Content::kSnapshot);
+  if (!format) return format.error();
+  if ((*format)->binary || (*format)->name == "json") {
     return Error(ErrorKind::kInvalid, "--watch gives more than one document")
         .with_hint("-f ndjson, or the table, can hold several");
   }
@@ -190,7 +193,8 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (!every) return every.error();
   const auto source = open_source(options, invocation.log);
   if (!source) return source.error();
-  auto out = Emitter::open(options.output, exporters::Content::kSnapshot, invocation.color, view->filter.all);
+  auto out = Emitter::open(options.output, exporters::Content::kSnapshot, invocation.color,
+                           {.everything = view->filter.all, .per_goroutine = options.per_goroutine});
   if (!out) return out.error();
   auto reader = probes::attach_reader(*source->subject);
   if (!reader) return std::move(reader).error();
@@ -234,6 +238,7 @@ Action add(Flags& flags) {
   flags.text("--group-by", options->group_by, {how, "WHAT", "Count by stack, peer, fd, func, state or label:KEY"});
   flags.on_off("--tree", options->view.tree, {how, "", "Below the goroutine that started it"});
   flags.text("--diff", options->diff, {how, "FILE", "What appeared, stayed and went since the snapshot in FILE"});
+  flags.on_off("--per-goroutine", options->per_goroutine, {how, "", "With -f pprof: a sample for each, with its goid"});
   flags.text("--watch", options->watch, {how, "TIME", "Again every TIME, until interrupted"});
   flags.list("--redact", options->redact, /*separate=*/true,
              {how, "WHAT", "Hide values of labels, addresses of peers, args of functions"});

@@ -92,6 +92,29 @@ std::size_t widest_line(const std::string& text) {
   return widest;
 }
 
+bool has_go() { return std::system("go version > /dev/null 2>&1") == 0; }
+
+// What go tool pprof says to a profile, and its exit status.
+std::pair<int, std::string> pprof_on(const std::string& option, const std::string& profile) {
+  char path[] = "/tmp/netpoll-profile-XXXXXX";
+  close(mkstemp(path));
+  std::ofstream(path) << profile;
+  std::FILE* pipe = popen(("PPROF_TMPDIR=/tmp go tool pprof " + option + " " + path + " 2>&1").c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  std::string text;
+  for (int c = std::fgetc(pipe); c != EOF; c = std::fgetc(pipe)) text += static_cast<char>(c);
+  const int status = pclose(pipe);
+  unlink(path);
+  return {status, text};
+}
+
+std::string pprof_says(const std::string& option, const std::string& profile) {
+  auto [status, text] = pprof_on(option, profile);
+  INFO(text);
+  CHECK(status == 0);
+  return text;
+}
+
 }  // namespace
 
 TEST_CASE("debug1 is what Go prints, tabs included") {
@@ -157,18 +180,62 @@ TEST_CASE("ndjson says what it is first and that it is whole last") {
 }
 
 TEST_CASE("the profile that go tool pprof reads is the one that was written") {
-  if (std::system("go version > /dev/null 2>&1") != 0) NETPOLL_SKIP("go tool pprof is the judge, and there is no go");
-  char path[] = "/tmp/netpoll-debug1-XXXXXX";
-  close(mkstemp(path));
-  std::ofstream(path) << exported("debug1", small_snapshot());
-  std::FILE* pipe = popen((std::string("PPROF_TMPDIR=/tmp go tool pprof -raw ") + path + " 2>&1").c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  std::string raw;
-  for (int c = std::fgetc(pipe); c != EOF; c = std::fgetc(pipe)) raw += static_cast<char>(c);
-  CHECK(pclose(pipe) == 0);
-  unlink(path);
+  if (!has_go()) NETPOLL_SKIP("go tool pprof is the judge, and there is no go");
+  const std::string raw = pprof_says("-raw", exported("debug1", small_snapshot()));
   INFO(raw);
   CHECK(raw.find("2: 1 2") != std::string::npos);
+}
+
+TEST_CASE("pprof: equal goroutines are one sample, with their labels, lines and waits") {
+  if (!has_go()) NETPOLL_SKIP("go tool pprof is the judge, and there is no go");
+  SnapshotDocument document = small_snapshot();
+  for (Goroutine& g : document.snapshot.goroutines) g.fd.reset();
+  const std::string profile = exported("pprof", document);
+  CHECK(profile == exported("pprof", document));
+  const std::string raw = pprof_says("-raw", profile);
+  INFO(raw);
+  CHECK(raw.find("goroutine/count[dflt] delay/nanoseconds") != std::string::npos);
+  CHECK(raw.find("Mappings\n1: 0x0/0x0/0x0 server  [FN][FL][LN][IN]") != std::string::npos);
+  CHECK(raw.find("2 300000000000: 1 2") != std::string::npos);
+  CHECK(raw.find("internal/poll.runtime_pollWait /go/src/runtime/netpoll.go:351") != std::string::npos);
+  CHECK(raw.find("0x465c0f") != std::string::npos);
+  for (const char* label : {"wait_reason:[IO wait]", "mode:[read]", "peer:[127.0.0.1]", "role:[reader]"}) {
+    CAPTURE(label);
+    CHECK(raw.find(label) != std::string::npos);
+  }
+  CHECK(raw.find("goid:") == std::string::npos);
+}
+
+TEST_CASE("pprof: per goroutine each is a sample with its goid, fd, wait and the peer's port") {
+  if (!has_go()) NETPOLL_SKIP("go tool pprof is the judge, and there is no go");
+  const std::string raw = pprof_says("-raw", exported("pprof", small_snapshot(), {.per_goroutine = true}));
+  INFO(raw);
+  for (const char* label :
+       {"goid:[17]", "goid:[18]", "goid:[19]", "fd:[7]", "fd:[8]", "peer:[127.0.0.1:50000]", "peer:[127.0.0.1:50001]",
+        "wait:[150000000000 nanoseconds]", "go::goroutine_wait_minutes:[2 minutes]", "go::goroutine_state:[IO wait]",
+        "go::goroutine_created_by:[main.main]"}) {
+    CAPTURE(label);
+    CHECK(raw.find(label) != std::string::npos);
+  }
+}
+
+TEST_CASE("pprof: an inlined call is a line of the place that it is inlined in") {
+  if (!has_go()) NETPOLL_SKIP("go tool pprof is the judge, and there is no go");
+  SnapshotDocument document = small_snapshot();
+  document.snapshot.frames[0].inlined = true;
+  document.snapshot.frames[0].pc = document.snapshot.frames[1].pc;
+  const std::string raw = pprof_says("-raw", exported("pprof", document));
+  INFO(raw);
+  CHECK(raw.find("0x4a000f M=1 internal/poll.runtime_pollWait") != std::string::npos);
+  CHECK(raw.find("             net.(*conn).Read /go/src/net/net.go:183") != std::string::npos);
+}
+
+TEST_CASE("pprof: a profile that is cut off is no profile") {
+  if (!has_go()) NETPOLL_SKIP("go tool pprof is the judge, and there is no go");
+  const std::string profile = exported("pprof", small_snapshot());
+  const auto [status, text] = pprof_on("-raw", profile.substr(0, profile.size() / 2));
+  INFO(text);
+  CHECK(status != 0);
 }
 
 TEST_CASE("the table fits 80 columns, however long the names are") {
@@ -195,7 +262,7 @@ TEST_CASE("hostile names reach no output as they are") {
   document.snapshot.goroutines[0].labels = {{hostile, hostile}};
   document.head["target"]["comm"] = hostile;
   for (const Format& format : formats()) {
-    if (!format.takes(Content::kSnapshot)) continue;
+    if (!format.takes(Content::kSnapshot) || format.binary) continue;
     CAPTURE(format.name);
     const std::string text = exported(std::string(format.name).c_str(), document);
     CHECK(std::none_of(text.begin(), text.end(), [](char c) {
@@ -203,6 +270,7 @@ TEST_CASE("hostile names reach no output as they are") {
       return (byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f || byte == 0xff;
     }));
   }
+  if (has_go()) CHECK(pprof_says("-top", exported("pprof", document)).find('\x1b') == std::string::npos);
   std::istringstream lines(exported("folded", document));
   for (std::string line; std::getline(lines, line);) {
     CHECK(std::count(line.begin(), line.end(), ';') >= 2);

@@ -1,0 +1,287 @@
+// Writes the profile's messages with protozero. Field numbers: github.com/google/pprof, proto/profile.proto.
+#include "exporters/goroutines/pprof.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <protozero/pbf_writer.hpp>
+#include <tuple>
+#include <vector>
+
+#include "exporters/goroutines/names.h"
+#include "exporters/text.h"
+
+#if NETPOLL_HAVE_ZLIB
+#include <zlib.h>
+
+#include <cstdlib>
+#endif
+
+namespace netpoll::exporters {
+namespace {
+
+using protozero::pbf_writer;
+using trace::Frame;
+using trace::Goroutine;
+using trace::GoroutineSnapshot;
+
+namespace profile {
+enum : protozero::pbf_tag_type {
+  kSampleType = 1,
+  kSample = 2,
+  kMapping = 3,
+  kLocation = 4,
+  kFunction = 5,
+  kStringTable = 6,
+  kTimeNanos = 9,
+  kDurationNanos = 10,
+  kPeriodType = 11,
+  kPeriod = 12,
+  kDefaultSampleType = 14,
+};
+}
+namespace value_type {
+enum : protozero::pbf_tag_type { kType = 1, kUnit = 2 };
+}
+namespace sample {
+enum : protozero::pbf_tag_type { kLocationId = 1, kValue = 2, kLabel = 3 };
+}
+namespace label {
+enum : protozero::pbf_tag_type { kKey = 1, kStr = 2, kNum = 3, kNumUnit = 4 };
+}
+namespace mapping {
+enum : protozero::pbf_tag_type {
+  kId = 1,
+  kFilename = 5,
+  kHasFunctions = 7,
+  kHasFilenames = 8,
+  kHasLineNumbers = 9,
+  kHasInlineFrames = 10,
+};
+}
+namespace location {
+enum : protozero::pbf_tag_type { kId = 1, kMappingId = 2, kAddress = 3, kLine = 4 };
+}
+namespace line {
+enum : protozero::pbf_tag_type { kFunctionId = 1, kLine = 2 };
+}
+namespace function {
+enum : protozero::pbf_tag_type { kId = 1, kName = 2, kSystemName = 3, kFilename = 4 };
+}
+
+// A label is a text, or a number with a unit. Strings by their numbers in the table.
+struct Label {
+  std::int64_t key = 0;
+  std::int64_t str = 0;
+  std::int64_t num = 0;
+  std::int64_t unit = 0;
+
+  auto all() const { return std::tie(key, str, num, unit); }
+  bool operator<(const Label& other) const { return all() < other.all(); }
+};
+
+// Locations, innermost first, and labels.
+using SampleKey = std::pair<std::vector<std::uint64_t>, std::vector<Label>>;
+
+struct SampleValue {
+  std::int64_t goroutines = 0;
+  std::int64_t wait_ns = 0;
+};
+
+// "10.0.0.1:5432" -> "10.0.0.1": each connection of a client has a port of its own, and equal samples are added up.
+std::string_view without_port(const Goroutine& g) {
+  const std::string_view peer = g.peer;
+  const bool has_port = g.kind == "tcp" || g.kind == "udp";
+  return has_port ? peer.substr(0, peer.rfind(':')) : peer;
+}
+
+class ProfileWriter {
+ public:
+  ProfileWriter(const GoroutineSnapshot& snapshot, const PprofOptions& options)
+      : snapshot_(snapshot), options_(options) {
+    text("");  // by the format's rule the first one
+  }
+
+  std::string write(std::span<const std::uint32_t> shown) {
+    value_type(profile::kSampleType, "goroutine", "count");
+    value_type(profile::kSampleType, "delay", "nanoseconds");
+    value_type(profile::kPeriodType, "goroutine", "count");
+    profile_.add_int64(profile::kPeriod, 1);
+    profile_.add_int64(profile::kDefaultSampleType, text("goroutine"));
+    const auto taken_at = options_.taken_at.time_since_epoch();
+    profile_.add_int64(profile::kTimeNanos, std::chrono::duration_cast<std::chrono::nanoseconds>(taken_at).count());
+    profile_.add_int64(profile::kDurationNanos, snapshot_.took_ns);
+    // It says that names and lines are there already: pprof would look for the executable otherwise.
+    {
+      pbf_writer m(profile_, profile::kMapping);
+      m.add_uint64(mapping::kId, kMapping);
+      m.add_int64(mapping::kFilename, text(options_.program));
+      m.add_bool(mapping::kHasFunctions, true);
+      m.add_bool(mapping::kHasFilenames, true);
+      m.add_bool(mapping::kHasLineNumbers, true);
+      m.add_bool(mapping::kHasInlineFrames, true);
+    }
+    write_samples(shown);
+    for (const std::string* string : strings_) profile_.add_string(profile::kStringTable, *string);
+    return std::move(bytes_);
+  }
+
+ private:
+  static constexpr std::uint64_t kMapping = 1;
+
+  std::int64_t text(std::string_view foreign) {
+    const auto [entry, is_new] = string_ids_.try_emplace(printable(foreign), strings_.size());
+    if (is_new) strings_.push_back(&entry->first);
+    return static_cast<std::int64_t>(entry->second);
+  }
+
+  void value_type(protozero::pbf_tag_type field, std::string_view type, std::string_view unit) {
+    pbf_writer v(profile_, field);
+    v.add_int64(value_type::kType, text(type));
+    v.add_int64(value_type::kUnit, text(unit));
+  }
+
+  void write_samples(std::span<const std::uint32_t> shown) {
+    std::map<SampleKey, SampleValue> samples;
+    for (const std::uint32_t index : shown) {
+      const Goroutine& g = snapshot_.goroutines.at(index);
+      SampleValue& value = samples[{locations_of(g), labels_of(g)}];
+      ++value.goroutines;
+      value.wait_ns += known_wait_ns(g).value_or(0);
+    }
+    for (const auto& [key, value] : samples) {
+      pbf_writer s(profile_, profile::kSample);
+      s.add_packed_uint64(sample::kLocationId, key.first.begin(), key.first.end());
+      const std::array<std::int64_t, 2> values = {value.goroutines, value.wait_ns};
+      s.add_packed_int64(sample::kValue, values.begin(), values.end());
+      for (const Label& label : key.second) {
+        pbf_writer l(s, sample::kLabel);
+        l.add_int64(label::kKey, label.key);
+        if (label.str != 0) l.add_int64(label::kStr, label.str);
+        if (label.num != 0) l.add_int64(label::kNum, label.num);
+        if (label.unit != 0) l.add_int64(label::kNumUnit, label.unit);
+      }
+    }
+  }
+
+  std::vector<Label> labels_of(const Goroutine& g) {
+    std::vector<Label> labels;
+    const auto add = [&](std::string_view key, std::string_view value) {
+      if (!value.empty()) labels.push_back({.key = text(key), .str = text(value)});
+    };
+    const auto add_number = [&](std::string_view key, std::int64_t value, std::string_view unit) {
+      labels.push_back({.key = text(key), .num = value, .unit = text(unit)});
+    };
+    for (const auto& [key, value] : g.labels) add(key, value);
+    add("status", g.status);
+    add("wait_reason", g.wait_reason);
+    if (g.mode) add("mode", *g.mode == trace::IoMode::kRead ? "read" : "write");
+    if (g.fd) add_number("fd", *g.fd, "");
+    add("peer", options_.per_goroutine ? std::string_view(g.peer) : without_port(g));
+    if (options_.per_goroutine) {
+      const auto goid = static_cast<std::int64_t>(g.goid);
+      add_number("goid", goid, "");
+      add_number("go::goroutine", goid, "");
+      add("go::goroutine_state", state_of(g));
+      if (const auto wait = known_wait_ns(g)) {
+        constexpr std::int64_t kMinute = 60'000'000'000;
+        add_number("wait", *wait, "nanoseconds");
+        add_number("go::goroutine_wait_minutes", *wait / kMinute, "minutes");
+      }
+      if (const Frame* creator = frame_at(snapshot_, g.created_by)) {
+        add("go::goroutine_created_by", frame_name(*creator));
+      }
+    }
+    std::sort(labels.begin(), labels.end());
+    return labels;
+  }
+
+  std::vector<std::uint64_t> locations_of(const Goroutine& g) {
+    std::vector<std::uint64_t> ids;
+    std::vector<const Frame*> lines;  // of one location: inlined calls share the address of the function around them
+    for (const Frame* frame : shown_frames(snapshot_, g, options_.everything)) {
+      const bool same = !lines.empty() && lines.back()->inlined && lines.back()->pc == frame->pc;
+      if (!same && !lines.empty()) {
+        ids.push_back(location_id(lines));
+        lines.clear();
+      }
+      lines.push_back(frame);
+    }
+    static const Frame kUnknown{.function = "(unknown)"};
+    if (lines.empty()) lines.push_back(&kUnknown);  // a sample has a place
+    ids.push_back(location_id(lines));
+    return ids;
+  }
+
+  std::uint64_t location_id(const std::vector<const Frame*>& lines) {
+    const auto [entry, is_new] = location_ids_.try_emplace(lines, location_ids_.size() + 1);
+    if (!is_new) return entry->second;
+    std::vector<std::uint64_t> functions;
+    for (const Frame* frame : lines) functions.push_back(function_id(*frame));
+    pbf_writer l(profile_, profile::kLocation);
+    l.add_uint64(location::kId, entry->second);
+    l.add_uint64(location::kMappingId, kMapping);
+    // Of the call, not of what comes after it.
+    const std::uint64_t pc = lines.front()->pc;
+    l.add_uint64(location::kAddress, pc > 0 ? pc - 1 : 0);
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      pbf_writer at(l, location::kLine);
+      at.add_uint64(line::kFunctionId, functions[i]);
+      at.add_int64(line::kLine, lines[i]->line);
+    }
+    return entry->second;
+  }
+
+  std::uint64_t function_id(const Frame& frame) {
+    const std::int64_t name = text(frame_name(frame));
+    const std::int64_t system_name = frame.function.empty() ? name : text(frame.function);
+    const std::int64_t file = text(frame.file);
+    const auto [entry, is_new] =
+        function_ids_.try_emplace(std::tuple(name, system_name, file), function_ids_.size() + 1);
+    if (!is_new) return entry->second;
+    pbf_writer f(profile_, profile::kFunction);
+    f.add_uint64(function::kId, entry->second);
+    f.add_int64(function::kName, name);
+    f.add_int64(function::kSystemName, system_name);
+    f.add_int64(function::kFilename, file);
+    return entry->second;
+  }
+
+  const GoroutineSnapshot& snapshot_;
+  const PprofOptions& options_;
+  std::string bytes_;
+  pbf_writer profile_{bytes_};
+  std::map<std::string, std::size_t> string_ids_;
+  std::vector<const std::string*> strings_;  // keys of string_ids_, in the order of their numbers
+  std::map<std::vector<const Frame*>, std::uint64_t> location_ids_;
+  std::map<std::tuple<std::int64_t, std::int64_t, std::int64_t>, std::uint64_t> function_ids_;
+};
+
+}  // namespace
+
+std::string pprof_profile(const GoroutineSnapshot& snapshot, std::span<const std::uint32_t> shown,
+                          const PprofOptions& options) {
+  return ProfileWriter(snapshot, options).write(shown);
+}
+
+#if NETPOLL_HAVE_ZLIB
+std::string gzipped(std::string bytes) {
+  constexpr int kGzip = 16 + MAX_WBITS;  // a header of gzip's; deflateInit2 leaves its time at 0
+  z_stream stream{};
+  // Both can only fail for want of memory, or by a mistake in these arguments.
+  if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, kGzip, 8, Z_DEFAULT_STRATEGY) != Z_OK) std::abort();
+  std::string out(deflateBound(&stream, bytes.size()), '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(bytes.data());
+  stream.avail_in = static_cast<uInt>(bytes.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  if (deflate(&stream, Z_FINISH) != Z_STREAM_END) std::abort();
+  out.resize(stream.total_out);
+  deflateEnd(&stream);
+  return out;
+}
+#else
+std::string gzipped(std::string bytes) { return bytes; }
+#endif
+
+}  // namespace netpoll::exporters

@@ -1,0 +1,33 @@
+// The goroutines of a snapshot as a profile that go tool pprof reads.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "netpoll/trace/goroutine.h"
+
+namespace netpoll::exporters {
+
+struct PprofOptions {
+  std::string program;  // name or path of the executable
+  std::chrono::system_clock::time_point taken_at;
+  bool everything = false;     // hidden frames too
+  bool per_goroutine = false;  // a sample for each goroutine, labelled with its goid; else equal ones are added up
+};
+
+// Returns a perftools.profiles.Profile (github.com/google/pprof, proto/profile.proto), not compressed, which pprof
+// reads as well. shown: indices of the goroutines. A sample is so many goroutines, and the nanoseconds that they have
+// waited together, with one stack and the same labels: those of the goroutines, and wait_reason, status, mode, fd,
+// peer. One sample a goroutine also has goid, wait, the peer's port, and go::goroutine, go::goroutine_state,
+// go::goroutine_wait_minutes and go::goroutine_created_by, by which viewers know goroutines.
+// Foreign text becomes printable. Equal snapshots are equal bytes.
+std::string pprof_profile(const trace::GoroutineSnapshot& snapshot, std::span<const std::uint32_t> shown,
+                          const PprofOptions& options);
+
+// Bytes as a gzip file without a time; unchanged where the build has no zlib.
+std::string gzipped(std::string bytes);
+
+}  // namespace netpoll::exporters
