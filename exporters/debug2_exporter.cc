@@ -16,7 +16,9 @@ using trace::Goroutine;
 
 std::string place_line(const Frame& frame) {
   std::string line = "\t" + (frame.file.empty() ? "??:0" : printable(frame.file) + ":" + std::to_string(frame.line));
-  if (frame.entry_pc != 0 && frame.pc >= frame.entry_pc) line += " +" + hex(frame.pc - frame.entry_pc);
+  // Of what is inlined Go prints no offset.
+  const bool offset = !frame.inlined && frame.entry_pc != 0 && frame.pc >= frame.entry_pc;
+  if (offset) line += " +" + hex(frame.pc - frame.entry_pc);
   return line + "\n";
 }
 

@@ -11,11 +11,12 @@ bool is_runtime_internal(std::string_view function) {
   return name != "gopanic" && (name.empty() || name.front() < 'A' || name.front() > 'Z');
 }
 
-std::uint32_t FrameTable::add(const GoLine& line, std::uint64_t pc) {
+std::uint32_t FrameTable::add(const GoLine& line, std::uint64_t pc, const GoFunction& function) {
   frames_.push_back({.function = printed_name(line.function),
                      .file = std::string(line.file),
                      .line = line.line,
                      .pc = pc,
+                     .entry_pc = function.entry,
                      .inlined = line.inlined,
                      .hidden = line.wrapper || is_runtime_internal(line.function)});
   return static_cast<std::uint32_t>(frames_.size() - 1);
@@ -26,7 +27,7 @@ const std::vector<std::uint32_t>& FrameTable::at(const CodePlace& place) {
   if (!is_new) return entry->second;
   const std::uint64_t pc = place.call ? place.pc - 1 : place.pc;
   if (const auto function = pclntab_.function_at(place.pc)) {
-    for (const GoLine& line : pclntab_.lines(*function, pc)) entry->second.push_back(add(line, place.pc));
+    for (const GoLine& line : pclntab_.lines(*function, pc)) entry->second.push_back(add(line, place.pc, *function));
   }
   return entry->second;
 }
@@ -40,7 +41,7 @@ std::optional<std::uint32_t> FrameTable::creator(std::uint64_t go_pc) {
   GoLine line = lines.back();
   line.file = lines.front().file;
   line.line = lines.front().line;
-  entry->second = add(line, go_pc);
+  entry->second = add(line, go_pc, *function);
   return entry->second;
 }
 
@@ -49,7 +50,7 @@ std::optional<std::uint32_t> FrameTable::function(std::uint64_t start) {
   if (!is_new) return entry->second;
   const auto function = pclntab_.function_at(start);
   if (!function || function->entry != start) return std::nullopt;
-  entry->second = add(pclntab_.lines(*function, start).back(), start);
+  entry->second = add(pclntab_.lines(*function, start).back(), start, *function);
   return entry->second;
 }
 

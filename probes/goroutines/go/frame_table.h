@@ -28,7 +28,7 @@ class FrameTable {
   const trace::Frame& frame(std::uint32_t index) const { return frames_[index]; }
 
  private:
-  std::uint32_t add(const GoLine& line, std::uint64_t pc);
+  std::uint32_t add(const GoLine& line, std::uint64_t pc, const GoFunction& function);
 
   const Pclntab& pclntab_;
   std::vector<trace::Frame> frames_;
