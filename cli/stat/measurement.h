@@ -30,9 +30,9 @@ struct Measurement {
   ProbeInfo probe;
   probes::Counts counts;  // of all targets together
   std::vector<Interval> intervals;
-  bool target_ended = false;               // every target, before the time was up
+  bool target_ended = false;              // every target, before the time was up
   std::optional<probes::ChildExit> exit;  // of a command
-  std::optional<Error> exec_error;         // a command that could not be executed; nothing was counted
+  std::optional<Error> exec_error;        // a command that could not be executed; nothing was counted
 };
 
 struct MeasurePlan {
