@@ -8,30 +8,25 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
-#include <ctime>
+
+#include "libruntime/base/clock.h"
 
 namespace netpoll::cli {
 namespace {
 
 // timeout(1) and others signal a process and then its group. What follows so soon is the same request.
-constexpr std::uint64_t kEchoNs = 250'000'000;
+constexpr std::int64_t kEchoNs = 250'000'000;
 
 // The handler has no argument to carry an object in.
 std::atomic<int> received{0};
-std::atomic<std::uint64_t> received_at_ns{0};
+std::atomic<std::int64_t> received_at_ns{0};
 std::atomic<bool> by_keyboard{false};
 std::atomic<bool> keyboard_shared{false};
 std::atomic<int> pipe_end{-1};
 
-std::uint64_t now_ns() {
-  timespec now;
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
-}
-
 void on_signal(int signal, siginfo_t* info, void*) {
   const int saved = errno;
-  const std::uint64_t now = now_ns();
+  const std::int64_t now = base::nanotime();
   if (received.load() == 0) {
     // Set before the signal is, which is what others look at.
     by_keyboard.store(info->si_code == SI_KERNEL);

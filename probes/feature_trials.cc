@@ -15,14 +15,13 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <set>
 #include <string>
 
 #include "netpoll/fd.h"
 #include "probes/bpf/ebpf_source.h"
 #include "probes/bpf/usdt_trial.h"
-#include "probes/process/facts.h"
+#include "probes/process/countable.h"
 #include "probes/process/proc_status.h"
 #include "probes/process/usdt_notes.h"
 #include "probes/process/watch.h"
@@ -49,14 +48,7 @@ std::string own_path() {
 }
 
 // The capabilities in force, by their numbers in linux/capability.h.
-bool has_capability(int number) {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (!line.starts_with("CapEff:")) continue;
-    return (std::strtoull(line.c_str() + 7, nullptr, 16) >> number & 1) != 0;
-  }
-  return false;
-}
+bool has_capability(int number) { return (status_number(::getpid(), "CapEff", 16).value_or(0) >> number & 1) != 0; }
 
 // What would give us the right to use BPF. Root that has it and is refused faces kernel lockdown or a security module,
 // which no command of ours turns off.
@@ -219,7 +211,7 @@ Feature try_target_untraced(pid_t pid) {
 
 Feature try_target_usdt(pid_t pid) {
   Feature feature{.name = "target_usdt", .purpose = "its libruntime tracepoints can be counted", .wanted = false};
-  auto sites = read_usdt_sites("/proc/" + std::to_string(living_thread(pid)) + "/exe", "netpoll");
+  auto sites = read_usdt_sites(executable_file(pid), "netpoll");
   if (!sites) return fails(std::move(feature), sites.error().message());
   if (sites->empty()) {
     return fails(std::move(feature), "not a libruntime program, or built without <sys/sdt.h>");

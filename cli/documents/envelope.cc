@@ -19,7 +19,7 @@ Json target_json(const probes::TargetInfo& target) {
   json["pid"] = target.pid > 0 ? Json(target.pid) : Json(nullptr);
   json["comm"] = exporters::or_null(target.comm);
   json["exe"] = exporters::or_null(target.exe);
-  json["kind"] = target.kind ? Json(std::string(probes::target_kind_name(*target.kind))) : Json(nullptr);
+  json["kind"] = target.kind ? Json(std::string(*target.kind)) : Json(nullptr);
   json["runtime_version"] = exporters::or_null(target.runtime_version);
   return json;
 }

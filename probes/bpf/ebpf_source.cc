@@ -20,7 +20,7 @@
 #include "probes/bpf/task_walk.h"
 #include "probes/bpf/uprobe_multi.h"
 #include "probes/bpf/usdt_links.h"
-#include "probes/process/facts.h"
+#include "probes/process/countable.h"
 #include "probes/process/proc_status.h"
 #include "probes/process/usdt_notes.h"
 #include "probes/process/watch.h"
@@ -248,7 +248,7 @@ Result<void> EbpfSource::attach_usdt() {
     const Target& target = attached.target;
     // A process that runs is asked for its file through /proc, which also finds it in another mount namespace or
     // deleted.
-    const std::string path = target.held ? target.exe : "/proc/" + std::to_string(living_thread(target.pid)) + "/exe";
+    const std::string path = target.held ? target.exe : executable_file(target.pid);
     struct stat file {};
     if (path.empty() || ::stat(path.c_str(), &file) != 0) continue;
     const auto [at, fresh] = seen.try_emplace({file.st_dev, file.st_ino});

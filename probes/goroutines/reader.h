@@ -1,8 +1,11 @@
 // Reader: turns the memory of a process or core into goroutine records; one implementation for each runtime.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "netpoll/result.h"
@@ -26,13 +29,21 @@ class Reader {
   virtual Result<trace::GoroutineSnapshot> read(const ReadOptions& options) = 0;
 };
 
-// One row a runtime. attach returns null for a Subject that does not run it, and kNotSupported, with what could not be
-// established, for one that does but in a form that we cannot read.
+// One row a runtime.
 struct ReaderRow {
   std::string_view language;
+  // Whether the subject runs it, and which version: cheap, and without an answer to whether we can read it. nullopt: it
+  // does not; an empty text: it does and names no version. Errors: kNotFound, kPermission.
+  Result<std::optional<std::string>> (*version)(Subject& subject);
+  // Null for a Subject that does not run it, and kNotSupported, with what could not be established, for one that does
+  // but in a form that we cannot read.
   Result<std::unique_ptr<Reader>> (*attach)(Subject& subject);
 };
 std::span<const ReaderRow> reader_rows();
+
+// Of a pollDesc, whose deadline is 0 (none), absolute ns of the target's CLOCK_MONOTONIC, or negative (it has passed)
+// in every runtime that follows Go: ns from now, negative when it has passed.
+std::optional<std::int64_t> deadline_from_now(std::int64_t deadline, std::int64_t now);
 
 // The first reader that takes the subject. kNotSupported: none does; the hint says what else can be done.
 Result<std::unique_ptr<Reader>> attach_reader(Subject& subject);

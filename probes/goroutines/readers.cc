@@ -11,8 +11,8 @@ namespace netpoll::probes {
 namespace {
 
 constexpr std::array kReaders = {
-    ReaderRow{.language = "libruntime", .attach = attach_libruntime},
-    ReaderRow{.language = "go", .attach = attach_go},
+    ReaderRow{.language = "libruntime", .version = libruntime_version, .attach = attach_libruntime},
+    ReaderRow{.language = "go", .version = go_version, .attach = attach_go},
 };
 
 Error no_reader(const Subject& subject) {
@@ -29,6 +29,11 @@ Error no_reader(const Subject& subject) {
 }  // namespace
 
 std::span<const ReaderRow> reader_rows() { return kReaders; }
+
+std::optional<std::int64_t> deadline_from_now(std::int64_t deadline, std::int64_t now) {
+  if (deadline == 0) return std::nullopt;
+  return deadline > 0 ? deadline - now : -1;
+}
 
 Result<std::unique_ptr<Reader>> attach_reader(Subject& subject) {
   // One that runs two runtimes is read with the first that can be: a Go program may load a library that uses libruntime

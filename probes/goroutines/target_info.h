@@ -1,4 +1,4 @@
-// What kind of program a process runs: ours, Go, or any other.
+// What kind of program a process runs: one of a runtime that has a reader, or any other.
 #pragma once
 
 #include <sys/types.h>
@@ -12,16 +12,13 @@
 
 namespace netpoll::probes {
 
-enum class TargetKind { kLibruntime, kGo, kOther };
-std::string_view target_kind_name(TargetKind kind);  // "libruntime", "go", "other"
-
 // The `target` object of our JSON documents. Unknown is nullopt.
 struct TargetInfo {
   pid_t pid = -1;
   std::optional<std::string> comm;
   std::optional<std::string> exe;              // path of the executable as the target sees it
-  std::optional<TargetKind> kind;              // nullopt: the process exists but does not let us look
-  std::optional<std::string> runtime_version;  // of libruntime ("0.1.0") or Go ("go1.19.8")
+  std::optional<std::string_view> kind;        // ReaderRow::language, or "other". nullopt: it does not let us look
+  std::optional<std::string> runtime_version;  // in the runtime's own words: "0.1.0", "go1.19.8"
 };
 
 // Who left a core: pid, comm and exe; the reader knows the rest.

@@ -1,9 +1,10 @@
 // Adds the offset of the target's time namespace to our clock.
 #include "probes/process/clock.h"
 
-#include <chrono>
 #include <fstream>
 #include <string>
+
+#include "libruntime/base/clock.h"
 
 namespace netpoll::probes {
 namespace {
@@ -26,9 +27,7 @@ std::int64_t monotonic_offset(std::istream& timens_offsets) {
 }
 
 std::int64_t target_monotonic_now(pid_t pid) {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  const auto ours = std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
-  return ours - offset_of("self") + offset_of(std::to_string(pid));
+  return base::nanotime() - offset_of("self") + offset_of(std::to_string(pid));
 }
 
 }  // namespace netpoll::probes

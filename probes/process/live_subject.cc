@@ -2,9 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <climits>
 #include <cstdio>
 #include <fstream>
 
@@ -40,11 +38,7 @@ class LiveSubject : public Subject {
 
   Result<ElfFile> open_executable() override { return ElfFile::open(proc_ + "/exe"); }
 
-  std::string executable_path() const override {
-    std::array<char, PATH_MAX> text;
-    const ssize_t size = readlink((proc_ + "/exe").c_str(), text.data(), text.size());
-    return size < 0 ? std::string() : std::string(text.data(), static_cast<std::size_t>(size));
-  }
+  std::string executable_path() const override { return executable_link(pid_); }
 
   std::optional<std::vector<int>> epoll_descriptors() override { return epoll_descriptors_of(pid_); }
 

@@ -7,20 +7,12 @@
 #include <array>
 #include <cerrno>
 #include <climits>
-#include <fstream>
 #include <string>
 
 #include "probes/process/proc_status.h"
 
 namespace netpoll::probes {
 namespace {
-
-// What Yama says about attaching to processes that are not one's descendants (0: allowed for the same user).
-int yama_ptrace_scope() {
-  std::ifstream file("/proc/sys/kernel/yama/ptrace_scope");
-  int scope = 0;
-  return file >> scope ? scope : 0;
-}
 
 class ProcessMemory : public Memory {
  public:

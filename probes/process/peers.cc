@@ -10,9 +10,10 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <fstream>
 #include <memory>
 #include <string>
+
+#include "probes/process/proc_status.h"
 
 namespace netpoll::probes {
 namespace {
@@ -88,13 +89,6 @@ class Walk {
 std::size_t FileKey::Hash::operator()(const FileKey& key) const {
   return std::hash<std::uint64_t>{}(key.inode * 4 + static_cast<std::uint64_t>(key.kind)) ^
          std::hash<std::uint64_t>{}(key.device);
-}
-
-std::string comm_of(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/comm");
-  std::string line;
-  std::getline(file, line);
-  return line;
 }
 
 AccessMode access_mode(int folder, const char* name) {

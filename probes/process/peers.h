@@ -39,9 +39,6 @@ struct AccessMode {
 // Of the link `name` in the folder /proc/PID/fd; neither where it is gone.
 AccessMode access_mode(int folder, const char* name);
 
-// The name of a process, from /proc/PID/comm; empty when it is gone.
-std::string comm_of(pid_t pid);
-
 struct Holder {
   trace::PeerProcess process;
   AccessMode mode;

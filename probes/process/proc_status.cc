@@ -1,9 +1,12 @@
-// Reads single lines of /proc/PID/status and /proc/PID/stat.
+// Reads single lines of /proc/PID/status and /proc/PID/stat, and what else is one line or one link.
 #include "probes/process/proc_status.h"
 
 #include <dirent.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <climits>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
@@ -41,14 +44,47 @@ std::vector<pid_t> ids_in(const std::string& path) {
 
 }  // namespace
 
-std::optional<long> status_number(pid_t id, std::string_view name) {
+std::optional<long> status_number(pid_t id, std::string_view name, int base) {
   std::ifstream file(proc_path(id, "status"));
   for (std::string line; std::getline(file, line);) {
     if (line.size() > name.size() && line[name.size()] == ':' && std::string_view(line).starts_with(name)) {
-      return std::strtol(line.c_str() + name.size() + 1, nullptr, 10);
+      return std::strtol(line.c_str() + name.size() + 1, nullptr, base);
     }
   }
   return std::nullopt;
+}
+
+std::string comm_of(pid_t pid) {
+  std::ifstream file(proc_path(pid, "comm"));
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+std::string executable_file(pid_t pid) { return proc_path(living_thread(pid), "exe"); }
+
+std::string executable_link(pid_t pid) {
+  std::array<char, PATH_MAX> text;
+  const ssize_t size = readlink(executable_file(pid).c_str(), text.data(), text.size());
+  return size < 0 ? std::string() : std::string(text.data(), static_cast<std::size_t>(size));
+}
+
+std::string exe_of(pid_t pid) {
+  constexpr std::string_view kDeleted = " (deleted)";
+  std::string exe = executable_link(pid);
+  if (exe.ends_with(kDeleted)) exe.resize(exe.size() - kDeleted.size());
+  return exe;
+}
+
+bool is_kernel_thread(pid_t pid) {
+  constexpr unsigned long kKernelThread = 0x00200000;  // PF_KTHREAD (include/linux/sched.h)
+  return (std::strtoul(stat_from(pid, 9).c_str(), nullptr, 10) & kKernelThread) != 0;
+}
+
+int yama_ptrace_scope() {
+  std::ifstream file("/proc/sys/kernel/yama/ptrace_scope");
+  int scope = 0;
+  return file >> scope ? scope : 0;
 }
 
 std::vector<pid_t> process_ids() { return ids_in("/proc"); }

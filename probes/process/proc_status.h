@@ -1,16 +1,30 @@
-// Single facts from /proc that a tracer asks for.
+// Single facts that /proc says of a process, a thread or this machine.
 #pragma once
 
 #include <sys/types.h>
 
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
 namespace netpoll::probes {
 
 // The first number behind "name:" in /proc/ID/status, ID being a process or a thread: status_number(pid, "TracerPid").
-std::optional<long> status_number(pid_t id, std::string_view name);
+std::optional<long> status_number(pid_t id, std::string_view name, int base = 10);
+
+// The name of a process; empty when it is gone.
+std::string comm_of(pid_t pid);
+
+// Where /proc reaches the program that pid runs, through a thread of it that lives (living_thread). For opening.
+std::string executable_file(pid_t pid);
+// The path of that program as the target sees it; empty for kernel threads and where /proc refuses. A file that is
+// gone ends in the kernel's " (deleted)".
+std::string executable_link(pid_t pid);
+// The same for people, without " (deleted)".
+std::string exe_of(pid_t pid);
+
+bool is_kernel_thread(pid_t pid);
 
 // True for a process or thread that has ended and was not reaped; of a process also when its first thread alone has
 // ended.
@@ -29,6 +43,10 @@ pid_t parent_of(pid_t pid);
 
 // The threads of a process; empty when it is gone.
 std::vector<pid_t> thread_ids(pid_t pid);
+
+// What the security module Yama says about attaching to processes that are not one's descendants; 0 (the same user may)
+// where it is not built in.
+int yama_ptrace_scope();
 
 // The CPU that a thread ran on last.
 std::optional<int> last_cpu(pid_t tid);

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <fstream>
 #include <string>
 
 #include "probes/process/proc_status.h"
@@ -12,32 +11,17 @@
 namespace netpoll::probes {
 namespace {
 
-std::string first_line(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
-
-// 0 where Yama is not built in, which permits the same as its level 0.
-int yama_scope() {
-  int scope = 0;
-  std::ifstream("/proc/sys/kernel/yama/ptrace_scope") >> scope;
-  return scope;
-}
-
 std::string eperm_hint(pid_t pid) {
   if (pid == getpid()) return "a process cannot trace itself";
   const long tracer = status_number(pid, "TracerPid").value_or(0);
   if (tracer != 0) {
-    const std::string name = first_line("/proc/" + std::to_string(tracer) + "/comm");
-    return "pid " + std::to_string(tracer) + " (" + name +
+    return "pid " + std::to_string(tracer) + " (" + comm_of(static_cast<pid_t>(tracer)) +
            ") traces it already, and a process has one tracer at a time";
   }
   const long uid = status_number(pid, "Uid").value_or(-1);
   const uid_t own = geteuid();
   if (own != 0 && uid != static_cast<long>(own)) return "it belongs to another user; try sudo";
-  switch (yama_scope()) {
+  switch (yama_ptrace_scope()) {
     case 0:
       break;
     case 1:

@@ -20,8 +20,8 @@ constexpr int kRestartBlock = 516;  // ERESTART_RESTARTBLOCK in include/linux/er
 
 std::size_t bucket_of(std::uint64_t ns) { return ns == 0 ? 0 : static_cast<std::size_t>(std::bit_width(ns)) - 1; }
 
-std::uint64_t between(std::uint64_t start_ns, std::uint64_t end_ns) {
-  return start_ns != 0 && end_ns > start_ns ? end_ns - start_ns : 0;
+std::uint64_t between(std::int64_t start_ns, std::int64_t end_ns) {
+  return start_ns != 0 && end_ns > start_ns ? static_cast<std::uint64_t>(end_ns - start_ns) : 0;
 }
 
 }  // namespace
@@ -65,12 +65,12 @@ void CallCounter::enter(pid_t tid, Syscall syscall, const std::array<std::uint64
   open_.insert_or_assign(tid, OpenCall{syscall, args[3], 0});
 }
 
-void CallCounter::started(pid_t tid, std::uint64_t now_ns) {
+void CallCounter::started(pid_t tid, std::int64_t now_ns) {
   const auto open = open_.find(tid);
   if (open != open_.end() && open->second.start_ns == 0) open->second.start_ns = now_ns;
 }
 
-void CallCounter::leave(pid_t tid, std::int64_t result, std::uint64_t now_ns) {
+void CallCounter::leave(pid_t tid, std::int64_t result, std::int64_t now_ns) {
   const auto open = open_.find(tid);
   if (open == open_.end()) {
     // Of a call that is not counted; what it is restarted as is not either.
@@ -116,7 +116,7 @@ void CallCounter::reenter(pid_t tid) {
   open_.insert_or_assign(tid, call);
 }
 
-void CallCounter::forget(pid_t tid, std::uint64_t now_ns) {
+void CallCounter::forget(pid_t tid, std::int64_t now_ns) {
   restarts_.erase(tid);
   const auto open = open_.find(tid);
   if (open == open_.end()) return;
@@ -125,7 +125,7 @@ void CallCounter::forget(pid_t tid, std::uint64_t now_ns) {
   open_.erase(open);
 }
 
-Counts CallCounter::counts(std::uint64_t now_ns) const {
+Counts CallCounter::counts(std::int64_t now_ns) const {
   Counts counts = counts_;
   for (const auto& [tid, call] : open_) {
     SyscallCounts& row = counts.syscalls[static_cast<std::size_t>(call.syscall)];

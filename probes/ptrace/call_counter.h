@@ -21,25 +21,25 @@ class CallCounter {
   // Counts a call that thread tid begins.
   void enter(pid_t tid, Syscall syscall, const std::array<std::uint64_t, 6>& args);
   // Sets its start, as late as the caller can. Nothing to do for a thread that is in no counted call.
-  void started(pid_t tid, std::uint64_t now_ns);
+  void started(pid_t tid, std::int64_t now_ns);
   // Counts its end. result is what the kernel returned, negative for an error, which may be one of its own 512..543
   // (ERESTARTSYS) that the program never sees: then the call is entered again and counted again.
-  void leave(pid_t tid, std::int64_t result, std::uint64_t now_ns);
+  void leave(pid_t tid, std::int64_t result, std::int64_t now_ns);
   // restart_syscall is entered: the call that ended in ERESTART_RESTARTBLOCK goes on, and has not returned after all.
   void reenter(pid_t tid);
   // The thread has ended, or executes a program: its call will not return.
-  void forget(pid_t tid, std::uint64_t now_ns);
+  void forget(pid_t tid, std::int64_t now_ns);
   // A call of the 32-bit interface.
   void lose_foreign() { ++counts_.lost, ++counts_.foreign; }
 
-  Counts counts(std::uint64_t now_ns) const;
+  Counts counts(std::int64_t now_ns) const;
 
  private:
   // A counted call that a thread has entered and not left.
   struct OpenCall {
     Syscall syscall;
-    std::uint64_t timeout;   // of the wait calls: the argument as passed
-    std::uint64_t start_ns;  // 0 until it is known
+    std::uint64_t timeout;  // of the wait calls: the argument as passed
+    std::int64_t start_ns;  // 0 until it is known
   };
   struct Restart {
     OpenCall call;

@@ -4,8 +4,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "libruntime/base/clock.h"
 #include "probes/process/proc_status.h"
-#include "probes/ptrace/monotonic.h"
 
 namespace netpoll::probes {
 namespace {
@@ -16,7 +16,7 @@ constexpr int kDominant = 14;
 // After a window without a busy thread, this many are left alone: pinning costs about as much as ten stops.
 constexpr int kRestAfterMix = 4;
 // How long a pair stays before the scheduler may move it, and for how many windows it may.
-constexpr std::uint64_t kReviewNs = 250'000'000;
+constexpr std::int64_t kReviewNs = 250'000'000;
 constexpr int kRestForReview = 1;
 
 bool set_affinity(pid_t tid, const cpu_set_t& cpus) { return sched_setaffinity(tid, sizeof cpus, &cpus) == 0; }
@@ -84,7 +84,7 @@ void Placement::review() {
 }
 
 void Placement::tick() {
-  if (!pin_ || monotonic_ns() - pinned_at_ns_ < kReviewNs) return;
+  if (!pin_ || base::nanotime() - pinned_at_ns_ < kReviewNs) return;
   lift();
   rest_ = kRestForReview;
 }
@@ -94,7 +94,7 @@ void Placement::pin(pid_t tid) {
   Pin pin = {tid, cpu.value_or(-1), {}};
   if (!cpu || *cpu >= CPU_SETSIZE || !CPU_ISSET(static_cast<std::size_t>(*cpu), &own_)) return;
   if (sched_getaffinity(tid, sizeof pin.before, &pin.before) != 0) return;
-  pinned_at_ns_ = monotonic_ns();
+  pinned_at_ns_ = base::nanotime();
   if (!narrow(tid, *cpu)) return;
   pin_ = pin;
   narrow(0, *cpu);

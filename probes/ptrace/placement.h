@@ -62,7 +62,7 @@ class Placement {
   int events_ = 0;
   int hits_ = 0;
   int rest_ = 0;  // windows to go without a pin
-  std::uint64_t pinned_at_ns_ = 0;
+  std::int64_t pinned_at_ns_ = 0;
 };
 
 }  // namespace netpoll::probes

@@ -12,7 +12,7 @@
 
 #include "probes/launch/child.h"
 #include "probes/launch/exit_relay.h"
-#include "probes/process/facts.h"
+#include "probes/process/countable.h"
 #include "probes/process/watch.h"
 #include "probes/ptrace/tracer.h"
 

@@ -12,15 +12,15 @@
 #include <string_view>
 #include <utility>
 
+#include "libruntime/base/clock.h"
 #include "probes/ptrace/attach_error.h"
-#include "probes/ptrace/monotonic.h"
 #include "probes/ptrace/requests.h"
 
 namespace netpoll::probes {
 namespace {
 
 constexpr int kMaxRounds = 100;
-constexpr std::uint64_t kPatienceNs = 1'000'000'000;
+constexpr std::int64_t kPatienceNs = 1'000'000'000;
 
 std::vector<pid_t> threads_of(pid_t pid) {
   std::vector<pid_t> tids;
@@ -42,7 +42,7 @@ ThreadStop::ThreadStop(ThreadStop&& other) noexcept
 
 Result<ThreadStop> ThreadStop::stop(pid_t pid) {
   ThreadStop all(pid);
-  all.since_ns_ = static_cast<std::int64_t>(monotonic_ns());
+  all.since_ns_ = base::nanotime();
   // A thread that runs may start others, so that only a round without new ones is the last.
   for (int round = 0; round < kMaxRounds; ++round) {
     auto found = all.stop_new_threads();
@@ -78,7 +78,7 @@ Result<bool> ThreadStop::stop_new_threads() {
 
 // False when it neither stops nor ends within the patience: it waits for a device, and nothing interrupts that.
 bool ThreadStop::wait_for(Thread& thread) const {
-  const std::uint64_t until = monotonic_ns() + kPatienceNs;
+  const std::int64_t until = base::nanotime() + kPatienceNs;
   for (;;) {
     int status = 0;
     const pid_t got = waitpid(thread.tid, &status, __WALL | WNOHANG);
@@ -89,7 +89,7 @@ bool ThreadStop::wait_for(Thread& thread) const {
       return true;
     }
     if (got != 0) return true;  // it ended
-    if (monotonic_ns() > until) return false;
+    if (base::nanotime() > until) return false;
     const timespec moment = {0, 20'000};
     nanosleep(&moment, nullptr);
   }
@@ -102,7 +102,7 @@ std::int64_t ThreadStop::release() {
     if (thread.stopped) (void)request(PTRACE_DETACH, thread.tid, nullptr, static_cast<long>(thread.signal));
   }
   threads_.clear();
-  return static_cast<std::int64_t>(monotonic_ns()) - since_ns_;
+  return base::nanotime() - since_ns_;
 }
 
 }  // namespace netpoll::probes

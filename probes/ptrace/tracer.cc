@@ -15,10 +15,10 @@
 #include <set>
 #include <system_error>
 
+#include "libruntime/base/clock.h"
 #include "probes/process/proc_status.h"
 #include "probes/ptrace/arch.h"
 #include "probes/ptrace/attach_error.h"
-#include "probes/ptrace/monotonic.h"
 #include "probes/ptrace/requests.h"
 #include "probes/syscall_numbers.h"
 
@@ -100,7 +100,7 @@ Result<void> Tracer::start() {
 
 Counts Tracer::counts() const {
   std::lock_guard lock(counter_mutex_);
-  Counts counts = counter_.counts(latency_ ? monotonic_ns() : 0);
+  Counts counts = counter_.counts(latency_ ? base::nanotime() : 0);
   counts.processes = processes_;
   return counts;
 }
@@ -201,7 +201,7 @@ void Tracer::loop() {
       placement_->tick();
       continue;
     }
-    if (latency_) woken_ns_ = monotonic_ns();
+    if (latency_) woken_ns_ = base::nanotime();
     streak = tid == previous ? streak + 1 : 0;
     previous = tid;
     if (streak < kStreak || tracees_.size() == 1) {
@@ -348,7 +348,7 @@ void Tracer::resume(const Tracee& tracee, int signal) {
 
 void Tracer::resume_to_exit(const Tracee& tracee) {
   if (latency_) {
-    const std::uint64_t now = monotonic_ns();
+    const std::int64_t now = base::nanotime();
     std::lock_guard lock(counter_mutex_);
     counter_.started(tracee.tid, now);
   }

@@ -99,10 +99,10 @@ class Tracer {
   std::vector<Event> events_;
   std::optional<Placement> placement_;
   std::promise<Result<void>> started_;
-  bool announced_ = false;      // started_ has its value
-  int interrupted_ = 0;         // tracees that have yet to stop for the first time
-  bool executed_ = false;       // the child's exec has been seen
-  std::uint64_t woken_ns_ = 0;  // when the last report arrived
+  bool announced_ = false;     // started_ has its value
+  int interrupted_ = 0;        // tracees that have yet to stop for the first time
+  bool executed_ = false;      // the child's exec has been seen
+  std::int64_t woken_ns_ = 0;  // when the last report arrived
 };
 
 }  // namespace netpoll::probes

@@ -4,10 +4,10 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
 #include <vector>
 
+#include "libruntime/base/clock.h"
 #include "probes/goroutines/libruntime/runtime_finder.h"
 #include "probes/process/watch.h"
 #include "probes/self/counter_ledger.h"
@@ -17,10 +17,7 @@ namespace {
 
 constexpr int kLookEveryMs = 10;
 
-std::int64_t now_ms() {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
+std::int64_t now_ms() { return base::nanotime() / 1'000'000; }
 
 bool readable(int fd) {
   pollfd p{.fd = fd, .events = POLLIN, .revents = 0};

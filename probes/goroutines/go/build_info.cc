@@ -46,11 +46,6 @@ std::optional<std::string> go_version_of(const ElfFile& file) {
   return std::nullopt;
 }
 
-std::optional<std::string> go_version_of(const std::string& path) {
-  auto file = ElfFile::open(path);
-  return file ? go_version_of(*file) : std::nullopt;
-}
-
 std::string find_build_version(const Image& image, Memory& memory, const ModuleData& module) {
   std::string found;
   const auto visit = [&](Bytes bytes) {

@@ -15,7 +15,6 @@ namespace netpoll::probes {
 // The Go version that an executable names in its build information, from the file alone. nullopt: not a Go program;
 // an empty string: a Go program that does not say (layout: Go's debug/buildinfo/buildinfo.go, 1.18 and later).
 std::optional<std::string> go_version_of(const ElfFile& file);
-std::optional<std::string> go_version_of(const std::string& path);
 
 // runtime.buildVersion, which programs without build information have as well. Empty: not found.
 std::string find_build_version(const Image& image, Memory& memory, const ModuleData& module);

@@ -2,13 +2,14 @@
 #include "probes/goroutines/go/reader.h"
 
 #include <algorithm>
-#include <chrono>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "libruntime/base/clock.h"
 #include "probes/goroutines/endpoints.h"
+#include "probes/goroutines/go/build_info.h"
 #include "probes/goroutines/go/frame_table.h"
 #include "probes/goroutines/go/labels.h"
 #include "probes/goroutines/go/program.h"
@@ -20,11 +21,6 @@ namespace netpoll::probes {
 namespace {
 
 constexpr std::uint64_t kMaxFd = 1 << 24;
-
-std::int64_t monotonic_now() {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
-}
 
 std::string_view status_name(GoStatus status) {
   switch (status) {
@@ -45,11 +41,6 @@ std::string_view status_name(GoStatus status) {
     default:
       return "unknown";
   }
-}
-
-std::optional<std::int64_t> deadline_from_now(std::int64_t deadline, std::int64_t now) {
-  if (deadline == 0) return std::nullopt;
-  return deadline > 0 ? deadline - now : -1;
 }
 
 // The thread of a goroutine, and the system call that it is in.
@@ -268,7 +259,7 @@ class GoReader : public Reader {
 
   Result<trace::GoroutineSnapshot> read(const ReadOptions& options) override {
     program_->pclntab.refill();
-    const std::int64_t began = monotonic_now();
+    const std::int64_t began = base::nanotime();
     auto snapshot = Reading(subject_, *program_).take(sampler_, options);
     if (!snapshot) {
       if (snapshot.error().is(ErrorKind::kNotFound)) {
@@ -281,7 +272,7 @@ class GoReader : public Reader {
     snapshot->warnings = program_->warnings;
     snapshot->taken_at_ns = began;
     add_endpoints(subject_, *snapshot);
-    snapshot->took_ns = monotonic_now() - began;
+    snapshot->took_ns = base::nanotime() - began;
     return snapshot;
   }
 
@@ -292,6 +283,11 @@ class GoReader : public Reader {
 };
 
 }  // namespace
+
+Result<std::optional<std::string>> go_version(Subject& subject) {
+  const auto file = subject.open_executable();
+  return file ? go_version_of(*file) : std::optional<std::string>();
+}
 
 Result<std::unique_ptr<Reader>> attach_go(Subject& subject) {
   auto program = open_program(subject);

@@ -2,10 +2,10 @@
 #include "probes/goroutines/libruntime/reader.h"
 
 #include <algorithm>
-#include <chrono>
 #include <unordered_map>
 #include <vector>
 
+#include "libruntime/base/clock.h"
 #include "netpoll/config.h"
 #include "probes/goroutines/endpoints.h"
 #include "probes/goroutines/libruntime/goroutine_reader.h"
@@ -16,18 +16,8 @@
 namespace netpoll::probes {
 namespace {
 
-std::int64_t monotonic_now() {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
-}
-
 // Bits of PdRecord::flags (PdLayout in netpoll/debug/abi.h).
 constexpr std::uint32_t kForeignChange = 1U << 2;
-
-std::optional<std::int64_t> deadline_from_now(std::int64_t deadline, std::int64_t now) {
-  if (deadline == 0) return std::nullopt;
-  return deadline > 0 ? deadline - now : -1;
-}
 
 // Finds the registrations that somebody removed or changed and the runtime does not know of: it may sleep, waiting for
 // just these. The list of the kernel is younger than the records, so a goroutine whose descriptor looks wrong is read
@@ -167,7 +157,7 @@ class LibruntimeReader : public Reader {
     snapshot.language = "libruntime";
     snapshot.runtime_version = views_.front().runtime_version();
     snapshot.interest_source = "tables";
-    snapshot.taken_at_ns = monotonic_now();
+    snapshot.taken_at_ns = base::nanotime();
     Reading reading(subject_, snapshot, subject_.monotonic_now());
     if (auto read = read_views(reading, options, snapshot); !read) {
       if (read.error().is(ErrorKind::kNotFound)) {
@@ -181,7 +171,7 @@ class LibruntimeReader : public Reader {
               });
     add_endpoints(subject_, snapshot);
     reading.add_functions(names_);
-    snapshot.took_ns = monotonic_now() - snapshot.taken_at_ns;
+    snapshot.took_ns = base::nanotime() - snapshot.taken_at_ns;
     return snapshot;
   }
 
@@ -208,6 +198,17 @@ class LibruntimeReader : public Reader {
 };
 
 }  // namespace
+
+Result<std::optional<std::string>> libruntime_version(Subject& subject) {
+  auto views = find_runtime_views(subject);
+  if (!views) {
+    // The note is there, but we do not understand what it points to.
+    const ErrorKind kind = views.error().kind();
+    if (kind == ErrorKind::kNotSupported || kind == ErrorKind::kProtocol) return std::optional(std::string());
+    return std::move(views).error();
+  }
+  return views->empty() ? std::nullopt : std::optional(views->front().runtime_version());
+}
 
 Result<std::unique_ptr<Reader>> attach_libruntime(Subject& subject) {
   auto views = find_runtime_views(subject);

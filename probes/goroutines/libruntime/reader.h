@@ -13,7 +13,9 @@
 
 namespace netpoll::probes {
 
-// A row of reader_rows(). kProtocol: its tables make no sense; kNotSupported: of another debug ABI.
+// The row of reader_rows(); see ReaderRow.
+Result<std::optional<std::string>> libruntime_version(Subject& subject);
+// kProtocol: its tables make no sense; kNotSupported: of another debug ABI.
 Result<std::unique_ptr<Reader>> attach_libruntime(Subject& subject);
 
 }  // namespace netpoll::probes

@@ -1,4 +1,4 @@
-// What /proc says about a process before anything is attached to it.
+// Whether a target is one whose system calls can be counted, said before anything is attached to it.
 #pragma once
 
 #include <sys/types.h>
@@ -17,9 +17,5 @@ ProgramKind program_kind(const std::string& path);
 // Fails with kNotSupported for targets whose system calls we cannot tell apart: 32-bit programs, whose calls carry
 // other numbers, and kernel threads, which make none. A program that cannot be examined passes.
 Result<void> check_countable(const Target& target);
-
-// The path of the program that pid runs, for people: without the kernel's " (deleted)". Empty for kernel threads and
-// where /proc refuses.
-std::string exe_of(pid_t pid);
 
 }  // namespace netpoll::probes
