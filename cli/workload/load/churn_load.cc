@@ -66,7 +66,7 @@ Result<void> ChurnLoad::begin(std::uint64_t i) {
   --may_begin_;
   ++alive_;
   slot.number = begun_++;
-  slot.begun = now_ns();
+  slot.begun = base::nanotime();
   slot.sent = slot.received = 0;
   const Endpoint& endpoint = session_.endpoint(slot.number);
   auto fd = make_socket(endpoint, SOCK_STREAM, 1 + slot.number % kSources);
@@ -137,7 +137,7 @@ Result<bool> ChurnLoad::await_end(Slot& slot) {
   slot.fd.reset();
   slot.state = Slot::State::kFree;
   --alive_;
-  session_.complete(slot.begun, now_ns());
+  session_.complete(slot.begun, base::nanotime());
   return true;
 }
 
@@ -166,38 +166,27 @@ Result<void> ChurnLoad::run_phase(std::uint64_t operations, std::int64_t until) 
   for (std::uint64_t i = 0; i < slots_.size() && may_begin_ > 0; ++i) {
     if (auto begun = begin(i); !begun) return begun;
   }
-  std::int64_t give_up = INT64_MAX;
   while (alive_ > 0) {
     for (const epoll_event& event : session_.wait(until)) {
       if (auto advanced = advance(event.data.u64); !advanced) return advanced;
     }
-    const std::int64_t now = now_ns();
+    const std::int64_t now = base::nanotime();
     if (may_begin_ > 0 && (now >= until || session_.stopping())) {
       may_begin_ = 0;
       until = INT64_MAX;
     }
-    if (session_.stopping()) {
-      if (give_up == INT64_MAX) give_up = now + 1'000'000'000;
-      if (now >= give_up) return {};
-    }
+    if (session_.overdue(now)) return {};
     if (auto alive = session_.check_stall(); !alive) return alive;
   }
   return {};
 }
 
 Result<LoadResult> ChurnLoad::run() {
-  const Plan& plan = session_.plan();
-  if (plan.warmup > 0) {
-    if (auto warm = run_phase(plan.warmup, INT64_MAX); !warm) return std::move(warm).error();
-  }
-  const std::uint64_t warmup_operations = session_.operations();
-  session_.report(Connected{});
-  session_.open_window();
-  const std::int64_t until = plan.duration.count() > 0 ? now_ns() + plan.duration.count() : INT64_MAX;
-  if (auto phase = run_phase(plan.ops, until); !phase) return std::move(phase).error();
-  LoadResult result = session_.close_window();
-  result.connections = begun_;
-  result.warmup_operations = warmup_operations;
+  const Session::Phase phase = [this](std::uint64_t operations, std::int64_t until) {
+    return run_phase(operations, until);
+  };
+  auto result = session_.measure(0, phase, phase);
+  if (result) result->connections = begun_;
   return result;
 }
 

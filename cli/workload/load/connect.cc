@@ -53,7 +53,7 @@ Result<std::vector<Fd>> connect_all(Session& session, std::uint64_t count, std::
   const std::uint64_t per_source = ports_per_source();
   std::uint64_t begun = 0;
   std::uint64_t done = 0;
-  std::int64_t last_progress = now_ns();
+  std::int64_t last_progress = base::nanotime();
   while (done < count) {
     bool queue_full = false;
     while (begun < count && begun - done < kBatch && !queue_full) {
@@ -64,16 +64,16 @@ Result<std::vector<Fd>> connect_all(Session& session, std::uint64_t count, std::
       queue_full = !*under_way;
       if (!queue_full) ++begun;
     }
-    const std::int64_t until = now_ns() + (queue_full ? kRetryNs : 100 * kRetryNs);
+    const std::int64_t until = base::nanotime() + (queue_full ? kRetryNs : 100 * kRetryNs);
     for (const epoll_event& event : session.wait(until)) {
       const std::uint64_t i = event.data.u64;
       const int fd = connections[i].get();
       if (const int error = socket_error(fd); error != 0) return connect_error(session.endpoint(i), error);
       ++done;
-      last_progress = now_ns();
+      last_progress = base::nanotime();
     }
     if (session.stopping()) return Error(ErrorKind::kCanceled, "stopped while connecting");
-    if (now_ns() - last_progress > session.patience_ns()) {
+    if (base::nanotime() - last_progress > session.patience_ns()) {
       return Error(ErrorKind::kTimeout, "connect " + session.endpoint(0).text() + ": " + std::to_string(done) + " of " +
                                             std::to_string(count) + " connections after " +
                                             std::to_string(session.patience_ns() / kSecond) + " s without a new one")
@@ -103,11 +103,11 @@ Result<void> finish_all(Session& session, const std::vector<Fd>& connections) {
     }
     return {};
   };
-  std::int64_t last_progress = now_ns();
+  std::int64_t last_progress = base::nanotime();
   for (;;) {
     if (auto begun = begin_some(); !begun) return begun;
     if (open == 0) return {};
-    for (const epoll_event& event : session.wait(now_ns() + 100 * kRetryNs)) {
+    for (const epoll_event& event : session.wait(base::nanotime() + 100 * kRetryNs)) {
       const std::uint64_t i = event.data.u64;
       if (i >= next) continue;  // what it has to say is said again once its end was sent
       char byte;
@@ -119,10 +119,10 @@ Result<void> finish_all(Session& session, const std::vector<Fd>& connections) {
       if (n < 0) return posix_error("connection " + std::to_string(i) + ", waiting for its end", errno);
       epoll_ctl(session.epfd(), EPOLL_CTL_DEL, connections[i].get(), nullptr);
       --open;
-      last_progress = now_ns();
+      last_progress = base::nanotime();
     }
     // A server that is told to stop at the same time may close them all at once, or never: do not insist for long.
-    if (now_ns() - last_progress > (session.stopping() ? kSecond : session.patience_ns())) {
+    if (base::nanotime() - last_progress > (session.stopping() ? kSecond : session.patience_ns())) {
       if (session.stopping()) return {};
       return Error(ErrorKind::kTimeout, std::to_string(open) + " of " + std::to_string(next) +
                                             " connections were not closed by the server after their end of stream")

@@ -12,12 +12,7 @@ namespace {
 
 constexpr int kEvents = 1024;
 constexpr std::int64_t kMillisecond = 1'000'000;
-
-std::int64_t read_clock(clockid_t clock) {
-  timespec t{};
-  clock_gettime(clock, &t);
-  return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
-}
+constexpr std::int64_t kGraceNs = 1000 * kMillisecond;
 
 // epoll_wait counts milliseconds, which is too coarse for the pauses of slow readers; epoll_pwait2 (Linux 5.11) is not.
 int wait_for_events(int epfd, epoll_event* events, std::int64_t timeout_ns) {
@@ -33,8 +28,6 @@ int wait_for_events(int epfd, epoll_event* events, std::int64_t timeout_ns) {
 }
 
 }  // namespace
-
-std::int64_t now_ns() { return read_clock(CLOCK_MONOTONIC); }
 
 Result<Session> Session::open(const ChildArgs& child) {
   Session session;
@@ -68,7 +61,7 @@ std::optional<std::int64_t> Session::server_cpu_ns() const {
 }
 
 std::span<const epoll_event> Session::wait(std::int64_t until) {
-  const std::int64_t before = now_ns();
+  const std::int64_t before = base::nanotime();
   const std::int64_t wake = std::min(until, std::max(next_progress_, before));
   const int n = wait_for_events(epfd(), events_.data(), std::clamp<std::int64_t>(wake - before, 0, kProgressNs));
   std::size_t count = n > 0 ? static_cast<std::size_t>(n) : 0;
@@ -79,6 +72,7 @@ std::span<const epoll_event> Session::wait(std::int64_t until) {
     }
     // Its state does not go away; once is enough.
     stopping_ = true;
+    give_up_at_ = before + kGraceNs;
     epoll_ctl(epfd(), EPOLL_CTL_DEL, child_->control_fd, nullptr);
     events_[i] = events_[--count];
   }
@@ -93,7 +87,7 @@ void Session::open_window() {
   histogram_.clear();
   operations_ = bytes_sent_ = bytes_received_ = 0;
   window_open_ = true;
-  opened_at_ = now_ns();
+  opened_at_ = base::nanotime();
   next_progress_ = opened_at_ + kProgressNs;
   last_completion_ = opened_at_;
   server_cpu_at_open_ = server_cpu_ns();
@@ -104,7 +98,7 @@ LoadResult Session::close_window() {
   const auto cpu = server_cpu_ns();
   if (cpu && server_cpu_at_open_) result.server_cpu_ns = *cpu - *server_cpu_at_open_;
   window_open_ = false;
-  result.duration_ns = now_ns() - opened_at_;
+  result.duration_ns = base::nanotime() - opened_at_;
   result.operations = operations_;
   result.bytes_sent = bytes_sent_;
   result.bytes_received = bytes_received_;
@@ -115,8 +109,23 @@ LoadResult Session::close_window() {
   return result;
 }
 
+Result<LoadResult> Session::measure(std::uint64_t connections, const Phase& warm_up, const Phase& measured) {
+  if (plan().warmup > 0) {
+    if (auto warm = warm_up(plan().warmup, INT64_MAX); !warm) return std::move(warm).error();
+  }
+  const std::uint64_t warmup_operations = operations_;
+  report(Connected{.connections = connections});
+  open_window();
+  const std::int64_t until = plan().duration.count() > 0 ? base::nanotime() + plan().duration.count() : INT64_MAX;
+  if (auto phase = measured(plan().ops, until); !phase) return std::move(phase).error();
+  LoadResult result = close_window();
+  result.connections = connections;
+  result.warmup_operations = warmup_operations;
+  return result;
+}
+
 Result<void> Session::check_stall() const {
-  if (now_ns() - last_completion_ < patience_ns()) return {};
+  if (base::nanotime() - last_completion_ < patience_ns()) return {};
   return Error(ErrorKind::kTimeout, "no answer from the server for " + std::to_string(patience_ns() / 1'000'000'000) +
                                         " s after " + std::to_string(operations_) + " operations")
       .with_hint("see what it waits for: netpoll-trace snapshot -p " + std::to_string(child_->server_pid));

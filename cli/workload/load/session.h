@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <ctime>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -14,13 +15,11 @@
 #include "cli/workload/line.h"
 #include "cli/workload/load/endpoint.h"
 #include "cli/workload/protocol.h"
+#include "libruntime/base/clock.h"
 
 namespace netpoll::workload {
 
-// CLOCK_MONOTONIC in ns.
-std::int64_t now_ns();
-
-// One thread owns a Session; it is not thread-safe.
+// One thread owns a Session; it is not thread-safe. Times are of base::nanotime().
 class Session {
  public:
   // child must outlive the Session.
@@ -36,9 +35,14 @@ class Session {
   std::span<const epoll_event> wait(std::int64_t until);
   // Whether the CLI asked to stop (or is gone).
   bool stopping() const { return stopping_; }
+  // The same a second later: what was in flight had that long to arrive, and the user wants an end.
+  bool overdue(std::int64_t now) const { return stopping_ && now >= give_up_at_; }
 
-  // Opens the measured window, after everything counted so far has been forgotten.
-  void open_window();
+  // One part of a load: ends after so many operations (0: no limit), at `until`, or when the run is stopping.
+  using Phase = std::function<Result<void>(std::uint64_t operations, std::int64_t until)>;
+  // What all loads do once `connections` stand: the plan's warm-up, then the measured window.
+  Result<LoadResult> measure(std::uint64_t connections, const Phase& warm_up, const Phase& measured);
+
   // Counts an operation that was begun at `begun` and verified just now.
   void complete(std::int64_t begun, std::int64_t now) {
     histogram_.add(now - begun);
@@ -50,15 +54,13 @@ class Session {
     bytes_received_ += received;
   }
   std::uint64_t operations() const { return operations_; }
-  // Ends the window and fills in what the session knows.
-  LoadResult close_window();
 
   // How long nothing may happen while something is expected (ChildArgs::patience).
   std::int64_t patience_ns() const { return child_->patience.count(); }
   // Fails when nothing completed for so long. Call it after each wait() while operations are in flight.
   Result<void> check_stall() const;
   // Restarts the stall clock where operations begin after a pause.
-  void begin_waiting() { last_completion_ = now_ns(); }
+  void begin_waiting() { last_completion_ = base::nanotime(); }
 
   void report(const LoadMessage& message);
 
@@ -67,6 +69,10 @@ class Session {
   static constexpr std::int64_t kProgressNs = 200'000'000;
 
   Session() = default;
+  // Opens the measured window, after everything counted so far has been forgotten.
+  void open_window();
+  // Ends the window and fills in what the session knows.
+  LoadResult close_window();
   std::optional<std::int64_t> server_cpu_ns() const;
 
   const ChildArgs* child_ = nullptr;
@@ -84,6 +90,7 @@ class Session {
   std::int64_t next_progress_ = 0;
   bool window_open_ = false;
   bool stopping_ = false;
+  std::int64_t give_up_at_ = 0;  // once stopping
 };
 
 }  // namespace netpoll::workload

@@ -60,7 +60,7 @@ Result<void> SlowLoad::ask(std::uint64_t i) {
   --may_ask_;
   ++waiting_;
   reader.waiting = true;
-  reader.begun = now_ns();
+  reader.begun = base::nanotime();
   const std::uint64_t request[2] = {seed_of(static_cast<std::uint32_t>(i), reader.number), size_};
   static_assert(sizeof(request) == kSlowRequestBytes);
   // The previous answer was read to its end, so the socket has room for 16 bytes.
@@ -89,7 +89,7 @@ Result<void> SlowLoad::read_some(std::uint64_t i) {
   ++reader.number;
   reader.waiting = false;
   --waiting_;
-  session_.complete(reader.begun, now_ns());
+  session_.complete(reader.begun, base::nanotime());
   return may_ask_ > 0 ? ask(i) : Result<void>();
 }
 
@@ -100,12 +100,12 @@ Result<void> SlowLoad::run_phase(std::uint64_t operations, std::int64_t until) {
     if (auto asked = ask(i); !asked) return asked;
   }
   const std::int64_t pause = session_.plan().pause.count();
-  std::int64_t tick = now_ns();
+  std::int64_t tick = base::nanotime();
   while (waiting_ > 0) {
     tick += pause;
-    while (now_ns() < tick && !session_.stopping()) (void)session_.wait(tick);
+    while (base::nanotime() < tick && !session_.stopping()) (void)session_.wait(tick);
     if (session_.stopping()) return {};  // an answer at this pace may take long; what is complete counts
-    if (now_ns() >= until) may_ask_ = 0;
+    if (base::nanotime() >= until) may_ask_ = 0;
     for (std::uint64_t i = 0; i < readers_.size(); ++i) {
       if (!readers_[i].waiting) continue;
       if (auto read = read_some(i); !read) return read;
@@ -127,18 +127,11 @@ Result<LoadResult> SlowLoad::run() {
     return std::move(connected).error();
   }
   fds_ = std::move(*connected);
-  if (plan.warmup > 0) {
-    if (auto warm = run_phase(plan.warmup, INT64_MAX); !warm) return std::move(warm).error();
-  }
-  const std::uint64_t warmup_operations = session_.operations();
-  session_.report(Connected{.connections = plan.conns});
-  session_.open_window();
-  const std::int64_t until = plan.duration.count() > 0 ? now_ns() + plan.duration.count() : INT64_MAX;
-  if (auto phase = run_phase(plan.ops, until); !phase) return std::move(phase).error();
-  LoadResult result = session_.close_window();
-  result.connections = plan.conns;
-  result.warmup_operations = warmup_operations;
-  if (waiting_ > 0) return result;  // stopped
+  const Session::Phase phase = [this](std::uint64_t operations, std::int64_t until) {
+    return run_phase(operations, until);
+  };
+  auto result = session_.measure(plan.conns, phase, phase);
+  if (!result || waiting_ > 0) return result;  // failed, or stopped
   if (auto finished = finish_all(session_, fds_); !finished) return std::move(finished).error();
   return result;
 }

@@ -130,7 +130,7 @@ Result<void> StreamLoad::receive(std::uint64_t i, bool hangup) {
     if (n == 0) return failure(i, "the server closed the connection", ECONNRESET);
     const auto bytes = static_cast<std::size_t>(n);
     session_.add_bytes(0, bytes);
-    const std::int64_t now = now_ns();
+    const std::int64_t now = base::nanotime();
     if (auto consumed = consume(i, {scratch_.data(), bytes}, now); !consumed) return consumed;
     if (auto issued = issue(i, now); !issued) return issued;
     // A short read has drained a stream socket (epoll(7), question 9), unless its end shares the event.
@@ -173,18 +173,14 @@ Result<void> StreamLoad::handle(std::span<const epoll_event> events) {
 
 Result<void> StreamLoad::ask_each() {
   session_.begin_waiting();
-  std::int64_t give_up = INT64_MAX;
   for (std::uint64_t next = 0; next < connections_.size() || in_flight_ > 0;) {
     for (; next < connections_.size() && in_flight_ < kAskedAtOnce; ++next) {
       may_issue_ = 1;
-      if (auto issued = issue(next, now_ns()); !issued) return issued;
+      if (auto issued = issue(next, base::nanotime()); !issued) return issued;
     }
     if (auto handled = handle(session_.wait(INT64_MAX)); !handled) return handled;
-    if (session_.stopping()) {
-      next = connections_.size();
-      if (give_up == INT64_MAX) give_up = now_ns() + 1'000'000'000;
-      if (now_ns() >= give_up) return {};
-    }
+    if (session_.stopping()) next = connections_.size();
+    if (session_.overdue(base::nanotime())) return {};
     if (auto alive = session_.check_stall(); !alive) return alive;
   }
   return {};
@@ -194,28 +190,23 @@ Result<void> StreamLoad::run_phase(std::uint64_t operations, std::int64_t until)
   may_issue_ = operations > 0 ? operations : UINT64_MAX;
   session_.begin_waiting();
   for (std::uint64_t i = 0; i < connections_.size() && may_issue_ > 0; ++i) {
-    if (auto issued = issue(i, now_ns()); !issued) return issued;
+    if (auto issued = issue(i, base::nanotime()); !issued) return issued;
   }
-  std::int64_t give_up = INT64_MAX;
   while (in_flight_ > 0) {
     if (auto handled = handle(session_.wait(until)); !handled) return handled;
-    const std::int64_t now = now_ns();
+    const std::int64_t now = base::nanotime();
     if (may_issue_ > 0 && (now >= until || session_.stopping())) {
       may_issue_ = 0;
       until = INT64_MAX;
     }
-    if (session_.stopping()) {
-      // What is in flight gets a second to arrive; the user wants an end.
-      if (give_up == INT64_MAX) give_up = now + 1'000'000'000;
-      if (now >= give_up) return {};
-    }
+    if (session_.overdue(now)) return {};
     if (auto alive = session_.check_stall(); !alive) return alive;
   }
   return {};
 }
 
 Result<void> StreamLoad::stay_silent(std::int64_t until) {
-  while (now_ns() < until && !session_.stopping()) {
+  while (base::nanotime() < until && !session_.stopping()) {
     for (const epoll_event& event : session_.wait(until)) {
       // The first event of a new connection says no more than that it can be written.
       if ((event.events & (EPOLLIN | kHangup)) == 0) continue;
@@ -227,7 +218,6 @@ Result<void> StreamLoad::stay_silent(std::int64_t until) {
 
 Result<LoadResult> StreamLoad::run() {
   const Plan& plan = session_.plan();
-  const bool idle = plan.workload->stays_silent;
   auto connected = connect_all(session_, plan.conns, kEvents);
   if (!connected) {
     if (connected.error().is(ErrorKind::kCanceled)) return LoadResult{};
@@ -235,22 +225,16 @@ Result<LoadResult> StreamLoad::run() {
   }
   fds_ = std::move(*connected);
 
-  if (plan.warmup > 0) {
-    if (auto warm = run_phase(plan.warmup, INT64_MAX); !warm) return std::move(warm).error();
-  }
-  const std::uint64_t warmup_operations = session_.operations();
-  session_.report(Connected{.connections = plan.conns});
-  session_.open_window();
-  const std::int64_t until = plan.duration.count() > 0 ? now_ns() + plan.duration.count() : INT64_MAX;
-  if (idle) {
-    if (auto silent = stay_silent(until); !silent) return std::move(silent).error();
-  }
-  auto phase = idle ? ask_each() : run_phase(plan.ops, until);
-  if (!phase) return std::move(phase).error();
-  LoadResult result = session_.close_window();
-  result.connections = plan.conns;
-  result.warmup_operations = warmup_operations;
-  if (in_flight_ > 0) return result;  // stopped with answers outstanding: the streams cannot end in order
+  const Session::Phase phase = [this](std::uint64_t operations, std::int64_t until) {
+    return run_phase(operations, until);
+  };
+  const Session::Phase silent = [this](std::uint64_t, std::int64_t until) -> Result<void> {
+    if (auto stayed = stay_silent(until); !stayed) return stayed;
+    return ask_each();
+  };
+  auto result = session_.measure(plan.conns, phase, plan.workload->stays_silent ? silent : phase);
+  // Failed, or stopped with answers outstanding: the streams cannot end in order.
+  if (!result || in_flight_ > 0) return result;
   if (auto finished = finish_all(session_, fds_); !finished) return std::move(finished).error();
   return result;
 }

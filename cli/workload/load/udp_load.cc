@@ -113,7 +113,7 @@ Result<void> UdpLoad::receive(std::uint64_t i) {
     return failure(i, "wrong answer: " + describe_mismatch(bytes, seed));
   }
   if (!peer.waiting) return {};
-  const std::int64_t now = now_ns();
+  const std::int64_t now = base::nanotime();
   session_.complete(peer.begun, now);
   ++peer.number;
   peer.waiting = false;
@@ -125,15 +125,14 @@ Result<void> UdpLoad::run_phase(std::uint64_t operations, std::int64_t until) {
   may_ask_ = operations > 0 ? operations : UINT64_MAX;
   session_.begin_waiting();
   for (std::uint64_t i = 0; i < peers_.size() && may_ask_ > 0; ++i) {
-    if (auto asked = ask(i, now_ns()); !asked) return asked;
+    if (auto asked = ask(i, base::nanotime()); !asked) return asked;
   }
-  std::int64_t next_scan = now_ns() + kRetransmitNs / 4;
-  std::int64_t give_up = INT64_MAX;
+  std::int64_t next_scan = base::nanotime() + kRetransmitNs / 4;
   while (waiting_ > 0) {
     for (const epoll_event& event : session_.wait(std::min(until, next_scan))) {
       if (auto received = receive(event.data.u64); !received) return received;
     }
-    const std::int64_t now = now_ns();
+    const std::int64_t now = base::nanotime();
     if (may_ask_ > 0 && (now >= until || session_.stopping())) {
       may_ask_ = 0;
       until = INT64_MAX;
@@ -146,31 +145,20 @@ Result<void> UdpLoad::run_phase(std::uint64_t operations, std::int64_t until) {
         if (auto sent = transmit(i, now); !sent) return sent;
       }
     }
-    if (session_.stopping()) {
-      if (give_up == INT64_MAX) give_up = now + 1'000'000'000;
-      if (now >= give_up) return {};
-    }
+    if (session_.overdue(now)) return {};
     if (auto alive = session_.check_stall(); !alive) return alive;
   }
   return {};
 }
 
 Result<LoadResult> UdpLoad::run() {
-  const Plan& plan = session_.plan();
   if (auto opened = open_peers(); !opened) return std::move(opened).error();
-  if (plan.warmup > 0) {
-    if (auto warm = run_phase(plan.warmup, INT64_MAX); !warm) return std::move(warm).error();
-  }
-  const std::uint64_t warmup_operations = session_.operations();
-  retransmits_ = 0;
-  session_.report(Connected{.connections = plan.conns});
-  session_.open_window();
-  const std::int64_t until = plan.duration.count() > 0 ? now_ns() + plan.duration.count() : INT64_MAX;
-  if (auto phase = run_phase(plan.ops, until); !phase) return std::move(phase).error();
-  LoadResult result = session_.close_window();
-  result.connections = plan.conns;
-  result.retransmits = retransmits_;
-  result.warmup_operations = warmup_operations;
+  const Session::Phase phase = [this](std::uint64_t operations, std::int64_t until) {
+    retransmits_ = 0;
+    return run_phase(operations, until);
+  };
+  auto result = session_.measure(session_.plan().conns, phase, phase);
+  if (result) result->retransmits = retransmits_;
   return result;
 }
 

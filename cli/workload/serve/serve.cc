@@ -4,23 +4,17 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <ctime>
 #include <variant>
 
 #include "cli/workload/child.h"
 #include "cli/workload/line.h"
 #include "cli/workload/serve/counters.h"
 #include "cli/workload/serve/server.h"
+#include "libruntime/base/clock.h"
 #include "netpoll/runtime.h"
 
 namespace netpoll::workload {
 namespace {
-
-std::int64_t read_clock(clockid_t clock) {
-  timespec t{};
-  clock_gettime(clock, &t);
-  return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
-}
 
 // How the main thread's wait ended.
 enum class End { kStopped, kFinished, kFailed };
@@ -49,18 +43,18 @@ int run_server(const ChildArgs& child) {
   const Fd finished(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!finished.valid()) return report_failure(child.report_fd, posix_error("eventfd", errno));
   Server server(child, finished.get());
-  const std::int64_t begin = read_clock(CLOCK_MONOTONIC);
+  const std::int64_t begin = base::nanotime();
   int exit_status = 0;
   Runtime runtime(child.plan.runtime);
   runtime.go([&server] { server.plan().workload->serve(server); });
   const End end = wait_for_end(server, child, finished.get(), exit_status);
-  const std::int64_t duration = read_clock(CLOCK_MONOTONIC) - begin;
+  const std::int64_t duration = base::nanotime() - begin;
   runtime.shutdown(Runtime::Shutdown::kCancel);
   if (end == End::kFailed) return exit_status;
 
   ServerResult result = server.result();
   if (child.plan.workload->driver() == Driver::kLoad || end == End::kStopped) result.duration_ns = duration;
-  result.cpu_ns = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+  result.cpu_ns = base::read_clock(CLOCK_PROCESS_CPUTIME_ID);
   result.tracepoints = tracepoint_counts(runtime);
   write_line(child.report_fd, to_line(ServerMessage(std::move(result))));
   return 0;
