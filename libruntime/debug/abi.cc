@@ -92,6 +92,10 @@ Publication::Publication(const sched::Scheduler& scheduler, const poll::Netpoll&
   runtime_.counters = reinterpret_cast<std::uint64_t>(scheduler.counter_blocks());
   runtime_.counter_blocks = static_cast<std::uint32_t>(scheduler.ps().size() + 1);
   runtime_.counter_stride = sizeof(trace::Counters);
+  runtime_.rings = reinterpret_cast<std::uint64_t>(scheduler.rings());
+  runtime_.ring_count = runtime_.counter_blocks;
+  runtime_.ring_stride = sizeof(trace::Ring);
+  runtime_.record_until = reinterpret_cast<std::uint64_t>(&trace::record_until);
   runtime_.coarse_now = reinterpret_cast<std::uint64_t>(&scheduler.coarse_now());
 
   for (std::uint64_t& slot : netpoll_debug_root.runtimes) {

@@ -22,8 +22,8 @@ enum PStatus : std::uint32_t { kPIdle = 0, kPRunning = 1, kPSyscall = 2 };
 
 // P. Owned by one M at a time; what another thread may touch is atomic or has its own lock.
 struct alignas(64) P {
-  P(std::uint32_t number, bool alone, trace::Counters& counters)
-      : id(number), runq(!alone), lane(static_cast<std::uint16_t>(number), counters) {}
+  P(std::uint32_t number, bool alone, trace::Counters& counters, trace::Ring& ring)
+      : id(number), runq(!alone), lane(static_cast<std::uint16_t>(number), counters, ring) {}
 
   const std::uint32_t id;
   std::atomic<std::uint32_t> status{kPIdle};

@@ -37,14 +37,16 @@ Scheduler::Scheduler(Config config)
       debug_(DebugEnv::from_environment()),
       gs_(config_.stack_size),
       counters_(std::make_unique<trace::Counters[]>(static_cast<std::size_t>(config_.procs) + 1)),
-      shared_lane_(trace::Lane::kShared, counters_[static_cast<std::size_t>(config_.procs)]),
+      rings_(std::make_unique<trace::Ring[]>(static_cast<std::size_t>(config_.procs) + 1)),
+      shared_lane_(trace::Lane::kShared, counters_[static_cast<std::size_t>(config_.procs)],
+                   rings_[static_cast<std::size_t>(config_.procs)]),
       started_at_(base::nanotime()) {
   install_overflow_handler();
   install_crash_reports();
   coarse_now_.store(started_at_);
   for (int i = 0; i < config_.procs; ++i) {
-    ps_.push_back(
-        std::make_unique<P>(static_cast<std::uint32_t>(i), config_.procs == 1, counters_[static_cast<std::size_t>(i)]));
+    const auto id = static_cast<std::size_t>(i);
+    ps_.push_back(std::make_unique<P>(static_cast<std::uint32_t>(i), config_.procs == 1, counters_[id], rings_[id]));
   }
   for (auto p = ps_.rbegin(); p != ps_.rend(); ++p) idle_p_put(p->get());
 }

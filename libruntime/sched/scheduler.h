@@ -89,8 +89,9 @@ class Scheduler {
   std::uint32_t idle_ps() const { return idle_p_count_.load(std::memory_order_relaxed); }
   // Where the calling thread writes tracepoints: its P's lane, or the shared one.
   trace::Lane& lane();
-  // One block per P and one for the shared lane, side by side (debug ABI).
+  // One per P and one for the shared lane, side by side (debug ABI).
   const trace::Counters* counter_blocks() const { return counters_.get(); }
+  const trace::Ring* rings() const { return rings_.get(); }
   trace::Lane& shared_lane() { return shared_lane_; }
   // The coarse clock: at most 10 ms old while goroutines run (poll returns and sysmon refresh it).
   const std::atomic<std::int64_t>& coarse_now() const { return coarse_now_; }
@@ -172,6 +173,7 @@ class Scheduler {
   std::vector<std::unique_ptr<P>> ps_;
   GTable gs_;
   std::unique_ptr<trace::Counters[]> counters_;  // of each P, then of the shared lane
+  std::unique_ptr<trace::Ring[]> rings_;         // the same
   trace::Lane shared_lane_;
   const std::int64_t started_at_;
 

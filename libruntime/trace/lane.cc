@@ -18,21 +18,21 @@ std::uint32_t current_tid() {
 
 // Runs on goroutine stacks too; it never parks, so the thread-local above is read on one thread.
 __attribute__((noinline)) void Lane::record(Tp tp, std::initializer_list<std::int64_t> args) {
-  Ring* ring = ring_.load(std::memory_order_acquire);
-  if (ring == nullptr) return;
   Event event;
   event.tp = tp;
   event.p = p_;
   event.tid = current_tid();
   std::copy_n(args.begin(), std::min(args.size(), kTpMaxArgs), event.args.begin());
-  if (p_ != kShared) {
+  const auto store = [&] {
     event.time_ns = static_cast<std::uint64_t>(base::nanotime());
-    ring->push(event);
-    return;
-  }
+    std::uint64_t until = record_until.load(std::memory_order_relaxed);
+    if (event.time_ns < until) return ring_.push(event);
+    // Nobody asks any more. A reader that renews its wish just now is not to be overruled.
+    record_until.compare_exchange_strong(until, 0, std::memory_order_relaxed);
+  };
+  if (p_ != kShared) return store();
   const base::MutexLock lock(mutex_);
-  event.time_ns = static_cast<std::uint64_t>(base::nanotime());
-  ring->push(event);
+  store();
 }
 
 }  // namespace netpoll::trace

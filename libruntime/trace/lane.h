@@ -1,7 +1,6 @@
 // lane.h: the place a thread writes its tracepoints to, and the macro that fires one.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <initializer_list>
 
@@ -12,14 +11,14 @@
 
 namespace netpoll::trace {
 
-// Lane: exact counters and, while enabled, the ring of one P; or, with kShared, of all threads that work without a P
-// (poll thread, sysmon, threads of the program that start goroutines or wake them).
+// Lane: exact counters and, while somebody asks for it, the ring of one P; or, with kShared, of all threads that work
+// without a P (poll thread, sysmon, threads of the program that start goroutines or wake them).
 class alignas(64) Lane {
  public:
   static constexpr std::uint16_t kShared = 0xffff;
 
-  // counters belongs to the scheduler, which keeps those of all lanes side by side for the debug ABI.
-  Lane(std::uint16_t p, Counters& counters) : counters_(counters), p_(p) {}
+  // counters and ring belong to the scheduler, which keeps those of all lanes side by side for the debug ABI.
+  Lane(std::uint16_t p, Counters& counters, Ring& ring) : counters_(counters), ring_(ring), p_(p) {}
 
   void count(Tp tp) {
     if (p_ != kShared) {
@@ -28,18 +27,13 @@ class alignas(64) Lane {
       counters_.count[static_cast<std::size_t>(tp)].fetch_add(1, std::memory_order_relaxed);
     }
   }
-  bool recording() const { return ring_.load(std::memory_order_relaxed) != nullptr; }
+  static bool recording() { return record_until.load(std::memory_order_relaxed) != 0; }
   // Stamps and stores an event. Only behind recording(): it reads the clock.
   void record(Tp tp, std::initializer_list<std::int64_t> args);
 
-  const Counters& counters() const { return counters_; }
-  const Ring* ring() const { return ring_.load(std::memory_order_acquire); }
-  // Starts recording into ring (owned by the caller, and kept until the Lane is gone), or stops it with null.
-  void set_ring(Ring* ring) { ring_.store(ring, std::memory_order_release); }
-
  private:
   Counters& counters_;
-  std::atomic<Ring*> ring_{nullptr};
+  Ring& ring_;
   const std::uint16_t p_;
   base::Mutex mutex_;  // serialises record() of a shared lane
 };
@@ -47,7 +41,7 @@ class alignas(64) Lane {
 }  // namespace netpoll::trace
 
 // NETPOLL_TRACE(lane, park, goid, pd, fd, mode, reason): counts, and tells whoever listens. With nobody listening the
-// cost is one increment, one test of the probe's semaphore and one of the ring pointer; the arguments are not computed.
+// cost is one increment, one test of the probe's semaphore and one of record_until; the arguments are not computed.
 #define NETPOLL_TRACE(lane, name, ...)                                                                   \
   do {                                                                                                   \
     ::netpoll::trace::Lane& lane_ = (lane);                                                              \

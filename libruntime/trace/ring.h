@@ -1,11 +1,12 @@
-// ring.h: where tracepoints of one P go: exact counters, always; and, while rings are enabled, the last events.
+// ring.h: where tracepoints of one P go: exact counters, always; and, while somebody asks for it, the last events.
 #pragma once
 
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
-#include <memory>
 
+#include "netpoll/debug/abi.h"
 #include "netpoll/trace/event.h"
 
 namespace netpoll::trace {
@@ -21,22 +22,29 @@ struct alignas(64) Counters {
   }
 };
 
-// A ring of Events that keeps the newest. One writer at a time, any number of readers, in this or another process:
-// record i (from 1) is in slot (i - 1) % capacity; `head` is the number of the last one written. A reader that finds a
-// slot's `sequence` differ from what it looks for was overtaken, and counts the difference as lost.
-class Ring {
+// Until when tracepoints of this process are written to rings, in ns of CLOCK_MONOTONIC; 0: they are not. Another
+// process sets it (debug/abi.h, DebugRuntime::record_until), so a reader that dies is soon forgotten.
+extern std::atomic<std::uint64_t> record_until;
+
+// A ring of Events that keeps the newest, for readers in other processes (debug/abi.h, RingHeader, says how they read).
+// One writer at a time. Its memory is reserved at once and taken by the page as it is first written.
+class alignas(64) Ring {
  public:
-  explicit Ring(std::size_t capacity);  // a power of two
+  static constexpr std::size_t kCapacity = 1 << 15;  // at a million events a second, a reader has 32 ms
+
+  Ring();
+  ~Ring();
+  Ring(const Ring&) = delete;
+  Ring& operator=(const Ring&) = delete;
 
   void push(Event event);
-  // Copies events with sequence > after to sink, tells it about gaps, and returns the last sequence seen.
-  std::uint64_t read(std::uint64_t after, Sink& sink) const;
-  std::size_t capacity() const { return mask_ + 1; }
+
+  // What the debug ABI publishes; the first member, so that rings side by side are headers at sizeof(Ring).
+  const debug::RingHeader& header() const { return header_; }
 
  private:
-  std::size_t mask_;
-  std::unique_ptr<Event[]> slots_;
-  std::atomic<std::uint64_t> head_{0};
+  debug::RingHeader header_{};
+  Event* slots_ = nullptr;  // null where the address space had no room: then nothing is kept
 };
 
 }  // namespace netpoll::trace

@@ -103,7 +103,10 @@ Result<std::optional<RuntimeInfo>> RuntimeView::read_runtime(std::uint64_t addre
   ReadPiece piece{.address = address, .into = &raw, .size = sizeof(raw)};
   if (auto r = memory_->read_batch({&piece, 1}); !r) return std::move(r).error();
   if (!piece.done) return std::optional<RuntimeInfo>{};
-  if (raw.size < sizeof(raw)) return nonsense("a runtime description of " + std::to_string(raw.size) + " bytes");
+  // Before minor 1 it ended with the rings, which were never written.
+  if (raw.size == offsetof(debug::DebugRuntime, record_until)) raw.rings = raw.record_until = 0;
+  if (raw.size < offsetof(debug::DebugRuntime, record_until))
+    return nonsense("a runtime description of " + std::to_string(raw.size) + " bytes");
   return std::optional(RuntimeInfo{.address = address,
                                    .name = text_of(raw.name),
                                    .procs = raw.procs,
@@ -115,7 +118,11 @@ Result<std::optional<RuntimeInfo>> RuntimeView::read_runtime(std::uint64_t addre
                                    .counters = raw.counters,
                                    .counter_blocks = raw.counter_blocks,
                                    .counter_stride = raw.counter_stride,
-                                   .coarse_now = raw.coarse_now});
+                                   .coarse_now = raw.coarse_now,
+                                   .rings = raw.rings,
+                                   .ring_count = raw.ring_count,
+                                   .ring_stride = raw.ring_stride,
+                                   .record_until = raw.record_until});
 }
 
 Result<std::vector<RuntimeInfo>> RuntimeView::runtimes() const {

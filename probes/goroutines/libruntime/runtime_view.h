@@ -75,6 +75,10 @@ struct RuntimeInfo {
   std::uint32_t counter_blocks = 0;
   std::uint32_t counter_stride = 0;
   std::uint64_t coarse_now = 0;
+  std::uint64_t rings = 0;  // of ring headers; 0: a runtime without rings
+  std::uint32_t ring_count = 0;
+  std::uint32_t ring_stride = 0;
+  std::uint64_t record_until = 0;
 };
 
 using TracepointCounts = std::array<std::uint64_t, trace::kTpCount>;

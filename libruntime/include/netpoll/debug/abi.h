@@ -21,7 +21,7 @@ inline constexpr char kNoteName[8] = "netpoll";
 inline constexpr std::uint32_t kNoteType = 1;
 inline constexpr char kMagic[16] = "netpoll-debug-1";
 inline constexpr std::uint32_t kAbiMajor = 1;  // incompatible change
-inline constexpr std::uint32_t kAbiMinor = 0;  // appended fields
+inline constexpr std::uint32_t kAbiMinor = 1;  // appended fields
 inline constexpr std::uint32_t kMaxRuntimes = 16;
 
 // Where a G keeps its fields (byte offsets in the G record; every width is given).
@@ -63,6 +63,16 @@ struct TableRef {
   std::uint32_t stride;
 };
 
+// One ring of tracepoints (trace::Event, netpoll/trace/event.h): event number i, from 1, is in slot (i - 1) % capacity.
+// To read: take head, copy slots, take head again; event i is whole when its slot says sequence == i and i + capacity
+// is above the second head + 1, since the writer may be busy with the event after that one. What is not whole was lost.
+struct RingHeader {
+  std::uint64_t head;   // number of the last event written
+  std::uint64_t slots;  // address
+  std::uint32_t capacity;
+  std::uint32_t event_size;  // 0: no memory, nothing is ever written
+};
+
 // One live Runtime object. Published in DebugRoot::runtimes after it is complete, withdrawn before it is destroyed.
 struct DebugRuntime {
   std::uint64_t size;  // sizeof(DebugRuntime) of the writer
@@ -79,9 +89,14 @@ struct DebugRuntime {
   std::uint32_t counter_stride;
   std::uint64_t coarse_now;  // address of i64: the runtime's coarse clock, ns CLOCK_MONOTONIC; refreshed at each
                              // blocking poll and by sysmon at least every 10 ms while goroutines run
-  std::uint64_t rings;       // address of ring headers, 0 when rings were never enabled (trace/ring.h)
+  std::uint64_t rings;       // address of ring_count RingHeaders, ring_stride apart: of each P, then of the threads
+                             // that work without one
   std::uint32_t ring_count;
   std::uint32_t ring_stride;
+  // Since minor 1: address of a u64, the same for all Runtimes of a process. Rings are written until CLOCK_MONOTONIC
+  // has passed this many ns. A reader writes it, a second or so ahead, and again before that is over; it writes nothing
+  // at its end, since it may not be the only one.
+  std::uint64_t record_until;
 };
 
 struct DebugRoot {

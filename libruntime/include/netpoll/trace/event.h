@@ -45,13 +45,4 @@ struct Event {
 };
 static_assert(sizeof(Event) == 64);
 
-// Sink receives events in order of time within one source. Called on the thread that polls the source.
-class Sink {
- public:
-  virtual ~Sink() = default;
-  virtual void event(const Event& event) = 0;
-  // count events were dropped before the next event().
-  virtual void lost(std::uint64_t count) = 0;
-};
-
 }  // namespace netpoll::trace
