@@ -12,8 +12,8 @@
 
 #include "exporters/destination.h"
 #include "exporters/json.h"
-#include "netpoll/trace/event.h"
 #include "netpoll/trace/goroutine.h"
+#include "netpoll/trace/record.h"
 
 namespace netpoll::exporters {
 
@@ -53,10 +53,12 @@ class Exporter {
   virtual Result<void> snapshot(const SnapshotDocument& document);
 
   // A stream: begin, then events in order of time and losses where they happened, then end with totals. An output
-  // without its end is recognisably cut short.
+  // without its end is recognisably cut short. meta has started_ns, the time that the first event may have; and all
+  // kinds of events with their arguments and units. Events may be kept back until flush() or end().
   virtual Result<void> begin(const Json& meta);
-  virtual Result<void> event(const trace::Event& event);
-  virtual Result<void> lost(std::uint64_t count);
+  virtual Result<void> event(const trace::Record& record);
+  virtual Result<void> lost(const trace::Loss& loss);
+  virtual Result<void> flush();
   virtual Result<void> end(const Json& totals);
 };
 

@@ -8,7 +8,7 @@ namespace {
 
 constexpr unsigned kResult = static_cast<unsigned>(Content::kResult);
 constexpr unsigned kSnapshot = static_cast<unsigned>(Content::kSnapshot);
-[[maybe_unused]] constexpr unsigned kStream = static_cast<unsigned>(Content::kStream);
+constexpr unsigned kStream = static_cast<unsigned>(Content::kStream);
 
 enum class Form : std::uint8_t { kText, kBinary };
 
@@ -42,8 +42,9 @@ Result<void> Exporter::result(const Json&) { std::abort(); }
 Result<void> Exporter::interval(const Json&) { return {}; }
 Result<void> Exporter::snapshot(const SnapshotDocument&) { std::abort(); }
 Result<void> Exporter::begin(const Json&) { std::abort(); }
-Result<void> Exporter::event(const trace::Event&) { std::abort(); }
-Result<void> Exporter::lost(std::uint64_t) { std::abort(); }
+Result<void> Exporter::event(const trace::Record&) { std::abort(); }
+Result<void> Exporter::lost(const trace::Loss&) { std::abort(); }
+Result<void> Exporter::flush() { return {}; }
 Result<void> Exporter::end(const Json&) { std::abort(); }
 
 }  // namespace netpoll::exporters

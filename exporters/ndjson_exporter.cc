@@ -1,8 +1,12 @@
-// The format ndjson: a line for what is known of the whole, one for each goroutine, and one that says that it is whole.
+// The format ndjson: a line for what is known of the whole, one for each goroutine or event, and one that says that it
+// is whole.
+#include <algorithm>
 #include <string>
 
+#include "exporters/events/words.h"
 #include "exporters/formats.h"
 #include "exporters/goroutines/document.h"
+#include "exporters/text.h"
 
 namespace netpoll::exporters {
 namespace {
@@ -30,10 +34,197 @@ class NdjsonExporter : public Exporter {
     return out_.write(text);
   }
 
+  Result<void> begin(const Json& meta) override {
+    Json line = {{"type", "meta"}};
+    line.update(meta);
+    return out_.write(to_line(line));
+  }
+
+  // By hand: a stream has several hundred thousand events a second, and a Json of each costs more than all the rest.
+  Result<void> event(const trace::Record& record) override {
+    text_ += R"({"type":"event","time_ns":)";
+    append_unsigned(text_, record.time_ns);
+    put("kind", trace::record_kind_name(record.kind));
+    put("name", record.name);
+    number("cpu", record.cpu);
+    number("pid", record.pid);
+    number("tid", record.tid);
+    if (record.goid != 0) number("goid", static_cast<std::int64_t>(record.goid));
+    put_labels(record);
+    put_args(record);
+    if (record.kind == trace::RecordKind::kCall) {
+      optional("duration_ns", record.duration_ns);
+      if (record.unfinished) text_ += R"(,"unfinished":true)";
+    }
+    put_result(record);
+    if (record.fd >= 0) number("fd", record.fd);
+    if (record.fd >= 0 && record.endpoint) {
+      put_or_null("fd_kind", record.endpoint->kind);
+      put_or_null("local", record.endpoint->local);
+      put_or_null("peer", record.endpoint->peer);
+    }
+    put_ready(record);
+    if (record.step != trace::Step::kNone) put("step", trace::step_name(record.step));
+    if (record.network_wait_ns) optional("network_wait_ns", record.network_wait_ns);
+    if (record.cpu_wait_ns) optional("cpu_wait_ns", record.cpu_wait_ns);
+    text_ += "}\n";
+    return text_.size() < kPiece ? Result<void>() : flush();
+  }
+
+  Result<void> lost(const trace::Loss& loss) override {
+    text_ += to_line({{"type", "lost"},
+                      {"time_ns", loss.time_ns},
+                      {"count", loss.count},
+                      {"cpu", loss.cpu >= 0 ? Json(loss.cpu) : Json(nullptr)},
+                      {"where", std::string(loss.where)}});
+    return {};
+  }
+
+  Result<void> flush() override {
+    if (text_.empty()) return {};
+    auto written = out_.write(text_);
+    text_.clear();
+    return written;
+  }
+
+  Result<void> end(const Json& totals) override {
+    Json line = {{"type", "end"}};
+    line.update(totals);
+    text_ += to_line(line);
+    return flush();
+  }
+
  private:
   static constexpr std::size_t kPiece = 1 << 20;
 
+  void key(std::string_view name) { text_.append(",\"").append(name).append("\":"); }
+  // Words of ours.
+  void put(std::string_view name, std::string_view word) {
+    key(name);
+    text_.append(1, '"').append(word).append(1, '"');
+  }
+  void number(std::string_view name, std::int64_t value) {
+    key(name);
+    append_number(text_, value);
+  }
+  void optional(std::string_view name, const std::optional<std::uint64_t>& value) {
+    key(name);
+    if (value) {
+      append_unsigned(text_, *value);
+    } else {
+      text_ += "null";
+    }
+  }
+  // Foreign text.
+  void append_foreign(const std::string& text) {
+    const bool plain =
+        std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; });
+    if (plain) {
+      text_.append(1, '"').append(text).append(1, '"');
+    } else {
+      text_ += Json(text).dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
+    }
+  }
+  void put_or_null(std::string_view name, const std::string& text) {
+    key(name);
+    if (text.empty()) {
+      text_ += "null";
+    } else {
+      append_foreign(text);
+    }
+  }
+
+  void put_labels(const trace::Record& record) {
+    if (!record.labels) return;
+    key("labels");
+    text_ += '{';
+    bool first = true;
+    for (const auto& [name, value] : *record.labels) {
+      if (!first) text_ += ',';
+      first = false;
+      append_foreign(name);
+      text_ += ':';
+      append_foreign(value);
+    }
+    text_ += '}';
+  }
+
+  void put_args(const trace::Record& record) {
+    key("args");
+    text_ += '{';
+    for (std::size_t i = 0; i < record.argc; ++i) {
+      const trace::Arg& arg = record.args.at(i);
+      if (i != 0) text_ += ',';
+      text_.append(1, '"').append(arg.name).append("\":");
+      switch (arg.form) {
+        case trace::ArgForm::kNumber:
+        case trace::ArgForm::kFd:
+        case trace::ArgForm::kMilliseconds:
+        case trace::ArgForm::kNanoseconds:
+          append_number(text_, arg.value);
+          break;
+        case trace::ArgForm::kPollEvents:
+          put_events(static_cast<std::uint32_t>(arg.value));
+          break;
+        case trace::ArgForm::kHex:
+        case trace::ArgForm::kCtlOp:
+        case trace::ArgForm::kMode:
+        case trace::ArgForm::kText:
+          text_ += '"';
+          append_arg_value(text_, arg);
+          text_ += '"';
+          break;
+      }
+    }
+    text_ += '}';
+  }
+
+  void put_events(std::uint32_t mask) {
+    text_ += '[';
+    const std::size_t begin = text_.size();
+    for (const std::string& name : poll_event_names(mask)) {
+      if (text_.size() != begin) text_ += ',';
+      text_.append(1, '"').append(name).append(1, '"');
+    }
+    text_ += ']';
+  }
+
+  void put_result(const trace::Record& record) {
+    if (record.kind != trace::RecordKind::kCall) return;
+    key("result");
+    if (!record.result) {
+      text_ += "null";
+      return;
+    }
+    append_number(text_, *record.result);
+    if (*record.result < 0 && *record.result >= -4095) put("error", errno_name(static_cast<int>(-*record.result)));
+  }
+
+  void put_ready(const trace::Record& record) {
+    if (record.ready.empty() && record.ready_omitted == 0) return;
+    key("ready");
+    text_ += '[';
+    bool first = true;
+    for (const trace::ReadyEntry& entry : record.ready) {
+      text_ += first ? R"({"fd":)" : R"(,{"fd":)";
+      first = false;
+      if (entry.fd >= 0) {
+        append_number(text_, entry.fd);
+      } else {
+        text_ += "null";
+      }
+      text_ += R"(,"events":)";
+      put_events(entry.events);
+      text_ += R"(,"data":")";
+      append_hex(text_, entry.data);
+      text_ += "\"}";
+    }
+    text_ += ']';
+    if (record.ready_omitted != 0) number("ready_omitted", record.ready_omitted);
+  }
+
   Destination& out_;
+  std::string text_;
 };
 
 }  // namespace

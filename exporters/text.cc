@@ -3,6 +3,7 @@
 
 #include <array>
 #include <charconv>
+#include <cstring>
 
 namespace netpoll::exporters {
 namespace {
@@ -108,6 +109,24 @@ std::size_t display_width(std::string_view text) {
   std::size_t width = 0;
   for (const char c : text) width += (static_cast<unsigned char>(c) & 0xc0U) != 0x80U ? 1 : 0;
   return width;
+}
+
+std::string errno_name(int number) {
+  switch (number) {
+    // include/linux/errno.h of the kernel: seen by whoever looks at a call before it is restarted.
+    case 512:
+      return "ERESTARTSYS";
+    case 513:
+      return "ERESTARTNOINTR";
+    case 514:
+      return "ERESTARTNOHAND";
+    case 516:
+      return "ERESTART_RESTARTBLOCK";
+    default:
+      break;
+  }
+  const char* name = ::strerrorname_np(number);
+  return name != nullptr ? name : "errno" + std::to_string(number);
 }
 
 std::string styled(std::string_view text, Style style, bool color) {

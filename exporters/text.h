@@ -22,6 +22,9 @@ std::string grouped(std::uint64_t value);
 // name chosen by somebody else cannot drive the terminal or break a line.
 std::string printable(std::string_view text);
 
+// "EAGAIN"; also names the codes by which the kernel restarts an interrupted call ("ERESTARTSYS").
+std::string errno_name(int number);
+
 // Columns that text takes on a terminal: code points, for printable text without combining marks.
 std::size_t display_width(std::string_view text);
 

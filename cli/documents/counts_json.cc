@@ -3,8 +3,6 @@
 
 #include <sys/syscall.h>
 
-#include <cstring>
-
 #include "exporters/text.h"
 
 namespace netpoll::cli {
@@ -33,7 +31,7 @@ bool exists_here(Syscall syscall) {
 
 Json errors_json(const std::map<int, std::uint64_t>& errors) {
   Json json = Json::object();
-  for (const auto& [number, calls] : errors) json[errno_name(number)] = calls;
+  for (const auto& [number, calls] : errors) json[exporters::errno_name(number)] = calls;
   return json;
 }
 
@@ -164,24 +162,6 @@ void put_losses(ProbeInfo& probe, const Counts& counts) {
   probe.notes.push_back("not counted: " + exporters::grouped(counts.foreign) +
                         (counts.foreign == 1 ? " call" : " calls") +
                         " of the 32-bit interface (a 32-bit program, or int $0x80), whose numbers mean other calls");
-}
-
-std::string errno_name(int number) {
-  switch (number) {
-    // include/linux/errno.h of the kernel: seen by whoever looks at a call before it is restarted.
-    case 512:
-      return "ERESTARTSYS";
-    case 513:
-      return "ERESTARTNOINTR";
-    case 514:
-      return "ERESTARTNOHAND";
-    case 516:
-      return "ERESTART_RESTARTBLOCK";
-    default:
-      break;
-  }
-  const char* name = ::strerrorname_np(number);
-  return name != nullptr ? name : "errno" + std::to_string(number);
 }
 
 }  // namespace netpoll::cli

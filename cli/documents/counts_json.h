@@ -22,7 +22,4 @@ void put_counts(exporters::Json& document, const probes::Counts& counts, probes:
 // Says in probe.lost and probe.notes what is missing in counts.
 void put_losses(ProbeInfo& probe, const probes::Counts& counts);
 
-// "EAGAIN"; also names the codes by which the kernel restarts an interrupted call ("ERESTARTSYS").
-std::string errno_name(int number);
-
 }  // namespace netpoll::cli

@@ -88,9 +88,9 @@ TEST_CASE("-e leaves only what was asked for") {
 }
 
 TEST_CASE("error numbers have their names, also the kernel's own") {
-  CHECK(errno_name(EAGAIN) == "EAGAIN");
-  CHECK(errno_name(512) == "ERESTARTSYS");
-  CHECK(errno_name(4000) == "errno4000");
+  CHECK(exporters::errno_name(EAGAIN) == "EAGAIN");
+  CHECK(exporters::errno_name(512) == "ERESTARTSYS");
+  CHECK(exporters::errno_name(4000) == "errno4000");
 }
 
 }  // namespace netpoll::cli
