@@ -59,10 +59,11 @@ PROBES = {
     "process": [],
     "launch": ["process"],
     "goroutines": ["process", "ptrace"],
-    "bpf": ["process", "launch"],
+    "bpf": ["process", "launch", "stream"],
     "ptrace": ["process", "launch"],
     "none": ["process"],
-    "self": ["process", "goroutines"],
+    "self": ["process", "goroutines", "stream"],
+    "stream": ["process"],
 }
 
 
@@ -143,7 +144,7 @@ def check_probes_include(path, folder, below, target, problems):
     if folder:
         if below != folder.group(1) and below not in PROBES.get(folder.group(1), ()):
             problems.append(f"{path}: probes/{folder.group(1)}/ must not know {target}")
-    elif not path.endswith(".cc") and below not in ("process", "launch"):
+    elif not path.endswith(".cc") and below not in ("process", "launch", "stream"):
         problems.append(f"{path}: must not know the back end {target}")
 
 
