@@ -13,6 +13,7 @@
 #include "cli/units.h"
 #include "probes/goroutines/reader.h"
 #include "probes/process/core_subject.h"
+#include "probes/process/saved_descriptors.h"
 
 namespace netpoll::cli {
 namespace {
@@ -21,6 +22,8 @@ struct Options {
   ProcessOptions process;
   std::string core;
   std::string exe;
+  std::string fdinfo;
+  std::string save_core_context;
   OutputOptions output;
   SnapshotView view;
   std::string min_wait;
@@ -147,7 +150,7 @@ Result<Source> open_core(const Options& options, Log& log) {
     return Error(ErrorKind::kInvalid, "--core excludes -p, --comm, --watch and --pause")
         .with_hint("a core is read once: netpoll-trace snapshot --core FILE [EXE]");
   }
-  auto core = probes::make_core_subject(options.core, options.exe);
+  auto core = probes::make_core_subject(options.core, options.exe, options.fdinfo);
   if (!core) return std::move(core).error();
   if ((*core)->cut_short()) log.warning(options.core + " is cut off: what is missing cannot be read");
   const probes::TargetInfo target = probes::describe_target(**core);
@@ -156,6 +159,10 @@ Result<Source> open_core(const Options& options, Log& log) {
 
 Result<Source> open_source(const Options& options, Log& log) {
   if (!options.core.empty()) return open_core(options, log);
+  if (!options.fdinfo.empty()) {
+    return Error(ErrorKind::kInvalid, "--fdinfo belongs to --core FILE")
+        .with_hint("the descriptors of a live process are read from /proc");
+  }
   if (!options.exe.empty()) {
     return Error(ErrorKind::kInvalid, "unexpected argument \"" + options.exe + "\"")
         .with_hint("netpoll-trace snapshot -p PID; an executable belongs to --core FILE");
@@ -184,7 +191,21 @@ Result<std::uint64_t> look_once(probes::Reader& reader, const probes::ReadOption
   return inconsistent;
 }
 
+// Writes down what a core of the process will lack, and looks at nothing.
+Result<ExitStatus> save_context(const Options& options, Log& log) {
+  if (!options.core.empty()) {
+    return Error(ErrorKind::kInvalid, "--save-core-context excludes --core")
+        .with_hint("it is for a live process: netpoll-trace snapshot -p PID --save-core-context DIR");
+  }
+  const auto pid = one_process(options.process);
+  if (!pid) return pid.error();
+  if (auto saved = probes::save_core_context(*pid, options.save_core_context); !saved) return std::move(saved).error();
+  log.note("read it with a later core: netpoll-trace snapshot --core FILE --fdinfo " + options.save_core_context);
+  return ExitStatus::kDone;
+}
+
 Result<ExitStatus> run(const Options& options, Invocation& invocation) {
+  if (!options.save_core_context.empty()) return save_context(options, invocation.log);
   const auto view = view_of(options);
   if (!view) return view.error();
   const auto read = read_options_of(options);
@@ -220,6 +241,9 @@ Action add(Flags& flags) {
   GoroutineFilter& filter = options->view.filter;
   add_process_options(flags, options->process, /*several=*/false);
   flags.text("--core", options->core, {"Target", "FILE", "The core of one that died; its executable may follow"});
+  flags.text("--fdinfo", options->fdinfo, {"Target", "PATH", "With --core: its descriptors, as they were saved"});
+  flags.text("--save-core-context", options->save_core_context,
+             {"Target", "DIR", "With -p: save what a later core will lack, and no more"});
   flags.positional("EXE", options->exe);
   const char* which = "Which goroutines";
   flags.on_off("--all", filter.all, {which, "", "In whatever state, not only in IO wait; hidden frames too"});
@@ -259,13 +283,17 @@ const Command snapshot_command{
         "Reads the goroutines of a running libruntime or Go program from its memory: what each waits for and how long, "
         "the descriptor, its addresses and TCP state, and the function. The target keeps running and needs no symbols; "
         "the output says whether everything in it belongs together. --core FILE reads one that died from its ELF core "
-        "and its executable, the one that the core names or EXE. Addresses, deadlines and times are not in a core: "
-        "they are left out, and the descriptors of a Go program come from its stacks.",
+        "and its executable, the one that the core names or EXE. Cores compressed with zstd, lz4 or gzip, and inside of a "
+        "crash report of apport, are read as they are. Deadlines and times are not in a core. The descriptors come from "
+        "its stacks, or with --fdinfo PATH from what was saved of the process: a folder of --save-core-context, a copy "
+        "of /proc/PID/fdinfo, or systemd-coredump's COREDUMP_OPEN_FDS.",
     .examples =
         "netpoll-trace snapshot -p 4711\n"
         "netpoll-trace snapshot -p 4711 --min-wait 30s --no-deadline\n"
         "netpoll-trace snapshot -p 4711 --summary\n"
         "netpoll-trace snapshot --core core.4711 ./server\n"
+        "netpoll-trace snapshot -p 4711 --save-core-context saved\n"
+        "netpoll-trace snapshot --core core.4711.zst --fdinfo saved\n"
         "netpoll-trace snapshot -p 4711 --all -f debug2 > dump.txt\n"
         "netpoll-trace snapshot -p 4711 --json | jq -r '.goroutines[] | select(.wait_ns > 30e9) | "
         "[.goid, .fd, .peer] | @tsv'",

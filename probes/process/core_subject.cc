@@ -2,21 +2,20 @@
 #include "probes/process/core_subject.h"
 
 #include <elf.h>
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cerrno>
 #include <cstring>
 #include <functional>
 #include <map>
 #include <span>
 #include <utility>
 
-#include "netpoll/fd.h"
+#include "probes/process/archive/core_archive.h"
+#include "probes/process/regular_file.h"
+#include "probes/process/saved_descriptors.h"
 
 namespace netpoll::probes {
 namespace {
@@ -48,40 +47,6 @@ std::string text_of(Bytes bytes) {
   const auto* text = reinterpret_cast<const char*>(bytes.data());
   return {text, strnlen(text, bytes.size())};
 }
-
-// An open regular file, read by pread(2): one that somebody cuts off meanwhile is unreadable there, and no fault.
-class RegularFile {
- public:
-  static Result<RegularFile> open(const std::string& path) {
-    // A core may name a FIFO or a device.
-    RegularFile file;
-    file.fd_.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    if (!file.fd_.valid()) return posix_error("open " + path, errno);
-    if (fstat(file.fd_.get(), &file.status_) != 0) return posix_error("stat " + path, errno);
-    if (!S_ISREG(file.status_.st_mode)) return Error(ErrorKind::kProtocol, path + " is not a regular file");
-    return file;
-  }
-
-  std::uint64_t size() const { return static_cast<std::uint64_t>(status_.st_size); }
-
-  bool read(std::uint64_t offset, void* into, std::uint64_t size) const {
-    if (offset > INT64_MAX || size > INT64_MAX - offset) return false;
-    auto* to = static_cast<std::byte*>(into);
-    while (size > 0) {
-      const ssize_t n = pread(fd_.get(), to, size, static_cast<off_t>(offset));
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) return false;
-      to += n;
-      offset += static_cast<std::uint64_t>(n);
-      size -= static_cast<std::uint64_t>(n);
-    }
-    return true;
-  }
-
- private:
-  Fd fd_;
-  struct stat status_ {};
-};
 
 // Calls visit(name, type, contents) for each note, as far as they are whole.
 template <typename Visit>
@@ -159,6 +124,7 @@ struct Notes {
   std::optional<pid_t> pid;
   std::string comm;
   std::vector<Mapping> mappings;
+  std::map<pid_t, ThreadRegisters> threads;
   std::uint64_t at_phdr = 0;   // AT_PHDR: lies in the executable
   std::uint64_t at_entry = 0;  // AT_ENTRY
 };
@@ -188,7 +154,7 @@ std::vector<Mapping> parse_file_note(Bytes note) {
   return mappings;
 }
 
-void add_notes(Bytes bytes, Notes& notes) {
+void add_notes(Bytes bytes, std::uint16_t elf_machine, Notes& notes) {
   for_each_note(bytes, [&](const std::string& name, std::uint32_t type, Bytes contents) {
     if (name != "CORE") return;
     if (type == NT_FILE) notes.mappings = parse_file_note(contents);
@@ -196,7 +162,12 @@ void add_notes(Bytes bytes, Notes& notes) {
       notes.pid = value_at<std::int32_t>(contents, kInfoPid);
       notes.comm = text_of(contents.subspan(kInfoName, kInfoNameSize));
     }
-    if (type == NT_PRSTATUS && !notes.pid) notes.pid = value_at<std::int32_t>(contents, kStatusPid);
+    if (type == NT_PRSTATUS) {
+      const auto tid = value_at<std::int32_t>(contents, kStatusPid);
+      if (!notes.pid) notes.pid = tid;
+      const auto registers = registers_in_status(contents, elf_machine);
+      if (tid && registers) notes.threads.emplace(*tid, *registers);
+    }
     if (type != NT_AUXV) return;
     for (std::uint64_t at = 0; at + 16 <= contents.size(); at += 16) {
       const auto key = *value_at<std::uint64_t>(contents, at);
@@ -221,12 +192,6 @@ Error not_a_core(const std::string& path, const std::string& what) {
 Result<Elf64_Ehdr> read_header(const RegularFile& core, const std::string& path) {
   std::array<unsigned char, 4> magic{};
   if (!core.read(0, magic.data(), magic.size())) return not_a_core(path, "too short for a core");
-  if (magic == std::array<unsigned char, 4>{0x28, 0xb5, 0x2f, 0xfd}) {
-    return Error(ErrorKind::kNotSupported, path + " is compressed (zstd)").with_hint("zstd -d " + path + " first");
-  }
-  if (magic == std::array<unsigned char, 4>{0x04, 0x22, 0x4d, 0x18}) {
-    return Error(ErrorKind::kNotSupported, path + " is compressed (lz4)").with_hint("lz4 -d " + path + " first");
-  }
   if (std::memcmp(magic.data(), ELFMAG, SELFMAG) != 0) return not_a_core(path, "not a core: it is not ELF");
   Elf64_Ehdr header{};
   if (!core.read(0, &header, EI_NIDENT)) return not_a_core(path, "the core is cut off in its header");
@@ -269,7 +234,7 @@ Result<Tables> read_tables(const RegularFile& core, const std::string& path) {
       std::vector<std::byte> bytes(s.p_filesz);
       if (!core.read(s.p_offset, bytes.data(), bytes.size()))
         return not_a_core(path, "the core is cut off in its notes");
-      add_notes(bytes, tables.notes);
+      add_notes(bytes, header->e_machine, tables.notes);
     }
     if (s.p_type != PT_LOAD || s.p_memsz == 0 || s.p_vaddr + s.p_memsz < s.p_vaddr) continue;
     Load load{.address = s.p_vaddr, .size = s.p_memsz, .offset = s.p_offset, .held = std::min(s.p_filesz, s.p_memsz)};
@@ -439,6 +404,17 @@ class CoreFile : public CoreSubject {
         .with_hint("give the executable that ran: netpoll-trace snapshot --core " + path_ + " EXE");
   }
 
+  // Takes what was written down of the descriptors, unless it is of another process.
+  Result<void> take_descriptors(SavedDescriptors descriptors, const std::string& from) {
+    if (descriptors.pid() && notes_.pid && *descriptors.pid() != *notes_.pid) {
+      return Error(ErrorKind::kInvalid, from + " is of pid " + std::to_string(*descriptors.pid()) + ", and " + path_ +
+                                            " of pid " + std::to_string(*notes_.pid))
+          .with_hint("without --fdinfo the descriptors come from the stacks");
+    }
+    descriptors_ = std::move(descriptors);
+    return {};
+  }
+
   std::string name() const override { return cut_short_ ? path_ + " (cut off)" : path_; }
   std::optional<pid_t> pid() const override { return std::nullopt; }
   Memory& memory() override { return *memory_; }
@@ -457,11 +433,22 @@ class CoreFile : public CoreSubject {
   Result<ElfFile> open_executable() override { return ElfFile::open(files_.at(executable_).path()); }
   std::string executable_path() const override { return executable_; }
 
-  std::optional<std::vector<int>> epoll_descriptors() override { return std::nullopt; }
-  std::optional<std::vector<Registration>> registrations(int /*epfd*/) override { return std::nullopt; }
-  Descriptors describe(const std::vector<int>& /*fds*/) override { return {}; }
+  std::optional<std::vector<int>> epoll_descriptors() override {
+    return descriptors_ ? std::optional(descriptors_->epoll_descriptors()) : std::nullopt;
+  }
+  std::optional<std::vector<Registration>> registrations(int epfd) override {
+    return descriptors_ ? descriptors_->registrations(epfd) : std::nullopt;
+  }
+  Descriptors describe(const std::vector<int>& fds) override {
+    return descriptors_ ? descriptors_->describe(fds) : Descriptors();
+  }
+  std::string_view interest_source() const override { return "fdinfo"; }
   std::optional<std::int64_t> monotonic_now() override { return std::nullopt; }
   std::optional<ThreadCall> thread_call(pid_t /*tid*/) override { return std::nullopt; }
+  std::optional<ThreadRegisters> thread_registers(pid_t tid) override {
+    const auto found = notes_.threads.find(tid);
+    return found == notes_.threads.end() ? std::nullopt : std::optional(found->second);
+  }
 
   std::optional<pid_t> dead_pid() const override { return notes_.pid; }
   const std::string& comm() const override { return notes_.comm; }
@@ -474,19 +461,28 @@ class CoreFile : public CoreSubject {
   std::string executable_;                   // as the core names it
   std::map<std::string, MappedFile> files_;  // by the path in the core
   std::optional<CoreMemory> memory_;
+  std::optional<SavedDescriptors> descriptors_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<CoreSubject>> make_core_subject(const std::string& path, const std::string& exe) {
-  auto core = RegularFile::open(path);
+Result<std::unique_ptr<CoreSubject>> make_core_subject(const std::string& path, const std::string& exe,
+                                                       const std::string& fdinfo) {
+  auto core = open_plain_core(path);
   if (!core) {
+    if (!core.error().hint().empty()) return std::move(core).error();
     return std::move(core).error().with_hint("where the kernel puts cores: /proc/sys/kernel/core_pattern, core(5)");
   }
-  auto tables = read_tables(*core, path);
+  auto tables = read_tables(core->file, path);
   if (!tables) return std::move(tables).error();
-  auto subject = std::make_unique<CoreFile>(path, std::move(*core), std::move(*tables), exe);
+  tables->cut_short = tables->cut_short || core->cut_short;
+  auto subject = std::make_unique<CoreFile>(path, std::move(core->file), std::move(*tables), exe);
   if (auto r = subject->check_executable(); !r) return std::move(r).error();
+  if (!fdinfo.empty()) {
+    auto descriptors = SavedDescriptors::open(fdinfo);
+    if (!descriptors) return std::move(descriptors).error();
+    if (auto r = subject->take_descriptors(std::move(*descriptors), fdinfo); !r) return std::move(r).error();
+  }
   return std::unique_ptr<CoreSubject>(std::move(subject));
 }
 

@@ -25,10 +25,13 @@ class CoreSubject : public Subject {
 
 // Opens the core at path. Pages that it does not hold come from the files that its NT_FILE note names: the kernel
 // leaves out what is the same in the file. exe: the executable, empty for the one that the core names. A file whose
-// build id (of the linker, or Go's) differs from the one in the core is not read.
+// build id (of the linker, or Go's) differs from the one in the core is not read. A core that systemd-coredump
+// compressed, or that is inside of a crash report of apport, is unpacked into a temporary file first.
+// fdinfo: what was written down of the descriptors (saved_descriptors.h), empty for nothing.
 //
 // Errors: kProtocol for a file that is no whole ELF core, kNotSupported for one of 32 bits or of another machine,
 // kNotFound where the executable is not there, kInvalid where it is of another build.
-Result<std::unique_ptr<CoreSubject>> make_core_subject(const std::string& path, const std::string& exe);
+Result<std::unique_ptr<CoreSubject>> make_core_subject(const std::string& path, const std::string& exe,
+                                                       const std::string& fdinfo = {});
 
 }  // namespace netpoll::probes

@@ -43,6 +43,7 @@ void read_link(int folder, int number, Descriptors& result, OpenFiles& files) {
     if (!link.starts_with('/') || fstatat(folder, name.c_str(), &status, 0) != 0 || !S_ISFIFO(status.st_mode)) return;
     file.key = {.kind = FileKey::Kind::kFifo, .device = status.st_dev, .inode = status.st_ino};
   }
+  info.inode = file.key.inode;
   if (file.key.kind != FileKey::Kind::kSocket) {
     info.kind = "pipe";
     file.mode = access_mode(folder, name.c_str());
@@ -68,20 +69,13 @@ std::unordered_map<int, FileKey> add_sockets(pid_t pid, const OpenFiles& files, 
     if (!sockets) {
       // It is a socket, but the tables that say which are not to be read.
       info = {};
+      info.inode = file.key.inode;
       continue;
     }
     const auto found = sockets->find(file.key.inode);
     if (found == sockets->end()) continue;
-    // Copied, since two descriptors may be one socket (dup).
-    const SocketInfo& s = found->second;
-    info = {.kind = s.kind,
-            .local = s.local,
-            .peer = s.peer,
-            .tcp_state = s.state,
-            .recv_queue_bytes = s.recv_queue_bytes,
-            .send_queue_bytes = s.send_queue_bytes,
-            .recv_idle_ns = s.recv_idle_ns,
-            .send_idle_ns = s.send_idle_ns};
+    const SocketInfo& s = found->second;  // of several descriptors, where they are duplicates
+    set_socket(s, info);
     if (s.peer_inode != 0) other_ends[number] = {.kind = FileKey::Kind::kSocket, .inode = s.peer_inode};
   }
   return other_ends;
@@ -106,6 +100,17 @@ void add_peers(pid_t pid, const OpenFiles& files, const std::unordered_map<int, 
 }
 
 }  // namespace
+
+void set_socket(const SocketInfo& socket, DescriptorInfo& info) {
+  info.kind = socket.kind;
+  info.local = socket.local;
+  info.peer = socket.peer;
+  info.tcp_state = socket.state;
+  info.recv_queue_bytes = socket.recv_queue_bytes;
+  info.send_queue_bytes = socket.send_queue_bytes;
+  info.recv_idle_ns = socket.recv_idle_ns;
+  info.send_idle_ns = socket.send_idle_ns;
+}
 
 Descriptors describe_descriptors(pid_t pid, const std::vector<int>& numbers) {
   Descriptors result;

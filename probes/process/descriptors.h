@@ -16,10 +16,11 @@ namespace netpoll::probes {
 
 // Unknown is nullopt or empty.
 struct DescriptorInfo {
-  std::string_view kind;       // "tcp", "udp", "unix", "pipe" (a FIFO too), "other"; static storage
-  std::string local;           // address, or the link's text ("pipe:[4711]", "anon_inode:[eventfd]")
-  std::string peer;            // address of the other side; empty: none known
-  std::string_view tcp_state;  // static storage
+  std::string_view kind;               // "tcp", "udp", "unix", "pipe" (a FIFO too), "other"; static storage
+  std::string local;                   // address, or the link's text ("pipe:[4711]", "anon_inode:[eventfd]")
+  std::string peer;                    // address of the other side; empty: none known
+  std::string_view tcp_state;          // static storage
+  std::optional<std::uint64_t> inode;  // of a socket, pipe or FIFO
   // Sockets; meanings: SocketInfo (sockets.h).
   std::optional<std::uint64_t> recv_queue_bytes;
   std::optional<std::uint64_t> send_queue_bytes;
@@ -32,6 +33,10 @@ struct DescriptorInfo {
 
 // The text of the link of an epoll instance in /proc/PID/fd.
 inline constexpr std::string_view kEpollLink = "anon_inode:[eventpoll]";
+
+// Fills in what a table of sockets says, beside what is there already.
+struct SocketInfo;
+void set_socket(const SocketInfo& socket, DescriptorInfo& info);
 
 using Descriptors = std::unordered_map<int, DescriptorInfo>;
 

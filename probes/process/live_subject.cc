@@ -66,6 +66,10 @@ class LiveSubject : public Subject {
     return call;
   }
 
+  std::optional<ThreadRegisters> thread_registers(pid_t tid) override {
+    return registers_of_thread(living_thread(pid_), tid);
+  }
+
  private:
   pid_t pid_;
   std::string proc_;

@@ -106,14 +106,13 @@ void read_unix_table(std::istream& table, SocketSearch& search) {
   }
 }
 
-Result<SocketTable> find_in_proc_net(pid_t pid, const Inodes& wanted) {
+Result<SocketTable> find_in_net_tables(const std::string& folder, const Inodes& wanted) {
   struct Table {
     const char* file;
     std::string_view kind;
   };
   static constexpr std::array kInetTables = {Table{"tcp", "tcp"}, Table{"tcp6", "tcp"}, Table{"udp", "udp"},
                                              Table{"udp6", "udp"}};
-  const std::string folder = "/proc/" + std::to_string(living_thread(pid)) + "/net/";
   SocketSearch search(wanted);
   bool any = false;
   std::array<char, 1 << 16> buffer;
@@ -129,8 +128,14 @@ Result<SocketTable> find_in_proc_net(pid_t pid, const Inodes& wanted) {
   std::ifstream file(folder + "unix");
   any = any || file.good();
   read_unix_table(file, search);
-  if (!any) return process_error(pid, ESRCH);
+  if (!any) return posix_error("open " + folder + "tcp", ENOENT);
   return search.take();
+}
+
+Result<SocketTable> find_in_proc_net(pid_t pid, const Inodes& wanted) {
+  auto found = find_in_net_tables("/proc/" + std::to_string(living_thread(pid)) + "/net/", wanted);
+  if (!found && found.error().is(ErrorKind::kNotFound)) return process_error(pid, ESRCH);
+  return found;
 }
 
 }  // namespace netpoll::probes

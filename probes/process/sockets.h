@@ -47,6 +47,8 @@ Result<SocketTable> find_sockets(pid_t pid, const Inodes& wanted);
 // --- the two ways, for tests
 Result<SocketTable> find_by_sock_diag(pid_t pid, const Inodes& wanted);
 Result<SocketTable> find_in_proc_net(pid_t pid, const Inodes& wanted);
+// In copies of those tables: folder ends in "/". kNotFound: it has none of them.
+Result<SocketTable> find_in_net_tables(const std::string& folder, const Inodes& wanted);
 
 // Addresses and ports of both ends of a connection, the same for IPv4 and for IPv4 inside of IPv6.
 struct SocketEnds {

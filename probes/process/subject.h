@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "netpoll/result.h"
@@ -14,6 +15,7 @@
 #include "probes/process/elf_file.h"
 #include "probes/process/mappings.h"
 #include "probes/process/memory.h"
+#include "probes/process/thread_registers.h"
 
 namespace netpoll::probes {
 
@@ -59,6 +61,11 @@ class Subject {
   virtual std::optional<std::int64_t> monotonic_now() = 0;
   // Nothing when the thread runs, or that cannot be known.
   virtual std::optional<ThreadCall> thread_call(pid_t tid) = 0;
+  // Nothing when the thread runs, or that cannot be known.
+  virtual std::optional<ThreadRegisters> thread_registers(pid_t /*tid*/) { return std::nullopt; }
+
+  // What the lists of registrations are: "epoll", the kernel's own, or "fdinfo", written down before the death.
+  virtual std::string_view interest_source() const { return "epoll"; }
 };
 
 // A live process. kNotFound, kPermission: as process_error (memory.h).

@@ -82,6 +82,13 @@ Result<GLayout> derive_g(const TypeMetadata& types) {
   Fields of_m(*m, "runtime.m");
   of_m.get("procid", layout.m_procid);
   if (!of_m.missing().empty()) return unknown(of_m.missing());
+  const auto offset_in_m = [&](std::string_view name) {
+    const GoField* field = m->find(name);
+    return field != nullptr ? std::optional(field->offset) : std::nullopt;
+  };
+  layout.m_gsignal = offset_in_m("gsignal");
+  layout.m_vdso_sp = offset_in_m("vdsoSP");
+  layout.m_vdso_pc = offset_in_m("vdsoPC");
   return layout;
 }
 

@@ -31,6 +31,9 @@ struct GLayout {
   std::uint64_t bytes = 0;  // of a g, from its start, that hold all of them
 
   std::uint64_t m_procid = 0;
+  std::optional<std::uint64_t> m_gsignal;  // these three: where a thread is that is not on its goroutine's stack
+  std::optional<std::uint64_t> m_vdso_sp;
+  std::optional<std::uint64_t> m_vdso_pc;
 };
 
 // Go's runtime/netpoll.go: pollDesc.

@@ -13,6 +13,7 @@
 #include "probes/goroutines/go/frame_table.h"
 #include "probes/goroutines/go/labels.h"
 #include "probes/goroutines/go/program.h"
+#include "probes/goroutines/go/running.h"
 #include "probes/goroutines/go/sampler.h"
 #include "probes/process/blocking_calls.h"
 #include "probes/ptrace/thread_stop.h"
@@ -47,13 +48,18 @@ std::string_view status_name(GoStatus status) {
 struct ThreadState {
   pid_t tid = -1;
   std::optional<ThreadCall> call;
+  std::optional<CallChain> running;  // the stack of a goroutine that runs
 };
 
 // One reading.
 class Reading {
  public:
   Reading(Subject& subject, const GoProgram& program)
-      : subject_(subject), program_(program), now_(subject.monotonic_now()), frames_(program.pclntab) {}
+      : subject_(subject),
+        program_(program),
+        now_(subject.monotonic_now()),
+        frames_(program.pclntab),
+        running_(subject, program) {}
 
   Result<trace::GoroutineSnapshot> take(Sampler& sampler, const ReadOptions& options) {
     const bool pause = options.pause && subject_.pid();
@@ -82,6 +88,7 @@ class Reading {
     }
     auto owners = select(samples->list, has_thread);
     if (auto r = find_threads(owners); !r) return std::move(r).error();
+    if (options.stacks) find_running(owners, sampler);
     if (auto r = drop_unmoved(owners); !r) return std::move(r).error();
     for (Sample* moved : owners) {
       threads_.erase(moved->g.address);
@@ -101,7 +108,9 @@ class Reading {
     Result<void> threads;
     if (copies) {
       for (Sampler::Batch& batch : *copies) {
-        if (threads) threads = find_threads(select(batch.samples, has_thread));
+        const auto owners = select(batch.samples, has_thread);
+        if (threads) threads = find_threads(owners);
+        if (threads && options.stacks) find_running(owners, sampler);
       }
     }
     snapshot_.paused_ns = stop->release();
@@ -113,7 +122,7 @@ class Reading {
   PollSet list_registrations() {
     PollSet set = read_poll_set(subject_, *program_.layout.poll_desc);
     epfd_ = set.epfd;
-    snapshot_.interest_source = set.epfd >= 0 ? "epoll" : "stacks";
+    snapshot_.interest_source = set.epfd >= 0 ? subject_.interest_source() : "stacks";
     return set;
   }
 
@@ -134,6 +143,20 @@ class Reading {
       if (owners[i]->g.status == GoStatus::kSyscall) thread.call = subject_.thread_call(thread.tid);
     }
     return {};
+  }
+
+  // The stacks of those that run, where their threads' registers are known and stay the same meanwhile.
+  void find_running(const std::vector<Sample*>& owners, Sampler& sampler) {
+    for (const Sample* owner : owners) {
+      const auto thread = threads_.find(owner->g.address);
+      if (owner->g.status != GoStatus::kRunning || thread == threads_.end()) continue;
+      const pid_t tid = thread->second.tid;
+      const auto before = subject_.thread_registers(tid);
+      const auto registers = before ? running_.find(owner->g, tid) : std::nullopt;
+      if (!registers) continue;
+      CallChain chain = sampler.unwind_running(owner->g, *registers);
+      if (subject_.thread_registers(tid) == before) thread->second.running = std::move(chain);
+    }
   }
 
   static bool has_thread(const Sample& sample) {
@@ -195,13 +218,16 @@ class Reading {
     // The main goroutine was created by the runtime's start (Go: traceback.go, printcreatedby, leaves it out too).
     if (g.goid != 1) record.created_by = frames_.creator(g.go_pc);
     record.system = is_system(g, record);
-    for (const CodePlace& place : sample.chain.places) {
+    const auto thread = threads_.find(g.address);
+    const bool runs = thread != threads_.end() && thread->second.running;
+    const CallChain& chain = runs ? *thread->second.running : sample.chain;
+    for (const CodePlace& place : chain.places) {
       const auto& frames = frames_.at(place);
       record.stack.insert(record.stack.end(), frames.begin(), frames.end());
     }
-    record.stack_ends_early = sample.chain.ends_early;
+    record.stack_ends_early = chain.ends_early;
     if (g.in_io_wait()) add_wait(sample, record);
-    if (const auto found = threads_.find(g.address); found != threads_.end()) add_thread(found->second, record);
+    if (thread != threads_.end()) add_thread(thread->second, record);
     snapshot_.goroutines.push_back(std::move(record));
   }
 
@@ -246,6 +272,7 @@ class Reading {
   std::optional<std::int64_t> now_;
   FrameTable frames_;
   trace::GoroutineSnapshot snapshot_;
+  RunningPlaces running_;
   int epfd_ = -1;
   std::unordered_map<std::uint64_t, PollWait> waits_;       // by address of the g, as those below
   std::unordered_map<std::uint64_t, ThreadState> threads_;  // of those that run or are in a system call

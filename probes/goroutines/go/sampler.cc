@@ -73,6 +73,11 @@ void Sampler::unwind(Batch& batch, Memory* rest) {
   }
 }
 
+CallChain Sampler::unwind_running(const GoG& g, const SavedRegisters& registers) {
+  StackBytes stack(registers.sp, g.stack_hi, {}, &memory_);
+  return unwinder_.walk(registers, stack, kMaxFrames);
+}
+
 void Sampler::scan(Batch& batch) {
   if (!scan_) return;
   std::vector<StackOfWaiter> waiters;

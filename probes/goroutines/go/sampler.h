@@ -49,6 +49,8 @@ class Sampler {
   // In two halves: copies all, and makes samples of the copies.
   Result<std::vector<Batch>> copy_all(bool stacks);
   Samples look_into(std::vector<Batch> copies, bool stacks);
+  // The stack of one that runs, from the registers of its thread.
+  CallChain unwind_running(const GoG& g, const SavedRegisters& registers);
 
  private:
   Result<Batch> copy(std::span<const std::uint64_t> addresses, bool stacks);

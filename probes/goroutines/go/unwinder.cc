@@ -80,7 +80,7 @@ CallChain Unwinder::walk(const SavedRegisters& registers, StackBytes& stack, std
   std::uint64_t pc = registers.pc;
   std::uint64_t sp = registers.sp;
   std::uint64_t lr = registers.lr;
-  bool call = true;  // a goroutine that does not run has called what parked it
+  bool call = registers.call;
   bool innermost = true;
   while (chain.places.size() < max_frames) {
     const Step& step = step_at(pc);

@@ -51,6 +51,7 @@ struct SavedRegisters {
   std::uint64_t pc = 0;
   std::uint64_t sp = 0;
   std::uint64_t lr = 0;
+  bool call = true;  // one that does not run has called what parked it
 };
 // Nothing for one that runs: its registers are in its thread.
 std::optional<SavedRegisters> saved_registers(const GoG& g);

@@ -208,9 +208,14 @@ TEST_CASE("what is no core that can be read is refused with its reason") {
   CHECK(refusal(cores.write("32", changed(EI_CLASS, ELFCLASS32))) == ErrorKind::kNotSupported);
   CHECK(refusal(cores.write("big", changed(EI_DATA, ELFDATA2MSB))) == ErrorKind::kNotSupported);
   CHECK(refusal(cores.write("arm", changed(18, EM_ARM))) == ErrorKind::kNotSupported);
-  CHECK(refusal(cores.write("zstd", "\x28\xb5\x2f\xfd....")) == ErrorKind::kNotSupported);
+  CHECK(refusal(cores.write("xz", std::string("\xfd"
+                                              "7zXZ\0....",
+                                              10))) == ErrorKind::kNotSupported);
   CHECK(refusal(cores.write("nothing", elf(ET_CORE, {}))) == ErrorKind::kProtocol);
   CHECK(refusal(cores.write("no notes", elf(ET_CORE, {{.address = kPage, .size = kPage}}))) == ErrorKind::kProtocol);
+  const auto damaged = make_core_subject(cores.write("zstd", "\x28\xb5\x2f\xfd...."), "");
+  REQUIRE_FALSE(damaged);
+  CHECK(damaged.error().is(ErrorKind::kProtocol));
   CHECK_FALSE(make_core_subject(cores.path("missing"), ""));
 }
 

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -11,8 +12,10 @@
 
 #include "probes/goroutines/go/reader.h"
 #include "probes/process/core_subject.h"
+#include "probes/process/saved_descriptors.h"
 #include "tests/probes/goroutines/go/go_server.h"
 #include "tests/support/catch.h"
+#include "tests/support/eventually.h"
 #include "tests/support/skip.h"
 #include "tests/support/temp_dir.h"
 
@@ -114,6 +117,148 @@ std::optional<std::string> only_core_in(const TempDir& folder) {
 
 }  // namespace
 
+// Runs a command of the shell; false when it fails.
+bool shell(const std::string& command) { return std::system((command + " >/dev/null 2>&1").c_str()) == 0; }
+
+bool gcore(const Prey& prey, const std::string& prefix) {
+  return shell("gcore -o '" + prefix + "' " + std::to_string(prey.pid()));
+}
+
+const Goroutine* goroutine_of(const GoroutineSnapshot& snapshot, const std::string& entry) {
+  for (const Goroutine& g : snapshot.goroutines) {
+    if (g.entry && snapshot.frames.at(*g.entry).function == entry) return &g;
+  }
+  return nullptr;
+}
+
+GoroutineSnapshot snapshot_of_core(const std::string& core, const std::string& exe, const std::string& fdinfo) {
+  auto subject = make_core_subject(core, exe, fdinfo);
+  if (!subject) UNSCOPED_INFO(subject.error().message());
+  REQUIRE(subject);
+  auto reader = attach_go(**subject);
+  REQUIRE(reader);
+  REQUIRE(*reader);
+  auto snapshot = (*reader)->read({});
+  REQUIRE(snapshot);
+  return *snapshot;
+}
+
+TEST_CASE("a goroutine that runs has its stack from the registers of its thread") {
+  const std::string server = build_named("system-stripped");
+  if (server.empty()) NETPOLL_SKIP("no Go program: there is no Go");
+  Prey prey({server, "spin"});
+  REQUIRE(prey.valid());
+  const auto check = [](const GoroutineSnapshot& snapshot) {
+    const Goroutine* spins = goroutine_of(snapshot, "main.spin");
+    REQUIRE(spins != nullptr);
+    if (spins->status != "running") return false;  // the scheduler had taken it off its thread for a moment
+    INFO(spins->stack_ends_early);
+    CHECK(spins->stack_ends_early.empty());
+    const auto stack = shown_stack(snapshot, *spins);
+    std::vector<std::string> functions;
+    for (const DumpFrame& frame : stack) {
+      if (frame.function.starts_with("main.")) functions.push_back(frame.function);
+    }
+    CHECK(functions == std::vector<std::string>{"main.turn", "main.spin"});
+    return true;
+  };
+  SECTION("of a process that was stopped for it") {
+    auto subject = make_live_subject(prey.pid());
+    REQUIRE(subject);
+    auto reader = attach_go(**subject);
+    REQUIRE(reader);
+    REQUIRE(*reader);
+    bool ran = false;
+    const auto until = std::chrono::steady_clock::now() + netpoll::test::kPatience;
+    while (!ran && std::chrono::steady_clock::now() < until) {
+      const auto snapshot = (*reader)->read({.pause = true});
+      if (!snapshot && snapshot.error().is(netpoll::ErrorKind::kPermission)) NETPOLL_SKIP("ptrace is not allowed here");
+      REQUIRE(snapshot);
+      ran = check(*snapshot);
+    }
+    CHECK(ran);
+  }
+  SECTION("in a core") {
+    if (!shell("command -v gcore")) NETPOLL_SKIP("no gcore: gdb is not installed");
+    bool ran = false;
+    for (int cores = 0; cores < 20 && !ran; ++cores) {
+      const TempDir folder;
+      if (!gcore(prey, folder / "core")) NETPOLL_SKIP("gcore may not attach here");
+      ran = check(snapshot_of_core(folder / "core" + "." + std::to_string(prey.pid()), "", ""));
+    }
+    CHECK(ran);
+  }
+  prey.kill();
+}
+
+TEST_CASE("what was saved of the descriptors is read back with a core") {
+  const std::string server = build_named("system-stripped");
+  if (server.empty()) NETPOLL_SKIP("no Go program: there is no Go");
+  if (!shell("command -v gcore")) NETPOLL_SKIP("no gcore: gdb is not installed");
+  Prey prey({server});
+  REQUIRE(prey.valid());
+  const GoServerTruth truth = truth_of(prey);
+  const TempDir folder;
+  const std::string saved = folder / "saved";
+  REQUIRE(save_core_context(prey.pid(), saved));
+  CHECK_FALSE(save_core_context(prey.pid(), saved));  // not over another one
+
+  auto live = make_live_subject(prey.pid());
+  REQUIRE(live);
+  auto reader = attach_go(**live);
+  REQUIRE(reader);
+  const auto alive = (*reader)->read({});
+  REQUIRE(alive);
+  if (!gcore(prey, folder / "core")) NETPOLL_SKIP("gcore may not attach here");
+  const std::string core = folder / "core" + "." + std::to_string(prey.pid());
+  prey.kill();
+
+  const auto without = snapshot_of_core(core, "", "");
+  CHECK(without.interest_source == "stacks");
+  const auto with = snapshot_of_core(core, "", saved);
+  CHECK(with.interest_source == "fdinfo");
+  const auto only_infos = snapshot_of_core(core, "", saved + "/fdinfo");
+  CHECK(only_infos.interest_source == "fdinfo");
+
+  std::map<std::uint64_t, const Goroutine*> dead;
+  std::map<std::uint64_t, const Goroutine*> plain;
+  for (const Goroutine& g : with.goroutines) dead[g.goid] = &g;
+  for (const Goroutine& g : only_infos.goroutines) plain[g.goid] = &g;
+  int waiters = 0;
+  int with_peers = 0;
+  for (const Goroutine& g : alive->goroutines) {
+    if (!g.io_wait) continue;
+    ++waiters;
+    INFO("goroutine " << g.goid << ", " << g.local);
+    REQUIRE(dead.contains(g.goid));
+    const Goroutine& d = *dead.at(g.goid);
+    CHECK(d.fd == g.fd);
+    CHECK(d.mode == g.mode);
+    CHECK(d.fd_source == FdSource::kBoth);
+    CHECK(plain.at(g.goid)->fd_source == FdSource::kBoth);
+    CHECK(plain.at(g.goid)->fd == g.fd);
+    CHECK(d.kind == g.kind);
+    CHECK(d.local == g.local);
+    CHECK(d.tcp_state == g.tcp_state);
+    if (g.kind == "tcp") CHECK(d.peer == g.peer);
+    REQUIRE(d.peer_processes.size() == g.peer_processes.size());
+    for (std::size_t i = 0; i < g.peer_processes.size(); ++i) {
+      ++with_peers;
+      CHECK(d.peer_processes[i].pid == g.peer_processes[i].pid);
+      CHECK(d.peer_processes[i].fd == g.peer_processes[i].fd);
+      CHECK(d.peer_processes[i].comm == g.peer_processes[i].comm);
+    }
+  }
+  CHECK(waiters > 5);
+  CHECK(with_peers > 0);
+
+  // Of another process.
+  std::ofstream(saved + "/status") << "Name:\tserver\nPid:\t1\nNSpid:\t1\n";
+  const auto mistaken = make_core_subject(core, "", saved);
+  REQUIRE_FALSE(mistaken);
+  CHECK(mistaken.error().is(netpoll::ErrorKind::kInvalid));
+}
+
 TEST_CASE("a core of gcore is read as the living program") {
   const std::string server = build_named("system-pie");
   if (server.empty()) NETPOLL_SKIP("no Go program: there is no Go");
@@ -129,6 +274,15 @@ TEST_CASE("a core of gcore is read as the living program") {
   }
   check_core(prefix + "." + pid, "", prey.pid(), truth);
   prey.kill();
+
+  // As systemd-coredump compresses it.
+  for (const std::string command : {"zstd", "lz4", "gzip"}) {
+    INFO(command);
+    if (!shell("command -v " + command)) continue;
+    const std::string packed = folder / command;
+    REQUIRE(std::system((command + " -1 -c '" + prefix + "." + pid + "' > '" + packed + "'").c_str()) == 0);
+    check_core(packed, "", prey.pid(), truth);
+  }
 }
 
 TEST_CASE("a core of the kernel, without the pages that are in the executable, is read as the living program") {

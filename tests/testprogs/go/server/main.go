@@ -4,6 +4,7 @@
 //	server            one goroutine for each way to wait
 //	server many N     N goroutines that each wait for a socket of their own
 //	server churn      the first, beside goroutines that start and end as fast as they can
+//	server spin       the first, beside one that never stops running
 package main
 
 import (
@@ -113,6 +114,23 @@ func settledDump() string {
 	return ""
 }
 
+var spins uint64
+
+// turn is called by spin so that its stack has two functions of the program's.
+//
+//go:noinline
+func turn() {
+	for i := 0; i < 1000000000; i++ {
+		spins++
+	}
+}
+
+func spin() {
+	for {
+		turn()
+	}
+}
+
 func main() {
 	mode := ""
 	if len(os.Args) > 1 {
@@ -137,6 +155,9 @@ func main() {
 	os.Stdout.Write(append(line, "\nready\n"...))
 	if mode == "churn" {
 		churn()
+	}
+	if mode == "spin" {
+		go spin()
 	}
 	// A plain call, so that the main goroutine waits in read(0).
 	var end [1]byte
