@@ -155,7 +155,9 @@ Result<void> write_peers(pid_t pid, const std::vector<int>& fds, const std::stri
     const auto info = found.find(fd);
     if (info == found.end()) continue;
     for (const trace::PeerProcess& peer : info->second.peer_processes) {
-      file << fd << ' ' << peer.pid << ' ' << peer.fd << ' ' << peer.comm << '\n';
+      std::string comm = peer.comm;
+      std::replace(comm.begin(), comm.end(), '\n', '?');  // a process may call itself anything
+      file << fd << ' ' << peer.pid << ' ' << peer.fd << ' ' << comm << '\n';
     }
   }
   file.close();
