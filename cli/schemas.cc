@@ -28,7 +28,7 @@ Json reference_or_null(std::string_view definition) {
 
 std::string_view definition_of(probes::Syscall syscall) {
   const std::string_view klass = probes::syscall_class(syscall);
-  if (klass == "wait") return "wait_call";
+  if (klass == "wait" || klass == "fdset") return "wait_call";
   return klass == "ctl" ? "ctl_call" : "syscall";
 }
 

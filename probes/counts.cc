@@ -2,6 +2,8 @@
 #include "probes/counts.h"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 
 namespace netpoll::probes {
 namespace {
@@ -18,6 +20,29 @@ constexpr std::array<std::string_view, kSyscallCount> kClasses = {
 #undef NETPOLL_SYSCALL
 };
 
+constexpr std::array<std::string_view, kSocketCallCount> kSocketCallNames = {
+#define NETPOLL_SOCKET_CALL(name, kind) #name,
+#include "probes/socket_calls.def"
+#undef NETPOLL_SOCKET_CALL
+};
+
+constexpr std::array<std::string_view, kSocketCallCount> kSocketCallKinds = {
+#define NETPOLL_SOCKET_CALL(name, kind) #kind,
+#include "probes/socket_calls.def"
+#undef NETPOLL_SOCKET_CALL
+};
+
+template <typename F>
+void each_number(Counts::Wait& a, const Counts::Wait& b, F&& f) {
+  f(a.events, b.events);
+  f(a.empty, b.empty);
+  f(a.timeouts, b.timeouts);
+  f(a.asked_zero, b.asked_zero);
+  f(a.asked_timed, b.asked_timed);
+  f(a.asked_forever, b.asked_forever);
+  for (std::size_t i = 0; i < a.per_return.size(); ++i) f(a.per_return[i], b.per_return[i]);
+}
+
 // Zips two Counts; F gets (sum cell, other cell) of every number.
 template <typename F>
 void each_number(Counts& a, const Counts& b, F&& f) {
@@ -32,14 +57,18 @@ void each_number(Counts& a, const Counts& b, F&& f) {
     if (left.latency && right.latency) {
       for (std::size_t k = 0; k < left.latency->size(); ++k) f((*left.latency)[k], (*right.latency)[k]);
     }
+    if (left.blocked && right.blocked) {
+      f(left.blocked->count, right.blocked->count);
+      f(left.blocked->ns, right.blocked->ns);
+    }
+    f(left.bytes, right.bytes);
   }
   f(a.ctl_add, b.ctl_add);
   f(a.ctl_mod, b.ctl_mod);
   f(a.ctl_del, b.ctl_del);
-  for (std::size_t i = 0; i < a.waits.size(); ++i) {
-    f(a.waits[i].events, b.waits[i].events);
-    f(a.waits[i].empty, b.waits[i].empty);
-    f(a.waits[i].timeouts, b.waits[i].timeouts);
+  for (std::size_t i = 0; i < a.waits.size(); ++i) each_number(a.waits[i], b.waits[i], f);
+  if (a.socket_calls && b.socket_calls) {
+    for (std::size_t i = 0; i < a.socket_calls->size(); ++i) f((*a.socket_calls)[i], (*b.socket_calls)[i]);
   }
   for (std::size_t i = 0; i < a.tracepoints.size(); ++i) {
     if (a.tracepoints[i] && b.tracepoints[i]) f(*a.tracepoints[i], *b.tracepoints[i]);
@@ -52,6 +81,10 @@ void each_number(Counts& a, const Counts& b, F&& f) {
 
 std::string_view syscall_name(Syscall syscall) { return kNames[static_cast<std::size_t>(syscall)]; }
 
+std::string_view syscall_name(SocketCall call) { return kSocketCallNames[static_cast<std::size_t>(call)]; }
+
+bool is_for_sockets(SocketCall call) { return kSocketCallKinds[static_cast<std::size_t>(call)] == "always"; }
+
 std::string_view syscall_class(Syscall syscall) { return kClasses[static_cast<std::size_t>(syscall)]; }
 
 std::optional<Syscall> parse_syscall(std::string_view name) {
@@ -62,6 +95,59 @@ std::optional<Syscall> parse_syscall(std::string_view name) {
 }
 
 bool is_epoll_wait(Syscall syscall) { return syscall_class(syscall) == "wait"; }
+
+bool waits_for_events(Syscall syscall) { return static_cast<std::size_t>(syscall) < kWaitCount; }
+
+bool moves_bytes(Syscall syscall) {
+  switch (syscall) {
+    case Syscall::read:
+    case Syscall::write:
+    case Syscall::readv:
+    case Syscall::writev:
+    case Syscall::recvfrom:
+    case Syscall::sendto:
+    case Syscall::recvmsg:
+    case Syscall::sendmsg:
+    case Syscall::preadv2:
+    case Syscall::pwritev2:
+    case Syscall::sendfile:
+    case Syscall::splice:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::size_t latency_bucket(std::uint64_t ns) {
+  if (ns < 4) return static_cast<std::size_t>(ns);
+  const auto octave = static_cast<std::size_t>(std::bit_width(ns)) - 1;
+  return std::min((octave - 1) * 4 + ((ns >> (octave - 2)) & 3), kHistogramBuckets - 1);
+}
+
+std::uint64_t bucket_floor_ns(std::size_t bucket) {
+  if (bucket < 4) return bucket;
+  return (4 + (bucket & 3)) << (bucket / 4 - 1);
+}
+
+std::optional<std::uint64_t> quantile_ns(const LatencyHistogram& histogram, double q) {
+  std::uint64_t total = 0;
+  for (const std::uint64_t calls : histogram) total += calls;
+  if (total == 0) return std::nullopt;
+  const auto rank =
+      std::clamp<std::uint64_t>(static_cast<std::uint64_t>(std::ceil(q * static_cast<double>(total))), 1, total);
+  std::uint64_t seen = 0;
+  std::size_t bucket = 0;
+  while ((seen += histogram[bucket]) < rank) ++bucket;
+  return (bucket_floor_ns(bucket) + bucket_floor_ns(bucket + 1)) / 2;
+}
+
+std::size_t event_bucket(std::uint64_t events) {
+  return std::min<std::size_t>(static_cast<std::size_t>(std::bit_width(events)), kEventBuckets - 1);
+}
+
+void add_wait(Counts::Wait& sum, const Counts::Wait& more) {
+  each_number(sum, more, [](std::uint64_t& value, std::uint64_t other) { value += other; });
+}
 
 void add_in_flight(InFlight& sum, const InFlight& more) {
   sum.count += more.count;
@@ -89,10 +175,13 @@ void add_counts(Counts& sum, const Counts& more) {
     if (!left.total_ns && fresh) left.total_ns = right.total_ns;
     if (!left.window_ns && fresh) left.window_ns = right.window_ns;
     if (!left.latency && fresh) left.latency = right.latency;
+    if (!left.blocked && fresh) left.blocked = right.blocked;
     if (!right.total_ns) left.total_ns.reset();
     if (!right.window_ns) left.window_ns.reset();
     if (!right.latency) left.latency.reset();
+    if (!right.blocked) left.blocked.reset();
   }
+  if (!sum.socket_calls) sum.socket_calls = more.socket_calls;
   if (more.processes) sum.processes = sum.processes.value_or(0) + *more.processes;
   for (std::size_t i = 0; i < sum.tracepoints.size(); ++i) {
     if (!sum.tracepoints[i]) sum.tracepoints[i] = more.tracepoints[i];

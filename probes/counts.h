@@ -23,18 +23,55 @@ inline constexpr std::size_t kSyscallCount = 0
 #include "probes/syscalls.def"
 #undef NETPOLL_SYSCALL
     ;
-inline constexpr std::size_t kHistogramBuckets = 64;
+// The first rows: calls that wait for events on descriptors.
+inline constexpr std::size_t kWaitCount = static_cast<std::size_t>(Syscall::pselect6) + 1;
+
+// One value per row of socket_calls.def.
+enum class SocketCall : std::uint8_t {
+#define NETPOLL_SOCKET_CALL(name, kind) name,
+#include "probes/socket_calls.def"
+#undef NETPOLL_SOCKET_CALL
+};
+inline constexpr std::size_t kSocketCallCount = 0
+#define NETPOLL_SOCKET_CALL(name, kind) +1
+#include "probes/socket_calls.def"
+#undef NETPOLL_SOCKET_CALL
+    ;
 
 std::string_view syscall_name(Syscall syscall);
-std::string_view syscall_class(Syscall syscall);  // "wait", "ctl", "create", "io", "thread": see syscalls.def
+std::string_view syscall_name(SocketCall call);
+// "wait", "fdset", "ctl", "create", "io", "thread": see syscalls.def.
+std::string_view syscall_class(Syscall syscall);
 std::optional<Syscall> parse_syscall(std::string_view name);
-bool is_epoll_wait(Syscall syscall);  // epoll_wait, epoll_pwait, epoll_pwait2
+bool is_epoll_wait(Syscall syscall);     // epoll_wait, epoll_pwait, epoll_pwait2
+bool waits_for_events(Syscall syscall);  // these, and poll, ppoll, select, pselect6
+bool moves_bytes(Syscall syscall);       // its result, where it does not fail, is a number of bytes
+// Made for sockets; else the call is counted where its first argument is one.
+bool is_for_sockets(SocketCall call);
+
+// Log-linear: an octave of time is four buckets. The last, from 5.7 days on, is open.
+inline constexpr std::size_t kHistogramBuckets = 192;
+std::size_t latency_bucket(std::uint64_t ns);
+std::uint64_t bucket_floor_ns(std::size_t bucket);  // the least time in it
+using LatencyHistogram = std::array<std::uint64_t, kHistogramBuckets>;
+// The q-quantile (0 < q <= 1) of the times in histogram, at most an eighth off; nullopt where there are none.
+std::optional<std::uint64_t> quantile_ns(const LatencyHistogram& histogram, double q);
+
+// By events returned: 0, 1, 2..3, 4..7, ...; the last is open.
+inline constexpr std::size_t kEventBuckets = 16;
+std::size_t event_bucket(std::uint64_t events);
 
 // Calls that had not returned when the counts were read.
 struct InFlight {
   std::uint64_t count = 0;
   std::uint64_t before = 0;  // of them, those that had begun before counting did, and so are not in `count` of the call
   std::uint64_t longest_ns = 0;  // since the call, or counting, began
+};
+
+// Calls in which the thread slept, and their time. What a back end cannot tell is nullopt where this is optional.
+struct Blocked {
+  std::uint64_t count = 0;
+  std::uint64_t ns = 0;
 };
 
 // Of one system call. `count` counts calls that were entered; errors, times and buckets come from those that returned.
@@ -48,20 +85,27 @@ struct SyscallCounts {
   // calls which had begun before. What of these a back end cannot see is missing.
   std::optional<std::uint64_t> window_ns;
   InFlight in_flight;
-  // log2 of latency: bucket i holds calls with 2^i <= ns < 2^(i+1), bucket 0 also 0 ns. Absent when not measured.
-  std::optional<std::array<std::uint64_t, kHistogramBuckets>> latency;
+  std::optional<LatencyHistogram> latency;  // of the calls that returned
+  std::optional<Blocked> blocked;           // of the calls that returned; the others did so at once
+  std::uint64_t bytes = 0;                  // where moves_bytes()
 };
 
 struct Counts {
   std::array<SyscallCounts, kSyscallCount> syscalls{};
   // epoll_ctl by operation.
   std::uint64_t ctl_add = 0, ctl_mod = 0, ctl_del = 0;
-  // Of the three wait calls, indexed by Syscall: events returned, calls that returned 0, and the calls among those
+  // Of the calls that wait, indexed by Syscall: events returned, calls that returned 0, and the calls among those
   // that were asked to wait (timeout > 0), which is a timeout rather than an empty look.
   struct Wait {
     std::uint64_t events = 0, empty = 0, timeouts = 0;
+    // What the calls that returned had been asked for: to look without waiting, to wait for some time, or for ever. The
+    // rest could not be seen.
+    std::uint64_t asked_zero = 0, asked_timed = 0, asked_forever = 0;
+    std::array<std::uint64_t, kEventBuckets> per_return{};  // calls by event_bucket()
   };
-  std::array<Wait, 3> waits{};
+  std::array<Wait, kWaitCount> waits{};
+  // Calls beside the table that touched a socket; nullopt where nobody looked.
+  std::optional<std::array<std::uint64_t, kSocketCallCount>> socket_calls;
   // Per tracepoint of libruntime; nullopt when the target has none or the back end cannot see them.
   std::array<std::optional<std::uint64_t>, trace::kTpCount> tracepoints{};
   // Processes that were counted and still live; nullopt where nobody looked.
@@ -77,6 +121,8 @@ Counts counts_between(const Counts& earlier, const Counts& later);
 
 // Adds `more` to `sum`: two processes counted as one target. A tracepoint is known when it is known of one of them.
 void add_counts(Counts& sum, const Counts& more);
+
+void add_wait(Counts::Wait& sum, const Counts::Wait& more);
 
 void add_in_flight(InFlight& sum, const InFlight& more);
 

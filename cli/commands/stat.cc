@@ -40,7 +40,7 @@ Json interval_json(const Interval& interval, probes::Backend backend, const Even
   Json json;
   json["start_ns"] = interval.start.count();
   json["duration_ns"] = interval.duration.count();
-  put_counts(json, interval.counts, backend, std::nullopt, filter);
+  put_counts(json, interval.counts, backend, std::nullopt, interval.duration, filter);
   return json;
 }
 
@@ -50,7 +50,7 @@ Json figures_json(const Measurement& measurement, const EventFilter& filter) {
   json["operations"] = nullptr;
   json["duration_ns"] = measurement.duration.count();
   json["latency_ns"] = nullptr;
-  put_counts(json, measurement.counts, measurement.probe.backend, std::nullopt, filter);
+  put_counts(json, measurement.counts, measurement.probe.backend, std::nullopt, measurement.duration, filter);
   json["exit"] = exit_json(measurement.exit);
   return json;
 }

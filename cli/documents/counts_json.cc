@@ -3,6 +3,10 @@
 
 #include <sys/syscall.h>
 
+#include <bit>
+#include <cerrno>
+#include <vector>
+
 #include "exporters/text.h"
 
 namespace netpoll::cli {
@@ -20,6 +24,14 @@ bool exists_here(Syscall syscall) {
     case Syscall::epoll_wait:
       return false;
 #endif
+#ifndef SYS_poll
+    case Syscall::poll:
+      return false;
+#endif
+#ifndef SYS_select
+    case Syscall::select:
+      return false;
+#endif
 #ifndef SYS_epoll_create
     case Syscall::epoll_create:
       return false;
@@ -35,14 +47,33 @@ Json errors_json(const std::map<int, std::uint64_t>& errors) {
   return json;
 }
 
-// Bucket i counts calls of 2^i to 2^(i+1)-1 ns; trailing zeros are left out.
-Json histogram_json(const SyscallCounts& counts) {
-  if (!counts.latency) return nullptr;
-  std::size_t used = counts.latency->size();
-  while (used > 0 && (*counts.latency)[used - 1] == 0) --used;
-  Json json = Json::array();
-  for (std::size_t i = 0; i < used; ++i) json.push_back((*counts.latency)[i]);
-  return json;
+// Trailing zeros are left out.
+template <std::size_t N>
+Json histogram_json(const std::array<std::uint64_t, N>& buckets) {
+  std::size_t used = N;
+  while (used > 0 && buckets[used - 1] == 0) --used;
+  return Json(std::vector<std::uint64_t>(buckets.begin(), buckets.begin() + static_cast<std::ptrdiff_t>(used)));
+}
+
+// Element i counts calls of 2^i to 2^(i+1)-1 ns.
+Json octaves_json(const probes::LatencyHistogram& latency) {
+  std::array<std::uint64_t, 64> octaves{};
+  for (std::size_t i = 0; i < latency.size(); ++i) {
+    const std::uint64_t ns = probes::bucket_floor_ns(i);
+    octaves[ns == 0 ? 0 : static_cast<std::size_t>(std::bit_width(ns)) - 1] += latency[i];
+  }
+  return histogram_json(octaves);
+}
+
+Json quantiles_json(const std::optional<probes::LatencyHistogram>& latency) {
+  if (!latency || !probes::quantile_ns(*latency, 1)) return nullptr;
+  const auto quantile = [&](double q) { return exporters::or_null(probes::quantile_ns(*latency, q)); };
+  return {{"p50", quantile(0.5)}, {"p90", quantile(0.9)}, {"p99", quantile(0.99)}, {"p999", quantile(0.999)}};
+}
+
+Json blocked_json(const std::optional<probes::Blocked>& blocked) {
+  if (!blocked) return nullptr;
+  return {{"count", blocked->count}, {"total_ns", blocked->ns}};
 }
 
 void put_wait(Json& json, const Counts::Wait& wait) {
@@ -51,10 +82,17 @@ void put_wait(Json& json, const Counts::Wait& wait) {
   json["timeouts"] = wait.timeouts;
 }
 
+void put_wait_shape(Json& json, const Counts::Wait& wait) {
+  json["asked"] = {{"zero", wait.asked_zero}, {"timed", wait.asked_timed}, {"forever", wait.asked_forever}};
+  json["events_log2"] = histogram_json(wait.per_return);
+}
+
 // What total_ns leaves out.
 void put_times(Json& json, const SyscallCounts& row) {
   json["returned"] = row.returned;
   json["window_ns"] = exporters::or_null(row.window_ns);
+  json["latency_ns"] = quantiles_json(row.latency);
+  json["blocked"] = blocked_json(row.blocked);
   json["in_flight"] = {{"count", row.in_flight.count},
                        {"before", row.in_flight.before},
                        {"longest_ns", row.window_ns ? Json(row.in_flight.longest_ns) : Json(nullptr)}};
@@ -70,9 +108,16 @@ Json syscall_json(const Counts& counts, Syscall syscall, std::optional<std::uint
   if (syscall == Syscall::epoll_ctl) {
     json["ops"] = {{"add", counts.ctl_add}, {"mod", counts.ctl_mod}, {"del", counts.ctl_del}};
   }
-  if (probes::is_epoll_wait(syscall)) put_wait(json, counts.waits[static_cast<std::size_t>(syscall)]);
-  json["latency_log2_ns"] = histogram_json(row);
+  const bool waits = probes::waits_for_events(syscall);
+  if (waits) put_wait(json, counts.waits[static_cast<std::size_t>(syscall)]);
+  json["latency_log2_ns"] = row.latency ? octaves_json(*row.latency) : Json(nullptr);
   put_times(json, row);
+  if (waits) put_wait_shape(json, counts.waits[static_cast<std::size_t>(syscall)]);
+  if (probes::moves_bytes(syscall)) json["bytes"] = row.bytes;
+  if (probes::syscall_class(syscall) == "io") {
+    const auto again = row.errors.find(EAGAIN);
+    json["eagain_share"] = exporters::ratio(again == row.errors.end() ? 0 : again->second, row.returned);
+  }
   return json;
 }
 
@@ -81,12 +126,28 @@ std::optional<std::uint64_t> sum_of(const std::optional<std::uint64_t>& a, const
   return a && b ? std::optional(*a + *b) : std::nullopt;
 }
 
+void add_histogram(std::optional<probes::LatencyHistogram>& sum, const std::optional<probes::LatencyHistogram>& more) {
+  if (!more) sum.reset();
+  for (std::size_t i = 0; sum && i < sum->size(); ++i) (*sum)[i] += (*more)[i];
+}
+
+void add_blocked(std::optional<probes::Blocked>& sum, const std::optional<probes::Blocked>& more) {
+  if (!more) sum.reset();
+  if (!sum) return;
+  sum->count += more->count;
+  sum->ns += more->ns;
+}
+
 // The three wait calls as one: which of them a program uses is its own affair.
-Json poll_json(const Counts& counts, std::optional<std::uint64_t> operations) {
+Json poll_json(const Counts& counts, std::optional<std::uint64_t> operations,
+               std::optional<std::chrono::nanoseconds> window) {
   SyscallCounts sum;
   sum.total_ns = sum.window_ns = 0;
+  sum.latency.emplace();
+  sum.blocked.emplace();
   Counts::Wait wait;
   for (std::size_t i = 0; i < counts.waits.size(); ++i) {
+    if (!probes::is_epoll_wait(static_cast<Syscall>(i))) continue;
     const SyscallCounts& row = counts.syscalls[i];
     sum.count += row.count;
     sum.returned += row.returned;
@@ -94,11 +155,11 @@ Json poll_json(const Counts& counts, std::optional<std::uint64_t> operations) {
     if (row.count > 0 || row.in_flight.count > 0) {
       sum.total_ns = sum_of(sum.total_ns, row.total_ns);
       sum.window_ns = sum_of(sum.window_ns, row.window_ns);
+      add_histogram(sum.latency, row.latency);
+      add_blocked(sum.blocked, row.blocked);
     }
     add_in_flight(sum.in_flight, row.in_flight);
-    wait.events += counts.waits[i].events;
-    wait.empty += counts.waits[i].empty;
-    wait.timeouts += counts.waits[i].timeouts;
+    add_wait(wait, counts.waits[i]);
   }
   Json json;
   json["count"] = sum.count;
@@ -108,6 +169,22 @@ Json poll_json(const Counts& counts, std::optional<std::uint64_t> operations) {
   put_wait(json, wait);
   json["events_per_call"] = exporters::ratio(wait.events, sum.count);
   put_times(json, sum);
+  put_wait_shape(json, wait);
+  const bool rate = sum.blocked && window && window->count() > 0;
+  json["wakeups_per_s"] =
+      rate ? exporters::ratio(sum.blocked->count * 1'000'000'000, static_cast<std::uint64_t>(window->count()))
+           : Json(nullptr);
+  return json;
+}
+
+// The calls that were made, by name.
+Json socket_calls_json(const Counts& counts) {
+  if (!counts.socket_calls) return nullptr;
+  Json json = Json::object();
+  for (std::size_t i = 0; i < counts.socket_calls->size(); ++i) {
+    const std::uint64_t calls = (*counts.socket_calls)[i];
+    if (calls != 0) json[std::string(probes::syscall_name(static_cast<probes::SocketCall>(i)))] = calls;
+  }
   return json;
 }
 
@@ -128,7 +205,7 @@ bool sees_syscalls(probes::Backend backend) {
 }
 
 void put_counts(Json& document, const Counts& counts, probes::Backend backend, std::optional<std::uint64_t> operations,
-                const EventFilter& filter) {
+                std::optional<std::chrono::nanoseconds> window, const EventFilter& filter) {
   Json syscalls = nullptr;
   Json poll = nullptr;
   if (sees_syscalls(backend)) {
@@ -141,10 +218,11 @@ void put_counts(Json& document, const Counts& counts, probes::Backend backend, s
       Json& row = syscalls[std::string(probes::syscall_name(syscall))];
       row = exists_here(syscall) ? syscall_json(counts, syscall, operations) : Json(nullptr);
     }
-    if (waits) poll = poll_json(counts, operations);
+    if (waits) poll = poll_json(counts, operations, window);
   }
   document["syscalls"] = std::move(syscalls);
   document["poll"] = std::move(poll);
+  document["socket_calls"] = filter.everything ? socket_calls_json(counts) : Json(nullptr);
 
   Json tracepoints = Json::object();
   for (std::size_t i = 0; i < trace::kTpCount; ++i) {

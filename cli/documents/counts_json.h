@@ -1,6 +1,7 @@
-// Counts as the members .syscalls, .poll and .tracepoints of `run` and `stat`.
+// Counts as the members .syscalls, .poll, .socket_calls and .tracepoints of `run` and `stat`.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -15,9 +16,11 @@ namespace netpoll::cli {
 // Whether a back end sees system calls at all; where it does not, .syscalls and .poll are null.
 bool sees_syscalls(probes::Backend backend);
 
-// Sets the three members. per_op is null without operations. A call that this architecture does not have is null.
+// Sets the four members. per_op is null without operations, a rate without the window in which was counted. A call that
+// this architecture does not have is null.
 void put_counts(exporters::Json& document, const probes::Counts& counts, probes::Backend backend,
-                std::optional<std::uint64_t> operations, const EventFilter& filter);
+                std::optional<std::uint64_t> operations, std::optional<std::chrono::nanoseconds> window,
+                const EventFilter& filter);
 
 // Says in probe.lost and probe.notes what is missing in counts.
 void put_losses(ProbeInfo& probe, const probes::Counts& counts);

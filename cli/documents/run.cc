@@ -115,7 +115,7 @@ Json run_document(const Plan& plan, const RunOutcome& outcome, const EventFilter
   json["duration_ns"] = operations ? Json(duration_ns) : Json(nullptr);
   json["operations_per_s"] = operations ? rate(*operations, duration_ns) : Json(nullptr);
   json["latency_ns"] = latency_json(latency);
-  put_counts(json, outcome.counts, outcome.probe.backend, all, filter);
+  put_counts(json, outcome.counts, outcome.probe.backend, all, std::nullopt, filter);
   json["server"] = outcome.server ? server_json(*outcome.server) : Json(nullptr);
   json["load"] = outcome.load ? load_json(*outcome.load) : Json(nullptr);
   return json;

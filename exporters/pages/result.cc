@@ -8,6 +8,8 @@
 namespace netpoll::exporters {
 namespace {
 
+constexpr std::size_t kLastEventBucket = 15;  // of .events_log2: open
+
 std::string per_op_text(const Json& value) {
   if (!value.is_number()) return "";
   const double ratio = value.get<double>();
@@ -20,14 +22,34 @@ std::string rate_text(double per_second) {
   return fixed(per_second, 1) + "/s";
 }
 
-std::string errors_text(const Json& errors) {
+std::string percent_text(const Json& share) {
+  const double percent = share.get<double>() * 100;
+  return fixed(percent, percent < 10 ? 1 : 0) + " %";
+}
+
+// "EAGAIN 17 (50 %), EPIPE 1"; the share where the row has one.
+std::string errors_text(const Json& row) {
   std::string out;
+  const Json& errors = at(row, {"errors"});
   if (!errors.is_object()) return out;
-  for (const auto& [name, calls] : errors.items()) out += (out.empty() ? "" : ", ") + name + " " + count_text(calls);
+  for (const auto& [name, calls] : errors.items()) {
+    out += (out.empty() ? "" : ", ") + name + " " + count_text(calls);
+    const Json& share = at(row, {"eagain_share"});
+    if (name == "EAGAIN" && share.is_number()) out += " (" + percent_text(share) + ")";
+  }
   return out;
 }
 
-// "add 64, del 64" of epoll_ctl; "events 1,204, empty 3" of a wait call; nothing of others.
+std::string bytes_text(std::uint64_t bytes) {
+  static constexpr const char* kUnits[] = {"kB", "MB", "GB", "TB"};
+  if (bytes < 1000) return std::to_string(bytes) + " B";
+  double value = static_cast<double>(bytes) / 1000;
+  std::size_t unit = 0;
+  while (value >= 999.5 && unit + 1 < std::size(kUnits)) value /= 1000, ++unit;
+  return fixed(value, value < 9.995 ? 2 : value < 99.95 ? 1 : 0) + " " + kUnits[unit];
+}
+
+// "add 64, del 64" of epoll_ctl; "events 1,204, empty 3" of a wait call; "1.20 MB" of a transfer; nothing of others.
 std::string details_text(const Json& row) {
   std::string out;
   const auto add = [&](const char* label, const Json& value) {
@@ -35,6 +57,8 @@ std::string details_text(const Json& row) {
   };
   for (const char* op : {"add", "mod", "del"}) add(op, at(row, {"ops", op}));
   for (const char* figure : {"events", "empty", "timeouts"}) add(figure, at(row, {figure}));
+  if (const Json& bytes = at(row, {"bytes"}); is_count(bytes) && bytes > 0)
+    out += bytes_text(bytes.get<std::uint64_t>());
   const Json& open = at(row, {"in_flight", "count"});
   if (!is_count(open) || open == 0) return out;
   out += (out.empty() ? "" : ", ") + count_text(open) + " in flight";
@@ -62,6 +86,21 @@ bool has_figures(const Json& row) {
   return some(at(row, {"count"})) || some(at(row, {"in_flight", "count"})) || some(time_of(row));
 }
 
+// The rows that have something to show, those that took the most time first; without times, the most calls.
+std::vector<std::pair<std::string, const Json*>> by_cost(const Json& syscalls) {
+  std::vector<std::pair<std::string, const Json*>> rows;
+  for (const auto& [name, row] : syscalls.items()) {
+    if (has_figures(row)) rows.emplace_back(name, &row);
+  }
+  const auto cost = [](const Json& row) {
+    const auto number = [](const Json& value) { return is_count(value) ? value.get<std::uint64_t>() : 0; };
+    return std::pair(number(time_of(row)), number(at(row, {"count"})));
+  };
+  std::stable_sort(rows.begin(), rows.end(),
+                   [&](const auto& a, const auto& b) { return cost(*a.second) > cost(*b.second); });
+  return rows;
+}
+
 // "1,204 (1,100-1,350)" of a repeated measurement whose figures differ; text makes a figure of either.
 std::string with_spread(const Json& value, const Json& spread, std::string (*text)(const Json&)) {
   const Json &min = at(spread, {"min"}), &max = at(spread, {"max"});
@@ -81,19 +120,76 @@ std::string syscall_table(const Json& document, bool color) {
   table.column(rates ? "per second" : "per op", Align::kRight);
   table.column("time", Align::kRight);
   table.column("mean", Align::kRight);
+  table.column("p50", Align::kRight);
+  table.column("p99", Align::kRight);
   table.column("errors", Align::kLeft);
   table.column("", Align::kLeft);
-  for (const auto& [name, row] : syscalls.items()) {
+  for (const auto& [name, entry] : by_cost(syscalls)) {
+    const Json& row = *entry;
     const Json& count = at(row, {"count"});
-    if (!has_figures(row)) continue;
     const std::string share =
         rates ? rate_text(count.get<double>() * 1e9 / duration.get<double>()) : per_op_text(at(row, {"per_op"}));
     const Json& spread = at(document, {"spread", "syscalls", name.c_str()});
     table.row({name, with_spread(count, at(spread, {"count"}), count_text), share,
                with_spread(time_of(row), at(spread, {time_member(row)}), ns_text), mean_text(row),
-               errors_text(at(row, {"errors"})), Cell(details_text(row), Style::kDim)});
+               ns_text(at(row, {"latency_ns", "p50"})), ns_text(at(row, {"latency_ns", "p99"})), errors_text(row),
+               Cell(details_text(row), Style::kDim)});
   }
   return table.empty() ? "no system call of the poller or around it was made\n" : table.text(color);
+}
+
+std::string listed(const std::string& list, const std::string& more) {
+  return list.empty() ? more : list + ", " + more;
+}
+
+// "0: 5, 1: 1,100, 2-3: 90" of a histogram by powers of two.
+std::string events_text(const Json& histogram) {
+  std::string out;
+  if (!histogram.is_array()) return out;
+  for (std::size_t i = 0; i < histogram.size(); ++i) {
+    if (!is_count(histogram[i]) || histogram[i] == 0) continue;
+    const std::uint64_t least = i == 0 ? 0 : std::uint64_t{1} << (i - 1);
+    const bool open = i == kLastEventBucket;
+    std::string range = grouped(least) + (open ? "+" : i > 1 ? "-" + grouped(2 * least - 1) : "");
+    out = listed(out, range + ": " + count_text(histogram[i]));
+  }
+  return out;
+}
+
+// What waits of the poller were asked for, whether they slept, and what they brought; empty when there were none.
+std::string poll_lines(const Json& document) {
+  const Json& poll = at(document, {"poll"});
+  const Json& returned = at(poll, {"returned"});
+  if (!is_count(returned) || returned == 0) return "";
+  std::string out;
+  if (const Json& slept = at(poll, {"blocked", "count"}); is_count(slept)) {
+    const auto at_once =
+        returned.get<std::uint64_t>() - std::min(returned.get<std::uint64_t>(), slept.get<std::uint64_t>());
+    out += "epoll waits     " + count_text(slept) + " slept (" + ns_text(at(poll, {"blocked", "total_ns"})) + ")";
+    if (const Json& rate = at(poll, {"wakeups_per_s"}); rate.is_number()) {
+      out += ", " + rate_text(rate.get<double>()) + " woken";
+    }
+    out += ", " + grouped(at_once) + " returned at once\n";
+  }
+  std::string asked;
+  for (const auto& [key, label] :
+       {std::pair("zero", "0"), std::pair("timed", "a time"), std::pair("forever", "for ever")}) {
+    const Json& calls = at(poll, {"asked", key});
+    if (is_count(calls) && calls > 0) asked = listed(asked, std::string(label) + ": " + count_text(calls));
+  }
+  if (!asked.empty()) out += "epoll timeouts  " + asked + "\n";
+  if (const std::string events = events_text(at(poll, {"events_log2"})); !events.empty()) {
+    out += "epoll events    " + events + "\n";
+  }
+  return out;
+}
+
+std::string socket_calls_line(const Json& document) {
+  const Json& calls = at(document, {"socket_calls"});
+  std::string out;
+  if (!calls.is_object()) return out;
+  for (const auto& [name, count] : calls.items()) out = listed(out, name + " " + count_text(count));
+  return out.empty() ? out : "beside these, on sockets: " + out + "\n";
 }
 
 std::string tracepoint_table(const Json& document, bool color) {
@@ -196,7 +292,8 @@ std::string result_page(const Json& document, const ExportOptions& options) {
   const bool is_run = at(document, {"workload"}).is_object();
   std::string out = is_run ? run_heading(document, color) : stat_heading(document, color);
   out += latency_line(document);
-  for (const std::string& part : {syscall_table(document, color), tracepoint_table(document, color)}) {
+  for (const std::string& part : {syscall_table(document, color) + socket_calls_line(document), poll_lines(document),
+                                  tracepoint_table(document, color)}) {
     if (!part.empty()) out += "\n" + part;
   }
   out += "\n" + probe_line(document, color);
@@ -215,7 +312,7 @@ std::string interval_line(const Json& interval) {
     const Json& count = at(row, {"count"});
     if (!is_count(count) || count == 0) continue;
     out += "  " + name + " " + count_text(count);
-    if (const std::string errors = errors_text(at(row, {"errors"})); !errors.empty()) out += " (" + errors + ")";
+    if (const std::string errors = errors_text(row); !errors.empty()) out += " (" + errors + ")";
   }
   return out + "\n";
 }

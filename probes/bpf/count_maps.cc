@@ -16,7 +16,9 @@ namespace {
 static_assert(NETPOLL_CALLS == kSyscallCount);
 static_assert(NETPOLL_BUCKETS == kHistogramBuckets);
 static_assert(NETPOLL_MAX_TRACEPOINTS >= trace::kTpCount);
-static_assert(NETPOLL_CALL_epoll_wait == 0 && NETPOLL_CALL_epoll_pwait2 == 2, "waits[] is indexed by these rows");
+static_assert(NETPOLL_CALL_epoll_wait == 0 && NETPOLL_WAITS == kWaitCount, "waits[] is indexed by these rows");
+static_assert(NETPOLL_EVENT_BUCKETS == kEventBuckets);
+static_assert(NETPOLL_SOCKET_CALLS == kSocketCallCount && kSocketCallCount <= NETPOLL_SOCKET_ROW);
 // The kernel rounds elements of an array map up to eight bytes.
 static_assert(sizeof(netpoll_cpu_counts) % 8 == 0 && sizeof(netpoll_account) % 8 == 0);
 
@@ -42,7 +44,26 @@ void add_times(SyscallCounts& total, const netpoll_call_counts& call) {
   *total.window_ns += total_ns + before_ns;
   if (load(call.count) == 0) return;
   *total.total_ns += total_ns;
+  total.blocked->count += load(call.blocked);
+  total.blocked->ns += load(call.blocked_ns);
   for (std::size_t i = 0; i < NETPOLL_BUCKETS; ++i) (*total.latency)[i] += load(call.latency[i]);
+}
+
+// What a call's results add up to depends on the call.
+void add_results(Counts& total, std::size_t row, const netpoll_call_counts& call) {
+  const auto syscall = static_cast<Syscall>(row);
+  const std::uint64_t sum = load(call.result);
+  if (waits_for_events(syscall)) total.waits[row].events += sum;
+  if (moves_bytes(syscall)) total.syscalls[row].bytes += sum;
+}
+
+void add_wait(Counts::Wait& total, const netpoll_wait_counts& wait) {
+  for (std::size_t i = 0; i < NETPOLL_EVENT_BUCKETS; ++i) total.per_return[i] += load(wait.per_return[i]);
+  total.empty += load(wait.per_return[0]);
+  total.timeouts += load(wait.timed_out);
+  total.asked_zero += load(wait.asked[NETPOLL_TIMEOUT_ZERO]);
+  total.asked_timed += load(wait.asked[NETPOLL_TIMEOUT_TIMED]);
+  total.asked_forever += load(wait.asked[NETPOLL_TIMEOUT_FOREVER]);
 }
 
 constexpr int kRestartBlock = 516;  // ERESTART_RESTARTBLOCK in include/linux/errno.h of the kernel
@@ -59,6 +80,8 @@ void subtract(SyscallCounts& total, bool latency, const netpoll_undone& undone) 
   *total.total_ns -= total_ns;
   *total.window_ns -= total_ns + load(undone.before_ns);
   if (count == 0) return;
+  total.blocked->count -= load(undone.blocked);
+  total.blocked->ns -= load(undone.blocked_ns);
   for (std::size_t i = 0; i < NETPOLL_BUCKETS; ++i) (*total.latency)[i] -= load(undone.latency[i]);
 }
 
@@ -66,15 +89,13 @@ void add_cpu(Counts& total, bool latency, const netpoll_cpu_counts& counts) {
   for (std::size_t i = 0; i < kSyscallCount; ++i) {
     add_call(total.syscalls[i], counts.calls[i]);
     if (latency) add_times(total.syscalls[i], counts.calls[i]);
+    add_results(total, i, counts.calls[i]);
   }
   total.ctl_add += load(counts.ctl[EPOLL_CTL_ADD]);
   total.ctl_mod += load(counts.ctl[EPOLL_CTL_MOD]);
   total.ctl_del += load(counts.ctl[EPOLL_CTL_DEL]);
-  for (std::size_t i = 0; i < total.waits.size(); ++i) {
-    total.waits[i].events += load(counts.waits[i].events);
-    total.waits[i].empty += load(counts.waits[i].empty);
-    total.waits[i].timeouts += load(counts.waits[i].timeouts);
-  }
+  for (std::size_t i = 0; i < total.waits.size(); ++i) add_wait(total.waits[i], counts.waits[i]);
+  for (std::size_t i = 0; i < kSocketCallCount; ++i) (*total.socket_calls)[i] += load(counts.socket_calls[i]);
   total.foreign += load(counts.compat_calls);
   total.lost += load(counts.compat_calls) + load(counts.dropped);
 }
@@ -120,10 +141,12 @@ Result<CountMaps> CountMaps::map(int counters_fd, int accounts_fd, std::size_t a
 
 Counts CountMaps::sum(Range range, bool latency) const {
   Counts total;
+  total.socket_calls.emplace();
   for (SyscallCounts& row : total.syscalls) {
     if (!latency) break;
     row.total_ns = row.window_ns = 0;
     row.latency.emplace();
+    row.blocked.emplace();
   }
   for (std::size_t account = range.first; account < range.first + range.count; ++account) {
     for (std::size_t i = 0; i < kSyscallCount; ++i) {

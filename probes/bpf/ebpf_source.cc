@@ -39,6 +39,12 @@ void fill_call_table(unsigned char (&call_of_nr)[NETPOLL_MAX_NR]) {
     const auto nr = syscall_number(static_cast<Syscall>(i));
     if (nr && *nr < NETPOLL_MAX_NR) call_of_nr[*nr] = static_cast<unsigned char>(i + 1);
   }
+  for (std::size_t i = 0; i < kSocketCallCount; ++i) {
+    const auto call = static_cast<SocketCall>(i);
+    const auto nr = syscall_number(call);
+    const std::size_t kind = is_for_sockets(call) ? NETPOLL_SOCKET_ALWAYS : NETPOLL_SOCKET_FD;
+    if (nr && *nr < NETPOLL_MAX_NR) call_of_nr[*nr] = static_cast<unsigned char>(kind | i);
+  }
 }
 
 // Enough for every process id this machine can have, up to NETPOLL_MAX_SLOTS: then no two ids share a slot.

@@ -24,8 +24,8 @@ struct EbpfTuning {
 // - with follow_forks, descendants are counted until detach(), those that exist at attach too; wait() ends with the
 //   targets themselves, as perf stat does;
 // - of several targets, as many as SourceOptions::targets says are counted apart, in at most 256 MiB of kernel memory
-//   (42 KiB per target and CPU). Tracepoints of several are probed wherever their programs run, which others of the
-//   same program feel;
+//   (about 100 KiB per target and CPU). Tracepoints of several are probed wherever their programs run, which others of
+//   the same program feel;
 // - calls through the 32-bit interface (int $0x80) of a 64-bit program carry other numbers: they are not counted under
 //   wrong names but added to Counts::lost. A 32-bit program is refused with kNotSupported.
 // detach() takes about a millisecond. Breakpoints of USDT probes leave the target in the background at that time, and

@@ -28,6 +28,24 @@ struct thread_info {
   __u32 status; /* x86 */
 };
 
+struct inode {
+  unsigned short i_mode;
+  unsigned long i_ino;
+};
+
+struct file {
+  struct inode* f_inode;
+};
+
+struct fdtable {
+  unsigned int max_fds;
+  struct file** fd;
+};
+
+struct files_struct {
+  struct fdtable* fdt;
+};
+
 struct task_struct {
   struct thread_info thread_info;
   unsigned int __state; /* Linux 5.14 renamed it from state */
@@ -35,6 +53,7 @@ struct task_struct {
   pid_t tgid;           /* what user space calls pid */
   struct task_struct* real_parent;
   struct signal_struct* signal;
+  struct files_struct* files;
   unsigned long nvcsw, nivcsw; /* context switches, voluntary and not */
 };
 
@@ -44,11 +63,12 @@ struct bpf_iter__task {
 
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
-  unsigned long si, r10, orig_ax;
+  unsigned long di, si, dx, r10, r8, orig_ax;
 };
 #elif defined(__TARGET_ARCH_arm64)
 struct pt_regs {
   __u64 regs[31];
+  __u64 orig_x0;
   __s32 syscallno;
 };
 #endif
@@ -57,19 +77,25 @@ struct pt_regs {
 
 /*
  * The number and the arguments of a system call, from the registers at its exit: the kernel leaves the second and later
- * arguments as they were (only the first is overwritten by the result, on arm64). The number is negative when the task
- * came into the kernel by an interrupt or a fault.
+ * arguments as they were (only the first is overwritten by the result, on arm64, which keeps a copy). The number is
+ * negative when the task came into the kernel by an interrupt or a fault.
  */
 #if defined(__TARGET_ARCH_x86)
 #define SYSCALL_NR(regs) ((long)(regs)->orig_ax)
 #define NR_restart_syscall 219
+#define SYSCALL_ARG1(regs) ((regs)->di)
 #define SYSCALL_ARG2(regs) ((regs)->si)
+#define SYSCALL_ARG3(regs) ((regs)->dx)
 #define SYSCALL_ARG4(regs) ((regs)->r10)
+#define SYSCALL_ARG5(regs) ((regs)->r8)
 #elif defined(__TARGET_ARCH_arm64)
 #define SYSCALL_NR(regs) ((long)(regs)->syscallno)
 #define NR_restart_syscall 128
+#define SYSCALL_ARG1(regs) ((regs)->orig_x0)
 #define SYSCALL_ARG2(regs) ((regs)->regs[1])
+#define SYSCALL_ARG3(regs) ((regs)->regs[2])
 #define SYSCALL_ARG4(regs) ((regs)->regs[3])
+#define SYSCALL_ARG5(regs) ((regs)->regs[4])
 #else
 #error "the system call registers of this architecture are not described here"
 #endif

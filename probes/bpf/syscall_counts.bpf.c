@@ -29,7 +29,7 @@ const volatile bool measure_latency = true;
 const volatile __u32 cpus = 1;
 /* Accounts beside the first; without any, nothing is computed but the number of the CPU. */
 const volatile __u32 own_accounts = 0;
-/* System call number -> enum netpoll_call + 1; 0: not counted. */
+/* System call number -> enum netpoll_call + 1, or NETPOLL_SOCKET_* and enum netpoll_socket_call; 0: not counted. */
 const volatile __u8 call_of_nr[NETPOLL_MAX_NR] = {};
 
 /* While set, marks are removed as calls return, but nothing is counted. */
@@ -81,17 +81,31 @@ static __always_inline void count_drop(__u32 account) {
     (number) < (limit);                                                    \
   })
 
-/* enum netpoll_call + 1; 0: not counted. */
+/* enum netpoll_call + 1; anything else: not counted. */
 static __always_inline __u32 counted_call(long nr) { return (unsigned long)nr < NETPOLL_MAX_NR ? call_of_nr[nr] : 0; }
 
-static __always_inline __u32 log2_floor(__u64 value) {
-  __u32 bits = 0;
-  if (value >> 32) value >>= 32, bits += 32;
-  if (value >> 16) value >>= 16, bits += 16;
-  if (value >> 8) value >>= 8, bits += 8;
-  if (value >> 4) value >>= 4, bits += 4;
-  if (value >> 2) value >>= 2, bits += 2;
-  return bits + (value >> 1);
+/* Below 2^63. Without branches, each of which would double what the verifier has to walk through. */
+static __always_inline __u64 log2_floor(__u64 value) {
+  __u64 bits = 0, step;
+#define HALVE(exponent)                                                  \
+  step = ((1ull << (1u << (exponent))) - 1 - value) >> 63 << (exponent); \
+  value >>= step;                                                        \
+  bits += step
+  HALVE(5);
+  HALVE(4);
+  HALVE(3);
+  HALVE(2);
+  HALVE(1);
+  HALVE(0);
+#undef HALVE
+  return bits;
+}
+
+static __always_inline __u64 bucket_of(__u64 ns) {
+  if (ns < 4) return ns;
+  const __u64 octave = log2_floor(ns);
+  const __u64 bucket = (octave - 1) * 4 + ((ns >> (octave - 2)) & 3);
+  return bucket < NETPOLL_BUCKETS ? bucket : NETPOLL_BUCKETS - 1;
 }
 
 /* By tid. Rare, so that it need not be fast. */
@@ -104,8 +118,9 @@ struct {
 } restarts SEC(".maps");
 
 /* The thread's call ended in ERESTART_RESTARTBLOCK. */
-static __noinline int expect_restart(__u32 tid, __u32 call, __u64 start_ns, __u64 end_ns, __u32 account) {
-  struct netpoll_restart fresh = {.start_ns = start_ns, .end_ns = end_ns, .call = call};
+static __noinline int expect_restart(__u32 tid, const struct netpoll_restart* restart, __u32 account) {
+  if (!restart) return 0;
+  struct netpoll_restart fresh = *restart;
   if (bpf_map_update_elem(&restarts, &tid, &fresh, BPF_ANY) != 0) count_drop(account);
   return 0;
 }
@@ -131,14 +146,45 @@ static __noinline int reopen_call(__u32 tid, __u32 account) {
       __sync_fetch_and_add(&mine->count, 1);
       if (start_ns) {
         __sync_fetch_and_add(&mine->total_ns, ns);
-        __sync_fetch_and_add(&mine->latency[log2_floor(ns) & (NETPOLL_BUCKETS - 1)], 1);
+        __u64 bucket = bucket_of(ns);
+        if (STILL_BELOW(bucket, NETPOLL_BUCKETS)) __sync_fetch_and_add(&mine->latency[bucket], 1);
+        if (restart->slept) {
+          __sync_fetch_and_add(&mine->blocked, 1);
+          __sync_fetch_and_add(&mine->blocked_ns, ns);
+        }
       }
     }
     thread->start_ns = start_ns;
+    thread->sleeps = restart->sleeps;
+    thread->timeout = restart->timeout;
     thread->call = word;
   }
   bpf_map_delete_elem(&restarts, &tid);
   return 0;
+}
+
+/* The time that a pointer points to, as two longs: seconds, and some fraction. Null waits for ever. */
+static __always_inline __u32 timeout_at(unsigned long pointer) {
+  long time[2] = {};
+  if (!pointer) return NETPOLL_TIMEOUT_FOREVER;
+  if (bpf_probe_read_user(time, sizeof(time), (const void*)pointer) != 0) return NETPOLL_TIMEOUT_UNKNOWN;
+  return time[0] || time[1] ? NETPOLL_TIMEOUT_TIMED : NETPOLL_TIMEOUT_ZERO;
+}
+
+static __always_inline __u32 timeout_of_ms(int ms) {
+  return ms > 0 ? NETPOLL_TIMEOUT_TIMED : ms == 0 ? NETPOLL_TIMEOUT_ZERO : NETPOLL_TIMEOUT_FOREVER;
+}
+
+/* ppoll, select and pselect6 write what is left of the time over it. */
+static __always_inline bool overwrites_timeout(__u64 call) {
+  return call == NETPOLL_CALL_ppoll || call == NETPOLL_CALL_select || call == NETPOLL_CALL_pselect6;
+}
+
+/* At the exit, of the others. */
+static __always_inline __u32 timeout_of(__u64 call, struct pt_regs* regs) {
+  if (call == NETPOLL_CALL_epoll_pwait2) return timeout_at(SYSCALL_ARG4(regs));
+  if (call == NETPOLL_CALL_poll) return timeout_of_ms((int)SYSCALL_ARG3(regs));
+  return timeout_of_ms((int)SYSCALL_ARG4(regs));
 }
 
 SEC("tp_btf/sys_enter")
@@ -147,7 +193,7 @@ int BPF_PROG(netpoll_enter, struct pt_regs* regs, long nr) {
   __u32 account = account_of(task->tgid);
   if (account == NETPOLL_NO_TARGET) return 0;
   __u32 call = counted_call(nr);
-  if (call == 0) {
+  if (call - 1 >= NETPOLL_CALLS) {
     if (nr == NR_restart_syscall && !in_compat_syscall(task)) reopen_call(task->pid, account);
     return 0;
   }
@@ -156,7 +202,12 @@ int BPF_PROG(netpoll_enter, struct pt_regs* regs, long nr) {
     count_drop(account);
     return 0;
   }
+  if (overwrites_timeout(call - 1)) {
+    const bool third = call - 1 == NETPOLL_CALL_ppoll;
+    thread->timeout = timeout_at(third ? SYSCALL_ARG3(regs) : SYSCALL_ARG5(regs));
+  }
   thread->call = call;
+  thread->sleeps = (__u32)task->nvcsw;
   thread->start_ns = bpf_ktime_get_ns();
   return 0;
 }
@@ -171,14 +222,50 @@ static __always_inline void count_error(struct netpoll_cpu_counts* counts, struc
   mine->errors[error]++;
 }
 
-/* True when a wait that returned nothing had been asked to wait for some time. */
-static __always_inline bool asked_to_wait(__u32 call, struct pt_regs* regs) {
-  if (call != NETPOLL_CALL_epoll_pwait2) return (int)SYSCALL_ARG4(regs) > 0;
-  struct {
-    long long seconds, nanoseconds;
-  } timeout = {};
-  const void* user = (const void*)SYSCALL_ARG4(regs);
-  return user && bpf_probe_read_user(&timeout, sizeof(timeout), user) == 0 && (timeout.seconds || timeout.nanoseconds);
+static __always_inline void count_wait(struct netpoll_wait_counts* wait, __u32 timeout, long result) {
+  wait->asked[timeout & (NETPOLL_TIMEOUTS - 1)]++;
+  if (result < 0) return;
+  __u64 bucket = result == 0 ? 0 : log2_floor(result) + 1;
+  if (bucket >= NETPOLL_EVENT_BUCKETS) bucket = NETPOLL_EVENT_BUCKETS - 1;
+  if (STILL_BELOW(bucket, NETPOLL_EVENT_BUCKETS)) wait->per_return[bucket]++;
+  if (result == 0 && timeout == NETPOLL_TIMEOUT_TIMED) wait->timed_out++;
+}
+
+/*
+ * By the helper and not by plain loads: for each pointer that a plain load yields, the verifier searches all types of
+ * the kernel by name, which takes a millisecond.
+ */
+#define READ_KERNEL(into, from) bpf_probe_read_kernel(&(into), sizeof(into), &(from))
+
+/* S_IFSOCK of the file behind a descriptor of the current task. */
+static __always_inline bool is_socket(struct task_struct* task, unsigned int fd) {
+  struct files_struct* files = NULL;
+  struct fdtable* table = NULL;
+  struct file **array = NULL, *file = NULL;
+  struct inode* inode = NULL;
+  unsigned int max_fds = 0;
+  unsigned short mode = 0;
+  READ_KERNEL(files, task->files);
+  READ_KERNEL(table, files->fdt);
+  READ_KERNEL(max_fds, table->max_fds);
+  if (fd >= max_fds) return false;
+  READ_KERNEL(array, table->fd);
+  READ_KERNEL(file, array[fd]);
+  READ_KERNEL(inode, file->f_inode);
+  READ_KERNEL(mode, inode->i_mode);
+  return (mode & 0170000) == 0140000;
+}
+
+/* A call beside the table. */
+static __noinline int count_socket_call(struct pt_regs* regs, __u32 word, __u32 account) {
+  struct task_struct* task = bpf_get_current_task_btf();
+  __u64 row = word & NETPOLL_SOCKET_ROW;
+  unsigned long fd = 0;
+  READ_KERNEL(fd, SYSCALL_ARG1(regs));
+  if ((word & NETPOLL_SOCKET_FD) == NETPOLL_SOCKET_FD && !is_socket(task, (unsigned int)fd)) return 0;
+  struct netpoll_cpu_counts* counts = cpu_counts(account);
+  if (counts && STILL_BELOW(row, NETPOLL_SOCKET_CALLS)) counts->socket_calls[row]++;
+  return 0;
 }
 
 /* A call that had begun before we attached is left: not counted, but its time since then is. */
@@ -191,7 +278,8 @@ static __noinline int leave_before(__u32 tid, __u64 call, long result, __u32 acc
     if (counts && STILL_BELOW(call, NETPOLL_CALLS)) counts->calls[call].before_ns += now - start_ns;
   }
   if (result == -ERESTART_RESTARTBLOCK) {
-    expect_restart(tid, NETPOLL_BEFORE | ((__u32)call + 1), start_ns, now, account);
+    struct netpoll_restart restart = {.start_ns = start_ns, .end_ns = now, .call = NETPOLL_BEFORE | ((__u32)call + 1)};
+    expect_restart(tid, &restart, account);
   }
   return 0;
 }
@@ -204,9 +292,11 @@ int BPF_PROG(netpoll_leave, struct pt_regs* regs, long result) {
   /* Numbers of the 32-bit interface mean other calls, so none of them is looked up. */
   bool compat = in_compat_syscall(task);
   long nr = SYSCALL_NR(regs);
-  __u64 call = (__u64)counted_call(nr) - 1;
+  __u32 table_word = counted_call(nr);
+  __u64 call = (__u64)table_word - 1;
   bool restarted = nr == NR_restart_syscall && !compat;
   if (call >= NETPOLL_CALLS && !compat && !restarted) {
+    if (table_word && !paused) count_socket_call(regs, table_word, account);
     /* What is restarted next is not ours. */
     __u32 tid = task->pid;
     if (result == -ERESTART_RESTARTBLOCK) bpf_map_delete_elem(&restarts, &tid);
@@ -216,10 +306,12 @@ int BPF_PROG(netpoll_leave, struct pt_regs* regs, long result) {
   if (restarted && !measure_latency) reopen_call(task->pid, account); /* else netpoll_enter has done it */
   struct netpoll_thread* thread = find_thread(task->pid);
   __u64 start_ns = 0;
-  __u32 word = 0;
+  __u32 word = 0, sleeps = 0, timeout = 0;
   if (thread) {
     word = thread->call;
     start_ns = thread->start_ns;
+    sleeps = thread->sleeps;
+    timeout = thread->timeout;
     thread->call = 0;
   }
   if (restarted) {
@@ -240,25 +332,42 @@ int BPF_PROG(netpoll_leave, struct pt_regs* regs, long result) {
   struct netpoll_call_counts* mine = &counts->calls[call];
   mine->count++;
   __u64 ns = 0;
+  bool slept = false;
   if (timed) {
     ns = bpf_ktime_get_ns() - start_ns;
     mine->total_ns += ns;
-    mine->latency[log2_floor(ns) & (NETPOLL_BUCKETS - 1)]++;
+    slept = (__u32)task->nvcsw != sleeps;
+    if (slept) {
+      mine->blocked++;
+      mine->blocked_ns += ns;
+    }
+    __u64 bucket = bucket_of(ns);
+    if (STILL_BELOW(bucket, NETPOLL_BUCKETS)) mine->latency[bucket]++;
   }
   if (call == NETPOLL_CALL_epoll_ctl) counts->ctl[SYSCALL_ARG2(regs) & 3]++;
   if (result < 0) {
     count_error(counts, mine, -result);
     if (result == -ERESTART_RESTARTBLOCK) {
       if (!timed) start_ns = 0;
-      expect_restart(task->pid, (__u32)call + 1, start_ns, start_ns + ns, account);
+      struct netpoll_restart restart = {.start_ns = start_ns,
+                                        .end_ns = start_ns + ns,
+                                        .call = (__u32)call + 1,
+                                        .sleeps = sleeps,
+                                        .timeout = timeout,
+                                        .slept = slept};
+      expect_restart(task->pid, &restart, account);
+      return 0; /* what a wait was asked for is counted when it has returned for good */
     }
-  } else if (STILL_BELOW(call, NETPOLL_WAITS)) {
-    struct netpoll_wait_counts* wait = &counts->waits[call];
-    wait->events += result;
-    if (result == 0) {
-      wait->empty++;
-      if (asked_to_wait(call, regs)) wait->timeouts++;
+  } else {
+    mine->result += result;
+  }
+  if (STILL_BELOW(call, NETPOLL_WAITS)) {
+    if (!overwrites_timeout(call)) {
+      timeout = timeout_of(call, regs);
+    } else if (!timed) {
+      timeout = NETPOLL_TIMEOUT_UNKNOWN;
     }
+    count_wait(&counts->waits[call], timeout, result);
   }
   return 0;
 }

@@ -15,11 +15,25 @@ enum netpoll_call {
   NETPOLL_CALLS
 };
 
+/* One value per row of socket_calls.def, in its order. */
+enum netpoll_socket_call {
+#define NETPOLL_SOCKET_CALL(name, kind) NETPOLL_SOCKET_CALL_##name,
+#include "probes/socket_calls.def"
+#undef NETPOLL_SOCKET_CALL
+  NETPOLL_SOCKET_CALLS
+};
+
 /* System call numbers below this are looked up; the highest of Linux 6.18 is 470. */
 #define NETPOLL_MAX_NR 512
 /* The calls that wait for events come first in syscalls.def. */
-#define NETPOLL_WAITS (NETPOLL_CALL_epoll_pwait2 + 1)
-#define NETPOLL_BUCKETS 64
+#define NETPOLL_WAITS (NETPOLL_CALL_pselect6 + 1)
+/*
+ * Four buckets per octave of nanoseconds: the time t of the octave 2^e, e > 1, is in 4 * (e - 1) + the two bits below
+ * its highest; less than 4 ns are in the bucket of their number. The last is open.
+ */
+#define NETPOLL_BUCKETS 192
+/* By events that a wait returned: 0, 1, 2..3, 4..7, ...; the last is open. */
+#define NETPOLL_EVENT_BUCKETS 16
 /* Room for tracepoints.def to grow. */
 #define NETPOLL_MAX_TRACEPOINTS 32
 
@@ -36,14 +50,26 @@ struct netpoll_call_counts {
   __u64 count;
   __u64 total_ns;  /* of calls that began and returned while we were attached */
   __u64 before_ns; /* of calls that had begun before, from then on */
+  __u64 blocked;   /* of those in total_ns: calls in which the thread slept, and their time */
+  __u64 blocked_ns;
+  __u64 result; /* sum of the results that are no errors: bytes, events, or nothing of use */
   __u64 errors[NETPOLL_ERRNO_SLOTS];
   __u64 latency[NETPOLL_BUCKETS];
 };
 
+/* What a wait was asked for. */
+enum netpoll_timeout {
+  NETPOLL_TIMEOUT_UNKNOWN,
+  NETPOLL_TIMEOUT_ZERO,
+  NETPOLL_TIMEOUT_TIMED,
+  NETPOLL_TIMEOUT_FOREVER,
+  NETPOLL_TIMEOUTS
+};
+
 struct netpoll_wait_counts {
-  __u64 events;
-  __u64 empty;
-  __u64 timeouts;
+  __u64 asked[NETPOLL_TIMEOUTS];
+  __u64 timed_out;                         /* returned nothing although NETPOLL_TIMEOUT_TIMED */
+  __u64 per_return[NETPOLL_EVENT_BUCKETS]; /* calls */
 };
 
 /*
@@ -55,6 +81,7 @@ struct netpoll_cpu_counts {
   struct netpoll_call_counts calls[NETPOLL_CALLS];
   __u64 ctl[4]; /* by operation: EPOLL_CTL_ADD 1, DEL 2, MOD 3 */
   struct netpoll_wait_counts waits[NETPOLL_WAITS];
+  __u64 socket_calls[NETPOLL_SOCKET_CALLS];
   __u64 tracepoints[NETPOLL_MAX_TRACEPOINTS];
   __u64 compat_calls; /* of the 32-bit interface: all of them, not told apart */
   __u64 dropped;      /* threads and processes that found no room in a table, errors out of range */
@@ -76,7 +103,14 @@ struct netpoll_thread {
   __u32 tid;      /* owner of the slot */
   __u32 call;     /* the counted call it is in, as enum netpoll_call + 1; 0: none, or its start was not seen */
   __u64 start_ns; /* of that call; beside NETPOLL_BEFORE: the thread's context switches when it was marked */
+  __u32 sleeps;   /* how often the thread had slept when the call began, in 32 bits */
+  __u32 timeout;  /* of ppoll, select and pselect6, whose argument the kernel overwrites: enum netpoll_timeout */
 };
+
+/* Marks, in call_of_nr of the kernel half, rows of socket_calls.def: those that are always counted, or of sockets. */
+#define NETPOLL_SOCKET_ALWAYS 0x80
+#define NETPOLL_SOCKET_FD 0xc0
+#define NETPOLL_SOCKET_ROW 0x3f
 
 /* Marks, in netpoll_thread.call, a call that had begun before we attached. Alone: one of the 32-bit interface. */
 #define NETPOLL_BEFORE 0x80000000u
@@ -88,8 +122,10 @@ struct netpoll_thread {
 struct netpoll_restart {
   __u64 start_ns; /* 0: not known */
   __u64 end_ns;
-  __u32 call; /* as in netpoll_thread */
-  __u32 unused;
+  __u32 call; /* as in netpoll_thread, like the next two */
+  __u32 sleeps;
+  __u32 timeout;
+  __u32 slept; /* 1: it was counted as a call in which the thread slept */
 };
 
 /* What is to be taken from the books again, because such calls went on. */
@@ -97,6 +133,8 @@ struct netpoll_undone {
   __u64 count; /* and as many ERESTART_RESTARTBLOCK */
   __u64 total_ns;
   __u64 before_ns;
+  __u64 blocked;
+  __u64 blocked_ns;
   __u64 latency[NETPOLL_BUCKETS];
 };
 

@@ -2,23 +2,16 @@
 #include "probes/ptrace/call_counter.h"
 
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 
 #include <algorithm>
-#include <bit>
-#include <ctime>
+#include <string>
 
 namespace netpoll::probes {
 namespace {
 
-// The kernel's idea of a timespec on 64-bit machines.
-struct KernelTimespec {
-  std::int64_t seconds, nanoseconds;
-};
-
 constexpr int kRestartBlock = 516;  // ERESTART_RESTARTBLOCK in include/linux/errno.h of the kernel
-
-std::size_t bucket_of(std::uint64_t ns) { return ns == 0 ? 0 : static_cast<std::size_t>(std::bit_width(ns)) - 1; }
 
 std::uint64_t between(std::int64_t start_ns, std::int64_t end_ns) {
   return start_ns != 0 && end_ns > start_ns ? static_cast<std::uint64_t>(end_ns - start_ns) : 0;
@@ -26,18 +19,42 @@ std::uint64_t between(std::int64_t start_ns, std::int64_t end_ns) {
 
 }  // namespace
 
-// Whether a wait that returned nothing had been asked to wait for some time.
-bool CallCounter::asked_to_wait(const OpenCall& call, pid_t tid) {
-  if (call.syscall != Syscall::epoll_pwait2) return static_cast<std::int32_t>(call.timeout) > 0;
-  // A pointer to the time, or null to wait for ever, which does not return nothing.
-  KernelTimespec timeout = {};
-  iovec local = {&timeout, sizeof timeout};
-  iovec remote = {reinterpret_cast<void*>(call.timeout), sizeof timeout};
-  if (call.timeout == 0 || process_vm_readv(tid, &local, 1, &remote, 1, 0) != sizeof timeout) return false;
-  return timeout.seconds != 0 || timeout.nanoseconds != 0;
+// The time that an argument points to: seconds and some fraction. Null waits for ever.
+CallCounter::Timeout CallCounter::timeout_at(pid_t tid, std::uint64_t pointer) {
+  std::array<std::int64_t, 2> time{};
+  iovec local = {time.data(), sizeof time};
+  iovec remote = {reinterpret_cast<void*>(pointer), sizeof time};
+  if (pointer == 0) return Timeout::kForever;
+  if (process_vm_readv(tid, &local, 1, &remote, 1, 0) != sizeof time) return Timeout::kUnknown;
+  return time[0] != 0 || time[1] != 0 ? Timeout::kTimed : Timeout::kZero;
+}
+
+// At the entry, since the kernel overwrites some of these with what is left.
+CallCounter::Timeout CallCounter::timeout_of(pid_t tid, Syscall syscall, const std::array<std::uint64_t, 6>& args) {
+  std::int32_t ms = 0;
+  switch (syscall) {
+    case Syscall::epoll_wait:
+    case Syscall::epoll_pwait:
+      ms = static_cast<std::int32_t>(args[3]);
+      break;
+    case Syscall::poll:
+      ms = static_cast<std::int32_t>(args[2]);
+      break;
+    case Syscall::epoll_pwait2:
+      return timeout_at(tid, args[3]);
+    case Syscall::ppoll:
+      return timeout_at(tid, args[2]);
+    case Syscall::select:
+    case Syscall::pselect6:
+      return timeout_at(tid, args[4]);
+    default:
+      return Timeout::kUnknown;
+  }
+  return ms > 0 ? Timeout::kTimed : ms == 0 ? Timeout::kZero : Timeout::kForever;
 }
 
 CallCounter::CallCounter(bool latency) {
+  counts_.socket_calls.emplace();
   if (!latency) return;
   for (SyscallCounts& syscall : counts_.syscalls) {
     syscall.total_ns = syscall.window_ns = 0;
@@ -62,7 +79,7 @@ void CallCounter::enter(pid_t tid, Syscall syscall, const std::array<std::uint64
         break;
     }
   }
-  open_.insert_or_assign(tid, OpenCall{syscall, args[3], 0});
+  open_.insert_or_assign(tid, OpenCall{syscall, timeout_of(tid, syscall, args), 0});
 }
 
 void CallCounter::started(pid_t tid, std::int64_t now_ns) {
@@ -85,19 +102,41 @@ void CallCounter::leave(pid_t tid, std::int64_t result, std::int64_t now_ns) {
   if (counts.latency) {
     *counts.total_ns += ns;
     *counts.window_ns += ns;
-    ++(*counts.latency)[bucket_of(ns)];
+    ++(*counts.latency)[latency_bucket(ns)];
   }
   if (result < 0) {
     ++counts.errors[static_cast<int>(-result)];
-    if (result == -kRestartBlock) restarts_.insert_or_assign(tid, Restart{call, ns});
-  } else if (is_epoll_wait(call.syscall)) {
-    Counts::Wait& wait = counts_.waits[static_cast<std::size_t>(call.syscall)];
-    wait.events += static_cast<std::uint64_t>(result);
-    if (result == 0) {
-      ++wait.empty;
-      if (asked_to_wait(call, tid)) ++wait.timeouts;
+    if (result == -kRestartBlock) {
+      restarts_.insert_or_assign(tid, Restart{call, ns});
+      return;  // what a wait was asked for is counted when it has returned for good
     }
+  } else if (moves_bytes(call.syscall)) {
+    counts.bytes += static_cast<std::uint64_t>(result);
   }
+  if (waits_for_events(call.syscall)) count_wait(call, result);
+}
+
+void CallCounter::count_wait(const OpenCall& call, std::int64_t result) {
+  Counts::Wait& wait = counts_.waits[static_cast<std::size_t>(call.syscall)];
+  wait.asked_zero += call.timeout == Timeout::kZero;
+  wait.asked_timed += call.timeout == Timeout::kTimed;
+  wait.asked_forever += call.timeout == Timeout::kForever;
+  if (result < 0) return;
+  const auto events = static_cast<std::uint64_t>(result);
+  wait.events += events;
+  ++wait.per_return[event_bucket(events)];
+  if (events != 0) return;
+  ++wait.empty;
+  if (call.timeout == Timeout::kTimed) ++wait.timeouts;
+}
+
+void CallCounter::note(pid_t tgid, SocketCall call, const std::array<std::uint64_t, 6>& args) {
+  if (!is_for_sockets(call)) {
+    struct stat file {};
+    const std::string path = "/proc/" + std::to_string(tgid) + "/fd/" + std::to_string(static_cast<unsigned>(args[0]));
+    if (::stat(path.c_str(), &file) != 0 || !S_ISSOCK(file.st_mode)) return;
+  }
+  ++(*counts_.socket_calls)[static_cast<std::size_t>(call)];
 }
 
 void CallCounter::reenter(pid_t tid) {
@@ -111,7 +150,7 @@ void CallCounter::reenter(pid_t tid) {
   if (counts.latency) {
     *counts.total_ns -= ns;
     *counts.window_ns -= ns;
-    --(*counts.latency)[bucket_of(ns)];
+    --(*counts.latency)[latency_bucket(ns)];
   }
   open_.insert_or_assign(tid, call);
 }

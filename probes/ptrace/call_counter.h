@@ -29,16 +29,19 @@ class CallCounter {
   void reenter(pid_t tid);
   // The thread has ended, or executes a program: its call will not return.
   void forget(pid_t tid, std::int64_t now_ns);
+  // A call beside the table, entered by a thread of process tgid.
+  void note(pid_t tgid, SocketCall call, const std::array<std::uint64_t, 6>& args);
   // A call of the 32-bit interface.
   void lose_foreign() { ++counts_.lost, ++counts_.foreign; }
 
   Counts counts(std::int64_t now_ns) const;
 
  private:
+  enum class Timeout : std::uint8_t { kUnknown, kZero, kTimed, kForever };
   // A counted call that a thread has entered and not left.
   struct OpenCall {
     Syscall syscall;
-    std::uint64_t timeout;  // of the wait calls: the argument as passed
+    Timeout timeout;        // of the calls that wait
     std::int64_t start_ns;  // 0 until it is known
   };
   struct Restart {
@@ -47,7 +50,9 @@ class CallCounter {
   };
 
   SyscallCounts& row(const OpenCall& call) { return counts_.syscalls[static_cast<std::size_t>(call.syscall)]; }
-  static bool asked_to_wait(const OpenCall& call, pid_t tid);
+  static Timeout timeout_at(pid_t tid, std::uint64_t pointer);
+  static Timeout timeout_of(pid_t tid, Syscall syscall, const std::array<std::uint64_t, 6>& args);
+  void count_wait(const OpenCall& call, std::int64_t result);
 
   Counts counts_;  // window_ns: of calls that are over
   std::unordered_map<pid_t, OpenCall> open_;

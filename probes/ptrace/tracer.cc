@@ -286,6 +286,10 @@ void Tracer::handle_syscall(Tracee& tracee) {
   if (!foreign && native_arch().passes_affinity(nr)) placement_->lift();
   const auto syscall = foreign ? std::nullopt : syscall_of_number(nr);
   if (syscall) enter(tracee, *syscall, info.entry.args);
+  if (const auto beside = foreign ? std::nullopt : socket_call_of_number(nr)) {
+    std::lock_guard lock(counter_mutex_);
+    counter_.note(tracee.tgid, *beside, std::to_array(info.entry.args));
+  }
   if (!foreign && nr == SYS_restart_syscall) reenter(tracee);
   if (foreign) {
     std::lock_guard lock(counter_mutex_);

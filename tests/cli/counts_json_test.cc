@@ -2,6 +2,7 @@
 
 #include <cerrno>
 
+#include "exporters/text.h"
 #include "tests/support/catch.h"
 
 namespace netpoll::cli {
@@ -36,7 +37,7 @@ Counts sample() {
 
 TEST_CASE("counts have the spelling that scripts rely on") {
   Json doc;
-  put_counts(doc, sample(), Backend::kEbpf, 100, {});
+  put_counts(doc, sample(), Backend::kEbpf, 100, std::nullopt, {});
   CHECK(doc["syscalls"]["read"]["count"] == 200);
   CHECK(doc["syscalls"]["read"]["per_op"] == 2.0);
   CHECK(doc["syscalls"]["read"]["errors"] == Json({{"EAGAIN", 100}, {"ECONNRESET", 1}}));
@@ -50,7 +51,7 @@ TEST_CASE("counts have the spelling that scripts rely on") {
 
 TEST_CASE("the wait calls are apart under syscalls and summed under poll") {
   Json doc;
-  put_counts(doc, sample(), Backend::kEbpf, 100, {});
+  put_counts(doc, sample(), Backend::kEbpf, 100, std::nullopt, {});
   CHECK(doc["poll"]["count"] == 14);
   CHECK(doc["poll"]["events"] == 21);
   CHECK(doc["poll"]["empty"] == 5);
@@ -65,11 +66,11 @@ TEST_CASE("the wait calls are apart under syscalls and summed under poll") {
 
 TEST_CASE("a call that did not happen is a known zero, an unseen one is null") {
   Json doc;
-  put_counts(doc, sample(), Backend::kPtrace, std::nullopt, {});
+  put_counts(doc, sample(), Backend::kPtrace, std::nullopt, std::nullopt, {});
   CHECK(doc["syscalls"]["accept4"]["count"] == 0);
   CHECK(doc["syscalls"]["accept4"]["per_op"].is_null());
   CHECK(doc["tracepoints"]["ready"].is_null());
-  put_counts(doc, sample(), Backend::kSelf, 100, {});
+  put_counts(doc, sample(), Backend::kSelf, 100, std::nullopt, {});
   CHECK(doc["syscalls"].is_null());
   CHECK(doc["poll"].is_null());
 }
@@ -78,7 +79,7 @@ TEST_CASE("-e leaves only what was asked for") {
   const auto filter = parse_events({"epoll", "park"});
   REQUIRE(filter);
   Json doc;
-  put_counts(doc, sample(), Backend::kEbpf, 100, *filter);
+  put_counts(doc, sample(), Backend::kEbpf, 100, std::nullopt, *filter);
   CHECK(doc["syscalls"].contains("epoll_ctl"));
   CHECK_FALSE(doc["syscalls"].contains("read"));
   CHECK(doc["tracepoints"].size() == 1);

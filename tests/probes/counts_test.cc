@@ -1,7 +1,9 @@
 // Counts added to and taken from each other.
 #include "probes/counts.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
 
 #include "tests/support/catch.h"
 
@@ -19,6 +21,30 @@ Counts sample() {
 }
 
 }  // namespace
+
+TEST_CASE("every time is in the bucket whose bounds enclose it, four to an octave") {
+  for (std::size_t i = 0; i + 1 < kHistogramBuckets; ++i) {
+    const std::uint64_t least = bucket_floor_ns(i), next = bucket_floor_ns(i + 1);
+    CHECK(least < next);
+    CHECK(next - least <= std::max<std::uint64_t>(1, least / 4));
+    CHECK(latency_bucket(least) == i);
+    CHECK(latency_bucket(next - 1) == i);
+  }
+  CHECK(latency_bucket(UINT64_MAX) == kHistogramBuckets - 1);
+}
+
+TEST_CASE("a quantile is at most an eighth off, and unknown of no calls") {
+  LatencyHistogram histogram{};
+  CHECK_FALSE(quantile_ns(histogram, 0.5));
+  for (std::uint64_t ns = 1; ns <= 100'000; ++ns) ++histogram[latency_bucket(ns)];
+  for (const double q : {0.5, 0.9, 0.99, 0.999, 1.0}) {
+    const double exact = q * 100'000;
+    const auto found = static_cast<double>(quantile_ns(histogram, q).value());
+    INFO(q);
+    CHECK(found >= exact * 7 / 8);
+    CHECK(found <= exact * 9 / 8);
+  }
+}
 
 TEST_CASE("the difference of two readings is what happened between them") {
   Counts later = sample();

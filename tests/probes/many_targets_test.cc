@@ -51,6 +51,7 @@ Counts seen_by(Backend backend, Counts counts) {
   if (backend != Backend::kPtrace) return counts;
   counts.syscalls[static_cast<std::size_t>(probes::Syscall::epoll_wait)].count += 1;
   counts.waits[0].events += 1;
+  counts.waits[0].asked_forever += 1;
   return counts;
 }
 // The same of family(), where four more sleep in read.

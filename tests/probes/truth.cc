@@ -11,6 +11,7 @@ using probes::Syscall;
 
 Truth parse_truth(const std::string& output) {
   Truth truth;
+  truth.counts.socket_calls.emplace();
   std::istringstream lines(output);
   for (std::string line; std::getline(lines, line);) {
     std::istringstream words(line);
@@ -21,8 +22,8 @@ Truth parse_truth(const std::string& output) {
       const auto syscall = probes::parse_syscall(name);
       if (!syscall) continue;
       auto& row = truth.counts.syscalls[static_cast<std::size_t>(*syscall)];
-      std::uint64_t a = 0, b = 0, c = 0;
-      words >> a >> b >> c;
+      std::uint64_t a = 0, b = 0, c = 0, zero = 0, timed = 0, forever = 0;
+      words >> a >> b >> c >> zero >> timed >> forever;
       if (kind == "call") row.count += a;
       if (kind == "error") row.errors[static_cast<int>(a)] += b;
       if (kind == "wait") {
@@ -30,6 +31,22 @@ Truth parse_truth(const std::string& output) {
         wait.events += a;
         wait.empty += b;
         wait.timeouts += c;
+        wait.asked_zero += zero;
+        wait.asked_timed += timed;
+        wait.asked_forever += forever;
+      }
+    } else if (kind == "bytes") {
+      std::uint64_t bytes = 0;
+      words >> name >> bytes;
+      const auto syscall = probes::parse_syscall(name);
+      if (syscall && probes::moves_bytes(*syscall)) {
+        truth.counts.syscalls[static_cast<std::size_t>(*syscall)].bytes += bytes;
+      }
+    } else if (kind == "socket") {
+      std::uint64_t calls = 0;
+      words >> name >> calls;
+      for (std::size_t i = 0; i < probes::kSocketCallCount; ++i) {
+        if (name == probes::syscall_name(static_cast<probes::SocketCall>(i))) (*truth.counts.socket_calls)[i] += calls;
       }
     } else if (kind == "ctl") {
       std::uint64_t add = 0, mod = 0, del = 0;
@@ -56,6 +73,7 @@ std::vector<std::string> differences(const Counts& measured, const Counts& expec
     const auto& should = expected.syscalls[i];
     const std::string name(probes::syscall_name(static_cast<Syscall>(i)));
     compare(name, is.count, should.count);
+    if (static_cast<Syscall>(i) != Syscall::write) compare(name + " bytes", is.bytes, should.bytes);
     std::set<int> errors;
     for (const auto& [error, count] : is.errors) errors.insert(error);
     for (const auto& [error, count] : should.errors) errors.insert(error);
@@ -72,6 +90,20 @@ std::vector<std::string> differences(const Counts& measured, const Counts& expec
     compare(name + " events", measured.waits[i].events, expected.waits[i].events);
     compare(name + " empty", measured.waits[i].empty, expected.waits[i].empty);
     compare(name + " timeouts", measured.waits[i].timeouts, expected.waits[i].timeouts);
+    compare(name + " asked for 0", measured.waits[i].asked_zero, expected.waits[i].asked_zero);
+    compare(name + " asked for a time", measured.waits[i].asked_timed, expected.waits[i].asked_timed);
+    compare(name + " asked for ever", measured.waits[i].asked_forever, expected.waits[i].asked_forever);
+    std::uint64_t returned = 0;
+    for (const std::uint64_t calls : measured.waits[i].per_return) returned += calls;
+    const auto& row = measured.syscalls[i];
+    for (const auto& [error, count] : row.errors) returned += count;
+    compare(name + " returns", returned, row.returned);
+    compare(name + " returns of nothing", measured.waits[i].per_return[0], expected.waits[i].empty);
+  }
+  for (std::size_t i = 0; i < probes::kSocketCallCount; ++i) {
+    if (!measured.socket_calls || !expected.socket_calls) break;
+    compare("socket call " + std::string(probes::syscall_name(static_cast<probes::SocketCall>(i))),
+            (*measured.socket_calls)[i], (*expected.socket_calls)[i]);
   }
   return found;
 }

@@ -10,7 +10,7 @@
 namespace netpoll::test {
 
 struct Truth {
-  probes::Counts counts;        // count, errors, ctl and waits
+  probes::Counts counts;        // count, errors, ctl, waits, bytes of all but write, and socket calls
   std::uint64_t uncounted = 0;  // calls that cannot be named, and so must show up as lost
 };
 

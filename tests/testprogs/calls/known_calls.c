@@ -9,7 +9,9 @@
  *   call NAME COUNT
  *   error NAME ERRNO COUNT
  *   ctl ADD MOD DEL
- *   wait NAME EVENTS EMPTY TIMEOUTS
+ *   wait NAME EVENTS EMPTY TIMEOUTS ZERO TIMED FOREVER
+ *   bytes NAME COUNT
+ *   socket NAME COUNT         calls of socket_calls.def
  *   uncounted COUNT           calls of the 32-bit interface, which no probe can name
  *
  * Threads and forked children add to the same books. A child that executes a program prints books of its own.
@@ -21,6 +23,7 @@
 #include <linux/filter.h>
 #include <linux/futex.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -29,6 +32,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -46,6 +50,12 @@
 #endif
 #ifndef SYS_epoll_pwait2
 #define SYS_epoll_pwait2 -1
+#endif
+#ifndef SYS_poll
+#define SYS_poll -1
+#endif
+#ifndef SYS_select
+#define SYS_select -1
 #endif
 #ifndef SYS_accept
 #define SYS_accept -1
@@ -68,13 +78,28 @@ static const long numbers[] = {
 #undef NETPOLL_SYSCALL
 };
 
+enum socket_row {
+#define NETPOLL_SOCKET_CALL(name, kind) SOCKET_##name,
+#include "probes/socket_calls.def"
+#undef NETPOLL_SOCKET_CALL
+  SOCKET_ROWS
+};
+static const char* const socket_names[] = {
+#define NETPOLL_SOCKET_CALL(name, kind) #name,
+#include "probes/socket_calls.def"
+#undef NETPOLL_SOCKET_CALL
+};
+
 /* Shared with forked children. */
 #define ERRNOS 600
+#define WAITS (ROW_pselect6 + 1)
 struct books {
   long count[ROWS];
   long errors[ROWS][ERRNOS];
   long add, mod, del;
-  long events[3], empty[3], timeouts[3];
+  long events[WAITS], empty[WAITS], timeouts[WAITS], asked[WAITS][3];
+  long bytes[ROWS];
+  long socket_calls[SOCKET_ROWS];
   long uncounted;
 };
 static struct books* books;
@@ -112,6 +137,7 @@ static long call(enum row row, long a, long b, long c, long d, long e, long f) {
   add(&books->count[row], 1);
   const long result = kernel(numbers[row], a, b, c, d, e, f);
   if (result < 0 && result > -ERRNOS) add(&books->errors[row][-result], 1);
+  if (result > 0) add(&books->bytes[row], result);
   return result;
 }
 #define CALL6(row, a, b, c, d, e, f, ...) \
@@ -125,6 +151,14 @@ static void fail(const char* what) {
 }
 static void must(int ok, const char* what) {
   if (!ok) fail(what);
+}
+
+/* timeout: < 0 for ever, 0 none, > 0 some. */
+static void waited(enum row row, int timeout, long result) {
+  add(&books->asked[row][timeout < 0 ? 2 : timeout > 0], 1);
+  if (result > 0) add(&books->events[row], result);
+  if (result == 0) add(&books->empty[row], 1);
+  if (result == 0 && timeout > 0) add(&books->timeouts[row], 1);
 }
 
 static void control(int epfd, int op, int fd, unsigned events, long expected) {
@@ -146,9 +180,79 @@ static void wait_for(int row, int epfd, int timeout_ms, long expected) {
   }
   if (result == -ENOSYS) return;
   must(result == expected, "epoll wait");
-  if (result > 0) add(&books->events[row], result);
-  if (result == 0) add(&books->empty[row], 1);
-  if (result == 0 && timeout_ms > 0) add(&books->timeouts[row], 1);
+  waited(row, timeout_ms, result);
+}
+
+/* The same of a set of one descriptor, by each of the four older calls. */
+static void wait_for_one(int row, int fd, int timeout_ms, long expected) {
+  struct pollfd entry = {fd, POLLIN, 0};
+  struct timespec span = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
+  struct timeval micro = {timeout_ms / 1000, timeout_ms % 1000 * 1000L};
+  long nfds = fd + 1, result = 0;
+  fd_set set;
+  FD_ZERO(&set);
+  FD_SET(fd, &set);
+  if (row == ROW_poll) result = CALL(poll, &entry, 1, timeout_ms);
+  if (row == ROW_ppoll) result = CALL(ppoll, &entry, 1, timeout_ms < 0 ? NULL : &span, NULL, 8);
+  if (row == ROW_select) result = CALL(select, nfds, &set, NULL, NULL, timeout_ms < 0 ? NULL : &micro);
+  if (row == ROW_pselect6) result = CALL(pselect6, nfds, &set, NULL, NULL, timeout_ms < 0 ? NULL : &span, NULL);
+  if (result == -ENOSYS) return;
+  must(result == expected, "wait for one");
+  waited(row, timeout_ms, result);
+}
+
+/* Each of poll, ppoll, select and pselect6: three empty looks, a timeout, and three that return an event. */
+static void sets(void) {
+  int fds[2];
+  must(pipe(fds) == 0, "pipe");
+  for (int row = ROW_poll; row <= ROW_pselect6; ++row) {
+    for (int i = 0; i < 3; ++i) wait_for_one(row, fds[0], 0, 0);
+    wait_for_one(row, fds[0], 2, 0);
+  }
+  must(CALL(write, fds[1], "x", 1) == 1, "write");
+  for (int row = ROW_poll; row <= ROW_pselect6; ++row) {
+    wait_for_one(row, fds[0], 0, 1);
+    wait_for_one(row, fds[0], 1000, 1);
+    wait_for_one(row, fds[0], -1, 1);
+  }
+  for (int i = 0; i < 2; ++i) must(CALL(close, fds[i]) == 0, "close");
+}
+
+/* The calls that move bytes without a buffer or in batches, and those of sockets that are beside the table. */
+static void batches(void) {
+  int sockets[2], fds[2];
+  char buffer[64];
+  struct iovec word = {"0123456789", 10}, vec = {buffer, sizeof(buffer)};
+  must(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, sockets) == 0 && pipe(fds) == 0, "socketpair");
+  add(&books->socket_calls[SOCKET_socketpair], 1);
+  struct mmsghdr out[3] = {{{.msg_iov = &word, .msg_iovlen = 1}, 0},
+                           {{.msg_iov = &word, .msg_iovlen = 1}, 0},
+                           {{.msg_iov = &word, .msg_iovlen = 1}, 0}};
+  struct mmsghdr in[3] = {{{.msg_iov = &vec, .msg_iovlen = 1}, 0},
+                          {{.msg_iov = &vec, .msg_iovlen = 1}, 0},
+                          {{.msg_iov = &vec, .msg_iovlen = 1}, 0}};
+  must(CALL(sendmmsg, sockets[0], out, 3, 0) == 3, "sendmmsg");
+  must(CALL(recvmmsg, sockets[1], in, 3, 0, NULL) == 3, "recvmmsg");
+  must(CALL(recvmmsg, sockets[1], in, 3, 0, NULL) == -EAGAIN, "recvmmsg EAGAIN");
+  for (int i = 0; i < 2; ++i) must(CALL(pwritev2, sockets[0], &word, 1, -1, 0, 0) == 10, "pwritev2");
+  for (int i = 0; i < 2; ++i) must(CALL(preadv2, sockets[1], &vec, 1, -1, 0, 0) == 10, "preadv2");
+  must(CALL(write, fds[1], "0123456789", 10) == 10, "write");
+  must(CALL(splice, fds[0], NULL, sockets[0], NULL, 7, 0) == 7, "splice");
+  int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+  must(CALL(sendfile, fds[1], file, NULL, 100) == 100, "sendfile");
+  must(CALL(io_uring_enter, -1, 0, 0, 0, NULL, 0) == -EBADF, "io_uring_enter");
+
+  int value = 0;
+  socklen_t length = sizeof(value);
+  for (int i = 0; i < 3; ++i) must(getsockopt(sockets[0], SOL_SOCKET, SO_TYPE, &value, &length) == 0, "getsockopt");
+  must(kernel(SYS_fcntl, sockets[0], F_GETFL, 0, 0, 0, 0) >= 0, "fcntl");
+  must(kernel(SYS_fcntl, sockets[1], F_GETFL, 0, 0, 0, 0) >= 0, "fcntl");
+  must(kernel(SYS_fcntl, fds[0], F_GETFL, 0, 0, 0, 0) >= 0, "fcntl of a pipe");
+  must(kernel(SYS_fcntl, 1000000, F_GETFL, 0, 0, 0, 0) == -EBADF, "fcntl of nothing");
+  add(&books->socket_calls[SOCKET_getsockopt], 3);
+  add(&books->socket_calls[SOCKET_fcntl], 2);
+  for (int i = 0; i < 2; ++i) must(CALL(close, sockets[i]) == 0 && CALL(close, fds[i]) == 0, "close");
+  must(CALL(close, file) == 0, "close");
 }
 
 /* epoll_ctl of each kind, with errors; per wait call three that return 2 events, four empty looks, two timeouts. */
@@ -182,6 +286,7 @@ static void polls(void) {
   }
   control(epfd, EPOLL_CTL_DEL, pipes[0][0], 0, 0);
   long wrong = CALL(epoll_wait, pipes[0][0], &pipes, 1, 0);
+  if (wrong == -EINVAL) add(&books->asked[ROW_epoll_wait][0], 1);
   must(wrong == -EINVAL || wrong == -ENOSYS, "epoll_wait on a pipe");
   for (int i = 0; i < 2; ++i) {
     for (int side = 0; side < 2; ++side) must(CALL(close, pipes[i][side]) == 0, "close");
@@ -210,6 +315,7 @@ static void io(void) {
   must(CALL(write, 1000000, "x", 1) == -EBADF, "write EBADF");
 
   must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sockets) == 0, "socketpair");
+  add(&books->socket_calls[SOCKET_socketpair], 1);
   struct msghdr out = {.msg_iov = &word, .msg_iovlen = 1}, in = {.msg_iov = &vec, .msg_iovlen = 1};
   for (int i = 0; i < 6; ++i) {
     must(CALL(sendto, sockets[0], "0123456789", 10, 0, NULL, 0) == 10, "sendto");
@@ -231,6 +337,10 @@ static void io(void) {
   must(getsockname(listener, (struct sockaddr*)&address, &length) == 0, "getsockname");
   for (int i = 0; i < 2; ++i) must(CALL(connect, client, &address, length) == -ECONNREFUSED, "connect refused");
   must(listen(listener, 4) == 0, "listen");
+  add(&books->socket_calls[SOCKET_socket], 2);
+  add(&books->socket_calls[SOCKET_bind], 1);
+  add(&books->socket_calls[SOCKET_getsockname], 1);
+  add(&books->socket_calls[SOCKET_listen], 1);
   for (int i = 0; i < 9; ++i) must(CALL(accept4, listener, NULL, NULL, 0) == -EAGAIN, "accept4 EAGAIN");
   if (SYS_accept >= 0) must(CALL(accept, listener, NULL, NULL) == -EAGAIN, "accept EAGAIN");
   must(CALL(connect, client, &address, length) == 0, "connect");
@@ -356,7 +466,9 @@ static void restart(void) {
 
 static void pause_ms(long ms) {
   struct timespec span = {0, ms * 1000000};
-  must(kernel(SYS_ppoll, 0, 0, (long)&span, 0, 8, 0) == 0, "ppoll");
+  sigset_t none;
+  sigemptyset(&none);
+  must(kernel(SYS_rt_sigtimedwait, (long)&none, 0, (long)&span, 8, 0, 0) == -EAGAIN, "rt_sigtimedwait");
 }
 
 /* A nanosleep and a futex of 0.3 s each, during which the process is stopped and goes on: two calls, for the program.
@@ -489,9 +601,19 @@ static void print_truth(void) {
     }
   }
   put("ctl"), put_number(books->add), put_number(books->mod), put_number(books->del), put("\n");
-  for (int row = 0; row < 3; ++row) {
+  for (int row = 0; row < WAITS; ++row) {
     put("wait "), put(names[row]), put_number(books->events[row]), put_number(books->empty[row]);
-    put_number(books->timeouts[row]), put("\n");
+    put_number(books->timeouts[row]);
+    for (int kind = 0; kind < 3; ++kind) put_number(books->asked[row][kind]);
+    put("\n");
+  }
+  for (int row = 0; row < ROWS; ++row) {
+    if (books->bytes[row] == 0 || row == ROW_write) continue; /* this very text is written at last */
+    put("bytes "), put(names[row]), put_number(books->bytes[row]), put("\n");
+  }
+  for (int row = 0; row < SOCKET_ROWS; ++row) {
+    if (books->socket_calls[row] == 0) continue;
+    put("socket "), put(socket_names[row]), put_number(books->socket_calls[row]), put("\n");
   }
   put("uncounted"), put_number(books->uncounted), put("\n");
   must(syscall(SYS_write, 1, text, used) == (long)used, "write truth");
@@ -503,7 +625,7 @@ static const struct {
 } scenarios[] = {
     {"polls", polls}, {"io", io},           {"burst", burst},     {"threads", threads}, {"forks", forks},
     {"execs", execs}, {"restart", restart}, {"stopped", stopped}, {"refused", refused}, {"compat", compat},
-    {"await", await}, {"hang", hang},       {"family", family},
+    {"await", await}, {"hang", hang},       {"family", family},   {"sets", sets},       {"batches", batches},
 };
 
 int main(int argc, char** argv) {

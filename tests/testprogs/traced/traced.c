@@ -20,7 +20,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <poll.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -60,10 +60,11 @@ static void must_be_empty(int epfd) {
 
 static void ready(void) { must(write(1, "ready\n", 6) == 6, "write"); }
 
-/* ppoll, since it is not in syscalls.def. */
+/* Standard input is a pipe: by tee, which is not counted and takes nothing out. */
 static void await_stdin(void) {
-  struct pollfd entry = {0, POLLIN, 0};
-  while (ppoll(&entry, 1, NULL, NULL) < 0) must(errno == EINTR, "ppoll");
+  int copy[2];
+  must(pipe(copy) == 0, "pipe");
+  while (tee(0, copy[1], 1, 0) < 0) must(errno == EINTR, "tee");
 }
 
 static void create_detached_with(void* (*body)(void*), void* argument) {
