@@ -73,6 +73,8 @@ void each_number(Counts& a, const Counts& b, F&& f) {
   for (std::size_t i = 0; i < a.tracepoints.size(); ++i) {
     if (a.tracepoints[i] && b.tracepoints[i]) f(*a.tracepoints[i], *b.tracepoints[i]);
   }
+  if (a.spurious_wakeups && b.spurious_wakeups) f(*a.spurious_wakeups, *b.spurious_wakeups);
+  if (a.forks_left && b.forks_left) f(*a.forks_left, *b.forks_left);
   f(a.lost, b.lost);
   f(a.foreign, b.foreign);
 }
@@ -181,6 +183,8 @@ void add_counts(Counts& sum, const Counts& more) {
     if (!right.latency) left.latency.reset();
     if (!right.blocked) left.blocked.reset();
   }
+  if (!sum.spurious_wakeups) sum.spurious_wakeups = more.spurious_wakeups;
+  if (!sum.forks_left) sum.forks_left = more.forks_left;
   if (!sum.socket_calls) sum.socket_calls = more.socket_calls;
   if (more.processes) sum.processes = sum.processes.value_or(0) + *more.processes;
   for (std::size_t i = 0; i < sum.tracepoints.size(); ++i) {

@@ -108,6 +108,11 @@ struct Counts {
   std::optional<std::array<std::uint64_t, kSocketCallCount>> socket_calls;
   // Per tracepoint of libruntime; nullopt when the target has none or the back end cannot see them.
   std::array<std::optional<std::uint64_t>, trace::kTpCount> tracepoints{};
+  // Waits of epoll that brought events, after which the first call for data of the thread found none (EAGAIN); nullopt
+  // where nobody looked.
+  std::optional<std::uint64_t> spurious_wakeups;
+  // Processes that targets forked and that were not counted; nullopt where nobody looked.
+  std::optional<std::uint64_t> forks_left;
   // Processes that were counted and still live; nullopt where nobody looked.
   std::optional<std::uint64_t> processes;
   // Calls or events known to have escaped the counting.

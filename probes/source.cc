@@ -36,6 +36,13 @@ std::optional<Backend> parse_backend(std::string_view name) {
   return std::nullopt;
 }
 
+Result<std::vector<GroupCounts>> Source::read_groups() {
+  return Error(ErrorKind::kNotSupported,
+               "the back end " + std::string(backend_name(backend())) + " counts all targets as one")
+      .with_hint(
+          "figures by process, thread, descriptor or cgroup need eBPF; netpoll-trace doctor says what is missing");
+}
+
 std::vector<pid_t> pids_of(std::span<const Target> targets) {
   std::vector<pid_t> pids;
   for (const Target& target : targets) pids.push_back(target.pid);

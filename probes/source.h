@@ -34,10 +34,35 @@ struct Target {
 
 std::vector<pid_t> pids_of(std::span<const Target> targets);
 
+inline constexpr std::size_t kMaxCgroups = 8;
+
+// What read_groups() tells apart.
+enum class GroupBy : std::uint8_t { kNothing, kProcess, kThread, kFd, kCgroup };
+
 struct SourceOptions {
   bool latency = true;      // times and histograms; without them only enter (and errno) are recorded
   bool tracepoints = true;  // attach to libruntime's USDT probes where the target has them
+  // Directories of cgroups v2, at most kMaxCgroups: all processes in and below them are counted as one, those to come
+  // too. Then attach() is given no target.
+  std::vector<std::string> cgroups;
+  GroupBy group_by = GroupBy::kNothing;
   std::size_t targets = 1;  // how many attach() will be given: so many are counted apart, as far as there is memory
+};
+
+// The calls of one kind that one process, thread, descriptor or cgroup made, and that returned.
+struct GroupCounts {
+  pid_t pid = 0;             // in the initial pid namespace; 0 with kCgroup
+  pid_t tid = 0;             // with kThread
+  int fd = -1;               // with kFd
+  std::uint64_t inode = 0;   // with kFd: of the file behind it, which tells apart who had the number
+  std::uint64_t cgroup = 0;  // with kCgroup: its id, which is the inode of its directory
+  std::string comm;          // of the thread that was first
+  Syscall syscall{};
+  std::uint64_t count = 0;
+  std::uint64_t errors = 0;
+  std::uint64_t again = 0;   // of errors: EAGAIN
+  std::uint64_t result = 0;  // events, where waits_for_events(); bytes, where moves_bytes()
+  std::uint64_t total_ns = 0;
 };
 
 // By Target::pid.
@@ -66,6 +91,8 @@ class Source {
   // The same of each target: of its process and, where forks are followed, of its descendants that are no targets
   // themselves. One that is missing here could not be counted apart and is in the sum alone.
   virtual Result<CountsByTarget> read_each() = 0;
+  // By SourceOptions::group_by. kNotSupported where the back end cannot tell.
+  virtual Result<std::vector<GroupCounts>> read_groups();
   // Leaves the targets as they were. Idempotent; the destructor calls it.
   virtual void detach() = 0;
   // One sentence for .probe.overhead_note: what this back end costs the target.

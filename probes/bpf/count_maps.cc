@@ -96,6 +96,7 @@ void add_cpu(Counts& total, bool latency, const netpoll_cpu_counts& counts) {
   total.ctl_del += load(counts.ctl[EPOLL_CTL_DEL]);
   for (std::size_t i = 0; i < total.waits.size(); ++i) add_wait(total.waits[i], counts.waits[i]);
   for (std::size_t i = 0; i < kSocketCallCount; ++i) (*total.socket_calls)[i] += load(counts.socket_calls[i]);
+  *total.spurious_wakeups += load(counts.spurious);
   total.foreign += load(counts.compat_calls);
   total.lost += load(counts.compat_calls) + load(counts.dropped);
 }
@@ -142,6 +143,7 @@ Result<CountMaps> CountMaps::map(int counters_fd, int accounts_fd, std::size_t a
 Counts CountMaps::sum(Range range, bool latency) const {
   Counts total;
   total.socket_calls.emplace();
+  total.spurious_wakeups = 0;
   for (SyscallCounts& row : total.syscalls) {
     if (!latency) break;
     row.total_ns = row.window_ns = 0;

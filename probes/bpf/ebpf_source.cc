@@ -14,12 +14,14 @@
 #include <vector>
 
 #include "probes/bpf/count_maps.h"
+#include "probes/bpf/group_map.h"
 #include "probes/bpf/libbpf_log.h"
 #include "probes/bpf/process_table.h"
 #include "probes/bpf/syscall_counts.skel.h"
 #include "probes/bpf/task_walk.h"
 #include "probes/bpf/uprobe_multi.h"
 #include "probes/bpf/usdt_links.h"
+#include "probes/process/cgroups.h"
 #include "probes/process/countable.h"
 #include "probes/process/proc_status.h"
 #include "probes/process/usdt_notes.h"
@@ -72,9 +74,18 @@ class EbpfSource : public Source {
   Backend backend() const override { return Backend::kEbpf; }
   using Source::attach;
   Result<void> attach(std::span<const Target> targets) override;
-  Result<bool> wait(int timeout_ms, int stop_fd) override { return watches_.wait(timeout_ms, stop_fd); }
+  Result<bool> wait(int timeout_ms, int stop_fd) override {
+    if (!cgroups()) return watches_.wait(timeout_ms, stop_fd);
+    auto waited = wait_readable(stop_fd, timeout_ms, -1);
+    if (!waited) return std::move(waited).error();
+    return true;  // a cgroup without processes may get some
+  }
   Result<Counts> read() override;
   Result<CountsByTarget> read_each() override;
+  Result<std::vector<GroupCounts>> read_groups() override {
+    if (options_.group_by == GroupBy::kNothing) return std::vector<GroupCounts>();
+    return read_group_map(bpf_map__fd(skeleton_->maps.groups), options_.group_by);
+  }
   void detach() override;
   std::string overhead_note() const override;
 
@@ -98,9 +109,11 @@ class EbpfSource : public Source {
   Result<bool> look_for_calls_in_flight();
   Counts counts_of(CountMaps::Range accounts, const Tracepoints& has) const;
   bool several() const { return attached_.size() > 1; }
-  bool follow_forks() const { return attached_.front().target.follow_forks; }
+  bool cgroups() const { return !options_.cgroups.empty(); }
+  bool follow_forks() const { return !cgroups() && attached_.front().target.follow_forks; }
+  bool held() const { return !cgroups() && attached_.front().target.held; }
   // The walk that finds all targets: one process, or 0.
-  pid_t scope() const { return several() || follow_forks() ? 0 : attached_.front().target.pid; }
+  pid_t scope() const { return cgroups() || several() || follow_forks() ? 0 : attached_.front().target.pid; }
   std::uint64_t missed_runs() const;
 
   SourceOptions options_;
@@ -123,7 +136,15 @@ Result<void> EbpfSource::load(const SourceOptions& options, const EbpfTuning& tu
 
   skeleton_->rodata->measure_latency = options.latency;
   skeleton_->rodata->slot_mask = slots - 1;
+  skeleton_->rodata->group_by = static_cast<std::uint32_t>(options.group_by);
   fill_call_table(skeleton_->rodata->call_of_nr);
+  skeleton_->rodata->cgroups = static_cast<std::uint32_t>(options.cgroups.size());
+  for (std::size_t i = 0; i < options.cgroups.size(); ++i) {
+    const auto cgroup = find_cgroup(options.cgroups[i]);
+    if (!cgroup) return cgroup.error();
+    skeleton_->rodata->cgroup_ids[i] = cgroup->id;
+    skeleton_->rodata->cgroup_levels[i] = cgroup->level;
+  }
   const int cpus = libbpf_num_possible_cpus();
   if (cpus < 0) return bpf_error("count the CPUs", cpus, log);
   const std::size_t accounts = 1 + own_accounts(options.targets, static_cast<std::size_t>(cpus));
@@ -165,6 +186,7 @@ Result<void> EbpfSource::link(bpf_program* program) {
 }
 
 Result<void> EbpfSource::attach(std::span<const Target> targets) {
+  if (cgroups() == !targets.empty()) return Error(ErrorKind::kInvalid, "either cgroups or processes are targets");
   auto watches = ProcessWatches::open(pids_of(targets));
   if (!watches) return std::move(watches).error();
   watches_ = std::move(*watches);
@@ -179,8 +201,9 @@ Result<void> EbpfSource::attach(std::span<const Target> targets) {
   if (attached) attached = begin();
   if (attached) return {};
   detach();
-  const std::string whom =
-      several() ? std::to_string(targets.size()) + " processes" : "pid " + std::to_string(targets.front().pid);
+  const std::string whom = cgroups()   ? "the cgroup " + options_.cgroups.front()
+                           : several() ? std::to_string(targets.size()) + " processes"
+                                       : "pid " + std::to_string(targets.front().pid);
   return std::move(attached.error()).within("attach to " + whom + ": ");
 }
 
@@ -188,8 +211,9 @@ Result<void> EbpfSource::attach_programs() {
   // Nobody is a target yet. Entries come before exits, so that a call which is seen to end has its start time.
   auto& programs = skeleton_->progs;
   std::vector<bpf_program*> order = {programs.netpoll_exit};
-  if (follow_forks()) order.push_back(programs.netpoll_fork);
-  if (attached_.front().target.held) order.push_back(programs.netpoll_exec);
+  skeleton_->bss->leave_forks = !follow_forks();
+  if (!cgroups()) order.push_back(programs.netpoll_fork);
+  if (held()) order.push_back(programs.netpoll_exec);
   if (options_.latency) order.push_back(programs.netpoll_enter);
   order.push_back(programs.netpoll_leave);
   for (bpf_program* program : order) {
@@ -215,8 +239,7 @@ Result<std::uint32_t> EbpfSource::resolve(pid_t pid) {
 // Makes the targets targets. What they did before this moment is not counted, nor is the rest of a call they are in.
 Result<void> EbpfSource::begin() {
   auto& shared = *skeleton_->bss;
-  const bool held = attached_.front().target.held;
-  if (!held) __atomic_store_n(&shared.paused, 1u, __ATOMIC_SEQ_CST);
+  if (!held()) __atomic_store_n(&shared.paused, 1u, __ATOMIC_SEQ_CST);
   if (follow_forks() || several()) __atomic_store_n(&shared.use_processes, 1u, __ATOMIC_SEQ_CST);
   for (const Attached& attached : attached_) {
     const auto tgid = resolve(attached.target.pid);
@@ -224,10 +247,10 @@ Result<void> EbpfSource::begin() {
     if (several()) {
       if (auto added = processes_.add(*tgid, attached.account); !added) return added;
     } else {
-      __atomic_store_n(held ? &shared.held_tgid : &shared.root_tgid, *tgid, __ATOMIC_SEQ_CST);
+      __atomic_store_n(held() ? &shared.held_tgid : &shared.root_tgid, *tgid, __ATOMIC_SEQ_CST);
     }
   }
-  if (held) return {};
+  if (held()) return {};
   if (follow_forks()) {
     if (auto adopted = adopt(); !adopted) return adopted;
   }
@@ -310,7 +333,7 @@ std::uint64_t EbpfSource::missed_runs() const {
 // False where there is nobody to look at.
 Result<bool> EbpfSource::look_for_calls_in_flight() {
   if (links_.empty()) return false;
-  const bool one = !several() && !follow_forks();
+  const bool one = !cgroups() && !several() && !follow_forks();
   if (one && __atomic_load_n(&skeleton_->bss->root_tgid, __ATOMIC_ACQUIRE) == 0) return false;
   count_maps_.clear_in_flight();
   if (auto walked = walk(NETPOLL_TASKS_IN_FLIGHT, scope()); !walked) return std::move(walked).error();
@@ -338,6 +361,9 @@ Result<Counts> EbpfSource::read() {
   const auto looked = look_for_calls_in_flight();
   if (!looked) return looked.error();
   if (*looked) count_maps_.add_in_flight(all, counts);
+  if (skeleton_->bss->leave_forks != 0 && !cgroups()) {
+    counts.forks_left = __atomic_load_n(&skeleton_->bss->forks_left, __ATOMIC_RELAXED);
+  }
   counts.lost += missed_runs();
   return counts;
 }

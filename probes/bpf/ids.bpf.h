@@ -18,6 +18,11 @@
 /* Entries of `threads` and of `processes`, a power of two, less one. Fixed before loading. */
 const volatile __u32 slot_mask = 0;
 
+/* Cgroups that are targets, instead of processes, each by its id, which its members have as the ancestor of a level. */
+const volatile __u32 cgroups = 0;
+const volatile __u64 cgroup_ids[NETPOLL_MAX_CGROUPS] = {};
+const volatile __u32 cgroup_levels[NETPOLL_MAX_CGROUPS] = {};
+
 /* Set by user space while attached. */
 __u32 root_tgid = 0;     /* the only target, or the first of its descendants; 0: nobody (yet, or any more) */
 __u32 held_tgid = 0;     /* becomes root_tgid at its exec */
@@ -82,6 +87,39 @@ static __always_inline __u32 look_up_process(__u32 tgid) {
 static __always_inline __u32 account_of(__u32 tgid) {
   if (tgid == root_tgid) return 0;
   return use_processes ? look_up_process(tgid) : NETPOLL_NO_TARGET;
+}
+
+/* The same of the current task. */
+static __always_inline __u32 account_of_current(struct task_struct* task) {
+  if (!cgroups) return account_of(task->tgid);
+  for (__u32 i = 0; i < NETPOLL_MAX_CGROUPS; ++i) {
+    if (i >= cgroups) break;
+    if (bpf_get_current_ancestor_cgroup_id(cgroup_levels[i]) == cgroup_ids[i]) return 0;
+  }
+  return NETPOLL_NO_TARGET;
+}
+
+/* And of any other, whom no helper knows. */
+static __always_inline __u32 account_of_other(struct task_struct* task) {
+  if (!cgroups) return account_of(task->tgid);
+  struct css_set* set = NULL;
+  struct cgroup* own = NULL;
+  int level = -1;
+  READ_KERNEL(set, task->cgroups);
+  READ_KERNEL(own, set->dfl_cgrp);
+  READ_KERNEL(level, own->level);
+  for (__u32 i = 0; i < NETPOLL_MAX_CGROUPS; ++i) {
+    struct cgroup* ancestor = NULL;
+    struct kernfs_node* node = NULL;
+    __u64 id = 0;
+    if (i >= cgroups) break;
+    if (level < (int)cgroup_levels[i]) continue;
+    READ_KERNEL(ancestor, own->ancestors[cgroup_levels[i]]);
+    READ_KERNEL(node, ancestor->kn);
+    READ_KERNEL(id, node->id);
+    if (id == cgroup_ids[i]) return 0;
+  }
+  return NETPOLL_NO_TARGET;
 }
 
 /* False: no room. User space does the same (process_table.cc). */

@@ -46,6 +46,20 @@ struct files_struct {
   struct fdtable* fdt;
 };
 
+struct kernfs_node {
+  __u64 id;
+};
+
+struct cgroup {
+  int level;
+  struct kernfs_node* kn;
+  struct cgroup* ancestors[]; /* by level; Linux 6.1 */
+};
+
+struct css_set {
+  struct cgroup* dfl_cgrp;
+};
+
 struct task_struct {
   struct thread_info thread_info;
   unsigned int __state; /* Linux 5.14 renamed it from state */
@@ -54,6 +68,7 @@ struct task_struct {
   struct task_struct* real_parent;
   struct signal_struct* signal;
   struct files_struct* files;
+  struct css_set* cgroups;
   unsigned long nvcsw, nivcsw; /* context switches, voluntary and not */
 };
 
@@ -100,6 +115,13 @@ struct pt_regs {
 #error "the system call registers of this architecture are not described here"
 #endif
 
+/*
+ * By the helper and not by plain loads, where that is not what costs: for each pointer that a plain load yields, the
+ * verifier searches all types of the kernel by name, which takes a millisecond.
+ */
+#define READ_KERNEL(into, from) bpf_probe_read_kernel(&(into), sizeof(into), &(from))
+
+#define EAGAIN 11
 #define ERESTART_RESTARTBLOCK 516 /* include/linux/errno.h */
 
 /*

@@ -32,10 +32,16 @@ const volatile __u32 own_accounts = 0;
 /* System call number -> enum netpoll_call + 1, or NETPOLL_SOCKET_* and enum netpoll_socket_call; 0: not counted. */
 const volatile __u8 call_of_nr[NETPOLL_MAX_NR] = {};
 
+/* enum netpoll_group, and how many cgroups are targets, in which case nobody else is. */
+const volatile __u32 group_by = 0;
+
 /* While set, marks are removed as calls return, but nothing is counted. */
 __u32 paused = 0;
 /* When the calls that had begun before us were looked for; our clock may be that of another time namespace. */
 __u64 begin_ns = 0;
+/* Of targets, while children are not followed. */
+__u32 leave_forks = 0;
+__u64 forks_left = 0;
 
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -190,7 +196,7 @@ static __always_inline __u32 timeout_of(__u64 call, struct pt_regs* regs) {
 SEC("tp_btf/sys_enter")
 int BPF_PROG(netpoll_enter, struct pt_regs* regs, long nr) {
   struct task_struct* task = bpf_get_current_task_btf();
-  __u32 account = account_of(task->tgid);
+  __u32 account = account_of_current(task);
   if (account == NETPOLL_NO_TARGET) return 0;
   __u32 call = counted_call(nr);
   if (call - 1 >= NETPOLL_CALLS) {
@@ -231,29 +237,81 @@ static __always_inline void count_wait(struct netpoll_wait_counts* wait, __u32 t
   if (result == 0 && timeout == NETPOLL_TIMEOUT_TIMED) wait->timed_out++;
 }
 
-/*
- * By the helper and not by plain loads: for each pointer that a plain load yields, the verifier searches all types of
- * the kernel by name, which takes a millisecond.
- */
-#define READ_KERNEL(into, from) bpf_probe_read_kernel(&(into), sizeof(into), &(from))
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, NETPOLL_MAX_GROUPS);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, struct netpoll_group_key);
+  __type(value, struct netpoll_group_counts);
+} groups SEC(".maps");
 
-/* S_IFSOCK of the file behind a descriptor of the current task. */
-static __always_inline bool is_socket(struct task_struct* task, unsigned int fd) {
+/* The inode behind a descriptor of the current task; NULL: none. */
+static __always_inline struct inode* inode_of(struct task_struct* task, unsigned int fd) {
   struct files_struct* files = NULL;
   struct fdtable* table = NULL;
   struct file **array = NULL, *file = NULL;
   struct inode* inode = NULL;
   unsigned int max_fds = 0;
-  unsigned short mode = 0;
   READ_KERNEL(files, task->files);
   READ_KERNEL(table, files->fdt);
   READ_KERNEL(max_fds, table->max_fds);
-  if (fd >= max_fds) return false;
+  if (fd >= max_fds) return NULL;
   READ_KERNEL(array, table->fd);
   READ_KERNEL(file, array[fd]);
   READ_KERNEL(inode, file->f_inode);
+  return inode;
+}
+
+/* S_IFSOCK. */
+static __always_inline bool is_socket(struct task_struct* task, unsigned int fd) {
+  struct inode* inode = inode_of(task, fd);
+  unsigned short mode = 0;
   READ_KERNEL(mode, inode->i_mode);
   return (mode & 0170000) == 0140000;
+}
+
+/* Between read and connect, but for close, which leaves no file to look at. */
+static __always_inline bool is_for_data(__u64 call) {
+  return call >= NETPOLL_CALL_read && call <= NETPOLL_CALL_connect;
+}
+
+static __noinline int count_group(struct pt_regs* regs, __u64 call, long result, __u64 ns, __u32 account) {
+  struct task_struct* task = bpf_get_current_task_btf();
+  struct netpoll_group_key key = {.call = (__u32)call};
+  if (group_by == NETPOLL_GROUP_CGROUP) {
+    key.id = bpf_get_current_cgroup_id();
+  } else {
+    key.tgid = task->tgid;
+  }
+  if (group_by == NETPOLL_GROUP_THREAD) key.id = task->pid;
+  if (group_by == NETPOLL_GROUP_FD) {
+    unsigned long fd = 0, number = 0;
+    if (!is_for_data(call) && call > NETPOLL_CALL_epoll_pwait2) return 0;
+    READ_KERNEL(fd, SYSCALL_ARG1(regs));
+    struct inode* inode = inode_of(task, (unsigned int)fd);
+    READ_KERNEL(number, inode->i_ino);
+    key.id = number << 32 | (__u32)fd;
+  }
+  struct netpoll_group_counts* mine = bpf_map_lookup_elem(&groups, &key);
+  if (!mine) {
+    struct netpoll_group_counts fresh = {};
+    bpf_get_current_comm(fresh.comm, sizeof(fresh.comm));
+    bpf_map_update_elem(&groups, &key, &fresh, BPF_NOEXIST);
+    mine = bpf_map_lookup_elem(&groups, &key);
+  }
+  if (!mine) {
+    count_drop(account);
+    return 0;
+  }
+  __sync_fetch_and_add(&mine->count, 1);
+  __sync_fetch_and_add(&mine->total_ns, ns);
+  if (result >= 0) {
+    __sync_fetch_and_add(&mine->result, result);
+  } else {
+    __sync_fetch_and_add(&mine->errors, 1);
+    if (result == -EAGAIN) __sync_fetch_and_add(&mine->again, 1);
+  }
+  return 0;
 }
 
 /* A call beside the table. */
@@ -287,7 +345,7 @@ static __noinline int leave_before(__u32 tid, __u64 call, long result, __u32 acc
 SEC("tp_btf/sys_exit")
 int BPF_PROG(netpoll_leave, struct pt_regs* regs, long result) {
   struct task_struct* task = bpf_get_current_task_btf();
-  __u32 account = account_of(task->tgid);
+  __u32 account = account_of_current(task);
   if (account == NETPOLL_NO_TARGET) return 0;
   /* Numbers of the 32-bit interface mean other calls, so none of them is looked up. */
   bool compat = in_compat_syscall(task);
@@ -361,6 +419,15 @@ int BPF_PROG(netpoll_leave, struct pt_regs* regs, long result) {
   } else {
     mine->result += result;
   }
+  if (thread) {
+    if (call <= NETPOLL_CALL_epoll_pwait2) {
+      thread->woken = result > 0;
+    } else if (is_for_data(call) && thread->woken) {
+      thread->woken = 0;
+      if (result == -EAGAIN) counts->spurious++;
+    }
+  }
+  if (group_by) count_group(regs, call, result, ns, account);
   if (STILL_BELOW(call, NETPOLL_WAITS)) {
     if (!overwrites_timeout(call)) {
       timeout = timeout_of(call, regs);
@@ -388,6 +455,10 @@ int BPF_PROG(netpoll_fork, struct task_struct* parent, struct task_struct* child
   __u32 parent_tgid = parent->tgid, tgid = child->tgid;
   if (tgid == parent_tgid) return 0;
   __u32 account = account_of(parent_tgid);
+  if (leave_forks) {
+    if (account != NETPOLL_NO_TARGET) __sync_fetch_and_add(&forks_left, 1);
+    return 0;
+  }
   if (account != NETPOLL_NO_TARGET && !add_target(tgid, account)) count_drop(account);
   return 0;
 }
@@ -396,7 +467,7 @@ int BPF_PROG(netpoll_fork, struct task_struct* parent, struct task_struct* child
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(netpoll_exit, struct task_struct* task) {
   __u32 tgid = task->tgid;
-  if (account_of(tgid) == NETPOLL_NO_TARGET) return 0;
+  if (account_of_current(task) == NETPOLL_NO_TARGET) return 0;
   __u32 tid = task->pid;
   forget_thread(tid);
   bpf_map_delete_elem(&restarts, &tid);
@@ -443,7 +514,7 @@ int netpoll_tasks(struct bpf_iter__task* ctx) {
     return 0;
   }
   __u32 tid = task->pid, tgid = task->tgid;
-  __u32 account = account_of(tgid);
+  __u32 account = account_of_other(task);
   if (task_job == NETPOLL_TASKS_ADOPT) {
     if (account != NETPOLL_NO_TARGET || tid != tgid || task->signal->live.counter == 0) return 0;
     account = account_of(task->real_parent->tgid);
@@ -494,7 +565,7 @@ int netpoll_tasks(struct bpf_iter__task* ctx) {
  */
 SEC("uprobe")
 int netpoll_usdt(void* ctx) {
-  __u32 account = account_of(bpf_get_current_pid_tgid() >> 32);
+  __u32 account = account_of_current(bpf_get_current_task_btf());
   if (account == NETPOLL_NO_TARGET) return 0;
   __u64 row = bpf_get_attach_cookie(ctx);
   struct netpoll_cpu_counts* counts = cpu_counts(account);

@@ -83,6 +83,7 @@ struct netpoll_cpu_counts {
   struct netpoll_wait_counts waits[NETPOLL_WAITS];
   __u64 socket_calls[NETPOLL_SOCKET_CALLS];
   __u64 tracepoints[NETPOLL_MAX_TRACEPOINTS];
+  __u64 spurious;     /* first calls for data after a wait that brought events, and EAGAIN */
   __u64 compat_calls; /* of the 32-bit interface: all of them, not told apart */
   __u64 dropped;      /* threads and processes that found no room in a table, errors out of range */
 };
@@ -105,6 +106,34 @@ struct netpoll_thread {
   __u64 start_ns; /* of that call; beside NETPOLL_BEFORE: the thread's context switches when it was marked */
   __u32 sleeps;   /* how often the thread had slept when the call began, in 32 bits */
   __u32 timeout;  /* of ppoll, select and pselect6, whose argument the kernel overwrites: enum netpoll_timeout */
+  __u32 woken;    /* 1: its last wait of epoll brought events, and it has not called for data since */
+  __u32 unused;
+};
+
+/* Calls apart by who made them; which members of the key are set says enum netpoll_group. */
+enum netpoll_group {
+  NETPOLL_GROUP_NOTHING,
+  NETPOLL_GROUP_PROCESS, /* tgid */
+  NETPOLL_GROUP_THREAD,  /* tgid, id: tid */
+  NETPOLL_GROUP_FD,      /* tgid, id: descriptor, and the inode above it */
+  NETPOLL_GROUP_CGROUP,  /* id: of the cgroup */
+};
+#define NETPOLL_MAX_GROUPS 65536
+#define NETPOLL_MAX_CGROUPS 8
+
+struct netpoll_group_key {
+  __u64 id;
+  __u32 tgid;
+  __u32 call;
+};
+
+struct netpoll_group_counts {
+  __u64 count;
+  __u64 errors;
+  __u64 again;
+  __u64 result;
+  __u64 total_ns;
+  char comm[16];
 };
 
 /* Marks, in call_of_nr of the kernel half, rows of socket_calls.def: those that are always counted, or of sockets. */
