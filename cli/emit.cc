@@ -70,9 +70,9 @@ Result<Emitter> Emitter::open(const OutputOptions& options, exporters::Content c
   return emitter;
 }
 
-void Emitter::interval(const exporters::Json& interval) {
+void Emitter::interval(const exporters::Json& head, const exporters::Json& interval) {
   if (failed_) return;
-  if (auto written = exporter_->interval(interval); !written) failed_ = std::move(written).error();
+  if (auto written = exporter_->interval(head, interval); !written) failed_ = std::move(written).error();
 }
 
 Result<void> Emitter::snapshot(const exporters::SnapshotDocument& document) { return exporter_->snapshot(document); }

@@ -25,7 +25,7 @@ class Emitter {
                               exporters::ExportOptions wishes = {});
 
   // A figure on the way to the result (stat -i). A failure to write is kept and returned by result().
-  void interval(const exporters::Json& interval);
+  void interval(const exporters::Json& head, const exporters::Json& interval);
   // Writes the document and makes it visible, and the same in JSON where --save asked for it. Once.
   Result<void> result(const exporters::Json& document);
   // One snapshot of several (--watch); finish() makes them visible. One alone is snapshot(), then finish().

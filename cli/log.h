@@ -19,6 +19,7 @@ bool use_color(ColorChoice choice, int fd);
 class Log {
  public:
   void configure(bool quiet, bool verbose, ColorChoice color);
+  bool verbose() const { return verbose_; }
 
   void error(const Error& error);
   void error(std::string_view message, std::string_view hint = {});

@@ -63,6 +63,11 @@ Result<std::vector<pid_t>> find_processes(const ProcessOptions& options) {
       return Error(ErrorKind::kNotFound, "there is no process " + text)
           .with_hint("it may have ended; ps -e lists what runs, --comm NAME finds a process by its name");
     }
+    if (const pid_t owner = process_of_thread(*pid); owner != *pid) {
+      return Error(ErrorKind::kInvalid,
+                   text + " is a thread of process " + std::to_string(owner) + " (" + process_comm(owner) + ")")
+          .with_hint("-p " + std::to_string(owner) + " looks at the process, all of its threads");
+    }
     if (std::find(found.begin(), found.end(), *pid) == found.end()) found.push_back(*pid);
   }
   if (!options.comm.empty()) {

@@ -25,6 +25,8 @@ std::vector<pid_t> all_processes() {
 
 }  // namespace
 
+pid_t process_of_thread(pid_t tid) { return static_cast<pid_t>(probes::status_number(tid, "Tgid").value_or(tid)); }
+
 bool process_exists(pid_t pid) { return probes::living_thread(pid) != 0; }
 
 std::string process_comm(pid_t pid) {

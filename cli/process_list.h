@@ -8,6 +8,9 @@
 
 namespace netpoll::cli {
 
+// The process that a thread belongs to; of a process itself.
+pid_t process_of_thread(pid_t tid);
+
 bool process_exists(pid_t pid);  // a zombie without a living thread does not count
 
 // /proc/PID/comm: at most 15 bytes, chosen by the process. Empty when it is gone.

@@ -46,9 +46,9 @@ class Exporter {
   virtual ~Exporter() = default;
 
   virtual Result<void> result(const Json& document);
-  // A figure of a result that is still being measured (stat -i), for whoever watches. Formats for programs leave it
-  // out, since the result has it.
-  virtual Result<void> interval(const Json& interval);
+  // A figure of a result that is still being measured (stat -i), and what is known of the whole by then. The format of
+  // one document leaves it out, since the result has it.
+  virtual Result<void> interval(const Json& head, const Json& interval);
 
   virtual Result<void> snapshot(const SnapshotDocument& document);
 

@@ -39,7 +39,7 @@ std::vector<std::string> format_names(Content content) {
 }
 
 Result<void> Exporter::result(const Json&) { std::abort(); }
-Result<void> Exporter::interval(const Json&) { return {}; }
+Result<void> Exporter::interval(const Json&, const Json&) { return {}; }
 Result<void> Exporter::snapshot(const SnapshotDocument&) { std::abort(); }
 Result<void> Exporter::begin(const Json&) { std::abort(); }
 Result<void> Exporter::event(const trace::Record&) { std::abort(); }

@@ -1,5 +1,5 @@
-// The format ndjson: a line for what is known of the whole, one for each goroutine or event, and one that says that it
-// is whole.
+// The format ndjson: a line for what is known of the whole, one for each goroutine, event or interval, and one that
+// says that it is whole.
 #include <algorithm>
 #include <string>
 
@@ -32,6 +32,27 @@ class NdjsonExporter : public Exporter {
                      {"total", document.snapshot.goroutines.size()},
                      {"inconsistent", document.snapshot.inconsistent}});
     return out_.write(text);
+  }
+
+  Result<void> interval(const Json& head, const Json& interval) override {
+    if (auto begun = begin_result(head); !begun) return begun;
+    Json line = {{"type", "interval"}};
+    line.update(interval);
+    return out_.write(to_line(line));
+  }
+
+  // The last line has what the first could not know; intervals were lines of their own.
+  Result<void> result(const Json& document) override {
+    Json head = Json::object();
+    for (const char* name : {"schema", "tool", "host", "started_at", "target", "targets", "command"}) {
+      if (document.contains(name)) head[name] = document[name];
+    }
+    if (auto begun = begin_result(head); !begun) return begun;
+    Json line = {{"type", "end"}};
+    for (const auto& [name, value] : document.items()) {
+      if (!head.contains(name) && name != "intervals") line[name] = value;
+    }
+    return out_.write(to_line(line));
   }
 
   Result<void> begin(const Json& meta) override {
@@ -95,6 +116,12 @@ class NdjsonExporter : public Exporter {
   }
 
  private:
+  Result<void> begin_result(const Json& head) {
+    if (begun_) return {};
+    begun_ = true;
+    return begin(head);
+  }
+
   static constexpr std::size_t kPiece = 1 << 20;
 
   void key(std::string_view name) { text_.append(",\"").append(name).append("\":"); }
@@ -224,6 +251,7 @@ class NdjsonExporter : public Exporter {
   }
 
   Destination& out_;
+  bool begun_ = false;  // a result of intervals
   std::string text_;
 };
 

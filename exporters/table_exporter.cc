@@ -33,7 +33,9 @@ class TableExporter : public Exporter {
 
   Result<void> snapshot(const SnapshotDocument& document) override { return result(snapshot_json(document)); }
 
-  Result<void> interval(const Json& interval) override { return out_.write(interval_line(interval)); }
+  Result<void> interval(const Json& /*head*/, const Json& interval) override {
+    return out_.write(interval_line(interval));
+  }
 
  private:
   Destination& out_;

@@ -2,7 +2,7 @@
 #include <memory>
 
 #include "cli/command.h"
-#include "cli/compare/comparison.h"
+#include "cli/compare/expectation.h"
 #include "cli/documents/run.h"
 #include "cli/emit.h"
 #include "cli/options.h"
@@ -96,38 +96,6 @@ Result<workload::Plan> plan_of(const Request& request) {
   return workload::make_plan(request);
 }
 
-Result<std::vector<Condition>> expectations(const std::vector<std::string>& texts) {
-  std::vector<Condition> conditions;
-  for (const std::string& text : texts) {
-    auto condition = parse_condition(text, "--expect");
-    if (!condition) return condition.error();
-    if (condition->against != Condition::Against::kValue) {
-      return Error(ErrorKind::kInvalid,
-                   "--expect '" + condition->text + "' is about a change, but there is only one run")
-          .with_hint("give a plain limit ('syscalls.epoll_ctl.per_op <= 0.01'), or use compare --fail-on");
-    }
-    conditions.push_back(std::move(*condition));
-  }
-  return conditions;
-}
-
-// Whether all of them hold; says which do not.
-Result<bool> are_met(const std::vector<Condition>& conditions, const exporters::Json& document, Log& log) {
-  if (conditions.empty()) return true;
-  ResultSet set{"the result", "run", {document}};
-  const auto all = figures(set);
-  bool met = true;
-  for (const Condition& condition : conditions) {
-    const auto figure = figure_at(all, condition.path, set.name);
-    if (!figure) return figure.error();
-    if (figure->value && condition.holds(0, *figure->value)) continue;
-    met = false;
-    log.error("not met: " + condition.text + " (it is " +
-              (figure->value ? number_json(*figure->value).dump() : std::string("unknown")) + ")");
-  }
-  return met;
-}
-
 Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (options.workload.empty()) {
     std::vector<std::string> names;
@@ -142,7 +110,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (!backend) return backend.error();
   const auto filter = parse_events(options.events);
   if (!filter) return filter.error();
-  const auto conditions = expectations(options.expect);
+  const auto conditions = parse_expectations(options.expect);
   if (!conditions) return conditions.error();
   auto out = Emitter::open(options.output, exporters::Content::kResult, invocation.color);
   if (!out) return out.error();
@@ -157,7 +125,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (auto done = out->result(document); !done) return done.error();
 
   if (outcome->interrupted) return invocation.interrupt.status();
-  const auto met = are_met(*conditions, document, invocation.log);
+  const auto met = are_met(*conditions, document, "run", invocation.log);
   if (!met) return met.error();
   if (!*met) return ExitStatus::kNo;
   const std::uint64_t lost = outcome->probe.lost.value_or(0);

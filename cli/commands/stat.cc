@@ -1,9 +1,12 @@
 // stat: counts of any process, or of a command.
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/compare/expectation.h"
+#include "cli/documents/call_groups.h"
 #include "cli/documents/counts_json.h"
 #include "cli/documents/median.h"
 #include "cli/emit.h"
@@ -12,6 +15,7 @@
 #include "cli/stat/measurement.h"
 #include "cli/units.h"
 #include "exporters/text.h"
+#include "probes/process/cgroups.h"
 
 namespace netpoll::cli {
 namespace {
@@ -25,6 +29,15 @@ struct Options {
   std::string repeat;
   std::string backend = "auto";
   std::vector<std::string> events;
+  std::vector<std::string> cgroups;
+  std::vector<std::string> containers;
+  std::vector<std::string> pods;
+  std::vector<std::string> expect;
+  std::string per;
+  bool per_process = false;
+  bool per_thread = false;
+  bool per_fd = false;
+  bool by_cgroup = false;
   bool follow_forks = false;
   bool no_follow_forks = false;
   OutputOptions output;
@@ -36,36 +49,70 @@ Json exit_json(const std::optional<probes::ChildExit>& exit) {
           {"signal", exit->signal != 0 ? Json(exit->signal) : Json(nullptr)}};
 }
 
-Json interval_json(const Interval& interval, probes::Backend backend, const EventFilter& filter) {
+// What figures per operation are divided by (--per); nothing: there is no notion of one.
+struct Per {
+  std::optional<probes::Syscall> syscall;  // the calls of this kind that were made
+  std::optional<std::uint64_t> number;
+
+  std::optional<std::uint64_t> operations(const probes::Counts& counts) const {
+    if (syscall) return counts.syscalls[static_cast<std::size_t>(*syscall)].count;
+    return number;
+  }
+  Json json() const {
+    if (syscall) return std::string(probes::syscall_name(*syscall));
+    return exporters::or_null(number);
+  }
+};
+
+// What a document shows, and how.
+struct View {
+  EventFilter filter;
+  Per per;
+  probes::GroupBy group_by = probes::GroupBy::kNothing;
+  std::vector<std::string> program;
+  std::vector<probes::Cgroup> cgroups;
+};
+
+Json interval_json(const Interval& interval, probes::Backend backend, const View& view) {
   Json json;
   json["start_ns"] = interval.start.count();
   json["duration_ns"] = interval.duration.count();
-  put_counts(json, interval.counts, backend, std::nullopt, interval.duration, filter);
+  put_counts(json, interval.counts, backend, view.per.operations(interval.counts), interval.duration, view.filter);
   return json;
 }
 
 // The figures of one measurement: the document of a single one, or a sample of a repeated one.
-Json figures_json(const Measurement& measurement, const EventFilter& filter) {
+Json figures_json(const Measurement& measurement, const View& view) {
   Json json;
-  json["operations"] = nullptr;
+  const auto operations = view.per.operations(measurement.counts);
+  json["operations"] = exporters::or_null(operations);
   json["duration_ns"] = measurement.duration.count();
   json["latency_ns"] = nullptr;
-  put_counts(json, measurement.counts, measurement.probe.backend, std::nullopt, measurement.duration, filter);
+  put_counts(json, measurement.counts, measurement.probe.backend, operations, measurement.duration, view.filter);
   json["exit"] = exit_json(measurement.exit);
   return json;
 }
 
-Json document_of(const std::vector<Measurement>& all, const std::vector<std::string>& program, bool interrupted,
-                 const EventFilter& filter) {
-  const Measurement& first = all.front();
+// Who was measured, and when it began: what is known before the first figure.
+Json head_of(const Measurement& first, const View& view) {
   Json json = new_document("stat", first.started_at);
   // Several processes are one target without a pid; each is listed beside it.
-  const bool several = first.targets.size() > 1;
-  json["target"] = several ? Json(nullptr) : target_json(first.targets.front());
-  if (several) {
+  const bool one = first.targets.size() == 1;
+  json["target"] = one ? target_json(first.targets.front()) : Json(nullptr);
+  if (first.targets.size() > 1) {
     json["targets"] = Json::array();
     for (const auto& target : first.targets) json["targets"].push_back(target_json(target));
   }
+  if (!view.cgroups.empty()) {
+    json["cgroups"] = Json::array();
+    for (const probes::Cgroup& cgroup : view.cgroups) json["cgroups"].push_back(cgroup.name);
+  }
+  return json;
+}
+
+Json document_of(const std::vector<Measurement>& all, bool interrupted, const View& view) {
+  const Measurement& first = all.front();
+  Json json = head_of(first, view);
   ProbeInfo probe = first.probe;
   for (std::size_t i = 1; i < all.size(); ++i) {
     if (probe.lost && all[i].probe.lost) *probe.lost += *all[i].probe.lost;
@@ -74,12 +121,13 @@ Json document_of(const std::vector<Measurement>& all, const std::vector<std::str
     }
   }
   json["probe"] = probe_json(probe);
-  json["command"] = program.empty() ? Json(nullptr) : Json(program);
+  json["command"] = view.program.empty() ? Json(nullptr) : Json(view.program);
+  json["per"] = view.per.json();
   json["interrupted"] = interrupted;
   json["target_ended"] = all.back().target_ended;
 
   std::vector<Json> samples;
-  for (const Measurement& measurement : all) samples.push_back(figures_json(measurement, filter));
+  for (const Measurement& measurement : all) samples.push_back(figures_json(measurement, view));
   json.update(all.size() > 1 ? median_of(samples) : samples.front());
   json["exit"] = exit_json(all.back().exit);
   json["samples"] = all.size() > 1 ? Json(samples) : Json(nullptr);
@@ -89,10 +137,81 @@ Json document_of(const std::vector<Measurement>& all, const std::vector<std::str
   if (!first.intervals.empty()) {
     json["intervals"] = Json::array();
     for (const Interval& interval : first.intervals) {
-      json["intervals"].push_back(interval_json(interval, first.probe.backend, filter));
+      json["intervals"].push_back(interval_json(interval, first.probe.backend, view));
     }
   }
+  json["groups"] = call_groups_json(all.back().groups, view.group_by);
   return json;
+}
+
+Result<Per> parse_per(const std::string& text) {
+  Per per;
+  if (text.empty()) return per;
+  if (text.find_first_not_of("0123456789.,_kMG") == std::string::npos) {
+    const auto number = parse_count(text, "--per");
+    if (!number) return number.error();
+    if (*number < 1) return Error(ErrorKind::kInvalid, "--per 0 divides by nothing").with_hint("--per 10000");
+    per.number = static_cast<std::uint64_t>(*number);
+    return per;
+  }
+  per.syscall = probes::parse_syscall(text);
+  if (per.syscall) return per;
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < probes::kSyscallCount; ++i) {
+    names.emplace_back(probes::syscall_name(static_cast<probes::Syscall>(i)));
+  }
+  return Error(ErrorKind::kInvalid, "--per " + text + " is neither a number nor a system call that is counted")
+      .with_hint(did_you_mean(text, names, "--per accept4, --per write, --per 10000"));
+}
+
+Result<probes::GroupBy> group_by_of(const Options& options) {
+  const std::array<std::pair<bool, probes::GroupBy>, 4> flags = {{{options.per_process, probes::GroupBy::kProcess},
+                                                                  {options.per_thread, probes::GroupBy::kThread},
+                                                                  {options.per_fd, probes::GroupBy::kFd},
+                                                                  {options.by_cgroup, probes::GroupBy::kCgroup}}};
+  probes::GroupBy by = probes::GroupBy::kNothing;
+  for (const auto& [given, value] : flags) {
+    if (!given) continue;
+    if (by != probes::GroupBy::kNothing) {
+      return Error(ErrorKind::kInvalid, "--per-process, --per-thread, --per-fd and --by-cgroup exclude each other")
+          .with_hint("give one of them");
+    }
+    by = value;
+  }
+  if (by != probes::GroupBy::kNothing && !options.repeat.empty()) {
+    return Error(ErrorKind::kInvalid,
+                 "--repeat and figures of each process, thread, descriptor or cgroup exclude each other")
+        .with_hint("leave --repeat out");
+  }
+  return by;
+}
+
+Result<std::vector<probes::Cgroup>> cgroups_of(const Options& options) {
+  std::vector<probes::Cgroup> all;
+  const auto add = [&](probes::Cgroup cgroup) {
+    const auto same = [&](const probes::Cgroup& known) { return known.id == cgroup.id; };
+    if (std::none_of(all.begin(), all.end(), same)) all.push_back(std::move(cgroup));
+  };
+  for (const std::string& path : options.cgroups) {
+    auto cgroup = probes::find_cgroup(path);
+    if (!cgroup) return std::move(cgroup).error();
+    add(std::move(*cgroup));
+  }
+  for (const std::string& id : options.containers) {
+    auto found = probes::find_container(id);
+    if (!found) return std::move(found).error();
+    for (probes::Cgroup& cgroup : *found) add(std::move(cgroup));
+  }
+  for (const std::string& name : options.pods) {
+    auto found = probes::find_pod(name);
+    if (!found) return std::move(found).error();
+    for (probes::Cgroup& cgroup : *found) add(std::move(cgroup));
+  }
+  if (all.size() > probes::kMaxCgroups) {
+    return Error(ErrorKind::kInvalid, std::to_string(all.size()) + " cgroups are too many")
+        .with_hint("at most " + std::to_string(probes::kMaxCgroups) + "; one that contains them all counts them too");
+  }
+  return all;
 }
 
 Result<MeasurePlan> plan_of(const Options& options, bool has_program) {
@@ -176,30 +295,63 @@ Result<ExitStatus> status_of(const std::vector<Measurement>& all, const Options&
   return lost > 0 && options.output.strict ? ExitStatus::kIncomplete : ExitStatus::kDone;
 }
 
+// Who is to be measured: exactly one kind of target.
+Result<void> check_target(const Options& options, const std::vector<std::string>& program) {
+  const bool processes = !options.process.pids.empty() || !options.process.comm.empty();
+  const bool cgroups = !options.cgroups.empty() || !options.containers.empty() || !options.pods.empty();
+  const int kinds = (processes ? 1 : 0) + (cgroups ? 1 : 0) + (program.empty() ? 0 : 1);
+  if (kinds == 1) return {};
+  return Error(ErrorKind::kInvalid, kinds == 0 ? "stat needs a process or a command"
+                                               : "processes (-p, --comm), cgroups and -- CMD exclude each other")
+      .with_hint("netpoll-trace stat -p PID, --comm NAME, --cgroup PATH, or -- CMD ARG...");
+}
+
+// The figures so far as a table on standard error, where they are in nobody's way.
+void print_so_far(const Measurement& so_far, const View& view, Invocation& invocation) {
+  auto out = Emitter::open({.standard = exporters::Destination::Standard::kError}, exporters::Content::kResult,
+                           invocation.color);
+  if (!out) return;
+  if (auto written = out->result(document_of({so_far}, /*interrupted=*/false, view)); !written) {
+    invocation.log.error(written.error());
+  }
+}
+
 Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   const std::vector<std::string>& program = invocation.program;
-  const bool has_process = !options.process.pids.empty() || !options.process.comm.empty();
-  if (program.empty() == !has_process) {
-    return Error(ErrorKind::kInvalid,
-                 program.empty() ? "stat needs a process or a command" : "-p and -- CMD exclude each other")
-        .with_hint("netpoll-trace stat -p PID, --comm NAME, or -- CMD ARG...");
-  }
+  if (auto ok = check_target(options, program); !ok) return std::move(ok).error();
   auto plan = plan_of(options, !program.empty());
   if (!plan) return plan.error();
   const auto repeats = repeats_of(options, *plan, !program.empty());
   if (!repeats) return repeats.error();
+  const auto conditions = parse_expectations(options.expect);
+  if (!conditions) return conditions.error();
+  View view;
+  view.program = program;
   const auto filter = parse_events(options.events);
   if (!filter) return filter.error();
+  view.filter = *filter;
+  const auto per = parse_per(options.per);
+  if (!per) return per.error();
+  view.per = *per;
+  const auto group_by = group_by_of(options);
+  if (!group_by) return group_by.error();
+  view.group_by = plan->group_by = *group_by;
+  auto cgroups = cgroups_of(options);
+  if (!cgroups) return std::move(cgroups).error();
+  view.cgroups = std::move(*cgroups);
+  for (const probes::Cgroup& cgroup : view.cgroups) plan->cgroups.push_back(cgroup.path);
   const auto pids = find_processes(options.process);
   if (!pids) return pids.error();
   OutputOptions output = options.output;
   if (!program.empty()) output.standard = exporters::Destination::Standard::kError;  // the other is the command's
-  auto out = Emitter::open(output, exporters::Content::kResult, invocation.color);
+  auto out =
+      Emitter::open(output, exporters::Content::kResult, invocation.color, {.everything = invocation.log.verbose()});
   if (!out) return out.error();
 
-  plan->on_interval = [&](const Interval& interval, probes::Backend backend) {
-    out->interval(interval_json(interval, backend, *filter));
+  plan->on_interval = [&](const Interval& interval, const Measurement& so_far) {
+    out->interval(head_of(so_far, view), interval_json(interval, so_far.probe.backend, view));
   };
+  plan->on_nudge = [&](const Measurement& so_far) { print_so_far(so_far, view, invocation); };
   std::vector<Measurement> all;
   for (std::int64_t i = 0; i < *repeats && !invocation.interrupt.requested(); ++i) {
     auto measurement = program.empty() ? measure_processes(*pids, *plan, invocation.interrupt, invocation.log)
@@ -213,26 +365,42 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
     if (all.back().target_ended && program.empty()) break;
   }
   if (all.empty()) return invocation.interrupt.status();
-  const Json document = document_of(all, program, invocation.interrupt.requested(), *filter);
+  const Json document = document_of(all, invocation.interrupt.requested(), view);
   if (auto done = out->result(document); !done) return std::move(done).error();
-  return status_of(all, options, invocation);
+  const auto met = are_met(*conditions, document, "stat", invocation.log);
+  if (!met) return met.error();
+  auto status = status_of(all, options, invocation);
+  if (status && *status == ExitStatus::kDone && !*met) return ExitStatus::kNo;
+  return status;
 }
 
 Action add(Flags& flags) {
   auto options = std::make_shared<Options>();
   add_process_options(flags, options->process, /*several=*/true);
+  flags.list("--cgroup", options->cgroups, /*separate=*/false,
+             {"Target", "PATH", "The processes in and below a cgroup v2, now and later; needs eBPF"});
+  flags.list("--container", options->containers, /*separate=*/false, {"Target", "ID", "The same of a container"});
+  flags.list("--pod", options->pods, /*separate=*/false, {"Target", "NS/NAME", "The same of a pod of Kubernetes"});
   flags.on_off("--follow-forks", options->follow_forks,
                {"Target", "", "Count child processes too; the default for -- CMD"});
   flags.on_off("--no-follow-forks", options->no_follow_forks, {"Target", "", "Do not count child processes"});
   const char* group = "Measurement";
-  flags.text("-d,--duration", options->duration,
+  flags.text("-d,--duration,--timeout", options->duration,
              {group, "TIME", "Stop after TIME, a command by SIGTERM; else when the target ends, or on Ctrl-C"});
-  flags.text("-i,--interval", options->interval, {group, "TIME", "Report every TIME"});
+  flags.text("-i,--interval", options->interval, {group, "TIME", "Report every TIME; with -f ndjson as lines"});
   flags.text("-r,--repeat", options->repeat, {group, "N", "Measure N times; figures are medians, with their spread"});
+  flags.text("--per", options->per,
+             {group, "SYSCALL|N", "Figures per call of SYSCALL, or divided by N, instead of per second"});
+  flags.on_off("--per-process", options->per_process, {group, "", "Also figures of each process"});
+  flags.on_off("--per-thread", options->per_thread, {group, "", "Also figures of each thread"});
+  flags.on_off("--per-fd", options->per_fd, {group, "", "Also figures of each descriptor, with its address"});
+  flags.on_off("--by-cgroup", options->by_cgroup, {group, "", "Also figures of each cgroup"});
   add_backend_option(flags, options->backend);
   add_event_option(flags, options->events);
   add_output_options(flags, options->output, exporters::Content::kResult, /*strict_too=*/true);
   add_save_option(flags, options->output);
+  flags.list("--expect", options->expect, /*separate=*/false,
+             {"Output", "'EXPR'", "Exit with 1 unless this holds: PATH OP LIMIT; may be repeated"});
   return [options](Invocation& invocation) { return run(*options, invocation); };
 }
 
@@ -241,7 +409,7 @@ Action add(Flags& flags) {
 const Command stat_command{
     .name = "stat",
     .summary = "counts the poller's system calls of any process, or of a command",
-    .usage = "(-p PID... | --comm NAME | -- CMD ARG...) [options]",
+    .usage = "(-p PID... | --comm NAME | --cgroup PATH | -- CMD ARG...) [options]",
     .description =
         "Counts and times epoll_wait, epoll_ctl and the I/O calls around them, and the tracepoints where the target is "
         "a libruntime program. A running process is left as it was (ptrace: a wait in progress begins its timeout "
@@ -253,6 +421,8 @@ const Command stat_command{
     .examples =
         "netpoll-trace stat -p 4711 -d 2s\n"
         "netpoll-trace stat --comm nginx -d 10s -i 1s -e epoll\n"
+        "netpoll-trace stat --comm nginx -d 5s --per accept4 --per-process --follow-forks\n"
+        "netpoll-trace stat --expect 'syscalls.read.eagain_share <= 0.5' -- ./server --selftest\n"
         "netpoll-trace stat --json -o client.json -r 5 -- ./client --requests 1000",
     .takes_program = true,
     .add = add,

@@ -3,8 +3,11 @@
 
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <initializer_list>
+#include <utility>
 #include <vector>
 
 #include "exporters/text.h"
@@ -188,6 +191,36 @@ Json socket_calls_json(const Counts& counts) {
   return json;
 }
 
+// The calls in `names` that returned, and those of them that did not fail.
+std::pair<std::uint64_t, std::uint64_t> returned_and_done(const Counts& counts, std::initializer_list<Syscall> names) {
+  std::uint64_t returned = 0, failed = 0;
+  for (const Syscall name : names) {
+    const SyscallCounts& row = counts.syscalls[static_cast<std::size_t>(name)];
+    returned += row.returned;
+    for (const auto& [number, calls] : row.errors) failed += calls;
+  }
+  return {returned, returned - std::min(returned, failed)};
+}
+
+// What the counts say about how the poller is used. A ratio to nothing is null.
+Json derived_json(const Counts& counts) {
+  Counts::Wait wait;
+  for (std::size_t i = 0; i < counts.waits.size(); ++i) {
+    if (probes::is_epoll_wait(static_cast<Syscall>(i))) add_wait(wait, counts.waits[i]);
+  }
+  const auto some = [](std::uint64_t whole) { return whole == 0 ? std::nullopt : std::optional(whole); };
+  std::uint64_t wakeups = 0;
+  for (std::size_t i = 1; i < wait.per_return.size(); ++i) wakeups += wait.per_return[i];
+  const auto [accepts, connections] = returned_and_done(counts, {Syscall::accept, Syscall::accept4});
+  Json json;
+  json["rearms_per_event"] = exporters::ratio(counts.ctl_mod, some(wait.events));
+  json["zero_polls_per_event"] = exporters::ratio(wait.asked_zero, some(wait.events));
+  json["spurious_wakeup_share"] =
+      counts.spurious_wakeups ? exporters::ratio(*counts.spurious_wakeups, some(wakeups)) : Json(nullptr);
+  json["accepts_per_connection"] = exporters::ratio(accepts, some(connections));
+  return json;
+}
+
 }  // namespace
 
 bool sees_syscalls(probes::Backend backend) {
@@ -222,6 +255,7 @@ void put_counts(Json& document, const Counts& counts, probes::Backend backend, s
   }
   document["syscalls"] = std::move(syscalls);
   document["poll"] = std::move(poll);
+  document["derived"] = sees_syscalls(backend) && filter.everything ? derived_json(counts) : Json(nullptr);
   document["socket_calls"] = filter.everything ? socket_calls_json(counts) : Json(nullptr);
 
   Json tracepoints = Json::object();

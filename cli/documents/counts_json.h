@@ -1,4 +1,4 @@
-// Counts as the members .syscalls, .poll, .socket_calls and .tracepoints of `run` and `stat`.
+// Counts as the members .syscalls, .poll, .derived, .socket_calls and .tracepoints of `run` and `stat`.
 #pragma once
 
 #include <chrono>
@@ -16,7 +16,7 @@ namespace netpoll::cli {
 // Whether a back end sees system calls at all; where it does not, .syscalls and .poll are null.
 bool sees_syscalls(probes::Backend backend);
 
-// Sets the four members. per_op is null without operations, a rate without the window in which was counted. A call that
+// Sets these members. per_op is null without operations, a rate without the window in which was counted. A call that
 // this architecture does not have is null.
 void put_counts(exporters::Json& document, const probes::Counts& counts, probes::Backend backend,
                 std::optional<std::uint64_t> operations, std::optional<std::chrono::nanoseconds> window,

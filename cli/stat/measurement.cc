@@ -7,6 +7,7 @@
 
 #include "cli/documents/counts_json.h"
 #include "cli/process_list.h"
+#include "cli/stat/nudge.h"
 #include "cli/wake_set.h"
 #include "exporters/text.h"
 #include "probes/session.h"
@@ -21,15 +22,36 @@ using std::chrono::steady_clock;
 // How long we wait for a command to end that was asked to.
 constexpr milliseconds kGrace{5000};
 
+Error needs_ebpf(const std::string& what, const probes::Session& session) {
+  return Error(ErrorKind::kNotSupported,
+               what + " cannot be counted by " + std::string(probes::backend_name(session.backend())))
+      .with_hint(session.passed_over().empty() ? "--backend ebpf can, as root" : session.passed_over().front());
+}
+
+// Children of processes that are counted alone.
+void note_forks_left(Measurement& measurement) {
+  const std::uint64_t left = measurement.counts.forks_left.value_or(0);
+  if (left == 0) return;
+  measurement.probe.notes.push_back(exporters::grouped(left) +
+                                    (left == 1 ? " child process was" : " child processes were") +
+                                    " started meanwhile and not counted; --follow-forks counts them too");
+}
+
 // One measurement under way.
 class Meter {
  public:
   static Result<Meter> create(const MeasurePlan& plan, Interrupt& interrupt, Log& log) {
     auto wake = WakeSet::create();
     if (!wake) return std::move(wake).error();
-    auto session = probes::Session::choose(plan.backend);
+    auto nudge = Nudge::install();
+    if (!nudge) return std::move(nudge).error();
+    auto session = probes::Session::choose(plan.backend, {.cgroups = plan.cgroups, .group_by = plan.group_by});
     if (!session) return std::move(session).error();
-    return Meter(plan, interrupt, log, std::move(*wake), std::move(*session));
+    if (session->backend() != probes::Backend::kEbpf) {
+      if (!plan.cgroups.empty()) return needs_ebpf("the processes of a cgroup", *session);
+      if (plan.group_by != probes::GroupBy::kNothing) return needs_ebpf("figures of each of them", *session);
+    }
+    return Meter(plan, interrupt, log, std::move(*wake), std::move(*nudge), std::move(*session));
   }
 
   Measurement& result() { return result_; }
@@ -45,6 +67,7 @@ class Meter {
   // command is for the command to obey.
   Result<void> watch(const probes::Child* child) {
     if (auto ok = wake_.add(interrupt_.fd()); !ok) return ok;
+    if (auto ok = wake_.add(nudge_.fd()); !ok) return ok;
     if (child != nullptr) {
       if (auto ok = wake_.add(child->pidfd()); !ok) return ok;
     }
@@ -57,6 +80,9 @@ class Meter {
         continue;
       }
       if (now >= end) break;
+      if (nudge_.take()) {
+        if (auto ok = tell_so_far(now); !ok) return ok;
+      }
       if (interrupt_.requested()) {
         if (child == nullptr || !interrupt_.from_keyboard()) break;
         wake_.remove(interrupt_.fd());  // stays readable
@@ -76,6 +102,7 @@ class Meter {
       }
     }
     wake_.remove(interrupt_.fd());
+    wake_.remove(nudge_.fd());
     if (child != nullptr) wake_.remove(child->pidfd());
     return {};
   }
@@ -85,10 +112,16 @@ class Meter {
     if (plan_.interval && now > last_) {
       if (auto ok = take_interval(now); !ok) return ok;
     }
+    if (plan_.group_by != probes::GroupBy::kNothing) {
+      auto groups = session_.read_groups();
+      if (!groups) return std::move(groups).error();
+      result_.groups = std::move(*groups);
+    }
     auto counts = session_.stop();
     if (!counts) return std::move(counts).error();
     result_.counts = *counts;
     result_.duration = now - begin_;
+    note_forks_left(result_);
     if (result_.probe.backend != probes::Backend::kNone) put_losses(result_.probe, *counts);
     result_.probe.overhead_note = session_.overhead_note();
     log_.clear_progress();
@@ -96,8 +129,13 @@ class Meter {
   }
 
  private:
-  Meter(const MeasurePlan& plan, Interrupt& interrupt, Log& log, WakeSet wake, probes::Session session)
-      : plan_(plan), interrupt_(interrupt), log_(log), wake_(std::move(wake)), session_(std::move(session)) {
+  Meter(const MeasurePlan& plan, Interrupt& interrupt, Log& log, WakeSet wake, Nudge nudge, probes::Session session)
+      : plan_(plan),
+        interrupt_(interrupt),
+        log_(log),
+        wake_(std::move(wake)),
+        nudge_(std::move(nudge)),
+        session_(std::move(session)) {
     result_.probe = probe_info(session_, log_);
   }
 
@@ -106,9 +144,22 @@ class Meter {
     if (!counts) return std::move(counts).error();
     result_.intervals.push_back({last_ - begin_, now - last_, counts_between(counts_at_last_, *counts)});
     log_.clear_progress();
-    if (plan_.on_interval) plan_.on_interval(result_.intervals.back(), result_.probe.backend);
+    if (plan_.on_interval) plan_.on_interval(result_.intervals.back(), result_);
     counts_at_last_ = std::move(*counts);
     last_ = now;
+    return {};
+  }
+
+  Result<void> tell_so_far(steady_clock::time_point now) {
+    if (!plan_.on_nudge) return {};
+    Measurement so_far = result_;
+    auto counts = session_.read();
+    if (!counts) return std::move(counts).error();
+    so_far.counts = std::move(*counts);
+    so_far.duration = now - begin_;
+    if (so_far.probe.backend != probes::Backend::kNone) put_losses(so_far.probe, so_far.counts);
+    log_.clear_progress();
+    plan_.on_nudge(so_far);
     return {};
   }
 
@@ -127,6 +178,7 @@ class Meter {
   Interrupt& interrupt_;
   Log& log_;
   WakeSet wake_;
+  Nudge nudge_;
   probes::Session session_;
   Measurement result_;
   probes::Counts counts_at_last_;

@@ -28,7 +28,8 @@ struct Measurement {
   std::chrono::nanoseconds duration{0};
   std::vector<probes::TargetInfo> targets;
   ProbeInfo probe;
-  probes::Counts counts;  // of all targets together
+  probes::Counts counts;                    // of all targets together
+  std::vector<probes::GroupCounts> groups;  // by MeasurePlan::group_by
   std::vector<Interval> intervals;
   bool target_ended = false;              // every target, before the time was up
   std::optional<probes::ChildExit> exit;  // of a command
@@ -40,11 +41,16 @@ struct MeasurePlan {
   bool follow_forks = false;
   std::optional<std::chrono::nanoseconds> duration;  // nothing: until the target ends or somebody interrupts
   std::optional<std::chrono::nanoseconds> interval;
-  std::function<void(const Interval&, probes::Backend)> on_interval;
+  std::vector<std::string> cgroups;  // directories, as SourceOptions::cgroups
+  probes::GroupBy group_by = probes::GroupBy::kNothing;
+  // so_far: what is known of the measurement as a whole; its counts are older.
+  std::function<void(const Interval&, const Measurement& so_far)> on_interval;
+  // Somebody sent SIGUSR1: the figures so far.
+  std::function<void(const Measurement& so_far)> on_nudge;
 };
 
-// Attaches to every pid, counts, and leaves them as they were. An interrupt ends the measurement and is no error; nor
-// is a target that ends meanwhile.
+// Attaches to every pid, or to plan.cgroups, counts, and leaves them as they were. An interrupt ends the measurement
+// and is no error; nor is a target that ends meanwhile.
 Result<Measurement> measure_processes(const std::vector<pid_t>& pids, const MeasurePlan& plan, Interrupt& interrupt,
                                       Log& log);
 

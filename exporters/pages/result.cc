@@ -117,7 +117,11 @@ std::string syscall_table(const Json& document, bool color) {
   Table table;
   table.column("syscall", Align::kLeft);
   table.column("calls", Align::kRight);
-  table.column(rates ? "per second" : "per op", Align::kRight);
+  const Json& per = at(document, {"per"});
+  const std::string per_what = per.is_string() ? "per " + word(per)
+                               : is_count(per) ? "per " + count_text(per)
+                                               : "per op";
+  table.column(rates ? "per second" : per_what, Align::kRight);
   table.column("time", Align::kRight);
   table.column("mean", Align::kRight);
   table.column("p50", Align::kRight);
@@ -184,6 +188,102 @@ std::string poll_lines(const Json& document) {
   return out;
 }
 
+struct DerivedRow {
+  const char* name;
+  const char* label;
+  bool share;
+  const char* why;
+};
+constexpr DerivedRow kDerived[] = {
+    {"rearms_per_event", "re-arms per event", false,
+     "epoll_ctl MOD for each event: 1 is EPOLLONESHOT, one system call more a request than EPOLLET or the level"},
+    {"zero_polls_per_event", "zero-timeout polls per event", false,
+     "looks without waiting for each event: high when a scheduler looks often and finds little"},
+    {"spurious_wakeup_share", "spurious wake-ups", true,
+     "waits that brought events, after which the thread's first call for data found none: another was faster, or the "
+     "event told of something else"},
+    {"accepts_per_connection", "accepts per connection", false,
+     "1 is ideal; many when all workers wake for each connection (EPOLLEXCLUSIVE or SO_REUSEPORT help), 2 where a server "
+     "accepts until EAGAIN"},
+};
+
+// verbose: with what each means, a line for each.
+std::string derived_lines(const Json& document, bool verbose) {
+  std::string out;
+  const Json& derived = at(document, {"derived"});
+  for (const DerivedRow& row : kDerived) {
+    const Json& value = at(derived, {row.name});
+    if (!value.is_number() || value == 0) continue;
+    const std::string figure = row.share ? percent_text(value) : fixed(value.get<double>(), 2);
+    if (verbose) {
+      out += std::string(row.label) + " " + figure + ": " + row.why + "\n";
+    } else {
+      out = listed(out, std::string(row.label) + " " + figure);
+    }
+  }
+  return out.empty() || verbose ? out : out + "\n";
+}
+
+std::string group_name(const Json& row, const std::string& by) {
+  if (by == "cgroup") return word(at(row, {at(row, {"cgroup"}).is_string() ? "cgroup" : "cgroup_id"}));
+  return at(row, {"pid"}).dump();
+}
+
+// The two calls that took the most time, or were the most.
+std::string main_calls(const Json& syscalls) {
+  std::vector<std::pair<std::uint64_t, std::string>> calls;
+  for (const auto& [name, call] : syscalls.items()) {
+    calls.emplace_back(at(call, {"count"}).get<std::uint64_t>(), name);
+  }
+  std::stable_sort(calls.begin(), calls.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::string out;
+  for (std::size_t i = 0; i < std::min<std::size_t>(2, calls.size()); ++i) {
+    out = listed(out, calls[i].second + " " + grouped(calls[i].first));
+  }
+  return out;
+}
+
+constexpr std::size_t kGroupRows = 40;
+
+// Figures of each process, thread, descriptor or cgroup; the first of many.
+std::string group_table(const Json& document, const ExportOptions& options) {
+  const Json& groups = at(document, {"groups"});
+  const Json& rows = at(groups, {"rows"});
+  if (!rows.is_array()) return "";
+  const std::string by = word(at(groups, {"by"}));
+  Table table;
+  table.column(by == "cgroup" ? "cgroup" : "pid", by == "cgroup" ? Align::kLeft : Align::kRight);
+  table.column("tid", Align::kRight);
+  table.column("fd", Align::kRight);
+  table.column("command", Align::kLeft);
+  table.column("calls", Align::kRight);
+  table.column("share", Align::kRight);
+  table.column("time", Align::kRight);
+  table.column("errors", Align::kRight);
+  table.column("bytes", Align::kRight);
+  table.column("most", Align::kLeft);
+  table.column("local", Align::kLeft);
+  table.column("peer", Align::kLeft);
+  const std::size_t shown = options.everything ? rows.size() : std::min(rows.size(), kGroupRows);
+  for (std::size_t i = 0; i < shown; ++i) {
+    const Json& row = rows[i];
+    const Json& bytes = at(row, {"bytes"});
+    const auto number = [&](const char* name) { return row.contains(name) ? row[name].dump() : std::string(); };
+    table.row({group_name(row, by), number("tid"), number("fd"), word(at(row, {"comm"})),
+               count_text(at(row, {"count"})), percent_text(at(row, {"share"})), ns_text(at(row, {"total_ns"})),
+               count_text(at(row, {"errors"})),
+               is_count(bytes) && bytes > 0 ? bytes_text(bytes.get<std::uint64_t>()) : "",
+               main_calls(at(row, {"syscalls"})), word(at(row, {"local"})), word(at(row, {"peer"}))});
+  }
+  std::string out = table.text(options.color);
+  if (shown < rows.size()) out += "and " + grouped(rows.size() - shown) + " more; -v shows them, and JSON has all\n";
+  const Json& imbalance = at(groups, {"imbalance"});
+  if (imbalance.is_number() && rows.size() > 1) {
+    out += "the busiest makes " + fixed(imbalance.get<double>(), 2) + " times the mean of calls\n";
+  }
+  return out;
+}
+
 std::string socket_calls_line(const Json& document) {
   const Json& calls = at(document, {"socket_calls"});
   std::string out;
@@ -243,7 +343,12 @@ std::string stat_heading(const Json& document, bool color) {
     for (const Json& part : command) who += (who.empty() ? "" : " ") + word(part);
   }
   const Json& targets = at(document, {"targets"});
-  if (targets.is_array()) {
+  const Json& cgroups = at(document, {"cgroups"});
+  if (cgroups.is_array()) {
+    who.clear();
+    for (const Json& cgroup : cgroups) who = listed(who, word(cgroup));
+    who = (cgroups.size() == 1 ? "cgroup " : "cgroups ") + who;
+  } else if (targets.is_array()) {
     who = std::to_string(targets.size()) + " processes";
   } else if (is_count(at(target, {"pid"}))) {
     who += " (pid " + at(target, {"pid"}).dump() + ")";
@@ -292,8 +397,9 @@ std::string result_page(const Json& document, const ExportOptions& options) {
   const bool is_run = at(document, {"workload"}).is_object();
   std::string out = is_run ? run_heading(document, color) : stat_heading(document, color);
   out += latency_line(document);
-  for (const std::string& part : {syscall_table(document, color) + socket_calls_line(document), poll_lines(document),
-                                  tracepoint_table(document, color)}) {
+  for (const std::string& part : {syscall_table(document, color) + socket_calls_line(document),
+                                  poll_lines(document) + derived_lines(document, options.everything),
+                                  group_table(document, options), tracepoint_table(document, color)}) {
     if (!part.empty()) out += "\n" + part;
   }
   out += "\n" + probe_line(document, color);

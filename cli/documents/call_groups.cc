@@ -1,0 +1,146 @@
+// Joins the calls of one process, thread, descriptor or cgroup to a row.
+#include "cli/documents/call_groups.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include "exporters/text.h"
+#include "probes/process/cgroups.h"
+#include "probes/process/descriptors.h"
+
+namespace netpoll::cli {
+namespace {
+
+using exporters::Json;
+using probes::GroupBy;
+using probes::GroupCounts;
+
+struct Row {
+  GroupCounts who;  // of its first call; the counts are of all of them
+  std::uint64_t bytes = 0;
+  std::map<probes::Syscall, GroupCounts> calls;
+};
+
+std::string_view word_of(GroupBy by) {
+  switch (by) {
+    case GroupBy::kProcess:
+      return "process";
+    case GroupBy::kThread:
+      return "thread";
+    case GroupBy::kFd:
+      return "fd";
+    case GroupBy::kCgroup:
+      return "cgroup";
+    case GroupBy::kNothing:
+      break;
+  }
+  return "nothing";
+}
+
+std::vector<Row> rows_of(const std::vector<GroupCounts>& groups) {
+  std::map<std::tuple<pid_t, pid_t, int, std::uint64_t, std::uint64_t>, Row> rows;
+  for (const GroupCounts& group : groups) {
+    auto [at, fresh] = rows.try_emplace({group.pid, group.tid, group.fd, group.inode, group.cgroup});
+    Row& row = at->second;
+    row.calls.emplace(group.syscall, group);
+    if (probes::moves_bytes(group.syscall)) row.bytes += group.result;
+    if (fresh) {
+      row.who = group;
+      continue;
+    }
+    row.who.count += group.count;
+    row.who.errors += group.errors;
+    row.who.again += group.again;
+    row.who.total_ns += group.total_ns;
+  }
+  std::vector<Row> sorted;
+  for (auto& [key, row] : rows) sorted.push_back(std::move(row));
+  std::stable_sort(sorted.begin(), sorted.end(), [](const Row& a, const Row& b) {
+    return std::pair(a.who.total_ns, a.who.count) > std::pair(b.who.total_ns, b.who.count);
+  });
+  return sorted;
+}
+
+Json calls_json(const Row& row) {
+  Json calls = Json::object();
+  for (const auto& [syscall, counts] : row.calls) {
+    Json& call = calls[std::string(probes::syscall_name(syscall))];
+    call = {
+        {"count", counts.count}, {"errors", counts.errors}, {"eagain", counts.again}, {"total_ns", counts.total_ns}};
+    if (probes::waits_for_events(syscall)) call["events"] = counts.result;
+    if (probes::moves_bytes(syscall)) call["bytes"] = counts.result;
+  }
+  return calls;
+}
+
+// By pid, the descriptors of its rows.
+std::map<pid_t, probes::Descriptors> descriptors_of(const std::vector<Row>& rows) {
+  std::map<pid_t, std::vector<int>> numbers;
+  for (const Row& row : rows) numbers[row.who.pid].push_back(row.who.fd);
+  std::map<pid_t, probes::Descriptors> all;
+  for (const auto& [pid, fds] : numbers) all.emplace(pid, probes::describe_descriptors(pid, fds));
+  return all;
+}
+
+void put_descriptor(Json& json, const GroupCounts& who, const std::map<pid_t, probes::Descriptors>& all) {
+  json["fd"] = who.fd;
+  json["inode"] = who.inode;
+  json["kind"] = json["local"] = json["peer"] = nullptr;
+  const auto& descriptors = all.at(who.pid);
+  const auto found = descriptors.find(who.fd);
+  if (found == descriptors.end()) return;
+  // The number may be another file's by now.
+  const probes::DescriptorInfo& info = found->second;
+  if (info.inode && (*info.inode & 0xffffffff) != who.inode) return;
+  json["kind"] = exporters::text_or_null(info.kind);
+  json["local"] = exporters::text_or_null(info.local);
+  json["peer"] = exporters::text_or_null(info.peer);
+}
+
+// How many times the mean the busiest has; 1 where all have the same.
+Json imbalance(const std::vector<Row>& rows) {
+  std::uint64_t most = 0, sum = 0;
+  for (const Row& row : rows) {
+    most = std::max(most, row.who.count);
+    sum += row.who.count;
+  }
+  return exporters::ratio(most * rows.size(), sum == 0 ? std::nullopt : std::optional(sum));
+}
+
+}  // namespace
+
+Json call_groups_json(const std::vector<GroupCounts>& groups, GroupBy by) {
+  if (by == GroupBy::kNothing) return nullptr;
+  const std::vector<Row> rows = rows_of(groups);
+  const auto descriptors = by == GroupBy::kFd ? descriptors_of(rows) : std::map<pid_t, probes::Descriptors>();
+  std::uint64_t sum = 0;
+  for (const Row& row : rows) sum += row.who.count;
+  Json json = {{"by", std::string(word_of(by))}, {"imbalance", imbalance(rows)}, {"rows", Json::array()}};
+  for (const Row& row : rows) {
+    Json entry;
+    if (by == GroupBy::kCgroup) {
+      entry["cgroup"] = exporters::text_or_null(probes::cgroup_name(row.who.cgroup));
+      entry["cgroup_id"] = exporters::hex(row.who.cgroup);
+    } else {
+      entry["pid"] = row.who.pid;
+      if (by == GroupBy::kThread) entry["tid"] = row.who.tid;
+      entry["comm"] = row.who.comm;
+    }
+    if (by == GroupBy::kFd) put_descriptor(entry, row.who, descriptors);
+    entry["count"] = row.who.count;
+    entry["share"] = exporters::ratio(row.who.count, sum);
+    entry["errors"] = row.who.errors;
+    entry["eagain"] = row.who.again;
+    entry["bytes"] = row.bytes;
+    entry["total_ns"] = row.who.total_ns;
+    entry["syscalls"] = calls_json(row);
+    json["rows"].push_back(std::move(entry));
+  }
+  return json;
+}
+
+}  // namespace netpoll::cli
