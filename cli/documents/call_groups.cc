@@ -2,6 +2,7 @@
 #include "cli/documents/call_groups.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <string>
 #include <string_view>
@@ -101,14 +102,16 @@ void put_descriptor(Json& json, const GroupCounts& who, const std::map<pid_t, pr
   json["peer"] = exporters::text_or_null(info.peer);
 }
 
-// How many times the mean the busiest has; 1 where all have the same.
+// How far the busiest is from the mean: 0 where all make the same, 1 where it makes twice the mean.
 Json imbalance(const std::vector<Row>& rows) {
   std::uint64_t most = 0, sum = 0;
   for (const Row& row : rows) {
     most = std::max(most, row.who.count);
     sum += row.who.count;
   }
-  return exporters::ratio(most * rows.size(), sum == 0 ? std::nullopt : std::optional(sum));
+  if (sum == 0) return nullptr;
+  const double mean = static_cast<double>(sum) / static_cast<double>(rows.size());
+  return std::round((static_cast<double>(most) / mean - 1) * 1000) / 1000;
 }
 
 }  // namespace

@@ -279,7 +279,7 @@ std::string group_table(const Json& document, const ExportOptions& options) {
   if (shown < rows.size()) out += "and " + grouped(rows.size() - shown) + " more; -v shows them, and JSON has all\n";
   const Json& imbalance = at(groups, {"imbalance"});
   if (imbalance.is_number() && rows.size() > 1) {
-    out += "the busiest makes " + fixed(imbalance.get<double>(), 2) + " times the mean of calls\n";
+    out += "the busiest makes " + fixed(imbalance.get<double>() * 100, 1) + " % more calls than the mean\n";
   }
   return out;
 }
