@@ -34,7 +34,7 @@ class TableExporter : public Exporter {
   Result<void> snapshot(const SnapshotDocument& document) override { return result(snapshot_json(document)); }
 
   Result<void> interval(const Json& /*head*/, const Json& interval) override {
-    return out_.write(interval_line(interval));
+    return out_.write(interval.contains("appeared") ? epoll_changes_text(interval) : interval_line(interval));
   }
 
  private:

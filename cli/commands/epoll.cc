@@ -4,10 +4,13 @@
 #include <thread>
 
 #include "cli/command.h"
+#include "cli/compare/input.h"
 #include "cli/documents/epoll.h"
+#include "cli/documents/epoll_diff.h"
 #include "cli/emit.h"
 #include "cli/options.h"
 #include "cli/units.h"
+#include "probes/process/watch.h"
 
 namespace netpoll::cli {
 namespace {
@@ -20,6 +23,8 @@ struct Options {
   OutputOptions output;
   std::string fd;
   bool findings = false;
+  std::string diff;
+  std::string watch;
 };
 
 Result<std::vector<probes::InterestSet>> look(const std::vector<pid_t>& pids) {
@@ -57,6 +62,41 @@ Result<EpollView> view_of(const std::vector<pid_t>& pids) {
   return view;
 }
 
+// An older view, from a file.
+Result<exporters::Json> read_view(const std::string& path) {
+  auto documents = read_documents(path);
+  if (!documents) return std::move(documents).error();
+  const exporters::Json& view = documents->front();
+  if (documents->size() == 1 && view.is_object() && view.value("schema", "") == "netpoll-trace/epoll/v1") return view;
+  return Error(ErrorKind::kInvalid, path + " is no view of interest sets")
+      .with_hint("write one by epoll --json -o FILE");
+}
+
+// Looks again every so often and tells what changed, until somebody interrupts or a process has ended; returns the last
+// view. The document of the first gets .diff.
+Result<EpollView> watch(EpollView view, const std::vector<pid_t>& pids, int fd, std::chrono::nanoseconds every,
+                        Emitter& out, Invocation& invocation) {
+  exporters::Json last = epoll_document(view, fd);
+  const exporters::Json head = last;
+  const int every_ms = static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(every).count());
+  for (;;) {
+    const auto stopped = probes::wait_readable(invocation.interrupt.fd(), every_ms, -1);
+    if (!stopped) return stopped.error();
+    if (*stopped) return view;
+    auto next = view_of(pids);
+    if (!next && next.error().is(ErrorKind::kNotFound)) return view;
+    if (!next) return std::move(next).error();
+    view = std::move(*next);
+    exporters::Json now = epoll_document(view, fd);
+    exporters::Json changes = epoll_changes(last, now);
+    if (anything_changed(changes)) {
+      changes["at"] = now["started_at"];
+      out.interval(head, changes);
+    }
+    last = std::move(now);
+  }
+}
+
 Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   int fd = -1;
   if (!options.fd.empty()) {
@@ -70,15 +110,31 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
     return Error(ErrorKind::kInvalid, "epoll needs a process")
         .with_hint("netpoll-trace epoll -p PID, or --comm NAME for every process of that name");
   }
+  const auto every = optional_duration(options.watch, "--watch");
+  if (!every) return every.error();
+  std::optional<exporters::Json> older;
+  if (!options.diff.empty()) {
+    auto read = read_view(options.diff);
+    if (!read) return std::move(read).error();
+    older = std::move(*read);
+  }
   auto out = Emitter::open(options.output, exporters::Content::kResult, invocation.color);
   if (!out) return out.error();
-  const auto view = view_of(*pids);
+  auto view = view_of(*pids);
   if (!view) return view.error();
+  if (*every) {
+    if (!older) older = epoll_document(*view, fd);
+    view = watch(std::move(*view), *pids, fd, **every, *out, invocation);
+    if (!view) return view.error();
+  }
   if (view->sets.empty()) {
     invocation.log.note("no epoll instance is open in " +
                         (pids->size() == 1 ? "pid " + std::to_string(pids->front()) : std::string("these processes")));
   }
-  if (auto done = out->result(epoll_document(*view, fd)); !done) return std::move(done).error();
+  exporters::Json document = epoll_document(*view, fd);
+  document["diff"] = older ? epoll_changes(*older, document) : exporters::Json(nullptr);
+  if (auto done = out->result(document); !done) return std::move(done).error();
+  if (invocation.interrupt.requested()) return invocation.interrupt.status();
   const bool any = std::any_of(view->findings.begin(), view->findings.end(),
                                [&](const probes::Finding& f) { return fd < 0 || f.fd == fd; });
   return options.findings && any ? ExitStatus::kNo : ExitStatus::kDone;
@@ -89,6 +145,9 @@ Action add(Flags& flags) {
   add_process_options(flags, options->process, /*several=*/true);
   flags.text("--fd", options->fd, {"Which registrations", "FD", "Only of this descriptor"});
   flags.on_off("--findings", options->findings, {"Output", "", "Exit with 1 when something is wrong"});
+  flags.text("--diff", options->diff, {"Output", "OLD", "Also what changed against a view written by --json"});
+  flags.text("--watch", options->watch,
+             {"Output", "TIME", "Look again every TIME and tell what changed, until Ctrl-C or the end of a process"});
   add_output_options(flags, options->output, exporters::Content::kResult, /*strict_too=*/false);
   return [options](Invocation& invocation) { return run(*options, invocation); };
 }
@@ -110,6 +169,7 @@ const Command epoll_command{
     .examples =
         "netpoll-trace epoll -p 4711\n"
         "netpoll-trace epoll --comm nginx --findings\n"
+        "netpoll-trace epoll -p 4711 --watch 1s\n"
         "netpoll-trace epoll -p 4711 --json | jq '.instances[].registrations[] | select(.findings != [])'",
     .takes_program = false,
     .add = add,

@@ -62,6 +62,10 @@ Json instance_json(const InterestSet& set, const Rules& rules, int fd) {
   json["epfd"] = set.epfd;
   json["total"] = set.entries.size();
   json["waiting_threads"] = set.waiting_threads;
+  json["busy_poll"] = nullptr;
+  if (const auto& busy = set.busy_poll) {
+    json["busy_poll"] = {{"usecs", busy->usecs}, {"budget", busy->budget}, {"prefer", busy->prefer}};
+  }
   json["shared_with"] = processes_json(set.shared_with);
   json["registrations"] = Json::array();
   for (const InterestEntry& e : set.entries) {

@@ -45,6 +45,9 @@ std::string heading(const Json& instance, bool color) {
   out += ": " + count_text(instance["total"]) + (instance["total"] == 1 ? " registration" : " registrations");
   if (!instance["waiting_threads"].empty())
     out += ", waited for by thread " + joined(instance["waiting_threads"], ", ");
+  if (const Json& usecs = at(instance, {"busy_poll", "usecs"}); is_count(usecs) && usecs > 0) {
+    out += ", polls the network card for " + count_text(usecs) + " us before it sleeps";
+  }
   for (const Json& other : instance["shared_with"]) {
     out += ", also fd " + other["fd"].dump() + " of " + word(other["comm"]) + " (pid " + other["pid"].dump() + ")";
   }
@@ -62,7 +65,26 @@ std::string findings_text(const Json& findings, bool color) {
   return out;
 }
 
+std::string change_line(const char* sign, const Json& row) {
+  std::string out = std::string(sign) + " pid " + row["pid"].dump() + " epoll fd " + row["epfd"].dump() + " fd " +
+                    row["fd"].dump() + "  " + joined(row["events"], "|");
+  if (row.contains("events_before")) out += " (was " + joined(row["events_before"], "|") + ")";
+  for (const char* name : {"kind", "local", "peer"}) {
+    if (row[name].is_string()) out += "  " + word(row[name]);
+  }
+  return out + "\n";
+}
+
 }  // namespace
+
+std::string epoll_changes_text(const Json& changes) {
+  std::string out;
+  if (changes.contains("at")) out += word(changes["at"]) + "\n";
+  for (const Json& row : changes["appeared"]) out += change_line("+", row);
+  for (const Json& row : changes["gone"]) out += change_line("-", row);
+  for (const Json& row : changes["changed"]) out += change_line("~", row);
+  return out;
+}
 
 std::string epoll_page(const Json& document, const ExportOptions& options) {
   std::string out;
@@ -73,6 +95,10 @@ std::string epoll_page(const Json& document, const ExportOptions& options) {
   if (document["instances"].empty()) out += "no epoll instance\n";
   const std::string findings = findings_text(document["findings"], options.color);
   out += findings.empty() ? "\nnothing is wrong with these registrations\n" : "\n" + findings;
+  if (const Json& diff = at(document, {"diff"}); diff.is_object()) {
+    const std::string changes = epoll_changes_text(diff);
+    out += changes.empty() ? "\nthe registrations are the same as before\n" : "\nsince the older view:\n" + changes;
+  }
   if (document["workers"].size() < 2) return out;
   Table workers;
   workers.column("worker", Align::kLeft);

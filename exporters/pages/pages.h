@@ -14,5 +14,7 @@ namespace netpoll::exporters {
 
 // One line for an interval of stat -i: "0.0-1.0 s  epoll_wait 1,204  read 2,400 (EAGAIN 1,200)".
 std::string interval_line(const Json& interval);
+// What `epoll --watch` saw change.
+std::string epoll_changes_text(const Json& changes);
 
 }  // namespace netpoll::exporters

@@ -71,7 +71,9 @@ class Findings {
     if (e.state == NumberState::kReused) add(kReusedFd, holders_text(e));
     if (e.state != NumberState::kSame) return;
     const bool stream_or_pipe = e.file.kind != "other" && !e.file.kind.empty();
-    if (e.nonblocking == false && stream_or_pipe) add(kBlockingFd, "O_NONBLOCK is not set on " + e.file.local);
+    if (e.nonblocking == false && stream_or_pipe) {
+      add(kBlockingFd, "O_NONBLOCK is not set" + (e.file.local.empty() ? std::string() : " on " + e.file.local));
+    }
     if (level(e) && (e.events & EPOLLOUT) != 0 && e.file.tcp_state == "ESTABLISHED" && e.file.send_queue_bytes == 0u) {
       add(kAlwaysWritable, "nothing is queued to " + e.file.peer);
     }

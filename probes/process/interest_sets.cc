@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/kcmp.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -23,6 +24,15 @@
 
 namespace netpoll::probes {
 namespace {
+
+// struct epoll_params and EPIOCGPARAMS of <linux/eventpoll.h>, which older headers lack.
+struct EpollParams {
+  std::uint32_t usecs;
+  std::uint16_t budget;
+  std::uint8_t prefer;
+  std::uint8_t pad;
+};
+constexpr unsigned long kGetParams = _IOR(0x8A, 0x02, EpollParams);
 
 // The open flags of a descriptor, "flags:\t02004002" in octal (proc_pid_fdinfo(5)).
 std::optional<unsigned> open_flags(const std::string& proc, int fd) {
@@ -82,6 +92,7 @@ class Reading {
     add_files();
     add_holders();
     add_waiting_threads();
+    add_busy_poll();
     add_sharers();
     return std::move(sets_);
   }
@@ -146,6 +157,18 @@ class Reading {
       if (found == holders.end()) return;
       for (const Holder& holder : found->second) e.holders.push_back(holder.process);
     });
+  }
+
+  // By a duplicate of the instance, which is closed at once: nothing in /proc has it.
+  void add_busy_poll() {
+    const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
+    if (!process.valid()) return;
+    for (InterestSet& set : sets_) {
+      const Fd instance(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), set.epfd, 0)));
+      EpollParams params{};
+      if (!instance.valid() || ::ioctl(instance.get(), kGetParams, &params) != 0) continue;
+      set.busy_poll = BusyPoll{params.usecs, params.budget, params.prefer != 0};
+    }
   }
 
   void add_waiting_threads() {

@@ -37,11 +37,19 @@ struct InterestEntry {
   bool armed() const;
 };
 
+// What epoll_wait(2) polls of the network card before it sleeps (ioctl_eventpoll(2), Linux 6.9).
+struct BusyPoll {
+  std::uint32_t usecs = 0;  // 0: it does not
+  std::uint16_t budget = 0;
+  bool prefer = false;
+};
+
 struct InterestSet {
   pid_t pid = -1;
   int epfd = -1;
-  std::vector<InterestEntry> entries;           // by number
-  std::vector<pid_t> waiting_threads;           // that are in epoll_wait(2) and kin on it now
+  std::vector<InterestEntry> entries;  // by number
+  std::vector<pid_t> waiting_threads;  // that are in epoll_wait(2) and kin on it now
+  std::optional<BusyPoll> busy_poll;   // unknown where we may not duplicate the instance, or the kernel is older
   std::vector<trace::PeerProcess> shared_with;  // other descriptors of the same instance, here and in other processes
 };
 

@@ -10,10 +10,15 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
+#include <future>
+#include <memory>
 #include <set>
 #include <string>
 
 #include "tests/cli/tool_json.h"
+#include "tests/support/eventually.h"
+#include "tests/support/temp_dir.h"
 
 namespace netpoll::test {
 namespace {
@@ -198,6 +203,89 @@ TEST_CASE("the page of epoll has each registration, and what to do") {
     CAPTURE(part);
     CHECK(done.out.find(part) != std::string::npos);
   }
+}
+
+// Registers one more pipe for every byte that it is sent, after it has removed the one before.
+struct ChangingPrey {
+  ChangingPrey() {
+    std::array<int, 2> to{}, from{};
+    REQUIRE(pipe(to.data()) == 0);
+    REQUIRE(pipe(from.data()) == 0);
+    pid = fork();
+    if (pid == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      const int epfd = epoll_create1(0);
+      int before = -1;
+      char byte = 0;
+      do {
+        std::array<int, 2> fresh{};
+        if (pipe(fresh.data()) != 0) _exit(1);
+        add(epfd, fresh[0], EPOLLIN);
+        if (before >= 0 && epoll_ctl(epfd, EPOLL_CTL_DEL, before, nullptr) != 0) _exit(1);
+        before = fresh[0];
+        if (write(from[1], "x", 1) != 1) _exit(1);
+      } while (read(to[0], &byte, 1) == 1);
+      _exit(0);
+    }
+    to_ = to[1];
+    from_ = from[0];
+    done();
+  }
+  ~ChangingPrey() {
+    kill(pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
+    close(to_);
+    close(from_);
+  }
+  ChangingPrey(const ChangingPrey&) = delete;
+  ChangingPrey& operator=(const ChangingPrey&) = delete;
+
+  void change() const {
+    REQUIRE(write(to_, "x", 1) == 1);
+    done();
+  }
+
+  pid_t pid = -1;
+
+ private:
+  void done() const {
+    char byte = 0;
+    REQUIRE(read(from_, &byte, 1) == 1);
+  }
+  int to_ = -1, from_ = -1;
+};
+
+TEST_CASE("epoll --diff tells what appeared and what went since an older view") {
+  const ChangingPrey prey;
+  const TempDir folder;
+  const std::string old = folder.path() + "/old.json", pid = std::to_string(prey.pid);
+  REQUIRE(run_tool({"epoll", "-p", pid, "--json", "-o", old}).exit_code == 0);
+  const Json same = parsed(run_tool({"epoll", "-p", pid, "--json", "--diff", old}).out)["diff"];
+  CHECK(same == Json({{"appeared", Json::array()}, {"gone", Json::array()}, {"changed", Json::array()}}));
+  const int before = parsed(run_tool({"epoll", "-p", pid, "--json"}).out)["instances"][0]["registrations"][0]["fd"];
+  prey.change();
+  const Json diff = parsed(run_tool({"epoll", "-p", pid, "--json", "--diff", old}).out)["diff"];
+  REQUIRE(diff["appeared"].size() == 1);
+  REQUIRE(diff["gone"].size() == 1);
+  CHECK(diff["gone"][0]["fd"] == before);
+  CHECK(diff["appeared"][0]["fd"] != before);
+  CHECK(run_tool({"epoll", "-p", pid, "--diff", "/etc/passwd"}).exit_code == 2);
+}
+
+TEST_CASE("epoll --watch tells each change as it is seen, and ends with the process") {
+  auto prey = std::make_unique<ChangingPrey>();
+  Tool tool({"epoll", "-p", std::to_string(prey->pid), "--watch", "10ms", "-f", "ndjson"});
+  // The first look may come after the first change: so there are changes until two were told.
+  const auto seen = std::async(std::launch::async, [&] { return tool.wait_for_output("\"type\":\"interval\"", 2); });
+  REQUIRE(eventually([&] {
+    prey->change();
+    return seen.wait_for(std::chrono::milliseconds(20)) == std::future_status::ready;
+  }));
+  prey.reset();
+  const ToolResult result = tool.finish();
+  CHECK(result.exit_code == 0);
+  CHECK(result.out.starts_with("{\"type\":\"meta\""));
+  CHECK(result.out.find("{\"type\":\"end\"") != std::string::npos);
 }
 
 TEST_CASE("a descriptor that several processes share is said, and connections are spread over workers") {
