@@ -10,6 +10,8 @@
 #include "cli/documents/snapshot.h"
 #include "cli/emit.h"
 #include "cli/options.h"
+#include "cli/snapshot/annotate.h"
+#include "cli/snapshot/annotated_text.h"
 #include "cli/units.h"
 #include "probes/goroutines/reader.h"
 #include "probes/process/core_subject.h"
@@ -24,6 +26,7 @@ struct Options {
   std::string exe;
   std::string fdinfo;
   std::string save_core_context;
+  std::string annotate;
   OutputOptions output;
   SnapshotView view;
   std::string min_wait;
@@ -174,6 +177,74 @@ Result<Source> open_source(const Options& options, Log& log) {
   return Source{.subject = std::move(*subject), .describe = [pid = *pid] { return probes::describe_target(pid); }};
 }
 
+// What the process or core of a dump tells of its goroutines.
+struct DumpOrigin {
+  probes::TargetInfo target;
+  trace::GoroutineSnapshot snapshot;
+};
+
+Result<std::optional<DumpOrigin>> read_origin(const Options& options, Log& log) {
+  const bool live = !options.process.pids.empty() || !options.process.comm.empty();
+  if (!live && options.core.empty()) return std::optional<DumpOrigin>();
+  const auto read = read_options_of(options);
+  if (!read) return read.error();
+  const auto source = open_source(options, log);
+  if (!source) return source.error();
+  auto reader = probes::attach_reader(*source->subject);
+  if (!reader) return std::move(reader).error();
+  auto target = source->describe();
+  if (!target) return std::move(target).error();
+  auto snapshot = (*reader)->read(*read);
+  if (!snapshot) return std::move(snapshot).error();
+  return std::optional(DumpOrigin{.target = std::move(*target), .snapshot = std::move(*snapshot)});
+}
+
+// The text itself, unless a format is asked for, which shows the last dump of the file.
+Result<ExitStatus> run_annotate(const Options& options, SnapshotView view, Invocation& invocation) {
+  if (!options.watch.empty())
+    return Error(ErrorKind::kInvalid, "--annotate excludes --watch").with_hint("it reads a file");
+  auto file = read_dump_file(options.annotate, invocation.log);
+  if (!file) return std::move(file).error();
+  const auto origin = read_origin(options, invocation.log);
+  if (!origin) return origin.error();
+  const auto taken_at = std::chrono::system_clock::now();
+  std::optional<DumpMatch> match;
+  for (probes::Dump& dump : file->dumps) {
+    dump.snapshot.language = *origin ? (*origin)->snapshot.language : "go";
+    if (*origin) {
+      match = match_dump(dump, (*origin)->snapshot);
+      invocation.log.note(match_text(*match, dump));
+    }
+    redact(dump.snapshot, view.redaction);
+  }
+  const ExitStatus status = options.output.strict && file->cut_short() ? ExitStatus::kIncomplete : ExitStatus::kDone;
+  if (options.output.format.empty() && !options.output.json) {
+    auto out = exporters::Destination::open(options.output.path);
+    if (!out) return std::move(out).error();
+    const std::string text = annotated_text(file->text, file->dumps, view.redaction);
+    if (auto written = out->write(text); !written) return std::move(written).error();
+    if (auto done = out->commit(); !done) return std::move(done).error();
+    return status;
+  }
+  if (file->dumps.size() > 1) {
+    invocation.log.warning(file->path + " holds " + std::to_string(file->dumps.size()) + " dumps; this is the last");
+  }
+  view.filter.all = true;
+  auto out = Emitter::open(options.output, exporters::Content::kSnapshot, invocation.color,
+                           {.everything = true, .per_goroutine = options.per_goroutine});
+  if (!out) return out.error();
+  const probes::TargetInfo target = *origin ? (*origin)->target : probes::TargetInfo{};
+  auto dump = dump_json(*file, match);
+  trace::GoroutineSnapshot snapshot = std::move(file->dumps.back().snapshot);
+  if (*origin) snapshot.runtime_version = (*origin)->snapshot.runtime_version;
+  auto document = snapshot_document(std::move(snapshot), target, taken_at, view, options.core);
+  if (!document) return std::move(document).error();
+  document->head["dump"] = std::move(dump);
+  if (auto written = out->snapshot(*document); !written) return std::move(written).error();
+  if (auto done = out->finish(); !done) return std::move(done).error();
+  return status;
+}
+
 // Reads and writes one snapshot; says how many goroutines kept moving.
 Result<std::uint64_t> look_once(probes::Reader& reader, const probes::ReadOptions& read, const Source& source,
                                 const std::string& core, const SnapshotView& view, Emitter& out, Log& log) {
@@ -208,6 +279,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (!options.save_core_context.empty()) return save_context(options, invocation.log);
   const auto view = view_of(options);
   if (!view) return view.error();
+  if (!options.annotate.empty()) return run_annotate(options, *view, invocation);
   const auto read = read_options_of(options);
   if (!read) return read.error();
   const auto every = watch_interval(options);
@@ -244,6 +316,8 @@ Action add(Flags& flags) {
   flags.text("--fdinfo", options->fdinfo, {"Target", "PATH", "With --core: its descriptors, as they were saved"});
   flags.text("--save-core-context", options->save_core_context,
              {"Target", "DIR", "With -p: save what a later core will lack, and no more"});
+  flags.text("--annotate", options->annotate,
+             {"Target", "DUMP", "Write fd and peer into a dump that exists; -p or --core is where it came from"});
   flags.positional("EXE", options->exe);
   const char* which = "Which goroutines";
   flags.on_off("--all", filter.all, {which, "", "In whatever state, not only in IO wait; hidden frames too"});
@@ -278,7 +352,7 @@ Action add(Flags& flags) {
 const Command snapshot_command{
     .name = "snapshot",
     .summary = "lists the goroutines of a process, or a core, that wait for I/O",
-    .usage = "-p PID | --core FILE [EXE] [options]",
+    .usage = "-p PID | --core FILE [EXE] | --annotate DUMP [-p PID | --core FILE] [options]",
     .description =
         "Reads the goroutines of a running libruntime or Go program from its memory: what each waits for and how long, "
         "the descriptor, its addresses and TCP state, and the function. The target keeps running and needs no symbols; "
@@ -295,6 +369,7 @@ const Command snapshot_command{
         "netpoll-trace snapshot -p 4711 --save-core-context saved\n"
         "netpoll-trace snapshot --core core.4711.zst --fdinfo saved\n"
         "netpoll-trace snapshot -p 4711 --all -f debug2 > dump.txt\n"
+        "netpoll-trace snapshot --annotate dump.txt -p 4711\n"
         "netpoll-trace snapshot -p 4711 --json | jq -r '.goroutines[] | select(.wait_ns > 30e9) | "
         "[.goid, .fd, .peer] | @tsv'",
     .takes_program = false,

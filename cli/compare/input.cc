@@ -25,35 +25,6 @@ Error invalid(std::string message, std::string hint) {
   return Error(ErrorKind::kInvalid, std::move(message)).with_hint(std::move(hint));
 }
 
-Result<std::string> read_all(const std::string& path) {
-  Fd file;
-  int fd = STDIN_FILENO;
-  const auto failed = [&](int err) {
-    std::array<char, 128> reason{};
-    return invalid(
-        "cannot read " + path + ": " + ::strerror_r(err, reason.data(), reason.size()),
-        err == EISDIR ? "name a file inside it" : "a result is written by: netpoll-trace run echo --json -o FILE");
-  };
-  if (path != "-") {
-    file.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
-    if (!file.valid()) return failed(errno);
-    fd = file.get();
-  }
-  std::string text;
-  std::array<char, 65536> buffer{};
-  for (;;) {
-    const ssize_t n = ::read(fd, buffer.data(), buffer.size());
-    if (n == 0) return text;
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return failed(errno);
-    text.append(buffer.data(), static_cast<std::size_t>(n));
-    if (text.size() > kLargestFile) {
-      return invalid(path + " is larger than " + std::to_string(kLargestFile >> 20U) + " MiB",
-                     "is it a result at all?");
-    }
-  }
-}
-
 constexpr std::string_view kBlank = " \t\r\n";
 
 // The length of the JSON value at the start of text: a bracketed one to its closing bracket, else up to a blank. npos
@@ -113,8 +84,35 @@ Result<std::vector<Json>> parse_documents(std::string_view text, const std::stri
   return documents;
 }
 
+Result<std::string> read_text(const std::string& path, const std::string& hint) {
+  Fd file;
+  int fd = STDIN_FILENO;
+  const auto failed = [&](int err) {
+    std::array<char, 128> reason{};
+    return invalid("cannot read " + path + ": " + ::strerror_r(err, reason.data(), reason.size()),
+                   err == EISDIR ? "name a file inside it" : hint);
+  };
+  if (path != "-") {
+    file.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+    if (!file.valid()) return failed(errno);
+    fd = file.get();
+  }
+  std::string text;
+  std::array<char, 65536> buffer{};
+  for (;;) {
+    const ssize_t n = ::read(fd, buffer.data(), buffer.size());
+    if (n == 0) return text;
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return failed(errno);
+    text.append(buffer.data(), static_cast<std::size_t>(n));
+    if (text.size() > kLargestFile) {
+      return invalid(path + " is larger than " + std::to_string(kLargestFile >> 20U) + " MiB", hint);
+    }
+  }
+}
+
 Result<std::vector<Json>> read_documents(const std::string& path) {
-  auto text = read_all(path);
+  auto text = read_text(path, "a result is written by: netpoll-trace run echo --json -o FILE");
   if (!text) return text.error();
   return parse_documents(*text, path == "-" ? "standard input" : path);
 }

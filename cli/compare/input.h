@@ -10,6 +10,10 @@
 
 namespace netpoll::cli {
 
+// Returns the text of a file ("-": standard input). Fails with kInvalid, and hint, when it cannot be read or is larger
+// than any honest one.
+Result<std::string> read_text(const std::string& path, const std::string& hint);
+
 // Returns the documents of a file ("-": standard input): one, an array of them, or several one after the other, as
 // NDJSON or as `>>` leaves them. Fails with kInvalid (the file is the caller's mistake), naming file and line:
 // unreadable, empty, not JSON, cut short, not our documents.

@@ -72,7 +72,7 @@ struct Group {
   void add(const Goroutine& g) {
     ++count;
     longest_wait_ns = std::max(longest_wait_ns, exporters::known_wait_ns(g));
-    if (goids.size() < kGoidsShown) goids.push_back(g.goid);
+    if (goids.size() < kGoidsShown && g.goid != 0) goids.push_back(g.goid);
   }
 };
 

@@ -72,6 +72,7 @@ Json head_of(const GoroutineSnapshot& snapshot, const probes::TargetInfo& target
   }
   head["probe"] = probe_json(probe);
   head["core"] = core.empty() ? Json(nullptr) : Json(core);
+  head["dump"] = nullptr;
   return head;
 }
 

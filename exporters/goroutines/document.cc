@@ -104,7 +104,7 @@ Json goroutine_json(const SnapshotDocument& document, const Goroutine& g) {
   auto& members = json.get_ref<Json::object_t&>();
   members.reserve(40);
   const auto add = [&members](const char* name, Json value) { members.emplace_back(name, std::move(value)); };
-  add("goid", g.goid);
+  add("goid", g.goid == 0 ? Json(nullptr) : Json(g.goid));
   add("parent_goid", or_null(g.parent_goid));
   add("runtime", g.runtime);
   add("status", g.status);
@@ -126,6 +126,7 @@ Json goroutine_json(const SnapshotDocument& document, const Goroutine& g) {
   add("socket_idle_ns", or_null(g.socket_idle_ns));
   add("peer_process", peers.empty() ? Json(nullptr) : peers.front());
   add("peer_processes", std::move(peers));
+  add("remarks", g.remarks);
   add("syscall", text_or_null(g.syscall));
   add("tid", or_null(g.tid));
   add("becoming_ready", g.becoming_ready);

@@ -148,7 +148,7 @@ Json rows_with(const Json& rows, const Json& goids) {
   for (const Json& goid : goids) wanted.insert(goid.get<std::uint64_t>());
   Json found = Json::array();
   for (const Json& row : rows) {
-    if (wanted.contains(row["goid"].get<std::uint64_t>())) found.push_back(row);
+    if (row["goid"].is_number() && wanted.contains(row["goid"].get<std::uint64_t>())) found.push_back(row);
   }
   return found;
 }
@@ -198,15 +198,24 @@ std::string snapshot_page(const Json& document, const ExportOptions& options) {
   const Json& target = document["target"];
   const Json& matching = at(document, {"matching"});
   const std::uint64_t shown = is_count(matching) ? matching.get<std::uint64_t>() : document["goroutines"].size();
-  std::string out = styled(printable(text_of(target, "comm")), Style::kBold, color) + " (pid " + target["pid"].dump() +
-                    "), " + runtime_text(target) + ": " + grouped(shown) + " of " + grouped(document["total"]) +
-                    " goroutines\n";
+  const Json& dump = at(document, {"dump"});
+  const bool nobody = dump.is_object() && target["pid"].is_null();
+  std::string out = nobody ? styled(printable(text_of(dump, "file")), Style::kBold, color)
+                           : styled(printable(text_of(target, "comm")), Style::kBold, color) + " (pid " +
+                                 target["pid"].dump() + "), " + runtime_text(target);
+  out += ": " + grouped(shown) + " of " + grouped(document["total"]) + " goroutines\n";
   std::string states;
   for (const auto& [state, count] : document["states"].items()) {
     states += (states.empty() ? "" : ", ") + printable(state) + " " + grouped(count);
   }
   if (!states.empty()) out += states + "\n";
   out += body(document, options);
+  if (dump.is_object()) {
+    const bool asked = dump["found"].is_number();
+    out += "\nfrom the dump " + printable(text_of(dump, "file"));
+    if (asked) out += "; " + text_of(dump, "found") + " are where it saw them";
+    return out + "\n";
+  }
   out += "\nread in " + ns_of(document, "took_ns");
   if (const Json& core = at(document, {"core"}); core.is_string()) {
     out += " from " + printable(core.get<std::string>());

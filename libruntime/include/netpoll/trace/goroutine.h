@@ -25,11 +25,23 @@ struct Frame {
   bool hidden = false;         // the runtime's own, or a compiler's wrapper: left out of a page unless asked for
 };
 
+// Who waits for a descriptor of a process that holds the other end: a goroutine, or a thread of a program whose runtime
+// is not known.
+struct PeerWaiter {
+  std::optional<std::uint64_t> goid;
+  std::optional<pid_t> tid;
+  std::string state;  // "IO wait", "syscall"; of a thread, the name of its system call
+  std::optional<IoMode> mode;
+  std::optional<std::int64_t> wait_ns;  // at least
+  std::string function;                 // that it runs; empty: unknown
+};
+
 // A process that holds the other end of a connection.
 struct PeerProcess {
   pid_t pid = -1;
   std::string comm;
   int fd = -1;
+  std::optional<std::vector<PeerWaiter>> waiters;  // for fd; nothing: nobody looked, or could
 };
 
 // Where the descriptor of an IO wait was learned from. The two are independent of each other.
@@ -42,7 +54,7 @@ enum class FdSource : std::uint8_t {
 
 // One goroutine. Unknown is nullopt or an empty string, and never 0.
 struct Goroutine {
-  std::uint64_t goid = 0;
+  std::uint64_t goid = 0;  // 0: unknown (debug=1 names none), or the goroutine of a thread's own stack
   std::optional<std::uint64_t> parent_goid;
   std::size_t runtime = 0;              // index in GoroutineSnapshot::runtimes
   std::string status;                   // "waiting", "running", "runnable", "syscall", "preempted", ...
@@ -73,6 +85,8 @@ struct Goroutine {
   std::optional<std::int64_t> socket_idle_ns;  // TCP: since data last came (read waits) or went (write waits)
   std::vector<PeerProcess> peer_processes;     // several after a fork
 
+  std::vector<std::string> remarks;  // what else a runtime says of its state: "leaked", "synctest bubble 1"
+
   std::string syscall;       // name of the system call it is in; empty: none
   std::optional<pid_t> tid;  // of the thread it runs on, or blocks in a call on
 
@@ -85,6 +99,8 @@ struct Goroutine {
 // One runtime of a process. libruntime may have several, Go has one.
 struct RuntimeFacts {
   std::string name;
+  pid_t pid = -1;  // of its process, and its name; -1 and empty in a snapshot of one process
+  std::string comm;
   std::optional<std::uint32_t> procs;
   std::string poll_mode;  // empty: has no such choice
   std::string trigger;
