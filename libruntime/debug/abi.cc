@@ -16,6 +16,14 @@ namespace {
 #define NETPOLL_G(field) static_cast<std::uint32_t>(offsetof(sched::G, field))
 #define NETPOLL_PD(field) static_cast<std::uint32_t>(offsetof(poll::PollDesc, field))
 
+#if defined(__x86_64__)
+constexpr SavedFrame kSavedFrame = SavedFrame::kX64;
+#elif defined(__aarch64__)
+constexpr SavedFrame kSavedFrame = SavedFrame::kAarch64;
+#else
+constexpr SavedFrame kSavedFrame = SavedFrame::kUnknown;
+#endif
+
 constexpr GLayout g_layout() {
   GLayout layout{};
   layout.goid = NETPOLL_G(goid);
@@ -31,6 +39,7 @@ constexpr GLayout g_layout() {
   layout.stack_lo = NETPOLL_G(stack) + static_cast<std::uint32_t>(offsetof(context::Stack, lo));
   layout.stack_hi = NETPOLL_G(stack) + static_cast<std::uint32_t>(offsetof(context::Stack, hi));
   layout.saved_sp = NETPOLL_G(context) + static_cast<std::uint32_t>(offsetof(context::MachineContext, sp));
+  layout.saved_frame = static_cast<std::uint32_t>(kSavedFrame);
   return layout;
 }
 

@@ -48,7 +48,7 @@ Result<ElfFile> ElfFile::open(const std::string& path) {
   if (!S_ISREG(status.st_mode) || size < sizeof(Elf64_Ehdr)) return Error(ErrorKind::kProtocol, path + ": not ELF");
   void* memory = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
   if (memory == MAP_FAILED) return posix_error("map " + path, errno);
-  ElfFile file({static_cast<const std::byte*>(memory), size}, status.st_ino);
+  ElfFile file(path, {static_cast<const std::byte*>(memory), size}, status.st_ino);
 
   Elf64_Ehdr header;
   std::memcpy(&header, memory, sizeof(header));
@@ -62,10 +62,12 @@ Result<ElfFile> ElfFile::open(const std::string& path) {
   return file;
 }
 
-ElfFile::ElfFile(std::span<const std::byte> bytes, std::uint64_t inode) : bytes_(bytes), inode_(inode) {}
+ElfFile::ElfFile(std::string path, std::span<const std::byte> bytes, std::uint64_t inode)
+    : path_(std::move(path)), bytes_(bytes), inode_(inode) {}
 
 ElfFile::ElfFile(ElfFile&& other) noexcept
-    : bytes_(std::exchange(other.bytes_, {})),
+    : path_(std::move(other.path_)),
+      bytes_(std::exchange(other.bytes_, {})),
       inode_(other.inode_),
       machine_(other.machine_),
       sections_(std::move(other.sections_)),

@@ -35,6 +35,7 @@ class ElfFile {
   ElfFile& operator=(ElfFile&&) = delete;
   ~ElfFile();
 
+  const std::string& path() const { return path_; }  // that it was opened by
   std::uint64_t inode() const { return inode_; }
   std::uint16_t machine() const { return machine_; }  // EM_X86_64, EM_AARCH64, ...
   // In file order; empty when the section headers were stripped.
@@ -47,10 +48,11 @@ class ElfFile {
   std::span<const std::byte> contents(const Elf64_Phdr& segment) const;
 
  private:
-  ElfFile(std::span<const std::byte> bytes, std::uint64_t inode);
+  ElfFile(std::string path, std::span<const std::byte> bytes, std::uint64_t inode);
   std::span<const std::byte> slice(std::uint64_t offset, std::uint64_t size) const;
   void read_sections(const Elf64_Ehdr& header);
 
+  std::string path_;
   std::span<const std::byte> bytes_;
   std::uint64_t inode_;
   std::uint16_t machine_ = EM_NONE;

@@ -29,6 +29,7 @@ from pathlib import Path
 KNOWS = {
     "base": [],
     "trace": ["base"],
+    "symbols": ["trace"],
     "context": ["base"],
     "sched": ["context", "trace"],
     "poll": ["sched"],
@@ -36,7 +37,7 @@ KNOWS = {
     "net": ["poll", "sync"],
     "debug": ["sched", "poll"],
     "runtime": ["net", "sync", "debug"],
-    "probes": ["trace"],
+    "probes": ["symbols"],
     "exporters": ["trace"],
     "cli": ["probes", "exporters", "runtime"],
 }

@@ -47,7 +47,7 @@ void call_until_exit(F& f) {
 }
 
 // Starts f as a goroutine of scheduler, or of the current one if that is null. caller is who is told to have made it.
-// The debugger's view goes by the name of this function (probes/process/symbols.h).
+// The debugger's view goes by the name of this function (libruntime/symbols/goroutine_names.h).
 template <typename F>
 void spawn(sched::Scheduler* scheduler, F&& f, void* caller) {
   using Fn = std::decay_t<F>;

@@ -28,8 +28,8 @@ Result<PdsByIndex> pds_waited_for(const RuntimeView& view, const RuntimeInfo& ru
   return result;
 }
 
-GoroutineRecord joined(const GRecord& g, const PdsByIndex& pds) {
-  GoroutineRecord record{.g = g, .pd = std::nullopt};
+GoroutineRecord joined(const GRecord& g, const PdsByIndex& pds, StackRecord stack) {
+  GoroutineRecord record{.g = g, .pd = std::nullopt, .stack = std::move(stack)};
   if (!in_io_wait(g)) return record;
   if (const auto pd = pds.find(g.wait_pd); pd != pds.end()) record.pd = pd->second;
   return record;
@@ -41,7 +41,8 @@ struct Alone {
   bool consistent = false;
   std::uint64_t readings = 0;
 };
-Result<Alone> read_alone(const RuntimeView& view, const RuntimeInfo& runtime, std::uint64_t index, int attempts) {
+Result<Alone> read_alone(const RuntimeView& view, const RuntimeInfo& runtime, const StackReader& stacks,
+                         std::uint64_t index, int attempts) {
   Alone alone;
   for (int attempt = 0; attempt < attempts; ++attempt) {
     ++alone.readings;
@@ -52,11 +53,13 @@ Result<Alone> read_alone(const RuntimeView& view, const RuntimeInfo& runtime, st
     if (alone.consistent) return alone;
     auto pds = pds_waited_for(view, runtime, *before);
     if (!pds) return std::move(pds).error();
+    auto stack = stacks.read(*before);
+    if (!stack) return std::move(stack).error();
     auto after = view.read_gs(runtime, indices);
     if (!after) return std::move(after).error();
     alone.consistent = !after->empty() && before->front().same_moment(after->front());
     if (alone.consistent) {
-      alone.record = joined(before->front(), *pds);
+      alone.record = joined(before->front(), *pds, std::move(stack->front()));
       return alone;
     }
   }
@@ -65,11 +68,14 @@ Result<Alone> read_alone(const RuntimeView& view, const RuntimeInfo& runtime, st
 
 }  // namespace
 
-Result<GoroutineRecords> read_goroutines(const RuntimeView& view, const RuntimeInfo& runtime, int attempts) {
+Result<GoroutineRecords> read_goroutines(const RuntimeView& view, const RuntimeInfo& runtime, const StackReader& stacks,
+                                         int attempts) {
   auto first = view.read_gs(runtime);
   if (!first) return std::move(first).error();
   auto pds = pds_waited_for(view, runtime, *first);
   if (!pds) return std::move(pds).error();
+  auto read_stacks = stacks.read(*first);
+  if (!read_stacks) return std::move(read_stacks).error();
   auto second = view.read_gs(runtime);
   if (!second) return std::move(second).error();
 
@@ -78,20 +84,21 @@ Result<GoroutineRecords> read_goroutines(const RuntimeView& view, const RuntimeI
   GoroutineRecords result;
   result.records.reserve(first->size());
   auto again = second->begin();
-  for (const GRecord& g : *first) {
+  for (std::size_t i = 0; i < first->size(); ++i) {
+    const GRecord& g = (*first)[i];
     while (again != second->end() && again->index < g.index) ++again;
     if (again == second->end() || again->index != g.index) continue;
     if (g.same_moment(*again)) {
-      result.records.push_back(joined(g, *pds));
+      result.records.push_back(joined(g, *pds, std::move((*read_stacks)[i])));
       continue;
     }
-    auto alone = read_alone(view, runtime, g.index, attempts);
+    auto alone = read_alone(view, runtime, stacks, g.index, attempts);
     if (!alone) return std::move(alone).error();
     result.retries += alone->readings;
     if (!alone->consistent) {
       ++result.inconsistent;
     } else if (alone->record) {
-      result.records.push_back(*alone->record);
+      result.records.push_back(std::move(*alone->record));
     }
   }
   return result;

@@ -7,13 +7,16 @@
 
 #include "netpoll/result.h"
 #include "probes/goroutines/libruntime/runtime_view.h"
+#include "probes/goroutines/libruntime/stack_reader.h"
 
 namespace netpoll::probes {
 
-// A goroutine and, while it is in IO wait, the descriptor it waits for: both as they were at one moment.
+// A goroutine, its stack and labels and, while it is in IO wait, the descriptor it waits for: all as they were at one
+// moment.
 struct GoroutineRecord {
   GRecord g;
   std::optional<PdRecord> pd;
+  StackRecord stack;
 };
 
 struct GoroutineRecords {
@@ -24,6 +27,7 @@ struct GoroutineRecords {
 
 // Reads the goroutines of one Runtime. A goroutine that moved is tried `attempts` more times on its own: one takes some
 // microseconds, so it has to move every few microseconds to escape them all.
-Result<GoroutineRecords> read_goroutines(const RuntimeView& view, const RuntimeInfo& runtime, int attempts);
+Result<GoroutineRecords> read_goroutines(const RuntimeView& view, const RuntimeInfo& runtime, const StackReader& stacks,
+                                         int attempts);
 
 }  // namespace netpoll::probes

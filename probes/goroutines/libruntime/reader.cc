@@ -6,11 +6,13 @@
 #include <vector>
 
 #include "libruntime/base/clock.h"
+#include "libruntime/symbols/code_map.h"
+#include "libruntime/symbols/stacks.h"
 #include "netpoll/config.h"
 #include "probes/goroutines/endpoints.h"
 #include "probes/goroutines/libruntime/goroutine_reader.h"
 #include "probes/goroutines/libruntime/runtime_finder.h"
-#include "probes/process/symbols.h"
+#include "probes/process/images.h"
 #include "probes/ptrace/thread_stop.h"
 
 namespace netpoll::probes {
@@ -63,15 +65,16 @@ trace::RuntimeFacts facts_of(const RuntimeInfo& runtime) {
 // One reading: gathers the records of all Runtimes, then the names of the code addresses in them.
 class Reading {
  public:
-  Reading(Subject& subject, trace::GoroutineSnapshot& snapshot, std::optional<std::int64_t> now)
-      : subject_(subject), snapshot_(snapshot), now_(now) {}
+  Reading(Subject& subject, symbols::CodeMap& code, const ReadOptions& options, trace::GoroutineSnapshot& snapshot,
+          std::optional<std::int64_t> now)
+      : subject_(subject), snapshot_(snapshot), now_(now), code_(code), options_(options) {}
 
   // Reads every Runtime of one view. One that is destroyed meanwhile is left out.
-  Result<void> read_view(const RuntimeView& view, int attempts) {
+  Result<void> read_view(const RuntimeView& view) {
     auto runtimes = view.runtimes();
     if (!runtimes) return std::move(runtimes).error();
     for (const RuntimeInfo& runtime : *runtimes) {
-      auto read = read_goroutines(view, runtime, attempts);
+      auto read = read_goroutines(view, runtime, StackReader(view, code_, options_.stacks), options_.retries);
       auto published = view.still_published(runtime);
       if (!published) return std::move(published).error();
       if (!*published) continue;
@@ -79,7 +82,7 @@ class Reading {
       if (auto marked = mark_interference(view, runtime, subject_, read->records); !marked) {
         return std::move(marked).error();
       }
-      for (const GoroutineRecord& record : read->records) add(record);
+      for (GoroutineRecord& record : read->records) add(record);
       snapshot_.inconsistent += read->inconsistent;
       snapshot_.retries += read->retries;
       snapshot_.runtimes.push_back(facts_of(runtime));
@@ -87,33 +90,37 @@ class Reading {
     return {};
   }
 
-  // Names of the frames that were gathered. `known` are those of earlier readings, and grows.
-  void add_functions(SymbolNames& known) {
-    std::vector<std::uint64_t> unknown;
-    for (const auto& [address, index] : frame_at_) {
-      if (!known.contains(address)) unknown.push_back(address);
+  // Puts what was found into the snapshot, in order, and looks names up.
+  void finish() {
+    std::sort(found_.begin(), found_.end(), [](const Found& a, const Found& b) {
+      return a.goroutine.runtime != b.goroutine.runtime ? a.goroutine.runtime < b.goroutine.runtime
+                                                        : a.goroutine.goid < b.goroutine.goid;
+    });
+    symbols::Stacks stacks(code_, snapshot_);
+    snapshot_.goroutines.reserve(found_.size());
+    for (Found& found : found_) {
+      stacks.add(found.goroutine, found.unwound, found.start_pc, found.created_pc);
+      snapshot_.goroutines.push_back(std::move(found.goroutine));
     }
-    if (!unknown.empty()) {
-      const SymbolNames found = resolve_symbols(subject_, unknown);
-      for (const std::uint64_t address : unknown) {
-        const auto name = found.find(address);
-        known[address] = name == found.end() ? std::string() : goroutine_function(name->second);
-      }
-    }
-    for (const auto& [address, index] : frame_at_) snapshot_.frames[index].function = known.at(address);
+    found_.clear();
   }
 
  private:
-  void add(const GoroutineRecord& record) {
+  struct Found {
+    trace::Goroutine goroutine;
+    symbols::Unwound unwound;
+    std::uint64_t start_pc = 0;
+    std::uint64_t created_pc = 0;
+  };
+
+  void add(GoroutineRecord& record) {
     const GRecord& g = record.g;
     trace::Goroutine result;
     result.goid = g.goid;
     result.runtime = snapshot_.runtimes.size();
     result.status = g_status_name(g.status);
     if (g.parent_goid != 0) result.parent_goid = g.parent_goid;
-    result.entry = frame(g.start_pc, g.start_pc);
-    // A return address may already belong to the next function; the call before it does not.
-    result.created_by = frame(g.created_pc, g.created_pc - 1);
+    result.labels = std::move(record.stack.labels);
     if (g.status == GStatus::kWaiting) {
       result.wait_reason = wait_reason_name(g.wait_reason);
       result.io_wait = g.wait_reason == WaitReason::kIoWait;
@@ -127,50 +134,43 @@ class Reading {
       if (now_) result.deadline_in_ns = deadline_from_now(g.wait_mode == 0 ? record.pd->rd : record.pd->wd, *now_);
       result.foreign_change = (record.pd->flags & kForeignChange) != 0;
     }
-    snapshot_.goroutines.push_back(std::move(result));
-  }
-
-  // The index of a frame at pc, whose function is the one that holds `lookup`.
-  std::optional<std::uint32_t> frame(std::uint64_t pc, std::uint64_t lookup) {
-    if (pc == 0) return std::nullopt;
-    const auto [at, is_new] = frame_at_.try_emplace(lookup, static_cast<std::uint32_t>(snapshot_.frames.size()));
-    if (is_new) {
-      trace::Frame frame;
-      frame.pc = pc;
-      snapshot_.frames.push_back(std::move(frame));
-    }
-    return at->second;
+    found_.push_back({.goroutine = std::move(result),
+                      .unwound = std::move(record.stack.unwound),
+                      .start_pc = g.start_pc,
+                      .created_pc = g.created_pc});
   }
 
   Subject& subject_;
   trace::GoroutineSnapshot& snapshot_;
   std::optional<std::int64_t> now_;
-  std::unordered_map<std::uint64_t, std::uint32_t> frame_at_;  // by the address whose function it is
+  symbols::CodeMap& code_;
+  const ReadOptions& options_;
+  std::vector<Found> found_;
 };
 
 class LibruntimeReader : public Reader {
  public:
-  LibruntimeReader(Subject& subject, std::vector<RuntimeView> views) : subject_(subject), views_(std::move(views)) {}
+  LibruntimeReader(Subject& subject, std::vector<RuntimeView> views)
+      : subject_(subject),
+        views_(std::move(views)),
+        code_([&subject](std::uint64_t address) { return image_at(subject, address); }) {}
 
   Result<trace::GoroutineSnapshot> read(const ReadOptions& options) override {
     trace::GoroutineSnapshot snapshot;
     snapshot.language = "libruntime";
     snapshot.runtime_version = views_.front().runtime_version();
     snapshot.interest_source = "tables";
+    if (*symbols::CodeMap::missing() != '\0') snapshot.warnings.emplace_back(symbols::CodeMap::missing());
     snapshot.taken_at_ns = base::nanotime();
-    Reading reading(subject_, snapshot, subject_.monotonic_now());
+    Reading reading(subject_, code_, options, snapshot, subject_.monotonic_now());
     if (auto read = read_views(reading, options, snapshot); !read) {
       if (read.error().is(ErrorKind::kNotFound)) {
         return Error(ErrorKind::kNotFound, subject_.name() + " ended while it was read");
       }
       return std::move(read).error().within(subject_.name());
     }
-    std::sort(snapshot.goroutines.begin(), snapshot.goroutines.end(),
-              [](const trace::Goroutine& a, const trace::Goroutine& b) {
-                return a.runtime != b.runtime ? a.runtime < b.runtime : a.goid < b.goid;
-              });
+    reading.finish();
     add_endpoints(subject_, snapshot);
-    reading.add_functions(names_);
     snapshot.took_ns = base::nanotime() - snapshot.taken_at_ns;
     return snapshot;
   }
@@ -186,7 +186,7 @@ class LibruntimeReader : public Reader {
     }
     Result<void> done;
     for (const RuntimeView& view : views_) {
-      if (done) done = reading.read_view(view, options.retries);
+      if (done) done = reading.read_view(view);
     }
     if (stop) snapshot.paused_ns = stop->release();
     return done;
@@ -194,7 +194,7 @@ class LibruntimeReader : public Reader {
 
   Subject& subject_;
   std::vector<RuntimeView> views_;
-  SymbolNames names_;  // an empty name: the program has none
+  symbols::CodeMap code_;
 };
 
 }  // namespace

@@ -52,11 +52,21 @@ std::uint32_t end_of_g(const debug::GLayout& g) {
                         {g.created_pc, 8},
                         {g.stack_lo, 8},
                         {g.stack_hi, 8},
-                        {g.saved_sp, 8}});
+                        {g.saved_sp, 8},
+                        {g.labels, 4}});
 }
 
 std::uint32_t end_of_pd(const debug::PdLayout& pd) {
   return end_of_fields({{pd.fd, 4}, {pd.seq, 4}, {pd.rg, 8}, {pd.wg, 8}, {pd.rd, 8}, {pd.wd, 8}, {pd.flags, 4}});
+}
+
+// Without what the target's version does not have yet.
+debug::DebugRoot known_fields(debug::DebugRoot root) {
+  if (root.abi_minor < 1) {
+    root.g.saved_frame = 0;
+    root.g.labels = 0;
+  }
+  return root;
 }
 
 }  // namespace
@@ -64,7 +74,7 @@ std::uint32_t end_of_pd(const debug::PdLayout& pd) {
 RuntimeView::RuntimeView(Memory& memory, std::uint64_t address, const debug::DebugRoot& root)
     : memory_(&memory),
       address_(address),
-      root_(root),
+      root_(known_fields(root)),
       version_(text_of(root.runtime_version)),
       g_end_(end_of_g(root.g)),
       pd_end_(end_of_pd(root.pd)) {}
@@ -163,7 +173,8 @@ GRecord RuntimeView::decode_g(std::uint64_t index, std::span<const std::byte> r)
           .created_pc = field<std::uint64_t>(r, at.created_pc),
           .stack_lo = field<std::uint64_t>(r, at.stack_lo),
           .stack_hi = field<std::uint64_t>(r, at.stack_hi),
-          .saved_sp = field<std::uint64_t>(r, at.saved_sp)};
+          .saved_sp = field<std::uint64_t>(r, at.saved_sp),
+          .labels_below = at.labels != 0 ? field<std::uint32_t>(r, at.labels) : 0};
 }
 
 PdRecord RuntimeView::decode_pd(std::uint64_t index, std::span<const std::byte> r) const {

@@ -35,6 +35,7 @@ struct GRecord {
   std::uint64_t stack_lo = 0;
   std::uint64_t stack_hi = 0;
   std::uint64_t saved_sp = 0;
+  std::uint32_t labels_below = 0;  // see GLayout::labels
 
   // Whether a goroutine lives in the record: it is used, and neither idle nor dead.
   bool holds_goroutine() const { return goid != 0 && status != GStatus::kIdle && status != GStatus::kDead; }
@@ -43,9 +44,9 @@ struct GRecord {
   // owner writes it, so what describes the wait has to be the same too: a copy that mixes two waits has a neighbour
   // that does not.
   bool same_moment(const GRecord& other) const {
-    return goid == other.goid && status == other.status && park_seq == other.park_seq &&
-           wait_reason == other.wait_reason && wait_since == other.wait_since && wait_pd == other.wait_pd &&
-           wait_mode == other.wait_mode;
+    return saved_sp == other.saved_sp && labels_below == other.labels_below && goid == other.goid &&
+           status == other.status && park_seq == other.park_seq && wait_reason == other.wait_reason &&
+           wait_since == other.wait_since && wait_pd == other.wait_pd && wait_mode == other.wait_mode;
   }
 };
 
@@ -91,6 +92,9 @@ class RuntimeView {
   static Result<RuntimeView> open(Memory& memory, std::uint64_t address);
 
   const std::string& runtime_version() const { return version_; }
+  Memory& memory() const { return *memory_; }
+  // How a switch leaves registers: a debug::SavedFrame, or a number that we do not know.
+  std::uint32_t saved_frame() const { return root_.g.saved_frame; }
   std::uint64_t address() const { return address_; }
 
   // The Runtime objects that are published now. One that is withdrawn meanwhile is left out.

@@ -24,6 +24,22 @@ inline constexpr std::uint32_t kAbiMajor = 1;  // incompatible change
 inline constexpr std::uint32_t kAbiMinor = 1;  // appended fields
 inline constexpr std::uint32_t kMaxRuntimes = 16;
 
+// How a switch leaves the registers of a goroutine, from saved_sp upwards in words of 8 bytes (libruntime/context).
+enum class SavedFrame : std::uint32_t {
+  kUnknown = 0,
+  kX64 = 1,      // control words, r15, r14, r13, r12, rbx, rbp, rip; the stack pointer is behind them
+  kAarch64 = 2,  // x19 to x28, x29, x30 (where it goes on), d8 to d15, fpcr, padding; the stack pointer is behind them
+};
+
+// A goroutine's labels: this header, then `count` pairs of u32 sizes (key, value), then the texts in that order,
+// `bytes` in all from the header on. Immutable while `self` is its own address; shared by goroutines, freed with the
+// last one.
+struct LabelSet {
+  std::uint64_t self;
+  std::uint32_t count;
+  std::uint32_t bytes;
+};
+
 // Where a G keeps its fields (byte offsets in the G record; every width is given).
 struct GLayout {
   std::uint32_t goid;         // u64; 0: the record was never used
@@ -39,7 +55,10 @@ struct GLayout {
   std::uint32_t stack_lo;     // u64 lowest usable address
   std::uint32_t stack_hi;     // u64 one past the highest
   std::uint32_t saved_sp;     // u64 stack pointer while not running
-  std::uint32_t reserved[3];
+  // Since minor 1; 0 before.
+  std::uint32_t saved_frame;  // not an offset: a SavedFrame
+  std::uint32_t labels;       // u32; 0: it has none, else the u64 address of its LabelSet lies so far below stack_hi
+  std::uint32_t reserved[1];
 };
 
 // Where a pollDesc keeps its fields.

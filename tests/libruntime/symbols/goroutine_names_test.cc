@@ -1,20 +1,9 @@
-#include "probes/process/symbols.h"
-
-#include <unistd.h>
-
-#include <array>
-#include <cstdio>
+#include "libruntime/symbols/goroutine_names.h"
 
 #include "tests/support/catch.h"
 
-using namespace netpoll::probes;
-
-namespace some::place {
-[[gnu::noinline]] int function_with_a_name(int x) {
-  __asm__ volatile("");
-  return x + 1;
-}
-}  // namespace some::place
+using netpoll::symbols::goroutine_function;
+using netpoll::symbols::is_runtime_function;
 
 TEST_CASE("a goroutine is called after what was handed to go") {
   // As gcc 12 and clang 14 mangle the entry of a goroutine.
@@ -38,17 +27,12 @@ TEST_CASE("other functions keep their name") {
   CHECK(goroutine_function("").empty());
 }
 
-TEST_CASE("addresses of the program and of its libraries get names") {
-  const auto own = reinterpret_cast<std::uint64_t>(&some::place::function_with_a_name);
-  const auto library = reinterpret_cast<std::uint64_t>(&std::puts);
-  auto subject = make_live_subject(getpid());
-  REQUIRE(subject);
-  const std::array<std::uint64_t, 4> wanted = {own, own + 1, library, 16};
-  auto names = resolve_symbols(**subject, wanted);
-  CHECK(names[own] == "some::place::function_with_a_name(int)");
-  CHECK(names[own + 1] == "some::place::function_with_a_name(int)");
-  CHECK(names.count(16) == 0);
-#ifndef __SANITIZE_ADDRESS__
-  CHECK_THAT(names[library], Catch::Matchers::Contains("puts"));
-#endif
+TEST_CASE("what the runtime does for a goroutine is hidden, what the goroutine calls is not") {
+  CHECK(is_runtime_function("netpoll::sched::Scheduler::park(bool (*)(netpoll::sched::G*, void*), void*)"));
+  CHECK(is_runtime_function("netpoll_context_entry"));
+  CHECK(is_runtime_function("void netpoll::detail::spawn<f>(f&&)::{lambda(void*)#1}::_FUN(void*)"));
+  CHECK_FALSE(is_runtime_function("netpoll::Conn::read(std::span<std::byte, 18446744073709551615ul>)"));
+  CHECK_FALSE(is_runtime_function("netpoll::net::NetFd::read(void*, unsigned long)"));
+  CHECK_FALSE(is_runtime_function("my::netpoll::sched::f()"));
+  CHECK_FALSE(is_runtime_function(""));
 }

@@ -1,0 +1,28 @@
+// Opens the file behind a mapping and computes where it was loaded.
+#include "probes/process/images.h"
+
+#include "probes/process/elf_file.h"
+
+namespace netpoll::probes {
+namespace {
+
+Result<ElfFile> open_mapped(Subject& subject, const Mapping& mapping) {
+  // The executable first: that way reaches a deleted or replaced program too.
+  auto executable = subject.open_executable();
+  if (executable && executable->inode() == mapping.inode) return executable;
+  return subject.open(mapping);
+}
+
+}  // namespace
+
+std::optional<symbols::Image> image_at(Subject& subject, std::uint64_t address) {
+  const Mapping* mapping = find_mapping(subject.mappings(), address);
+  if (mapping == nullptr) return std::nullopt;
+  const auto file = open_mapped(subject, *mapping);
+  if (!file) return std::nullopt;
+  const auto in_file = file->address_of(address - mapping->start + mapping->file_offset);
+  if (!in_file) return std::nullopt;
+  return symbols::Image{.path = file->path(), .bias = address - *in_file};
+}
+
+}  // namespace netpoll::probes
