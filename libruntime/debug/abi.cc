@@ -39,6 +39,7 @@ constexpr GLayout g_layout() {
   layout.stack_lo = NETPOLL_G(stack) + static_cast<std::uint32_t>(offsetof(context::Stack, lo));
   layout.stack_hi = NETPOLL_G(stack) + static_cast<std::uint32_t>(offsetof(context::Stack, hi));
   layout.saved_sp = NETPOLL_G(context) + static_cast<std::uint32_t>(offsetof(context::MachineContext, sp));
+  layout.labels = NETPOLL_G(labels_below);
   layout.saved_frame = static_cast<std::uint32_t>(kSavedFrame);
   return layout;
 }

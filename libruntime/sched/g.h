@@ -14,6 +14,7 @@
 namespace netpoll::sched {
 
 class Scheduler;
+class SharedLabels;
 
 // Layout of G::wait_word; the states are explained in sched/wait.h.
 inline constexpr std::uint64_t kWaitArmed = 0;
@@ -27,8 +28,9 @@ inline constexpr int kWaitGenerationShift = 5;
 // What a goroutine needs rarely. It lies at the upper end of the stack, whose last page every goroutine has in memory
 // anyway (stack_trim() leaves it), and shares the life of the G.
 struct GTail {
-  HeapTimer timer;          // sleep
-  void* closure = nullptr;  // what the goroutine runs, until it runs
+  HeapTimer timer;                                   // sleep
+  void* closure = nullptr;                           // what the goroutine runs, until it runs
+  std::atomic<const SharedLabels*> labels{nullptr};  // valid while G::labels_below says so
 };
 
 // G. Type-stable: lives in a chunk of the scheduler's table for as long as the Scheduler does and is re-used for later
@@ -57,6 +59,8 @@ struct alignas(64) G {
   std::atomic<std::uint64_t> parent_goid{0};
   context::StackGuard guard{};  // of the stack; chosen at its first use
   bool trimmed = true;          // an unused stack whose pages were given back
+  // 0: it has no labels, and GTail is not looked at; else so far below the stack's end lies GTail::labels (debug ABI).
+  std::atomic<std::uint32_t> labels_below{0};
 
   // Third line: its life.
   //

@@ -2,6 +2,7 @@
 
 #include "libruntime/base/clock.h"
 #include "libruntime/base/fatal.h"
+#include "libruntime/sched/labels.h"
 #include "libruntime/sched/scheduler.h"
 #include "libruntime/sched/thread.h"
 #include "netpoll/go.h"
@@ -36,6 +37,7 @@ G* Scheduler::new_g(std::size_t closure_size, std::size_t closure_align, void* c
   const bool ours = parent != nullptr && parent->scheduler == this;
   g->parent_goid.store(ours ? parent->goid.load(std::memory_order_relaxed) : 0, std::memory_order_relaxed);
   g->created_pc.store(reinterpret_cast<std::uint64_t>(caller), std::memory_order_relaxed);
+  if (parent != nullptr) inherit_labels(*g, *parent);
   if (closure_size <= G::kClosureRoom && closure_align <= G::kClosureAlign) {
     *closure = g->closure_room;
   } else {
@@ -107,6 +109,7 @@ G* Scheduler::free_g_get(P* p) {
 }
 
 void Scheduler::free_g_put(P* p, G* g) {
+  drop_labels(*g);
   context::fiber_destroy(g->context.fiber);
   g->store_status(GStatus::kDead);
   p->free_gs.push_front(g);  // the warmest stack is used next
