@@ -5,6 +5,7 @@
 #include "libruntime/debug/snapshot.h"
 #include "libruntime/poll/netpoll.h"
 #include "libruntime/sched/scheduler.h"
+#include "libruntime/sched/thread.h"
 
 namespace netpoll {
 
@@ -75,9 +76,29 @@ void Runtime::shutdown(Shutdown how) {
   parts_->scheduler.stop_threads();
 }
 
-debug::Snapshot Runtime::snapshot() const {
+trace::GoroutineSnapshot Runtime::snapshot() const {
   parts_->netpoll.audit();
-  return debug::take_snapshot(parts_->scheduler, parts_->netpoll);
+  struct Call {
+    Parts& parts;
+    trace::GoroutineSnapshot result{};
+    static void* take(void* arg) {
+      auto& call = *static_cast<Call*>(arg);
+      call.result = debug::take_snapshot(call.parts.scheduler, call.parts.netpoll, call.parts.publication.epfd());
+      return nullptr;
+    }
+  };
+  Call call{*parts_};
+  if (sched::current_g() == nullptr || !debug::names_stacks()) {
+    Call::take(&call);
+    return std::move(call.result);
+  }
+  // Names take more stack than a goroutine has.
+  block_on([&call] {
+    pthread_t thread;
+    sched::start_thread(thread, &Call::take, &call, "netpoll-snapshot");
+    pthread_join(thread, nullptr);
+  });
+  return std::move(call.result);
 }
 
 }  // namespace netpoll

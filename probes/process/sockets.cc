@@ -22,13 +22,6 @@ bool all_zero(const void* bytes, std::size_t size) {
 
 }  // namespace
 
-std::string_view tcp_state_name(unsigned state) {
-  static constexpr std::array<std::string_view, 13> kNames = {
-      "",      "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2",   "TIME_WAIT",
-      "CLOSE", "CLOSE_WAIT",  "LAST_ACK", "LISTEN",   "CLOSING",   "NEW_SYN_RECV"};
-  return state < kNames.size() ? kNames[state] : std::string_view{};
-}
-
 std::string address_text(int family, const void* address, std::uint16_t port) {
   const std::size_t size = family == AF_INET ? sizeof(in_addr) : sizeof(in6_addr);
   if (port == 0 && all_zero(address, size)) return {};

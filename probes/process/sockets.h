@@ -17,6 +17,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "libruntime/base/tcp_state.h"
 #include "netpoll/result.h"
 
 namespace netpoll::probes {
@@ -93,8 +94,7 @@ class SocketSearch {
 void read_inet_table(std::istream& table, std::string_view kind, SocketSearch& search);
 void read_unix_table(std::istream& table, SocketSearch& search);
 
-// Name of a TCP state of the kernel (include/net/tcp_states.h), empty for an unknown one.
-std::string_view tcp_state_name(unsigned state);
+using base::tcp_state_name;
 
 // "127.0.0.1:80" of an address in network order; an IPv4 address inside IPv6 is printed as IPv4. Empty for the
 // wildcard address with port 0, which stands for "none".

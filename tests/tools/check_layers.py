@@ -8,7 +8,7 @@ visible line in a CMakeLists.txt. --draw prints the picture as found. Exit statu
 
     cli --> probes --> trace --> base          runtime --> net, sync, debug, poll, sched
      |----> exporters --> trace                net --> poll --> sched --> context --> base;   net --> sync --> sched
-     '----> runtime                            debug --> sched, poll
+     '----> runtime                            debug --> net
 
 Beyond that picture:
   - sched does not know poll: it calls the source of readiness that it is given (sched/poll_source.h);
@@ -16,7 +16,8 @@ Beyond that picture:
   - inside probes/ the folders know each other as PROBES says: process/ knows none of the others and may be known by all,
     the back ends do not know each other; only probes/*.cc, which chooses one, knows them all;
   - public headers name no platform poller and no BPF, have no platform #if and include only public headers;
-  - libruntime includes nothing that is not in libc, libstdc++, the kernel headers or sys/sdt.h.
+  - libruntime includes nothing that is not in libc, libstdc++, the kernel headers or sys/sdt.h, but for symbols/ and
+    endpoint/, which are not part of the runtime's archive: what a program links to look at itself (netpoll::debug).
 """
 
 import argparse
@@ -35,12 +36,15 @@ KNOWS = {
     "poll": ["sched"],
     "sync": ["sched"],
     "net": ["poll", "sync"],
-    "debug": ["sched", "poll"],
+    "debug": ["net"],
     "runtime": ["net", "sync", "debug"],
     "probes": ["symbols"],
     "exporters": ["trace"],
+    "endpoint": ["runtime", "symbols", "exporters"],
     "cli": ["probes", "exporters", "runtime"],
 }
+# What is in the runtime's own archive.
+RUNTIME = ("base", "trace", "context", "sched", "poll", "sync", "net", "debug", "runtime")
 TREES = ("libruntime", "probes", "exporters", "cli")
 SUFFIXES = (".h", ".cc", ".c", ".S", ".def")
 
@@ -48,12 +52,12 @@ PUBLIC = "libruntime/include/netpoll/"
 # Public headers by what implements them; a folder has the name of its layer. Plain data that several layers share lives
 # at the bottom: debug/ is the ABI that other processes read, and needs nothing of the runtime.
 PUBLIC_FOLDERS = {**{name: name for name in KNOWS}, "debug": "base"}
-PUBLIC_FILES = {"runtime.h": "runtime", "go.h": "sched"}
+PUBLIC_FILES = {"runtime.h": "runtime", "go.h": "sched", "labels.h": "sched", "debug/endpoint.h": "endpoint"}
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 PLATFORM_IF = re.compile(r"^[ \t]*#[ \t]*(?:if|ifdef|elif)\b.*\b(__linux__|__APPLE__|__FreeBSD__|_WIN32|__unix__)", re.M)
 FOREIGN_TO_PUBLIC = re.compile(r"^(sys/epoll\.h|sys/event\.h|windows\.h|linux/|bpf/)")
-THIRD_PARTY = re.compile(r"^(bpf|fmt|nlohmann|CLI|boost|catch2|gelf|libelf|uv)[/.]")
+THIRD_PARTY = re.compile(r"^(bpf|fmt|nlohmann|CLI|boost|catch2|dwarf|elfutils|gelf|httplib|libelf|uv|zlib)[/.]")
 PROBES_FOLDER = re.compile(r"^probes/([^/]+)/")
 # Folder of probes/ -> the other folders of probes/ that it may include; headers at the top (counts.h, source.h) are free.
 PROBES = {
@@ -91,7 +95,7 @@ def layer_of(path):
         return parts[0]
     if path.startswith(PUBLIC):
         name = path[len(PUBLIC):]
-        folder = name.split("/")[0] if "/" in name else None
+        folder = name.split("/")[0] if "/" in name and name not in PUBLIC_FILES else None
         return PUBLIC_FOLDERS.get(folder) if folder else PUBLIC_FILES.get(name, "base")
     if len(parts) == 1 or parts[1].endswith(SUFFIXES):
         return "runtime"
@@ -122,7 +126,7 @@ def check_file(root, path, allowed, edges, problems):
         if target is None:
             if public and FOREIGN_TO_PUBLIC.match(name):
                 problems.append(f"{path}: public headers do not include <{name}>")
-            if path.startswith("libruntime/") and THIRD_PARTY.match(name):
+            if layer in RUNTIME and THIRD_PARTY.match(name):
                 problems.append(f"{path}: libruntime depends on libc alone, but includes <{name}>")
             continue
         if public and not target.startswith(PUBLIC):

@@ -18,8 +18,8 @@
 #include <utility>
 
 #include "netpoll/config.h"
-#include "netpoll/debug/snapshot.h"
 #include "netpoll/go.h"
+#include "netpoll/trace/goroutine.h"
 
 namespace netpoll {
 
@@ -64,8 +64,11 @@ class Runtime {
   // started meanwhile is still run (and cancelled).
   void shutdown(Shutdown how);
 
-  // A copy of all goroutines and registrations, taken without stopping anything; see debug/snapshot.h. Thread-safe.
-  debug::Snapshot snapshot() const;
+  // All goroutines, as netpoll-trace snapshot shows them, taken without stopping anything: each record is consistent in
+  // itself, and they are taken one after another. Stacks and names are in it where the program is linked with
+  // netpoll::debug (netpoll/debug/endpoint.h); who holds the other end of a connection is not. Thread-safe; blocks the
+  // calling thread, and in a goroutine hands its P to another thread meanwhile.
+  trace::GoroutineSnapshot snapshot() const;
 
   const Config& config() const;
   sched::Scheduler& scheduler() const;

@@ -73,7 +73,9 @@ TEST_CASE("waiters of many descriptors are woken in their order, each by its own
       // The next ones come when these wait.
       const auto waiting = [&] {
         std::size_t count = 0;
-        for (const auto& g : runtime.snapshot().goroutines) count += g.wait_reason == WaitReason::kFdMutex ? 1u : 0u;
+        for (const auto& g : runtime.snapshot().goroutines) {
+          count += g.wait_reason == wait_reason_name(WaitReason::kFdMutex) ? 1u : 0u;
+        }
         return count;
       };
       test::until([&] { return waiting() == (static_cast<std::size_t>(w) + 1) * order.size(); });

@@ -63,8 +63,8 @@ void in_default_setup(const std::function<void(Checks&)>& body) { run_setup({.pr
 
 bool parked_on(Checks& checks, int fd, int mode) {
   return soon([&] {
-    for (const debug::GoroutineInfo& g : checks.runtime().snapshot().goroutines) {
-      if (g.status == GStatus::kWaiting && g.wait_reason == WaitReason::kIoWait && g.fd == fd && g.mode == mode) {
+    for (const trace::Goroutine& g : checks.runtime().snapshot().goroutines) {
+      if (g.io_wait && g.fd == fd && g.mode == (mode == 0 ? trace::IoMode::kRead : trace::IoMode::kWrite)) {
         return true;
       }
     }
@@ -75,8 +75,8 @@ bool parked_on(Checks& checks, int fd, int mode) {
 bool parked_for(Checks& checks, WaitReason reason, std::size_t count) {
   return soon([&] {
     std::size_t found = 0;
-    for (const debug::GoroutineInfo& g : checks.runtime().snapshot().goroutines) {
-      if (g.status == GStatus::kWaiting && g.wait_reason == reason) ++found;
+    for (const trace::Goroutine& g : checks.runtime().snapshot().goroutines) {
+      if (g.wait_reason == wait_reason_name(reason)) ++found;
     }
     return found >= count;
   });

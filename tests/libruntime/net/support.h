@@ -14,6 +14,7 @@
 #include "netpoll/net/listener.h"
 #include "netpoll/runtime.h"
 #include "netpoll/trace/event.h"
+#include "netpoll/wait_reason.h"
 #include "tests/libruntime/goroutines.h"
 #include "tests/support/expect.h"
 #include "tests/support/open_descriptors.h"

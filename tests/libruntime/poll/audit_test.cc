@@ -47,7 +47,7 @@ void interfere(Trigger trigger, Interference what) {
     });
     const auto waits = [&] {
       for (const auto& g : runtime.snapshot().goroutines) {
-        if (g.fd == reader.fd() && g.status == GStatus::kWaiting) return true;
+        if (g.fd == reader.fd() && g.io_wait) return true;
       }
       return false;
     };
@@ -57,7 +57,7 @@ void interfere(Trigger trigger, Interference what) {
     event.data.fd = reader.fd();
     if (what == Interference::kRemoved) epoll_ctl(find_epfd(), EPOLL_CTL_DEL, reader.fd(), nullptr);
     if (what == Interference::kModified) epoll_ctl(find_epfd(), EPOLL_CTL_MOD, reader.fd(), &event);
-    for (const auto& g : runtime.snapshot().goroutines) seen |= g.fd == reader.fd() && g.foreign;
+    for (const auto& g : runtime.snapshot().goroutines) seen |= g.fd == reader.fd() && g.foreign_change;
     const std::array<std::byte, 1> byte{};
     (void)sockets->second.write(byte);
     test::until([&] { return got >= 0; });
@@ -101,13 +101,13 @@ TEST_CASE("an older registration under the same number does not hide that the pr
     });
     const auto waits = [&] {
       for (const auto& g : runtime.snapshot().goroutines) {
-        if (g.fd == number && g.status == GStatus::kWaiting) return true;
+        if (g.fd == number && g.io_wait) return true;
       }
       return false;
     };
     test::until(waits);
     epoll_ctl(find_epfd(), EPOLL_CTL_DEL, number, nullptr);
-    for (const auto& g : runtime.snapshot().goroutines) seen |= g.fd == number && g.foreign;
+    for (const auto& g : runtime.snapshot().goroutines) seen |= g.fd == number && g.foreign_change;
     const std::array<std::byte, 1> byte{};
     (void)writer.write(byte);
     test::until([&] { return got >= 0; });

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "netpoll/runtime.h"
+#include "netpoll/wait_reason.h"
 #include "tests/libruntime/goroutines.h"
 #include "tests/support/catch.h"
 #include "tests/support/procs.h"
@@ -26,7 +27,7 @@ inline bool until_parked(const Runtime& runtime, WaitReason reason, std::size_t 
   return soon([&] {
     std::size_t parked = 0;
     for (const auto& goroutine : runtime.snapshot().goroutines) {
-      parked += goroutine.status == GStatus::kWaiting && goroutine.wait_reason == reason;
+      parked += goroutine.wait_reason == wait_reason_name(reason);
     }
     return parked >= n;
   });
