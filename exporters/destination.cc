@@ -96,6 +96,7 @@ Destination::Destination(Destination&& other) noexcept
       temporary_(std::exchange(other.temporary_, {})),
       fd_(std::move(other.fd_)),
       out_(std::exchange(other.out_, -1)),
+      memory_(other.memory_),
       unnamed_(other.unnamed_),
       in_place_(other.in_place_) {}
 
@@ -103,7 +104,17 @@ Destination::~Destination() {
   if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
+Destination Destination::to_memory(std::string& text) {
+  Destination destination;
+  destination.memory_ = &text;
+  return destination;
+}
+
 Result<void> Destination::write(std::string_view bytes) {
+  if (memory_ != nullptr) {
+    memory_->append(bytes);
+    return {};
+  }
   while (!bytes.empty()) {
     const ssize_t n = ::write(out_, bytes.data(), bytes.size());
     if (n < 0) {

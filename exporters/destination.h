@@ -22,6 +22,9 @@ class Destination {
   enum class Standard { kOutput, kError };
   static Result<Destination> open(const std::string& path, Standard unnamed = Standard::kOutput);
 
+  // Appends to a string, which outlives it.
+  static Destination to_memory(std::string& text);
+
   Destination(Destination&&) noexcept;
   Destination& operator=(Destination&&) = delete;
   ~Destination();
@@ -47,7 +50,8 @@ class Destination {
   std::string real_path_;  // after symbolic links
   std::string temporary_;  // name to unlink, empty when none exists
   Fd fd_;
-  int out_ = -1;           // where write() goes: fd_ or a standard stream
+  int out_ = -1;  // where write() goes: fd_ or a standard stream
+  std::string* memory_ = nullptr;
   bool unnamed_ = false;   // O_TMPFILE: has no name until commit()
   bool in_place_ = false;  // not a regular file: no rename
 };

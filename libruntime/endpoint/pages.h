@@ -1,0 +1,20 @@
+// What the endpoint answers, without HTTP.
+#pragma once
+
+#include <string>
+
+#include "netpoll/runtime.h"
+
+namespace netpoll::debug {
+
+// The snapshot in one of the exporters' formats ("debug1", "debug2", "json", "pprof"). all: the runtime's own frames
+// too.
+std::string formatted_snapshot(const Runtime& runtime, std::string_view format, bool all);
+
+// The index of /debug/pprof/, as HTML.
+std::string index_page(const Runtime& runtime);
+
+// Prometheus text format 0.0.4.
+std::string metrics_page(const Runtime& runtime);
+
+}  // namespace netpoll::debug

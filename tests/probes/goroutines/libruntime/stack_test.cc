@@ -1,0 +1,213 @@
+// Stacks and labels of libruntime programs, against what the program says of itself and against addr2line.
+#include "probes/goroutines/libruntime/stack_reader.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+#include <filesystem>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "libruntime/symbols/code_map.h"
+#include "probes/process/core_subject.h"
+#include "probes/process/images.h"
+#include "tests/support/catch.h"
+#include "tests/support/goroutine_text.h"
+#include "tests/support/prey.h"
+#include "tests/support/skip.h"
+#include "tests/support/snapshot_of.h"
+#include "tests/support/temp_dir.h"
+
+using netpoll::test::goroutine_text;
+using netpoll::test::Prey;
+using netpoll::test::snapshot_of;
+using netpoll::trace::Frame;
+using netpoll::trace::Goroutine;
+using netpoll::trace::GoroutineSnapshot;
+using namespace netpoll::probes;
+
+namespace {
+
+std::string output_of(const std::string& command) {
+  std::string output;
+  std::FILE* pipe = popen(command.c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  std::array<char, 4096> buffer;
+  for (std::size_t n; (n = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) output.append(buffer.data(), n);
+  pclose(pipe);
+  return output;
+}
+
+bool has(const char* program) {
+  return std::system(("command -v " + std::string(program) + " >/dev/null").c_str()) == 0;
+}
+
+std::vector<std::string> texts_of(const GoroutineSnapshot& snapshot) {
+  std::vector<std::string> texts;
+  for (const Goroutine& g : snapshot.goroutines) {
+    if (g.goid != 1) texts.push_back(goroutine_text(snapshot, g));
+  }
+  return texts;
+}
+
+std::string visible_functions(const GoroutineSnapshot& snapshot, const Goroutine& g) {
+  std::string names;
+  for (const std::uint32_t index : g.stack) {
+    if (!snapshot.frames.at(index).hidden) names += snapshot.frames[index].function + "\n";
+  }
+  return names;
+}
+
+const Goroutine* labelled(const GoroutineSnapshot& snapshot, const std::string& key) {
+  for (const Goroutine& g : snapshot.goroutines) {
+    for (const auto& label : g.labels) {
+      if (label.first == key) return &g;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+TEST_CASE("from outside a program looks as it does to itself") {
+  Prey prey({SELF_AWARE});
+  REQUIRE(prey.sleeps());
+  auto snapshot = snapshot_of(prey.pid());
+  REQUIRE(snapshot);
+  CHECK(texts_of(*snapshot) == prey.lines());
+  CHECK(prey.lines().size() == 6);
+  prey.finish();
+}
+
+TEST_CASE("a stack has its functions, those that were inlined, and ends where the goroutine began") {
+  Prey prey({SELF_AWARE});
+  REQUIRE(prey.sleeps());
+  auto snapshot = snapshot_of(prey.pid());
+  REQUIRE(snapshot);
+  const Goroutine* g = labelled(*snapshot, "request");
+  REQUIRE(g != nullptr);
+  CHECK(g->labels == std::vector<std::pair<std::string, std::string>>{{"request", "r-1"}});
+  CHECK(g->stack_ends_early.empty());
+  const std::string names = visible_functions(*snapshot, *g);
+  INFO(names);
+  std::size_t deep = 0;
+  for (std::size_t at = 0; (at = names.find("::deep(int", at)) != std::string::npos; ++at) ++deep;
+  CHECK(deep >= 1);
+  CHECK(deep <= 11);
+  CHECK(names.find("inlined_read") != std::string::npos);
+  CHECK(names.find("netpoll::Conn::read(") != std::string::npos);
+  CHECK(names.find("netpoll::sched::") == std::string::npos);
+  const Frame& last = snapshot->frames.at(g->stack.back());
+  CHECK(last.function == "netpoll_context_entry");
+  CHECK(last.hidden);
+  REQUIRE(g->created_by);
+  CHECK(snapshot->frames[*g->created_by].file.find("self_aware.cc") != std::string::npos);
+  CHECK(snapshot->frames[*g->created_by].line > 0);
+
+  const Goroutine* server = labelled(*snapshot, "role");
+  REQUIRE(server != nullptr);
+  CHECK(server->tcp_state == "ESTABLISHED");
+  REQUIRE(server->labels.size() == 2);
+  CHECK(server->labels[0] == std::pair<std::string, std::string>{"peer", server->peer});
+  CHECK(visible_functions(*snapshot, *server).find("Server::serve_one(") != std::string::npos);
+}
+
+TEST_CASE("addr2line says the same of every address, inlined calls included") {
+  if (!has("addr2line")) NETPOLL_SKIP("addr2line is the judge (binutils)");
+  Prey prey({SELF_AWARE});
+  REQUIRE(prey.sleeps());
+  auto snapshot = snapshot_of(prey.pid());
+  REQUIRE(snapshot);
+  auto subject = make_live_subject(prey.pid());
+  REQUIRE(subject);
+  std::size_t checked = 0;
+  for (const Goroutine& g : snapshot->goroutines) {
+    for (std::size_t i = 0; i < g.stack.size();) {
+      const std::uint64_t pc = snapshot->frames[g.stack[i]].pc;
+      std::string ours;
+      for (; i < g.stack.size() && snapshot->frames[g.stack[i]].pc == pc; ++i) {
+        const Frame& f = snapshot->frames[g.stack[i]];
+        ours += std::filesystem::path(f.file).lexically_normal().string() + ":" + std::to_string(f.line) + "\n";
+        if (!f.inlined) {
+          ++i;
+          break;
+        }
+      }
+      const auto image = image_at(**subject, pc - 1);
+      REQUIRE(image);
+      std::ostringstream command;
+      command << "addr2line -i -e " << SELF_AWARE << " " << std::hex << pc - 1 - image->bias;
+      std::istringstream lines(output_of(command.str()));
+      std::string theirs;
+      for (std::string line; std::getline(lines, line);) {
+        // "file:line (discriminator 2)"
+        const std::string place = line.substr(0, line.find(' '));
+        const auto colon = place.rfind(':');
+        theirs +=
+            std::filesystem::path(place.substr(0, colon)).lexically_normal().string() + place.substr(colon) + "\n";
+      }
+      CHECK(ours == theirs);
+      ++checked;
+    }
+  }
+  CHECK(checked > 40);
+}
+
+TEST_CASE("without symbols a stack is addresses, and says so by having no names") {
+  Prey prey({PARKED "_stripped", "4"});
+  REQUIRE(prey.sleeps());
+  auto snapshot = snapshot_of(prey.pid());
+  REQUIRE(snapshot);
+  std::size_t whole = 0;
+  for (const Goroutine& g : snapshot->goroutines) {
+    if (g.status != "waiting" || !g.stack_ends_early.empty()) continue;
+    ++whole;
+    CHECK(g.stack.size() >= 4);
+    for (const std::uint32_t index : g.stack) {
+      CHECK(snapshot->frames[index].function.empty());
+      CHECK(snapshot->frames[index].pc != 0);
+    }
+  }
+  CHECK(whole >= 4);
+}
+
+TEST_CASE("a core has the stacks and labels that the program had") {
+  if (!has("gcore")) NETPOLL_SKIP("gcore writes the core (gdb)");
+  Prey prey({SELF_AWARE});
+  REQUIRE(prey.sleeps());
+  auto live = snapshot_of(prey.pid());
+  REQUIRE(live);
+  const netpoll::test::TempDir folder;
+  const std::string core = folder.path() + "/core";
+  (void)output_of("gcore -o " + core + " " + std::to_string(prey.pid()) + " 2>&1");
+  auto subject = make_core_subject(core + "." + std::to_string(prey.pid()), "");
+  REQUIRE(subject);
+  auto reader = attach_reader(**subject);
+  REQUIRE(reader);
+  auto dead = (*reader)->read({});
+  REQUIRE(dead);
+  REQUIRE(dead->goroutines.size() == live->goroutines.size());
+  for (std::size_t i = 0; i < dead->goroutines.size(); ++i) {
+    CHECK(dead->goroutines[i].labels == live->goroutines[i].labels);
+    CHECK(visible_functions(*dead, dead->goroutines[i]) == visible_functions(*live, live->goroutines[i]));
+  }
+}
+
+TEST_CASE("labels that lie are no labels") {
+  using Pairs = std::vector<std::pair<std::string, std::string>>;
+  const auto set = [](std::vector<std::uint32_t> sizes, const std::string& text) {
+    std::vector<std::byte> bytes(sizes.size() * sizeof(sizes[0]) + text.size());
+    std::memcpy(bytes.data(), sizes.data(), sizes.size() * sizeof(sizes[0]));
+    std::memcpy(bytes.data() + sizes.size() * sizeof(sizes[0]), text.data(), text.size());
+    return bytes;
+  };
+  CHECK(decode_labels(1, set({1, 2}, "kvw")) == Pairs{{"k", "vw"}});
+  CHECK(decode_labels(0, {}).empty());
+  CHECK(decode_labels(2, set({1, 2}, "kvw")).empty());
+  CHECK(decode_labels(1, set({4, 0}, "kvw")).empty());
+  CHECK(decode_labels(1, set({0, 0xffffffff}, "kvw")).empty());
+  CHECK(decode_labels(0xffffffff, set({1, 2}, "kvw")).empty());
+}
