@@ -46,8 +46,9 @@ const SharedLabels* SharedLabels::make(const SharedLabels* base, std::span<const
     }
   }
   set->head_.count = static_cast<std::uint32_t>(merged.size());
-  set->head_.bytes = static_cast<std::uint32_t>(sizeof(debug::LabelSet) + bytes);
-  set->head_.self = set->address();
+  set->head_.bytes = static_cast<std::uint32_t>(sizeof(SharedLabels) + bytes);
+  set->head_.first = sizeof(SharedLabels);
+  set->head_.self = reinterpret_cast<std::uint64_t>(set);
   return set;
 }
 

@@ -28,7 +28,6 @@ class SharedLabels {
   void unref() const;
 
   std::vector<std::pair<std::string_view, std::string_view>> pairs() const;
-  std::uint64_t address() const { return reinterpret_cast<std::uint64_t>(&head_); }  // of its debug::LabelSet
 
  private:
   friend class LabelReader;
@@ -36,9 +35,10 @@ class SharedLabels {
   static void destroy(const SharedLabels* set);
   static void free_retired();
 
+  debug::LabelSet head_{};  // first: whoever has the address of one has that of the other
   mutable std::atomic<std::uint32_t> references_{1};
   mutable const SharedLabels* next_retired_ = nullptr;
-  debug::LabelSet head_{};  // sizes and texts follow
+  // Sizes and texts follow.
 };
 
 // While one exists, sets that a goroutine was seen to have stay readable. One at a time in a process; making a second

@@ -45,9 +45,9 @@ std::string goroutine_function(std::string_view demangled) {
 }
 
 bool is_runtime_function(std::string_view demangled) {
-  static constexpr std::array<std::string_view, 7> kOurs = {
-      "netpoll::sched::",       "netpoll::poll::",  "netpoll::context::",   "netpoll::detail::",
-      "netpoll::Runtime::run<", "netpoll_context_", "netpoll::Runtime::go<"};
+  static constexpr std::array<std::string_view, 8> kOurs = {
+      "netpoll::sched::",  "netpoll::poll::",        "netpoll::sync::",  "netpoll::context::",
+      "netpoll::detail::", "netpoll::Runtime::run<", "netpoll_context_", "netpoll::Runtime::go<"};
   const std::string_view name = without_result(demangled);
   return std::any_of(kOurs.begin(), kOurs.end(), [name](std::string_view ours) { return name.starts_with(ours); });
 }

@@ -101,6 +101,11 @@ Unwound unwind(CodeMap& code, std::uint32_t saved_frame, std::uint64_t sp, std::
     result.ends_early = layout ? "its stack could not be read" : "its registers are saved in a way that is unknown";
     return result;
   }
+  if (*pc == 0) {
+    // A core that lacks these pages has zeros in their place: gdb stops at the guard below the first stack.
+    result.ends_early = "its stack is empty";
+    return result;
+  }
   const std::string_view out_of_copy =
       whole ? "the stack does not fit the code's call frame information" : "it is deeper than was read";
   Registers registers;

@@ -13,7 +13,7 @@ namespace {
 constexpr std::uint64_t kFirstCopy = 4 * 1024;
 // What is copied of one stack at most, and of one goroutine's labels.
 constexpr std::uint64_t kMaxStack = 1 << 20;
-constexpr std::uint32_t kMaxLabelBytes = 64 * 1024;
+constexpr std::uint32_t kMaxLabelBytes = 128 * 1024;
 constexpr std::size_t kBatch = 256;
 
 // Whether its registers lie on its stack.
@@ -110,16 +110,16 @@ Result<void> StackReader::read_labels(std::span<const GRecord> gs, std::span<Sta
       if (!where.done) return false;
       ReadPiece what{.address = address, .into = &head, .size = sizeof(head)};
       if (auto r = memory.read_batch({&what, 1}); !r) return std::move(r).error();
-      return what.done && head.self == address && head.bytes >= sizeof(head) &&
-             head.bytes <= kMaxLabelBytes + sizeof(head);
+      return what.done && head.self == address && head.first >= sizeof(head) && head.first <= head.bytes &&
+             head.bytes <= kMaxLabelBytes;
     };
     std::uint64_t address = 0;
     debug::LabelSet head{};
     auto good = read_head(address, head);
     if (!good) return std::move(good).error();
     if (!*good) continue;
-    std::vector<std::byte> bytes(head.bytes - sizeof(head));
-    ReadPiece rest{.address = address + sizeof(head), .into = bytes.data(), .size = bytes.size()};
+    std::vector<std::byte> bytes(head.bytes - head.first);
+    ReadPiece rest{.address = address + head.first, .into = bytes.data(), .size = bytes.size()};
     if (auto r = memory.read_batch({&rest, 1}); !r) return r;
     std::uint64_t again = 0;
     auto still = read_head(again, head);

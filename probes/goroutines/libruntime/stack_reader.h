@@ -37,7 +37,7 @@ class StackReader {
   bool stacks_;
 };
 
-// The pairs of a label set whose header says count; empty when they do not fit into bytes, which follow the header.
+// The pairs of a label set whose header says count; empty when they do not fit into bytes, which begin with them.
 std::vector<std::pair<std::string, std::string>> decode_labels(std::uint32_t count, std::span<const std::byte> bytes);
 
 }  // namespace netpoll::probes

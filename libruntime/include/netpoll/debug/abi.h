@@ -31,13 +31,15 @@ enum class SavedFrame : std::uint32_t {
   kAarch64 = 2,  // x19 to x28, x29, x30 (where it goes on), d8 to d15, fpcr, padding; the stack pointer is behind them
 };
 
-// A goroutine's labels: this header, then `count` pairs of u32 sizes (key, value), then the texts in that order,
-// `bytes` in all from the header on. Immutable while `self` is its own address; shared by goroutines, freed with the
-// last one.
+// A goroutine's labels: at `first` bytes from here `count` pairs of u32 sizes (key, value), behind them the texts in
+// that order; `bytes` in all, this header included. Immutable while `self` is its own address; shared by goroutines,
+// freed with the last one.
 struct LabelSet {
   std::uint64_t self;
   std::uint32_t count;
+  std::uint32_t first;
   std::uint32_t bytes;
+  std::uint32_t reserved;
 };
 
 // Where a G keeps its fields (byte offsets in the G record; every width is given).
