@@ -228,7 +228,7 @@ Endpoint::~Endpoint() = default;
 
 const std::string& Endpoint::address() const { return server_->address; }
 
-Result<Endpoint> serve(const Runtime& runtime, EndpointOptions options) {
+Result<Endpoint> serve(const Runtime& runtime, const EndpointOptions& options) {
   auto listening = Listening::open(options.address, options.allow_remote);
   if (!listening) return std::move(listening).error();
   Fd stop(eventfd(0, EFD_CLOEXEC));

@@ -35,6 +35,10 @@ endif()
 
 expect_overflow("a large frame through find_package" ${WORK}/cmake/big_frame)
 
+if(EXISTS ${WORK}/cmake/debug)
+  run("run what uses netpoll::debug" ${WORK}/cmake/debug)
+endif()
+
 execute_process(COMMAND ${CMAKE_COMMAND} -S ${PROJECT} -B ${WORK}/other -DCMAKE_PREFIX_PATH=${prefix}
                         -DCMAKE_CXX_COMPILER=${CXX} -DWANTED=0.9
                 RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
@@ -58,3 +62,12 @@ run("run what pkg-config built" ${WORK}/by-pkg-config)
 run("build a large frame through pkg-config"
     ${CXX} -std=c++20 ${PROJECT}/big_frame.cc -o ${WORK}/frame-by-pkg-config ${flags})
 expect_overflow("a large frame through pkg-config" ${WORK}/frame-by-pkg-config)
+
+if(EXISTS ${prefix}/${LIBDIR}/pkgconfig/netpoll-debug.pc)
+  run("pkg-config flags of netpoll-debug" ${PKG_CONFIG} --cflags --libs netpoll-debug)
+  separate_arguments(flags UNIX_COMMAND "${output}")
+  list(FILTER flags EXCLUDE REGEX "^$")
+  run("build with netpoll-debug through pkg-config"
+      ${CXX} -std=c++20 ${PROJECT}/debug.cc -o ${WORK}/debug-by-pkg-config ${flags})
+  run("run what netpoll-debug built" ${WORK}/debug-by-pkg-config)
+endif()

@@ -47,7 +47,7 @@ class Endpoint {
   const std::string& address() const;
 
  private:
-  friend Result<Endpoint> serve(const Runtime& runtime, EndpointOptions options);
+  friend Result<Endpoint> serve(const Runtime& runtime, const EndpointOptions& options);
   struct Server;
   explicit Endpoint(std::unique_ptr<Server> server);
   std::unique_ptr<Server> server_;
@@ -55,7 +55,7 @@ class Endpoint {
 
 // Starts an endpoint for runtime. Not from a goroutine's stack, which is too small: before run(), or from another
 // thread. kInvalid for an address that is not allowed; else the kernel's reason.
-Result<Endpoint> serve(const Runtime& runtime, EndpointOptions options = {});
+Result<Endpoint> serve(const Runtime& runtime, const EndpointOptions& options = {});
 
 // While it exists, SIGQUIT (Ctrl-backslash) prints the goroutines of the Runtime to standard error, as Go does, and
 // ends the process with status 2. The handler only wakes a thread, which does the rest. Destroy it before the Runtime:
