@@ -85,8 +85,9 @@ bool parked_for(Checks& checks, WaitReason reason, std::size_t count) {
 std::uint64_t tracepoints(Checks& checks, trace::Tp tp) {
   sched::Scheduler& scheduler = checks.runtime().scheduler();
   const auto index = static_cast<std::size_t>(tp);
-  std::uint64_t count = scheduler.shared_lane().counters().count[index].load();
-  for (const auto& p : scheduler.ps()) count += p->lane.counters().count[index].load();
+  std::uint64_t count = 0;
+  // One block per P and one for the shared lane.
+  for (std::size_t i = 0; i <= scheduler.ps().size(); ++i) count += scheduler.counter_blocks()[i].count[index].load();
   return count;
 }
 
