@@ -24,7 +24,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // Clients at once, and how long one request may take to arrive and its answer to leave.
-constexpr std::size_t kMaxConnections = 8;
+constexpr std::size_t kMaxConnections = 16;
 constexpr std::chrono::seconds kPatience{10};
 
 // A connection as httplib reads and writes it. What lies between is bounded by one deadline, not by one for each byte.
@@ -167,9 +167,10 @@ struct Endpoint::Server {
     auto& client = *static_cast<Client*>(arg);
     ConnectionStream stream(client.fd.get(), client.server->stop.get());
     client.server->routes.answer(stream);
+    // Before the client learns that it was answered: its next connection must not be one too many because of this one.
+    client.done.store(true, std::memory_order_release);
     // What the client still sends must not make its kernel throw our answer away (RFC 9112, 9.6).
     shutdown(client.fd.get(), SHUT_WR);
-    client.done.store(true, std::memory_order_release);
     return nullptr;
   }
 
