@@ -115,6 +115,7 @@ Json goroutine_json(const SnapshotDocument& document, const Goroutine& g) {
   add("mode", g.mode ? Json(*g.mode == trace::IoMode::kRead ? "read" : "write") : Json(nullptr));
   add("fd_source", fd_source_json(g.fd_source));
   add("other_fd", or_null(g.other_fd));
+  add("fd_state", text_or_null(g.fd_state));
   add("deadline", deadline_json(g, document.taken_at));
   add("deadline_in_ns", or_null(g.deadline_in_ns));
   add("kind", text_or_null(g.kind));

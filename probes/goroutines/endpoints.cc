@@ -5,13 +5,13 @@
 
 namespace netpoll::probes {
 
-void add_endpoints(Subject& subject, trace::GoroutineSnapshot& snapshot) {
+Descriptors add_endpoints(Subject& subject, trace::GoroutineSnapshot& snapshot) {
   std::vector<int> numbers;
   for (const trace::Goroutine& g : snapshot.goroutines) {
     if (g.fd) numbers.push_back(*g.fd);
   }
-  if (numbers.empty()) return;
-  const Descriptors descriptors = subject.describe(numbers);
+  if (numbers.empty()) return {};
+  Descriptors descriptors = subject.describe(numbers);
   for (trace::Goroutine& g : snapshot.goroutines) {
     const auto found = g.fd ? descriptors.find(*g.fd) : descriptors.end();
     if (found == descriptors.end()) continue;
@@ -25,6 +25,7 @@ void add_endpoints(Subject& subject, trace::GoroutineSnapshot& snapshot) {
     if (g.mode) g.socket_idle_ns = *g.mode == trace::IoMode::kRead ? d.recv_idle_ns : d.send_idle_ns;
     g.peer_processes = d.peer_processes;
   }
+  return descriptors;
 }
 
 }  // namespace netpoll::probes

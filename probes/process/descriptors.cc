@@ -2,15 +2,16 @@
 #include "probes/process/descriptors.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <memory>
+#include <unordered_set>
+#include <utility>
 
-#include "netpoll/fd.h"
 #include "probes/process/peers.h"
 #include "probes/process/proc_status.h"
 #include "probes/process/sockets.h"
@@ -25,31 +26,76 @@ struct OpenFile {
 };
 using OpenFiles = std::unordered_map<int, OpenFile>;
 
-// Reads one link; the file is entered where it is a socket, a pipe or a FIFO.
-void read_link(int folder, int number, Descriptors& result, OpenFiles& files) {
-  const std::string name = std::to_string(number);
-  std::array<char, 256> text;
-  const ssize_t size = readlinkat(folder, name.c_str(), text.data(), text.size());
-  if (size < 0) return;
-  const std::string_view link(text.data(), static_cast<std::size_t>(size));
-  DescriptorInfo& info = result[number];
-  info.kind = "other";
-  info.local = std::string(link);
-  OpenFile file;
-  if (const auto key = key_of_link(link)) {
-    file.key = *key;
-  } else {
-    struct stat status {};
-    if (!link.starts_with('/') || fstatat(folder, name.c_str(), &status, 0) != 0 || !S_ISFIFO(status.st_mode)) return;
-    file.key = {.kind = FileKey::Kind::kFifo, .device = status.st_dev, .inode = status.st_ino};
+struct CloseDir {
+  void operator()(DIR* dir) const { closedir(dir); }
+};
+
+// All descriptors of the target's, each of whose links is read once: a process may have many thousands.
+class OwnLinks {
+ public:
+  explicit OwnLinks(pid_t pid) : dir_(opendir(("/proc/" + std::to_string(living_thread(pid)) + "/fd").c_str())) {}
+
+  // Enters what the wanted ones are into result, and those of them that are sockets, pipes and FIFOs into files.
+  void read(const std::unordered_set<int>& wanted, Descriptors& result, OpenFiles& files) {
+    if (dir_ == nullptr) return;
+    std::array<char, 256> text;
+    while (const dirent* entry = readdir(dir_.get())) {
+      int number = -1;
+      const std::string_view name(entry->d_name);
+      if (std::from_chars(name.data(), name.data() + name.size(), number).ec != std::errc{}) continue;
+      const ssize_t size = readlinkat(folder(), entry->d_name, text.data(), text.size());
+      if (size < 0) continue;
+      const std::string_view link(text.data(), static_cast<std::size_t>(size));
+      const auto key = key_of(link, entry->d_name, wanted.contains(number));
+      if (key) held_.emplace_back(number, *key);
+      if (wanted.contains(number)) enter(number, entry->d_name, link, key, result, files);
+    }
   }
-  info.inode = file.key.inode;
-  if (file.key.kind != FileKey::Kind::kSocket) {
-    info.kind = "pipe";
-    file.mode = access_mode(folder, name.c_str());
+
+  // Adds those that have one of the files open to holders.
+  void add_holders(pid_t pid, const FileKeys& files, Holders& holders) const {
+    std::string comm;
+    for (const auto& [number, key] : held_) {
+      if (!files.contains(key)) continue;
+      if (comm.empty()) comm = comm_of(pid);
+      const AccessMode mode = key.kind == FileKey::Kind::kSocket
+                                  ? AccessMode{.reads = true, .writes = true}
+                                  : access_mode(folder(), std::to_string(number).c_str());
+      holders[key].push_back({.process = {.pid = pid, .comm = comm, .fd = number}, .mode = mode});
+    }
   }
-  files.emplace(number, file);
-}
+
+ private:
+  int folder() const { return dirfd(dir_.get()); }
+
+  // A path may be a FIFO, both ends of which the target may have. look: ask for other files what they are, too.
+  std::optional<FileKey> key_of(std::string_view link, const char* name, bool look) {
+    if (auto key = key_of_link(link)) return key;
+    if (!link.starts_with('/') && !look) return std::nullopt;
+    status_ = {};
+    if (fstatat(folder(), name, &status_, 0) != 0 || !S_ISFIFO(status_.st_mode)) return std::nullopt;
+    return FileKey{.kind = FileKey::Kind::kFifo, .device = status_.st_dev, .inode = status_.st_ino};
+  }
+
+  void enter(int number, const char* name, std::string_view link, const std::optional<FileKey>& key,
+             Descriptors& result, OpenFiles& files) {
+    DescriptorInfo& info = result[number];
+    info.kind = "other";
+    info.local = std::string(link);
+    info.inode = key ? key->inode : status_.st_ino;
+    if (!key) return;
+    OpenFile file{.key = *key};
+    if (key->kind != FileKey::Kind::kSocket) {
+      info.kind = "pipe";
+      file.mode = access_mode(folder(), name);
+    }
+    files.emplace(number, file);
+  }
+
+  std::unique_ptr<DIR, CloseDir> dir_;
+  struct stat status_ {};  // of the last that is no socket and no pipe
+  std::vector<std::pair<int, FileKey>> held_;
+};
 
 // Fills in what the kernel's tables say, and returns for each descriptor the file at its other end.
 std::unordered_map<int, FileKey> add_sockets(pid_t pid, const OpenFiles& files, Descriptors& result) {
@@ -81,21 +127,26 @@ std::unordered_map<int, FileKey> add_sockets(pid_t pid, const OpenFiles& files, 
   return other_ends;
 }
 
-void add_peers(pid_t pid, const OpenFiles& files, const std::unordered_map<int, FileKey>& other_ends,
-               Descriptors& result) {
+void add_peers(pid_t pid, const OwnLinks& own, const OpenFiles& files,
+               const std::unordered_map<int, FileKey>& other_ends, Descriptors& result) {
   FileKeys keys;
   for (const auto& [number, key] : other_ends) keys.insert(key);
-  const Holders holders = find_holders(keys);
+  Holders holders = find_holders(keys, pid);
+  own.add_holders(pid, keys, holders);
   for (const auto& [number, key] : other_ends) {
     const auto found = holders.find(key);
     if (found == holders.end()) continue;
-    const AccessMode own = files.at(number).mode;
+    const AccessMode mode = files.at(number).mode;
+    auto& peers = result[number].peer_processes;
     for (const Holder& holder : found->second) {
       // Both ends of a pipe are one file: who reads has whoever writes at the other end.
-      const bool opposite = (own.reads && holder.mode.writes) || (own.writes && holder.mode.reads);
+      const bool opposite = (mode.reads && holder.mode.writes) || (mode.writes && holder.mode.reads);
       const bool itself = holder.process.pid == pid && holder.process.fd == number;
-      if (opposite && !itself) result[number].peer_processes.push_back(holder.process);
+      if (opposite && !itself) peers.push_back(holder.process);
     }
+    std::sort(peers.begin(), peers.end(), [](const trace::PeerProcess& a, const trace::PeerProcess& b) {
+      return a.pid != b.pid ? a.pid < b.pid : a.fd < b.fd;
+    });
   }
 }
 
@@ -114,30 +165,35 @@ void set_socket(const SocketInfo& socket, DescriptorInfo& info) {
 
 Descriptors describe_descriptors(pid_t pid, const std::vector<int>& numbers) {
   Descriptors result;
-  const Fd folder(
-      open(("/proc/" + std::to_string(living_thread(pid)) + "/fd").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!folder.valid()) return result;
   OpenFiles files;
-  for (const int number : numbers) {
-    if (number >= 0 && !result.contains(number)) read_link(folder.get(), number, result, files);
-  }
-  add_peers(pid, files, add_sockets(pid, files, result), result);
+  OwnLinks own(pid);
+  own.read({numbers.begin(), numbers.end()}, result, files);
+  add_peers(pid, own, files, add_sockets(pid, files, result), result);
   return result;
 }
 
-std::optional<std::vector<int>> epoll_descriptors_of(pid_t pid) {
-  DIR* dir = opendir(("/proc/" + std::to_string(living_thread(pid)) + "/fd").c_str());
-  if (dir == nullptr) return std::nullopt;
-  std::vector<int> found;
+bool each_epoll_descriptor(pid_t pid, const std::function<bool(int)>& visit) {
+  const std::unique_ptr<DIR, CloseDir> dir(opendir(("/proc/" + std::to_string(living_thread(pid)) + "/fd").c_str()));
+  if (dir == nullptr) return false;
   std::array<char, 64> text;
-  while (const dirent* entry = readdir(dir)) {
-    const ssize_t size = readlinkat(dirfd(dir), entry->d_name, text.data(), text.size());
+  while (const dirent* entry = readdir(dir.get())) {
+    const ssize_t size = readlinkat(dirfd(dir.get()), entry->d_name, text.data(), text.size());
     if (size < 0 || std::string_view(text.data(), static_cast<std::size_t>(size)) != kEpollLink) continue;
     int fd = -1;
     const std::string_view name(entry->d_name);
-    if (std::from_chars(name.data(), name.data() + name.size(), fd).ec == std::errc{}) found.push_back(fd);
+    if (std::from_chars(name.data(), name.data() + name.size(), fd).ec != std::errc{}) continue;
+    if (!visit(fd)) return true;
   }
-  closedir(dir);
+  return true;
+}
+
+std::optional<std::vector<int>> epoll_descriptors_of(pid_t pid) {
+  std::vector<int> found;
+  const auto visit = [&found](int fd) {
+    found.push_back(fd);
+    return true;
+  };
+  if (!each_epoll_descriptor(pid, visit)) return std::nullopt;
   std::sort(found.begin(), found.end());
   return found;
 }

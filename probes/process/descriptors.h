@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,7 +21,7 @@ struct DescriptorInfo {
   std::string local;                   // address, or the link's text ("pipe:[4711]", "anon_inode:[eventfd]")
   std::string peer;                    // address of the other side; empty: none known
   std::string_view tcp_state;          // static storage
-  std::optional<std::uint64_t> inode;  // of a socket, pipe or FIFO
+  std::optional<std::uint64_t> inode;  // of the file that the number stands for
   // Sockets; meanings: SocketInfo (sockets.h).
   std::optional<std::uint64_t> recv_queue_bytes;
   std::optional<std::uint64_t> send_queue_bytes;
@@ -44,6 +45,9 @@ using Descriptors = std::unordered_map<int, DescriptorInfo>;
 // missing in the answer; so are the addresses of sockets where the kernel does not tell them.
 Descriptors describe_descriptors(pid_t pid, const std::vector<int>& numbers);
 
+// Calls visit for each descriptor that is an epoll instance, as long as it returns true; the kernel lists the lowest
+// numbers first. False where they may not be listed. A poller's instance is mostly among the first of thousands.
+bool each_epoll_descriptor(pid_t pid, const std::function<bool(int)>& visit);
 // The descriptors of a process that are epoll instances; nothing where they may not be listed.
 std::optional<std::vector<int>> epoll_descriptors_of(pid_t pid);
 

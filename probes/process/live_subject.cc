@@ -41,6 +41,9 @@ class LiveSubject : public Subject {
   std::string executable_path() const override { return executable_link(pid_); }
 
   std::optional<std::vector<int>> epoll_descriptors() override { return epoll_descriptors_of(pid_); }
+  bool each_epoll_descriptor(const std::function<bool(int)>& visit) override {
+    return probes::each_epoll_descriptor(pid_, visit);
+  }
 
   std::optional<std::vector<Registration>> registrations(int epfd) override {
     if (access((proc_ + "/fdinfo/" + std::to_string(epfd)).c_str(), R_OK) != 0) return std::nullopt;

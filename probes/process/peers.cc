@@ -103,13 +103,13 @@ std::optional<FileKey> key_of_link(std::string_view link) {
   return std::nullopt;
 }
 
-Holders find_holders(const FileKeys& files) {
+Holders find_holders(const FileKeys& files, pid_t without) {
   if (files.empty()) return {};
   const Dir proc(opendir("/proc"));
   if (proc == nullptr) return {};
   Walk walk(files);
   while (const dirent* entry = readdir(proc.get())) {
-    if (const auto pid = whole_number(entry->d_name)) walk.process(*pid);
+    if (const auto pid = whole_number(entry->d_name); pid && *pid != without) walk.process(*pid);
   }
   Holders holders = walk.take();
   for (auto& [key, list] : holders) {

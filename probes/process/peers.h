@@ -48,7 +48,7 @@ using FileKeys = std::unordered_set<FileKey, FileKey::Hash>;
 using Holders = std::unordered_map<FileKey, std::vector<Holder>, FileKey::Hash>;
 
 // Everyone who has one of the files open, by pid and then by descriptor, as far as /proc may be read: one walk over
-// /proc/*/fd. Without files it looks at nothing.
-Holders find_holders(const FileKeys& files);
+// /proc/*/fd, that of `without` left out. Without files it looks at nothing.
+Holders find_holders(const FileKeys& files, pid_t without = -1);
 
 }  // namespace netpoll::probes

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -53,6 +54,15 @@ class Subject {
 
   // Its epoll descriptors; nothing where that cannot be known (a core without its fdinfo).
   virtual std::optional<std::vector<int>> epoll_descriptors() = 0;
+  // Calls visit for each as long as it returns true, the lowest first; false where that cannot be known.
+  virtual bool each_epoll_descriptor(const std::function<bool(int)>& visit) {
+    const auto found = epoll_descriptors();
+    if (!found) return false;
+    for (const int fd : *found) {
+      if (!visit(fd)) break;
+    }
+    return true;
+  }
   // One moment's list of one of them. The kernel holds the instance's lock while it writes it: ask once.
   virtual std::optional<std::vector<Registration>> registrations(int epfd) = 0;
   virtual Descriptors describe(const std::vector<int>& fds) = 0;

@@ -89,33 +89,33 @@ std::vector<std::optional<PollDescRecord>> read_poll_descs(Memory& memory, const
 
 PollSet read_poll_set(Subject& subject, const PollDescLayout& layout) {
   PollSet set;
-  const auto instances = subject.epoll_descriptors();
-  if (!instances) return set;
-  for (const int epfd : *instances) {
+  (void)subject.each_epoll_descriptor([&](int epfd) {
     const auto registrations = subject.registrations(epfd);
-    if (!registrations) continue;
+    if (!registrations) return true;
     set.readable = true;
     const Packing* packing = find_packing(subject.memory(), layout, *registrations);
-    if (packing == nullptr) continue;
+    if (packing == nullptr) return true;
     set.epfd = epfd;
     for (const Registration& r : *registrations) {
-      set.descs.push_back(unpacked(r.data, *packing));
-      set.fds.push_back(r.fd);
+      set.entries.push_back({.desc = unpacked(r.data, *packing), .fd = r.fd, .inode = r.inode});
     }
-    break;
-  }
+    return false;
+  });
   return set;
 }
 
 std::unordered_map<std::uint64_t, PollWait> read_poll_waits(Memory& memory, const PollDescLayout& layout,
                                                             const PollSet& set) {
   std::unordered_map<std::uint64_t, PollWait> waits;
-  const auto descs = read_poll_descs(memory, layout, set.descs);
+  std::vector<std::uint64_t> addresses;
+  for (const PollSet::Entry& entry : set.entries) addresses.push_back(entry.desc);
+  const auto descs = read_poll_descs(memory, layout, addresses);
   for (std::size_t i = 0; i < descs.size(); ++i) {
-    if (!descs[i] || descs[i]->fd != set.fds[i]) continue;
+    if (!descs[i] || descs[i]->fd != set.entries[i].fd) continue;
     for (const trace::IoMode mode : {trace::IoMode::kRead, trace::IoMode::kWrite}) {
       const std::uint64_t g = descs[i]->waiter(mode);
-      if (g >= kFirstAddress) waits.emplace(g, PollWait{.desc = *descs[i], .mode = mode});
+      if (g >= kFirstAddress)
+        waits.emplace(g, PollWait{.desc = *descs[i], .mode = mode, .inode = set.entries[i].inode});
     }
   }
   return waits;

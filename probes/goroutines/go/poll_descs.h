@@ -38,10 +38,14 @@ std::vector<std::optional<PollDescRecord>> read_poll_descs(Memory& memory, const
 
 // The runtime's epoll instance.
 struct PollSet {
-  int epfd = -1;                     // -1: none found
-  std::vector<std::uint64_t> descs;  // addresses of the pollDescs of its registrations
-  std::vector<int> fds;              // that they are registered with
-  bool readable = false;             // whether the subject's epoll instances can be listed at all
+  struct Entry {
+    std::uint64_t desc = 0;  // address of the pollDesc
+    int fd = -1;             // that was registered
+    std::optional<std::uint64_t> inode;
+  };
+  int epfd = -1;               // -1: none found
+  std::vector<Entry> entries;  // its registrations
+  bool readable = false;       // whether the subject's epoll instances can be listed at all
 };
 
 // Lists the registrations of the epoll instance that is Go's, once. Others, and the runtime's own wake-up descriptor,
@@ -51,6 +55,7 @@ PollSet read_poll_set(Subject& subject, const PollDescLayout& layout);
 struct PollWait {
   PollDescRecord desc;
   trace::IoMode mode = trace::IoMode::kRead;
+  std::optional<std::uint64_t> inode;  // of the registered file, where the poller says it
 };
 // Who waits, by address of its g. Reads the pollDescs of set.
 std::unordered_map<std::uint64_t, PollWait> read_poll_waits(Memory& memory, const PollDescLayout& layout,

@@ -72,6 +72,7 @@ class Reading {
     std::sort(snapshot_.goroutines.begin(), snapshot_.goroutines.end(),
               [](const trace::Goroutine& a, const trace::Goroutine& b) { return a.goid < b.goid; });
     snapshot_.frames = std::move(frames_).take();
+    if (auto r = look_at_descriptors(samples->list); !r) return std::move(r).error();
     return std::move(snapshot_);
   }
 
@@ -199,6 +200,40 @@ class Reading {
     return {};
   }
 
+  // Adds what the descriptors are. One whose number was closed or reused behind the runtime's back, while a duplicate
+  // keeps the file open and registered, is told by its inode.
+  Result<void> look_at_descriptors(std::vector<Sample>& samples) {
+    const Descriptors descriptors = add_endpoints(subject_, snapshot_);
+    if (descriptors.empty()) return {};
+    std::unordered_map<std::uint64_t, trace::Goroutine*> suspects;
+    for (trace::Goroutine& g : snapshot_.goroutines) {
+      const auto registered = registered_.find(g.goid);
+      if (!g.io_wait || !g.fd || registered == registered_.end()) continue;
+      const auto now = descriptors.find(*g.fd);
+      if (now != descriptors.end() && (!now->second.inode || *now->second.inode == registered->second)) continue;
+      g.fd_state = now == descriptors.end() ? "closed" : "reused";
+      suspects[g.goid] = &g;
+    }
+    if (suspects.empty()) return {};
+    // Closing by the runtime's own ways wakes who waits: only one that still does was not told.
+    auto moved = select(samples, [&](const Sample& sample) { return suspects.contains(sample.g.goid); });
+    if (auto r = drop_unmoved(moved); !r) return r;
+    for (const Sample* sample : moved) suspects.at(sample->g.goid)->fd_state.clear();
+    for (const auto& [goid, g] : suspects) forget_endpoint(*g);
+    return {};
+  }
+
+  static void forget_endpoint(trace::Goroutine& g) {
+    g.kind.clear();
+    g.local.clear();
+    g.peer.clear();
+    g.tcp_state.clear();
+    g.recv_queue_bytes.reset();
+    g.send_queue_bytes.reset();
+    g.socket_idle_ns.reset();
+    g.peer_processes.clear();
+  }
+
   void add(const Sample& sample) {
     const GoG& g = sample.g;
     trace::Goroutine record;
@@ -237,7 +272,7 @@ class Reading {
     return std::string_view(frames_.frame(*record.entry).function).starts_with("runtime.");
   }
 
-  void add_wait(const Sample& sample, trace::Goroutine& record) const {
+  void add_wait(const Sample& sample, trace::Goroutine& record) {
     const auto found = waits_.find(sample.g.address);
     const PollWait* by_poller = found != waits_.end() ? &found->second : nullptr;
     const PollWait* by_stack = sample.on_stack ? &*sample.on_stack : nullptr;
@@ -245,6 +280,7 @@ class Reading {
     if (wait == nullptr) return;
     record.fd = wait->desc.fd;
     record.mode = wait->mode;
+    if (wait->inode) registered_[sample.g.goid] = *wait->inode;
     record.fd_source = by_poller != nullptr ? trace::FdSource::kPoller : trace::FdSource::kStack;
     if (by_poller != nullptr && by_stack != nullptr) {
       const bool agree = by_poller->desc.address == by_stack->desc.address && by_poller->mode == by_stack->mode;
@@ -274,9 +310,10 @@ class Reading {
   trace::GoroutineSnapshot snapshot_;
   RunningPlaces running_;
   int epfd_ = -1;
-  std::unordered_map<std::uint64_t, PollWait> waits_;       // by address of the g, as those below
-  std::unordered_map<std::uint64_t, ThreadState> threads_;  // of those that run or are in a system call
-  std::unordered_map<std::uint64_t, LabelSet> labels_;      // by address of the set
+  std::unordered_map<std::uint64_t, PollWait> waits_;            // by address of the g, as those below
+  std::unordered_map<std::uint64_t, ThreadState> threads_;       // of those that run or are in a system call
+  std::unordered_map<std::uint64_t, LabelSet> labels_;           // by address of the set
+  std::unordered_map<std::uint64_t, std::uint64_t> registered_;  // inodes of the poller's list, by goid
 };
 
 class GoReader : public Reader {
@@ -298,7 +335,6 @@ class GoReader : public Reader {
     snapshot->runtime_version = program_->version;
     snapshot->warnings = program_->warnings;
     snapshot->taken_at_ns = began;
-    add_endpoints(subject_, *snapshot);
     snapshot->took_ns = base::nanotime() - began;
     return snapshot;
   }

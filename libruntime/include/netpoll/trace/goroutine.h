@@ -73,6 +73,7 @@ struct Goroutine {
   std::optional<IoMode> mode;
   FdSource fd_source = FdSource::kNone;
   std::optional<int> other_fd;                 // what the second source says where it disagrees with fd
+  std::string fd_state;                        // "closed", "reused": fd no longer stands for the registered file
   bool becoming_ready = false;                 // its event or deadline has come, but it does not run yet
   bool foreign_change = false;                 // somebody else's epoll_ctl touched this registration
   std::optional<std::int64_t> deadline_in_ns;  // of that direction, from the reading on; negative once it passed

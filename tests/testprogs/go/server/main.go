@@ -3,6 +3,7 @@
 //
 //	server            one goroutine for each way to wait
 //	server many N     N goroutines that each wait for a socket of their own
+//	server stale, crowd N, deep MB, labels    see hostile.go
 //	server churn      the first, beside goroutines that start and end as fast as they can
 //	server spin       the first, beside one that never stops running
 package main
@@ -136,18 +137,34 @@ func main() {
 	if len(os.Args) > 1 {
 		mode = os.Args[1]
 	}
-	if mode == "many" {
+	// Further modes start little: number is how much of it.
+	number := 0
+	if len(os.Args) > 2 {
 		n, err := strconv.Atoi(os.Args[2])
 		check(err)
-		waitForMany(n)
-	} else {
+		number = n
+	}
+	few := true
+	switch mode {
+	case "many":
+		waitForMany(number)
+	case "stale":
+		waitBehindTheBack()
+	case "crowd":
+		waitInACrowd(number)
+	case "deep":
+		waitDeep(number)
+	case "labels":
+		waitLabelled()
+	default:
+		few = false
 		waitForSockets()
 		waitForEachOther()
 		waitInCalls()
 		waitWithLabels()
 	}
 	text := ""
-	if mode != "many" {
+	if !few {
 		text = settledDump()
 	}
 	line, err := json.Marshal(truth{runtime.Version(), goid(), all, text})
