@@ -98,6 +98,13 @@ void add_event_option(Flags& flags, std::vector<std::string>& events) {
               "Show only these: system calls, tracepoints, or the groups epoll, io, thread, syscalls, tracepoints"});
 }
 
+std::optional<std::bitset<probes::kSyscallCount>> EventFilter::only_syscalls() const {
+  if (everything) return std::nullopt;
+  std::bitset<probes::kSyscallCount> only;
+  for (std::size_t i = 0; i < syscalls.size(); ++i) only.set(i, syscalls[i]);
+  return only;
+}
+
 Result<EventFilter> parse_events(const std::vector<std::string>& events) {
   EventFilter filter;
   filter.everything = events.empty();

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <array>
+#include <bitset>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -65,6 +66,8 @@ struct EventFilter {
   std::array<bool, trace::kTpCount> tracepoints{};
 
   bool shows(probes::Syscall syscall) const { return everything || syscalls[static_cast<std::size_t>(syscall)]; }
+  // Nothing: all of them.
+  std::optional<std::bitset<probes::kSyscallCount>> only_syscalls() const;
   bool shows(trace::Tp tp) const { return everything || tracepoints[static_cast<std::size_t>(tp)]; }
 };
 void add_event_option(Flags& flags, std::vector<std::string>& events);

@@ -77,6 +77,7 @@ void each_number(Counts& a, const Counts& b, F&& f) {
   if (a.forks_left && b.forks_left) f(*a.forks_left, *b.forks_left);
   f(a.lost, b.lost);
   f(a.foreign, b.foreign);
+  f(a.unseen_programs, b.unseen_programs);
 }
 
 }  // namespace
@@ -178,6 +179,7 @@ void add_counts(Counts& sum, const Counts& more) {
     if (!left.window_ns && fresh) left.window_ns = right.window_ns;
     if (!left.latency && fresh) left.latency = right.latency;
     if (!left.blocked && fresh) left.blocked = right.blocked;
+    left.errors_known = left.errors_known && right.errors_known;
     if (!right.total_ns) left.total_ns.reset();
     if (!right.window_ns) left.window_ns.reset();
     if (!right.latency) left.latency.reset();
@@ -186,6 +188,7 @@ void add_counts(Counts& sum, const Counts& more) {
   if (!sum.spurious_wakeups) sum.spurious_wakeups = more.spurious_wakeups;
   if (!sum.forks_left) sum.forks_left = more.forks_left;
   if (!sum.socket_calls) sum.socket_calls = more.socket_calls;
+  sum.returns_known = sum.returns_known && more.returns_known;
   if (more.processes) sum.processes = sum.processes.value_or(0) + *more.processes;
   for (std::size_t i = 0; i < sum.tracepoints.size(); ++i) {
     if (!sum.tracepoints[i]) sum.tracepoints[i] = more.tracepoints[i];

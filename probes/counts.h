@@ -37,6 +37,7 @@ inline constexpr std::size_t kSocketCallCount = 0
 #include "probes/socket_calls.def"
 #undef NETPOLL_SOCKET_CALL
     ;
+inline constexpr int kOtherErrors = 0;  // no errno
 
 std::string_view syscall_name(Syscall syscall);
 std::string_view syscall_name(SocketCall call);
@@ -79,7 +80,8 @@ struct Blocked {
 struct SyscallCounts {
   std::uint64_t count = 0;
   std::uint64_t returned = 0;
-  std::map<int, std::uint64_t> errors;  // positive errno -> calls
+  std::map<int, std::uint64_t> errors;  // positive errno -> calls; kOtherErrors: those not told apart
+  bool errors_known = true;
   std::optional<std::uint64_t> total_ns;
   // All time that threads spent in this call while it was counted: total_ns, that of the calls in flight, and that of
   // calls which had begun before. What of these a back end cannot see is missing.
@@ -119,6 +121,11 @@ struct Counts {
   std::uint64_t lost = 0;
   // Of those, calls of the 32-bit interface (a 32-bit program, int $0x80), whose numbers mean other calls.
   std::uint64_t foreign = 0;
+  // Of those, one for each program that was executed and whose calls could not be seen (perf).
+  std::uint64_t unseen_programs = 0;
+  // False: how calls ended was not seen. Then `returned`, `in_flight` and what a wait call was asked for or returned
+  // are unknown, except `empty` and the errors where errors_known says so.
+  bool returns_known = true;
 };
 
 // The difference of two readings of one source: what happened between them.

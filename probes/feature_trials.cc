@@ -21,6 +21,7 @@
 #include "netpoll/fd.h"
 #include "probes/bpf/ebpf_source.h"
 #include "probes/bpf/usdt_trial.h"
+#include "probes/perf/perf_source.h"
 #include "probes/process/countable.h"
 #include "probes/process/proc_status.h"
 #include "probes/process/usdt_notes.h"
@@ -132,6 +133,13 @@ Feature try_usdt_probes() {
   return works(std::move(feature), std::move(*tried));
 }
 
+Feature try_perf_counts() {
+  Feature feature{.name = "perf_counts", .purpose = "run, stat -- CMD: exact counts at low cost without privileges"};
+  auto source = make_perf_source({.held = true});
+  if (source) return works(std::move(feature), "saw our own calls");
+  return fails(std::move(feature), source.error().message(), source.error().hint());
+}
+
 Feature try_ptrace() {
   Feature feature{.name = "ptrace", .purpose = "run, stat: exact counts without privileges"};
   const IdleChild child;
@@ -154,8 +162,7 @@ Feature try_read_memory() {
 }
 
 Feature try_tracefs() {
-  Feature feature{
-      .name = "tracefs", .purpose = "tracepoints by name; no command of ours depends on it", .wanted = false};
+  Feature feature{.name = "tracefs", .purpose = "doctor --learn: the ids of tracepoints", .wanted = false};
   for (const char* path : {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}) {
     struct stat info {};
     if (::stat((std::string(path) + "/events").c_str(), &info) == 0) return works(std::move(feature), path);

@@ -11,6 +11,7 @@ Feature try_ebpf_build();   // compiled in
 Feature try_kernel_btf();   // the kernel describes its types
 Feature try_ebpf_counts();  // programs load, attach and count calls of our own
 Feature try_usdt_probes();  // a program attaches to a function of our own
+Feature try_perf_counts();  // counters of our own thread count calls of our own
 Feature try_ptrace();       // a child of ours is traced
 Feature try_read_memory();  // memory of a child of ours is read
 Feature try_tracefs();

@@ -33,7 +33,7 @@ struct Features {
 // Tries everything; about 200 ms, most of it for loading BPF programs. Starts and reaps short-lived children; nothing
 // stays behind. A pid that does not exist gives the target feature "target_exists" with ok = false, and no others.
 //
-// machine: ebpf_build, kernel_btf, ebpf_counts, usdt, ptrace, read_memory, tracefs, open_files
+// machine: ebpf_build, kernel_btf, ebpf_counts, usdt, perf_counts, ptrace, read_memory, tracefs, open_files
 // target:  target_exists, target_countable, target_memory, target_untraced, target_usdt
 Features probe_features(std::optional<pid_t> pid);
 

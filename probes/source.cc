@@ -5,6 +5,7 @@
 
 #include "probes/bpf/ebpf_source.h"
 #include "probes/none/uncounted_source.h"
+#include "probes/perf/perf_source.h"
 #include "probes/ptrace/ptrace_source.h"
 #include "probes/self/self_source.h"
 
@@ -51,12 +52,20 @@ std::vector<pid_t> pids_of(std::span<const Target> targets) {
 
 namespace {
 
+void note_passed_over(std::vector<std::string>* why_not, Backend backend, const Error& error) {
+  if (why_not == nullptr) return;
+  why_not->push_back(std::string(backend_name(backend)) + ": " + error.message() +
+                     (error.hint().empty() ? "" : " (" + error.hint() + ")"));
+}
+
 Result<std::unique_ptr<Source>> make_best_source(const SourceOptions& options, std::vector<std::string>* why_not) {
   auto ebpf = make_ebpf_source(options);
   if (ebpf) return ebpf;
-  if (why_not != nullptr) {
-    const Error& error = ebpf.error();
-    why_not->push_back("ebpf: " + error.message() + (error.hint().empty() ? "" : " (" + error.hint() + ")"));
+  note_passed_over(why_not, Backend::kEbpf, ebpf.error());
+  if (options.held) {
+    auto perf = make_perf_source(options);
+    if (perf) return perf;
+    note_passed_over(why_not, Backend::kPerf, perf.error());
   }
   // Whether ptrace works depends on the target alone, and attach() says so.
   return make_ptrace_source(options);
@@ -78,10 +87,9 @@ Result<std::unique_ptr<Source>> make_source(Backend backend, const SourceOptions
     case Backend::kNone:
       return make_uncounted_source();
     case Backend::kPerf:
-      break;
+      return make_perf_source(options);
   }
-  return Error(ErrorKind::kNotSupported, "this version has no back end perf")
-      .with_hint("--backend ptrace needs no privileges either");
+  return Error(ErrorKind::kInvalid, "no such back end");
 }
 
 }  // namespace netpoll::probes

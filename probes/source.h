@@ -1,9 +1,10 @@
-// Source: one way of counting what processes do, from outside. eBPF, ptrace, libruntime's own counters and `none`
-// implement it; `run`, `stat` and later commands are written against it alone.
+// Source: one way of counting what processes do, from outside. eBPF, perf events, ptrace, libruntime's own counters and
+// `none` implement it; `run`, `stat` and later commands are written against it alone.
 #pragma once
 
 #include <sys/types.h>
 
+#include <bitset>
 #include <cstddef>
 #include <map>
 #include <memory>
@@ -46,6 +47,8 @@ struct SourceOptions {
   // too. Then attach() is given no target.
   std::vector<std::string> cgroups;
   GroupBy group_by = GroupBy::kNothing;
+  bool held = false;  // the target will be a command of ours, held before its exec (Target::held)
+  std::optional<std::bitset<kSyscallCount>> syscalls;  // the only ones of interest; others may be counted all the same
   std::size_t targets = 1;  // how many attach() will be given: so many are counted apart, as far as there is memory
 };
 
@@ -99,8 +102,8 @@ class Source {
   virtual std::string overhead_note() const = 0;
 };
 
-// Creates the back end; kAuto picks the first of ebpf, ptrace that works here. Fails with a hint that says what is
-// missing. `why_not` collects, for kAuto, one line per back end that was passed over.
+// Creates the back end; kAuto picks the first of ebpf, perf (of a held target) and ptrace that works here. Fails with a
+// hint that says what is missing. `why_not` collects, for kAuto, one line per back end that was passed over.
 Result<std::unique_ptr<Source>> make_source(Backend backend, const SourceOptions& options,
                                             std::vector<std::string>* why_not);
 

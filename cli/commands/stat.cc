@@ -340,6 +340,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (!cgroups) return std::move(cgroups).error();
   view.cgroups = std::move(*cgroups);
   for (const probes::Cgroup& cgroup : view.cgroups) plan->cgroups.push_back(cgroup.path);
+  plan->syscalls = filter->only_syscalls();
   const auto pids = find_processes(options.process);
   if (!pids) return pids.error();
   OutputOptions output = options.output;

@@ -46,7 +46,9 @@ bool exists_here(Syscall syscall) {
 
 Json errors_json(const std::map<int, std::uint64_t>& errors) {
   Json json = Json::object();
-  for (const auto& [number, calls] : errors) json[exporters::errno_name(number)] = calls;
+  for (const auto& [number, calls] : errors) {
+    json[number == probes::kOtherErrors ? "other" : exporters::errno_name(number)] = calls;
+  }
   return json;
 }
 
@@ -221,6 +223,16 @@ Json derived_json(const Counts& counts) {
   return json;
 }
 
+// Everything but the number of calls, and what else the back end says that it saw.
+void hide_unknown(Json& row, const SyscallCounts& counts, bool returns_known) {
+  if (!row.is_object()) return;
+  if (!counts.errors_known) row["errors"] = nullptr;
+  if (returns_known) return;
+  for (const auto& [name, value] : row.items()) {
+    if (name != "count" && name != "per_op" && name != "errors" && name != "ops" && name != "empty") value = nullptr;
+  }
+}
+
 }  // namespace
 
 bool sees_syscalls(probes::Backend backend) {
@@ -250,8 +262,12 @@ void put_counts(Json& document, const Counts& counts, probes::Backend backend, s
       waits = waits || probes::is_epoll_wait(syscall);
       Json& row = syscalls[std::string(probes::syscall_name(syscall))];
       row = exists_here(syscall) ? syscall_json(counts, syscall, operations) : Json(nullptr);
+      hide_unknown(row, counts.syscalls[i], counts.returns_known);
     }
-    if (waits) poll = poll_json(counts, operations, window);
+    if (waits) {
+      poll = poll_json(counts, operations, window);
+      hide_unknown(poll, counts.syscalls[static_cast<std::size_t>(Syscall::epoll_wait)], counts.returns_known);
+    }
   }
   document["syscalls"] = std::move(syscalls);
   document["poll"] = std::move(poll);
@@ -270,6 +286,12 @@ void put_counts(Json& document, const Counts& counts, probes::Backend backend, s
 
 void put_losses(ProbeInfo& probe, const Counts& counts) {
   probe.lost = counts.lost;
+  if (counts.unseen_programs > 0) {
+    probe.notes.push_back(
+        "not counted: what " + exporters::grouped(counts.unseen_programs) +
+        (counts.unseen_programs == 1 ? " program did that was" : " programs did that were") +
+        " executed: set-user-ID, not readable, or 32-bit; the kernel takes perf counters off such a process");
+  }
   if (counts.foreign == 0) return;
   probe.notes.push_back("not counted: " + exporters::grouped(counts.foreign) +
                         (counts.foreign == 1 ? " call" : " calls") +

@@ -58,7 +58,7 @@ class Runner {
   Result<void> start_server() {
     // The server reports its runtime's own counters itself, exactly, as it ends; who looks from outside sees less.
     const bool own = backend_ == probes::Backend::kSelf;
-    auto session = probes::Session::choose(own ? probes::Backend::kNone : backend_);
+    auto session = probes::Session::choose(own ? probes::Backend::kNone : backend_, {.held = true});
     if (!session) return std::move(session).error();
     session_.emplace(std::move(*session));
     outcome_.probe = probe_info(*session_, log_);

@@ -40,12 +40,13 @@ void note_forks_left(Measurement& measurement) {
 // One measurement under way.
 class Meter {
  public:
-  static Result<Meter> create(const MeasurePlan& plan, Interrupt& interrupt, Log& log) {
+  static Result<Meter> create(const MeasurePlan& plan, bool held, Interrupt& interrupt, Log& log) {
     auto wake = WakeSet::create();
     if (!wake) return std::move(wake).error();
     auto nudge = Nudge::install();
     if (!nudge) return std::move(nudge).error();
-    auto session = probes::Session::choose(plan.backend, {.cgroups = plan.cgroups, .group_by = plan.group_by});
+    auto session = probes::Session::choose(
+        plan.backend, {.cgroups = plan.cgroups, .group_by = plan.group_by, .held = held, .syscalls = plan.syscalls});
     if (!session) return std::move(session).error();
     if (session->backend() != probes::Backend::kEbpf) {
       if (!plan.cgroups.empty()) return needs_ebpf("the processes of a cgroup", *session);
@@ -231,7 +232,7 @@ Result<Measurement> measure_processes(const std::vector<pid_t>& pids, const Meas
     targets.push_back({pid, /*held=*/false, plan.follow_forks, info->exe.value_or("")});
     infos.push_back(std::move(*info));
   }
-  auto meter = Meter::create(plan, interrupt, log);
+  auto meter = Meter::create(plan, /*held=*/false, interrupt, log);
   if (!meter) return std::move(meter).error();
   meter->result().targets = std::move(infos);
   if (auto ok = meter->session().attach(targets); !ok) return not_attached(std::move(ok).error());
@@ -243,7 +244,7 @@ Result<Measurement> measure_processes(const std::vector<pid_t>& pids, const Meas
 
 Result<Measurement> measure_program(const std::vector<std::string>& program, const MeasurePlan& plan,
                                     Interrupt& interrupt, Log& log) {
-  auto meter = Meter::create(plan, interrupt, log);
+  auto meter = Meter::create(plan, /*held=*/true, interrupt, log);
   if (!meter) return std::move(meter).error();
   const SharedKeyboard shared(interrupt);
 

@@ -1,6 +1,7 @@
 // Measurement: counts of a running process, or of a command from its exec to its exit. What `stat` is made of.
 #pragma once
 
+#include <bitset>
 #include <chrono>
 #include <functional>
 #include <optional>
@@ -39,7 +40,8 @@ struct Measurement {
 struct MeasurePlan {
   probes::Backend backend = probes::Backend::kAuto;
   bool follow_forks = false;
-  std::optional<std::chrono::nanoseconds> duration;  // nothing: until the target ends or somebody interrupts
+  std::optional<std::bitset<probes::kSyscallCount>> syscalls;  // as SourceOptions::syscalls
+  std::optional<std::chrono::nanoseconds> duration;            // nothing: until the target ends or somebody interrupts
   std::optional<std::chrono::nanoseconds> interval;
   std::vector<std::string> cgroups;  // directories, as SourceOptions::cgroups
   probes::GroupBy group_by = probes::GroupBy::kNothing;

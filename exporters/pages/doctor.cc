@@ -50,6 +50,11 @@ std::string doctor_page(const Json& document, const ExportOptions& options) {
     out += "\nwhat would help:\n" + help;
   }
   const std::string backend = word(document["backend"]);
+  const std::string command_backend = word(at(document, {"command_backend"}));
+  if (command_backend != backend) {
+    return out + "\nrun and stat -- CMD count by " + command_backend + " here" +
+           (backend.empty() ? "\n" : ", stat of a running process by " + backend + "\n");
+  }
   out += backend.empty() ? "\nno back end can count here; the runtime's own counters remain: --backend self\n"
                          : "\nrun and stat count by " + backend + " here\n";
   return out;

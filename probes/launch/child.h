@@ -51,7 +51,9 @@ struct LaunchSpec {
   // resume() on it lives as if we were not there.
   bool outlives_us = false;
 
-  // A wish of a Source, filled in by Source::prepare(); others leave it alone.
+  // Wishes of a Source, filled in by Source::prepare(); others leave them alone.
+  // True: we may trace the child before its exec, also where we are not dumpable ourselves.
+  bool traceable = false;
   // Set where a thread of this process traces the child and so receives its exit status in our place.
   std::shared_ptr<ExitRelay> exit_relay;
 };

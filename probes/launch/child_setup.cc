@@ -148,7 +148,7 @@ void run_child(ChildPlan& plan) {
   if (getppid() != plan.parent) fail(plan, SetupStep::kParentGone, 0);
   // A tool that has changed its user or has file capabilities is not dumpable, and so would not be allowed to trace
   // what it forked. Others still may not: the kernel compares users and capabilities as well (ptrace(2), access mode).
-  if (plan.spec.exit_relay != nullptr) prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+  if (plan.spec.traceable) prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
   if (plan.spec.own_group && setpgid(0, 0) != 0) fail(plan, SetupStep::kGroup, errno);
   if (int error = arrange_descriptors(plan)) fail(plan, SetupStep::kDescriptors, error);
   sigprocmask(SIG_SETMASK, &plan.blocked, nullptr);

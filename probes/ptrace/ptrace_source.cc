@@ -45,6 +45,7 @@ class PtraceSource : public Source {
 void PtraceSource::prepare(LaunchSpec& spec) {
   relay_ = std::make_shared<ExitRelay>();
   spec.exit_relay = relay_;
+  spec.traceable = true;
 }
 
 Result<void> PtraceSource::attach(std::span<const Target> targets) {

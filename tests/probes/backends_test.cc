@@ -59,7 +59,26 @@ TEST_CASE("every call of a 32-bit program that a command runs is lost, and said 
 #endif
 }
 
-TEST_CASE("auto takes ptrace where eBPF is refused, and says what refused it") {
+TEST_CASE("auto takes perf for a command where eBPF is refused, and ptrace where perf is missing, and says why") {
+  const pid_t pid = fork();
+  REQUIRE(pid >= 0);
+  if (pid == 0) {
+    if (getuid() == 0 && !become_nobody()) _exit(1);
+    std::vector<std::string> why_not;
+    const auto source = make_source(Backend::kAuto, {.held = true}, &why_not);
+    if (!source) _exit(2);
+    if ((*source)->backend() == Backend::kEbpf) _exit(why_not.empty() ? 0 : 3);
+    if (why_not.empty() || !why_not[0].starts_with("ebpf: ")) _exit(4);
+    const bool perf_works = make_source(Backend::kPerf, {.held = true}, nullptr).has_value();
+    if ((*source)->backend() != (perf_works ? Backend::kPerf : Backend::kPtrace)) _exit(5);
+    _exit(why_not.size() == (perf_works ? 1U : 2U) && (perf_works || why_not[1].starts_with("perf: ")) ? 0 : 6);
+  }
+  int status = 0;
+  REQUIRE(waitpid(pid, &status, 0) == pid);
+  CHECK(status == 0);
+}
+
+TEST_CASE("auto takes ptrace for a running process where eBPF is refused, and says what refused it") {
   const pid_t pid = fork();
   REQUIRE(pid >= 0);
   if (pid == 0) {

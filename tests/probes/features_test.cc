@@ -25,8 +25,8 @@ TEST_CASE("every feature says what it is for, and what is missing says why") {
     }
   }
   for (const char* name :
-       {"ebpf_build", "kernel_btf", "ebpf_counts", "usdt", "ptrace", "read_memory", "tracefs", "open_files",
-        "target_exists", "target_countable", "target_memory", "target_untraced", "target_usdt"}) {
+       {"ebpf_build", "kernel_btf", "ebpf_counts", "usdt", "perf_counts", "ptrace", "read_memory", "tracefs",
+        "open_files", "target_exists", "target_countable", "target_memory", "target_untraced", "target_usdt"}) {
     CHECK(names.count(name) == 1);
   }
   CHECK(features.find("teleport") == nullptr);
