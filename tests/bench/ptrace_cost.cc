@@ -1,9 +1,11 @@
-// ptrace_cost: what the ptrace back end costs per traced call, beside strace, as JSON on stdout.
+// ptrace_cost: what the back ends without privileges, ptrace and perf, cost per traced call, beside strace, as JSON on
+// stdout.
 //
-// A process calls epoll_wait(timeout 0) in a loop: bare, as the held child and as the running target of the back end,
-// and under `strace -c -f --seccomp-bpf`, started plainly and with everything pinned to one CPU. Every round measures
-// all configurations in a new random order and compares each with the bare loop and with the plain strace of the same
-// round: machines like ours drift by more than the differences are. Counts are checked: a wrong one ends the run.
+// A process calls epoll_wait(timeout 0) in a loop: bare, as the held child of either and as the running target of
+// ptrace, and under `strace -c -f --seccomp-bpf`, started plainly and with everything pinned to one CPU. Every round
+// measures all configurations in a new random order and compares each with the bare loop and with the plain strace of
+// the same round: machines like ours drift by more than the differences are. Counts are checked: a wrong one ends the
+// run.
 //
 //   ptrace_cost [--rounds N] [--calls N] [--seed N]
 #include <fcntl.h>
@@ -26,6 +28,7 @@
 #include <vector>
 
 #include "probes/launch/child.h"
+#include "probes/perf/perf_source.h"
 #include "probes/ptrace/ptrace_source.h"
 
 namespace {
@@ -77,7 +80,7 @@ int loop(long calls, long threads) {
   return 0;
 }
 
-enum class Kind { kBare, kHeld, kRunning, kStrace, kStraceOneCpu };
+enum class Kind { kBare, kHeld, kRunning, kPerf, kStrace, kStraceOneCpu };
 
 struct Config {
   std::string name;
@@ -148,9 +151,11 @@ Cost measure(const Config& config, long calls) {
   if (config.kind == Kind::kHeld || config.kind == Kind::kRunning) {
     source = netpoll::probes::make_ptrace_source(config.options);
   }
-  if (config.kind == Kind::kHeld) source->prepare(spec);
+  if (config.kind == Kind::kPerf) source = must(netpoll::probes::make_perf_source(config.options));
+  const bool held = config.kind == Kind::kHeld || config.kind == Kind::kPerf;
+  if (held) source->prepare(spec);
   Child child = must(netpoll::probes::launch(spec));
-  if (config.kind == Kind::kHeld) must(source->attach({.pid = child.pid(), .held = true, .exe = self}));
+  if (held) must(source->attach({.pid = child.pid(), .held = true, .exe = self}));
   must(child.resume());
   if (config.kind == Kind::kRunning) must(source->attach({.pid = child.pid()}));
   child_in.reset();
@@ -206,6 +211,12 @@ int main(int argc, char** argv) {
       {"ptrace -- CMD, counts and errno, two busy threads", Kind::kHeld, {.latency = false}, 2},
       {"ptrace -p PID, counts and errno", Kind::kRunning, {.latency = false}},
   };
+  if (auto perf = netpoll::probes::make_perf_source({.held = true})) {
+    configs.push_back({"perf -- CMD", Kind::kPerf, {.held = true}});
+    configs.push_back({"perf -- CMD, two busy threads", Kind::kPerf, {.held = true}, 2});
+  } else {
+    std::fprintf(stderr, "ptrace_cost: without perf: %s\n", perf.error().message().c_str());
+  }
   std::mt19937_64 random(seed);
   for (std::uint64_t round = 0; round < rounds; ++round) {
     std::vector<Config*> order;

@@ -96,6 +96,14 @@ def main():
         bound = ("--duration", "100ms") if workload == "idle" else ("--ops", "20")
         judge.accept(tool("run", workload, *bound, "--conns", "2", "--json"), f"run {workload}")
 
+    doctor = judge.accept(tool("doctor", "--json", ok=(0, 3)), "doctor")
+    if any(feature["name"] == "perf_counts" and feature["ok"] for feature in doctor["machine"]):
+        perf = judge.accept(tool(*echo, "--backend", "perf"), "run echo, back end perf")
+        check(perf["syscalls"]["read"]["total_ns"] is None and perf["syscalls"]["read"]["count"] > 0, "unknown is null")
+        judge.accept(tool("stat", "--json", "--backend", "perf", "-o", "-", "--", "true"), "stat, back end perf")
+    else:
+        print("skipped: the back end perf, which does not work here (doctor says why)")
+
     judge.accept(tool("stat", "--json", "-o", "/dev/stdout", "--", "true"), "stat of a command")
     judge.accept(tool("stat", "--json", "-r", "2", "-o", "-", "--", "true"), "stat repeated")
     sleeper = subprocess.Popen(["sleep", "300"])
