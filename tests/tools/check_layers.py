@@ -65,6 +65,7 @@ PROBES = {
     "launch": ["process"],
     "goroutines": ["process", "ptrace"],
     "bpf": ["process", "launch", "stream"],
+    "perf": ["process", "launch"],
     "ptrace": ["process", "launch"],
     "none": ["process"],
     "self": ["process", "goroutines", "stream"],
