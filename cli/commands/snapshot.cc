@@ -7,11 +7,13 @@
 
 #include "cli/command.h"
 #include "cli/compare/input.h"
+#include "cli/documents/graph.h"
 #include "cli/documents/snapshot.h"
 #include "cli/emit.h"
 #include "cli/options.h"
 #include "cli/snapshot/annotate.h"
 #include "cli/snapshot/annotated_text.h"
+#include "cli/snapshot/follow.h"
 #include "cli/units.h"
 #include "probes/goroutines/reader.h"
 #include "probes/process/core_subject.h"
@@ -39,6 +41,8 @@ struct Options {
   std::string watch;
   std::string retries;
   bool per_goroutine = false;
+  bool graph = false;
+  bool follow = false;
   bool pause = false;
 };
 
@@ -51,7 +55,7 @@ Result<pid_t> one_process(const ProcessOptions& options) {
   }
   if (pids->size() > 1) {
     return Error(ErrorKind::kInvalid, "snapshot looks at one process, not " + std::to_string(pids->size()))
-        .with_hint("choose one: -p " + std::to_string(pids->front()));
+        .with_hint("choose one: -p " + std::to_string(pids->front()) + "; --graph takes several");
   }
   return pids->front();
 }
@@ -245,14 +249,43 @@ Result<ExitStatus> run_annotate(const Options& options, SnapshotView view, Invoc
   return status;
 }
 
+// Who waits for whom among the processes, instead of one's goroutines.
+Result<ExitStatus> run_graph(const Options& options, const SnapshotView& view, Invocation& invocation) {
+  if (!options.core.empty() || !options.watch.empty() || !options.annotate.empty() || options.pause) {
+    return Error(ErrorKind::kInvalid, "--graph excludes --core, --watch, --annotate and --pause")
+        .with_hint("it looks at live processes, once: netpoll-trace snapshot --graph -p PID --follow");
+  }
+  const auto pids = find_processes(options.process);
+  if (!pids) return pids.error();
+  if (pids->empty()) {
+    return Error(ErrorKind::kInvalid, "snapshot needs a process")
+        .with_hint("netpoll-trace snapshot --graph -p PID -p PID, or -p PID --follow");
+  }
+  auto out = Emitter::open(options.output, exporters::Content::kResult, invocation.color);
+  if (!out) return out.error();
+  const auto taken_at = std::chrono::system_clock::now();
+  const auto begin = std::chrono::steady_clock::now();
+  const auto graph = read_wait_graph(*pids, options.follow);
+  if (!graph) return graph.error();
+  const auto took = std::chrono::steady_clock::now() - begin;
+  for (const GraphProcess& process : graph->processes) {
+    if (!process.error.empty()) invocation.log.warning("not followed: " + process.error);
+  }
+  const auto document = graph_document(*graph, taken_at, took, options.follow, view.redaction);
+  if (auto done = out->result(document); !done) return std::move(done).error();
+  return ExitStatus::kDone;
+}
+
 // Reads and writes one snapshot; says how many goroutines kept moving.
 Result<std::uint64_t> look_once(probes::Reader& reader, const probes::ReadOptions& read, const Source& source,
-                                const std::string& core, const SnapshotView& view, Emitter& out, Log& log) {
+                                const std::string& core, const SnapshotView& view, bool follow, Emitter& out,
+                                Log& log) {
   auto target = source.describe();
   if (!target) return std::move(target).error();
   const auto taken_at = std::chrono::system_clock::now();
   auto snapshot = reader.read(read);
   if (!snapshot) return std::move(snapshot).error();
+  if (follow) follow_peers(*snapshot, view.filter);
   for (const std::string& warning : snapshot->warnings) log.warning(warning);
   const std::uint64_t inconsistent = snapshot->inconsistent;
   auto document = snapshot_document(std::move(*snapshot), *target, taken_at, view, core);
@@ -279,6 +312,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (!options.save_core_context.empty()) return save_context(options, invocation.log);
   const auto view = view_of(options);
   if (!view) return view.error();
+  if (options.graph) return run_graph(options, *view, invocation);
   if (!options.annotate.empty()) return run_annotate(options, *view, invocation);
   const auto read = read_options_of(options);
   if (!read) return read.error();
@@ -294,7 +328,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
 
   std::uint64_t inconsistent = 0;
   for (bool first = true; first || (*every && !invocation.interrupt.requested()); first = false) {
-    auto looked = look_once(**reader, *read, *source, options.core, *view, *out, invocation.log);
+    auto looked = look_once(**reader, *read, *source, options.core, *view, options.follow, *out, invocation.log);
     if (!looked && (first || !looked.error().is(ErrorKind::kNotFound))) return std::move(looked).error();
     if (!looked) {
       invocation.log.note(looked.error().message());
@@ -311,7 +345,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
 Action add(Flags& flags) {
   auto options = std::make_shared<Options>();
   GoroutineFilter& filter = options->view.filter;
-  add_process_options(flags, options->process, /*several=*/false);
+  add_process_options(flags, options->process, /*several=*/true);
   flags.text("--core", options->core, {"Target", "FILE", "The core of one that died; its executable may follow"});
   flags.text("--fdinfo", options->fdinfo, {"Target", "PATH", "With --core: its descriptors, as they were saved"});
   flags.text("--save-core-context", options->save_core_context,
@@ -340,6 +374,8 @@ Action add(Flags& flags) {
   flags.text("--watch", options->watch, {how, "TIME", "Again every TIME, until interrupted"});
   flags.list("--redact", options->redact, /*separate=*/true,
              {how, "WHAT", "Hide values of labels, addresses of peers, args of functions"});
+  flags.on_off("--follow", options->follow, {how, "", "Read the processes at the other ends: who waits there"});
+  flags.on_off("--graph", options->graph, {how, "", "Who waits for whom, from one -p or several; names cycles"});
   const char* reading = "How it is read";
   flags.on_off("--pause", options->pause, {reading, "", "Stop the target while its memory is copied"});
   flags.text("--retries", options->retries, {reading, "N", "Read what moved again, up to N times (4)"});
@@ -365,6 +401,7 @@ const Command snapshot_command{
         "netpoll-trace snapshot -p 4711\n"
         "netpoll-trace snapshot -p 4711 --min-wait 30s --no-deadline\n"
         "netpoll-trace snapshot -p 4711 --summary\n"
+        "netpoll-trace snapshot --graph -p 4711 --follow\n"
         "netpoll-trace snapshot --core core.4711 ./server\n"
         "netpoll-trace snapshot -p 4711 --save-core-context saved\n"
         "netpoll-trace snapshot --core core.4711.zst --fdinfo saved\n"

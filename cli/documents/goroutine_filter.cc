@@ -90,6 +90,12 @@ void redact(GoroutineSnapshot& snapshot, const Redaction& redaction) {
     }
   }
   if (redaction.args) {
+    for (Goroutine& g : snapshot.goroutines) {
+      for (trace::PeerProcess& p : g.peer_processes) {
+        if (!p.waiters) continue;
+        for (trace::PeerWaiter& waiter : *p.waiters) waiter.function = exporters::plain_function(waiter.function);
+      }
+    }
     for (Frame& frame : snapshot.frames) frame.function = exporters::plain_function(frame.function);
   }
 }

@@ -42,10 +42,25 @@ Json stack_json(const GoroutineSnapshot& snapshot, const Goroutine& g) {
   return json;
 }
 
+// Null where nobody looked.
+Json waiters_json(const trace::PeerProcess& peer) {
+  if (!peer.waiters) return nullptr;
+  Json json = Json::array();
+  for (const trace::PeerWaiter& w : *peer.waiters) {
+    json.push_back({{"goid", or_null(w.goid)},
+                    {"tid", or_null(w.tid)},
+                    {"state", w.state},
+                    {"mode", w.mode ? Json(*w.mode == trace::IoMode::kRead ? "read" : "write") : Json(nullptr)},
+                    {"wait_ns", or_null(w.wait_ns)},
+                    {"function", text_or_null(w.function)}});
+  }
+  return json;
+}
+
 Json peers_json(const Goroutine& g) {
   Json json = Json::array();
   for (const trace::PeerProcess& p : g.peer_processes) {
-    json.push_back({{"pid", p.pid}, {"comm", p.comm}, {"fd", p.fd}});
+    json.push_back({{"pid", p.pid}, {"comm", p.comm}, {"fd", p.fd}, {"waiters", waiters_json(p)}});
   }
   return json;
 }

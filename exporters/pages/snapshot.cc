@@ -67,6 +67,33 @@ std::string function_text(const Json& row) {
   return name;
 }
 
+// Who waits at the other ends, where somebody looked (--follow).
+std::string other_ends_table(const Json& rows, const ExportOptions& options) {
+  Table table;
+  table.column("goid", Align::kRight);
+  table.column("fd", Align::kRight);
+  table.column("other end", Align::kLeft);
+  table.column("who waits there", Align::kLeft);
+  table.column("wait", Align::kRight);
+  table.column("function", Align::kLeft, Cut::kStart);
+  for (const Json& row : rows) {
+    for (const Json& peer : at(row, {"peer_processes"})) {
+      const Json& waiters = at(peer, {"waiters"});
+      if (!waiters.is_array()) continue;
+      const std::string end = text_of(peer, "comm") + "/" + text_of(peer, "fd") + " (pid " + text_of(peer, "pid") + ")";
+      if (waiters.empty()) table.row({text_of(row, "goid"), text_of(row, "fd"), end, "nobody"});
+      for (const Json& waiter : waiters) {
+        const bool thread = at(waiter, {"goid"}).is_null();
+        const std::string who = thread ? "thread " + text_of(waiter, "tid") : "goroutine " + text_of(waiter, "goid");
+        const std::string mode = text_of(waiter, "mode");
+        table.row({text_of(row, "goid"), text_of(row, "fd"), end, who + (mode.empty() ? "" : ", " + mode),
+                   ns_of(waiter, "wait_ns"), function_text(waiter)});
+      }
+    }
+  }
+  return table.empty() ? "" : "\n" + table.text(options.color, options.width);
+}
+
 // Depth of each row below the goroutine that started it.
 std::vector<std::size_t> depths_of(const Json& rows) {
   std::map<std::pair<std::string, std::string>, std::size_t> depth_of;
@@ -188,7 +215,8 @@ std::string body(const Json& document, const ExportOptions& options) {
   if (view == "diff") return diff_text(document, options);
   if (view == "summary") return summary_text(document, options);
   if (view == "groups") return group_table(document["groups"], word(document["group_by"]), options);
-  return goroutine_table(document["goroutines"], options, view == "tree");
+  return goroutine_table(document["goroutines"], options, view == "tree") +
+         other_ends_table(document["goroutines"], options);
 }
 
 }  // namespace

@@ -128,10 +128,15 @@ def main():
         pid = line.split("pid ")[1].split(",")[0]
         judge.accept(tool("snapshot", "-p", pid, "--json"), "snapshot")
         judge.accept(tool("snapshot", "-p", pid, "--all", "--json"), "snapshot --all")
+        judge.accept(tool("snapshot", "-p", pid, "--follow", "--json"), "snapshot --follow")
+        judge.accept(tool("snapshot", "-p", pid, "--graph", "--follow", "--json"), "snapshot --graph")
         judge.accept(tool("epoll", "-p", pid, "--json"), "epoll")
         for view in (["--summary"], ["--tree", "--top", "2"], ["--redact", "labels,peers,args"], ["--group-by", "peer"]):
             judge.accept(tool("snapshot", "-p", pid, "--json", *view), "snapshot " + " ".join(view))
         with tempfile.TemporaryDirectory() as folder:
+            dump = os.path.join(folder, "dump.txt")
+            Path(dump).write_text("goroutine 7 [IO wait, 2 minutes]:\nmain.f(...)\n\t/src/main.go:1 +0x1\n")
+            judge.accept(tool("snapshot", "--annotate", dump, "--json"), "snapshot --annotate")
             base = os.path.join(folder, "base.json")
             Path(base).write_text(tool("snapshot", "-p", pid, "--json"))
             judge.accept(tool("snapshot", "-p", pid, "--diff", base, "--json"), "snapshot --diff")

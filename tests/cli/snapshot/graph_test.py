@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+"""Who waits for whom, across real processes that this test chains together: graph_test.py BINARY SCHEMA RELAY_SOURCE
+
+Truth is how the test connected them: A asks B, B asks C, C never answers, over TCP, Unix sockets, pipes and HTTP; with a
+program whose runtime is unknown (Python) in the chain; and in a ring, where nobody can ever answer.
+"""
+
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import jsonschema
+
+BINARY, SCHEMA, SOURCE = sys.argv[1:4]
+failures = 0
+skipped = 0
+
+
+def check(good, what, detail=""):
+    global failures
+    if not good:
+        failures += 1
+        print(f"FAILED: {what}\n  {detail}")
+
+
+def strict(node):
+    if isinstance(node, list):
+        return [strict(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    out = {key: strict(value) for key, value in node.items()}
+    if isinstance(node.get("properties"), dict) and "object" in node.get("type", []):
+        out["unevaluatedProperties"] = False
+    return out
+
+
+VALIDATOR = jsonschema.Draft202012Validator(strict(json.loads(Path(SCHEMA).read_text())))
+
+
+def die_with_parent():
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+class Processes:
+    def __init__(self):
+        self.all = []
+
+    def start(self, *argv, **more):
+        # Nothing that it could wait for at our end; and it ends with us, however we end.
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                                   preexec_fn=die_with_parent, **more)
+        self.all.append(process)
+        return process
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in self.all:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+def graph(*arguments):
+    done = subprocess.run([BINARY, "snapshot", "--graph", "--json", *map(str, arguments)], capture_output=True,
+                          text=True, timeout=120)
+    check(done.returncode == 0, f"snapshot --graph {arguments}", done.stderr)
+    document = json.loads(done.stdout or "{}")
+    for error in list(VALIDATOR.iter_errors(document))[:3]:
+        check(False, "the document fits its schema", f"{list(error.path)}: {error.message}")
+    return document
+
+
+def eventually(get, good):
+    """What get() says once it is good, or after half a minute."""
+    end = time.monotonic() + 20
+    while True:
+        value = get()
+        if good(value) or time.monotonic() > end:
+            return value
+        time.sleep(0.05)
+
+
+def owed(document):
+    """Pairs (from, to) of pids: who waits for an answer of whom."""
+    waits = document.get("waits", [])
+    return {(waits[e["wait"]]["pid"], e["pid"]) for e in document.get("edges", [])
+            if e["answer"] == "owes" and not waits[e["wait"]]["watches"] and waits[e["wait"]]["pid"] != e["pid"]}
+
+
+def page(*arguments):
+    return subprocess.run([BINARY, "snapshot", "--graph", *map(str, arguments)], capture_output=True, text=True,
+                          timeout=120).stdout
+
+
+def address_of(process):
+    word, address = process.stdout.readline().split()
+    assert word == "address"
+    return address
+
+
+def chain_test(relay, network, processes):
+    listen = {"tcp": "tcp:127.0.0.1:0", "http": "http:127.0.0.1:0"}
+    folder = tempfile.mkdtemp()
+    c = processes.start(relay, "tail", listen.get(network, f"unix:{folder}/c"), "-")
+    b = processes.start(relay, "middle", listen.get(network, f"unix:{folder}/b"), address_of(c))
+    a = processes.start(relay, "head", "-", address_of(b))
+    want = {(a.pid, b.pid), (b.pid, c.pid)}
+    # Given all three, and by following from the first.
+    for arguments in (["-p", a.pid, "-p", b.pid, "-p", c.pid], ["-p", a.pid, "--follow"]):
+        document = eventually(lambda: graph(*arguments), lambda d: owed(d) == want)
+        check(owed(document) == want, f"{network}: A waits for B, B for C", f"{owed(document)} {want}")
+        check(document["cycles"] == [], f"{network}: a chain is no cycle", document["cycles"])
+        check({p["pid"] for p in document["processes"]} == {a.pid, b.pid, c.pid}, f"{network}: three processes")
+        check(all(p["runtime"] == "go" for p in document["processes"]), f"{network}: of Go")
+        for wait in document["waits"]:
+            link = os.readlink(f"/proc/{wait['pid']}/fd/{wait['fd']}")
+            check(link.startswith(("socket:", "pipe:")), f"{network}: fd {wait['fd']} is what it waits for", link)
+    alone = graph("-p", a.pid)
+    check({e["answer"] for e in alone["edges"] if e["pid"] == b.pid} == {"unknown"},
+          f"{network}: without --follow the others are unknown", alone["edges"])
+    text = page("-p", a.pid, "--follow")
+    lines = text.splitlines()
+    to_b = [i for i, line in enumerate(lines) if f"-> relay (pid {b.pid}), nobody there waits for it" in line]
+    to_c = [i for i, line in enumerate(lines) if f"-> relay (pid {c.pid}), nobody there waits for it" in line]
+    check(len(to_b) == 1 and len(to_c) == 1 and to_b[0] < to_c[0], f"{network}: the tree has B above C", text)
+    hidden = subprocess.run([BINARY, "snapshot", "--graph", "--json", "-p", str(a.pid), "--redact", "peers"],
+                            capture_output=True, text=True).stdout
+    check("127.0.0.1" not in hidden and folder not in hidden, f"{network}: --redact hides addresses")
+    shutil.rmtree(folder)
+
+
+def ring_test(relay, processes):
+    folder = tempfile.mkdtemp()
+    paths = [f"unix:{folder}/{name}" for name in "abc"]
+    a, b, c = [processes.start(relay, "middle", paths[i], paths[(i + 1) % 3]) for i in range(3)]
+    for process in (a, b, c):
+        address_of(process)
+    # The first question goes round and comes back to A, which asks B again: nobody ever answers.
+    head = processes.start(relay, "head", "-", paths[0])
+    document = eventually(lambda: graph("-p", head.pid, "--follow"), lambda d: bool(d.get("cycles")))
+    check(len(document["cycles"]) == 1, "the ring is one cycle", document["cycles"])
+    if document["cycles"]:
+        ring = document["cycles"][0]["pids"]
+        order = [a.pid, b.pid, c.pid]
+        at = order.index(min(order))
+        check(ring == order[at:] + order[:at], "in the order of who waits for whom", ring)
+        check("cycle: " in page("-p", head.pid, "--follow"), "the page names the cycle")
+    shutil.rmtree(folder)
+
+
+THREADS = r"""
+import os, socket, sys
+# A program whose runtime nobody knows, and which blocks in system calls.
+what, number = sys.argv[1], int(sys.argv[2])
+print("ready", flush=True)
+if what == "pipe":
+    os.read(number, 1)
+else:
+    socket.socket(fileno=number).recv(1)
+"""
+
+
+def thread_test(processes):
+    # A pipe: the one at its other end sleeps.
+    read_end, write_end = os.pipe()
+    ours, theirs = socket_pair()
+    reader = processes.start(sys.executable, "-c", THREADS, "pipe", str(read_end), pass_fds=[read_end])
+    sleeper = processes.start("/bin/sleep", "600", pass_fds=[write_end])
+    receiver = processes.start(sys.executable, "-c", THREADS, "socket", str(theirs), pass_fds=[theirs])
+    for fd in (read_end, write_end, theirs):
+        os.close(fd)
+    want = {(reader.pid, sleeper.pid), (receiver.pid, os.getpid())}
+    document = eventually(lambda: graph("-p", reader.pid, "-p", receiver.pid, "--follow"),
+                          lambda d: want <= owed(d))
+    check(want <= owed(document), "threads wait for who holds the other end", f"{owed(document)} {want}")
+    waits = {w["pid"]: w for w in document["waits"]}
+    check(waits[reader.pid]["tid"] == reader.pid and waits[reader.pid]["state"] == "read", "the thread is named",
+          waits[reader.pid])
+    check(waits[receiver.pid]["kind"] == "unix", "and its socket", waits[receiver.pid])
+    os.close(ours)
+
+
+def socket_pair():
+    import socket
+    first, second = socket.socketpair()
+    return first.detach(), second.detach()
+
+
+def bad_input_test():
+    done = subprocess.run([BINARY, "snapshot", "--graph", "-p", "999999999"], capture_output=True, text=True)
+    check(done.returncode in (2, 3), "a process that is not there", done.stderr)
+    done = subprocess.run([BINARY, "snapshot", "--graph", "--core", "x"], capture_output=True, text=True)
+    check(done.returncode == 2, "a core has no other ends", done.stderr)
+
+
+def main():
+    global skipped
+    signal.alarm(240)
+    bad_input_test()
+    with Processes() as processes:
+        thread_test(processes)
+    go = next((g for g in ("/usr/bin/go", "/usr/local/go/bin/go") if os.access(g, os.X_OK)), None)
+    with tempfile.TemporaryDirectory() as folder:
+        relay = f"{folder}/relay"
+        environment = dict(os.environ, CGO_ENABLED="0", GOFLAGS="-buildvcs=false", GOWORK="off")
+        if go is None or subprocess.run([go, "build", "-o", relay, "."], cwd=SOURCE, env=environment).returncode != 0:
+            print("SKIPPED: chains of Go programs: no Go that builds them", file=sys.stderr)
+            skipped += 1
+        else:
+            for network in ("tcp", "unix", "http"):
+                with Processes() as processes:
+                    chain_test(relay, network, processes)
+            with Processes() as processes:
+                ring_test(relay, processes)
+    print(f"graph: {failures} failures")
+    sys.exit(1 if failures else 0)
+
+
+main()
