@@ -1,25 +1,38 @@
 // The choice among the sources of streams.
 #include "probes/stream.h"
 
+#include "probes/bpf/ebpf_stream.h"
+#include "probes/goroutines/go/names.h"
 #include "probes/self/self_stream.h"
 
 namespace netpoll::probes {
 
 Result<std::unique_ptr<StreamSource>> make_stream_source(Backend backend, const StreamOptions& options,
                                                          std::vector<std::string>* why_not) {
-  static_cast<void>(why_not);
   switch (backend) {
-    case Backend::kAuto:
+    case Backend::kAuto: {
+      auto ebpf = make_ebpf_stream(options, make_go_names());
+      if (ebpf) return ebpf;
+      if (why_not != nullptr) {
+        const Error& error = ebpf.error();
+        why_not->push_back("ebpf: " + error.message() + (error.hint().empty() ? "" : " (" + error.hint() + ")"));
+      }
+      // Whether there is a libruntime to ask depends on the target alone, and attach() says so.
+      return make_self_stream(options);
+    }
+    case Backend::kEbpf:
+      return make_ebpf_stream(options, make_go_names());
     case Backend::kSelf:
       return make_self_stream(options);
-    case Backend::kEbpf:
     case Backend::kPtrace:
     case Backend::kNone:
     case Backend::kPerf:
       break;
   }
   return Error(ErrorKind::kNotSupported, "the back end " + std::string(backend_name(backend)) + " cannot stream events")
-      .with_hint("--backend self streams the tracepoints of a libruntime program");
+      .with_hint(
+          "ebpf streams the calls of any process, self the tracepoints of a libruntime program; stat --backend " +
+          std::string(backend_name(backend)) + " counts");
 }
 
 }  // namespace netpoll::probes

@@ -6,9 +6,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <bit>
 #include <cerrno>
-#include <fstream>
 #include <map>
 #include <utility>
 #include <vector>
@@ -47,13 +45,6 @@ void fill_call_table(unsigned char (&call_of_nr)[NETPOLL_MAX_NR]) {
     const std::size_t kind = is_for_sockets(call) ? NETPOLL_SOCKET_ALWAYS : NETPOLL_SOCKET_FD;
     if (nr && *nr < NETPOLL_MAX_NR) call_of_nr[*nr] = static_cast<unsigned char>(kind | i);
   }
-}
-
-// Enough for every process id this machine can have, up to NETPOLL_MAX_SLOTS: then no two ids share a slot.
-std::uint32_t default_slots() {
-  std::uint32_t pid_max = NETPOLL_MAX_SLOTS;
-  std::ifstream("/proc/sys/kernel/pid_max") >> pid_max;
-  return std::clamp<std::uint32_t>(std::bit_ceil(pid_max), 1024, NETPOLL_MAX_SLOTS);
 }
 
 // The memory that counts of single targets may take; it is the kernel's, and not swapped out.
@@ -129,7 +120,7 @@ class EbpfSource : public Source {
 
 Result<void> EbpfSource::load(const SourceOptions& options, const EbpfTuning& tuning) {
   options_ = options;
-  const std::uint32_t slots = tuning.slots != 0 ? tuning.slots : default_slots();
+  const std::uint32_t slots = tuning.slots != 0 ? tuning.slots : ProcessTable::default_slots();
   LibbpfLog log;
   skeleton_.reset(syscall_counts__open());
   if (!skeleton_) return bpf_error("open the BPF programs", -errno, log);

@@ -4,7 +4,10 @@
 #include <bpf/bpf.h>
 #include <sys/mman.h>
 
+#include <algorithm>
+#include <bit>
 #include <cerrno>
+#include <fstream>
 #include <utility>
 
 #include "probes/bpf/syscall_counts.h"
@@ -17,6 +20,12 @@ bool take(std::uint64_t* slot, std::uint64_t state, std::uint64_t process) {
 }
 
 }  // namespace
+
+std::uint32_t ProcessTable::default_slots() {
+  std::uint32_t pid_max = NETPOLL_MAX_SLOTS;
+  std::ifstream("/proc/sys/kernel/pid_max") >> pid_max;
+  return std::clamp<std::uint32_t>(std::bit_ceil(pid_max), 1024, NETPOLL_MAX_SLOTS);
+}
 
 ProcessTable::ProcessTable(ProcessTable&& other) noexcept { *this = std::move(other); }
 

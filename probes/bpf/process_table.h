@@ -16,6 +16,9 @@ class ProcessTable {
   ProcessTable& operator=(ProcessTable&& other) noexcept;
   ~ProcessTable();
 
+  // Enough for every process id this machine can have, up to NETPOLL_MAX_SLOTS: then no two ids share a slot.
+  static std::uint32_t default_slots();
+
   // slots: of the map behind table_fd, a power of two. overflow_fd is borrowed.
   static Result<ProcessTable> map(int table_fd, int overflow_fd, std::size_t slots);
 

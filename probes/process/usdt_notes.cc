@@ -160,7 +160,7 @@ class NoteReader {
 // strings: provider, name, arguments.
 struct StapsdtBody {
   std::uint64_t location = 0, base = 0, semaphore = 0;
-  std::string_view provider, name;
+  std::string_view provider, name, args;
 
   static std::optional<StapsdtBody> parse(std::string_view body) {
     StapsdtBody parsed;
@@ -177,6 +177,8 @@ struct StapsdtBody {
     parsed.semaphore = words[2];
     parsed.provider = body.substr(0, provider_end);
     parsed.name = body.substr(provider_end + 1, name_end - provider_end - 1);
+    parsed.args = body.substr(name_end + 1);
+    parsed.args = parsed.args.substr(0, parsed.args.find('\0'));
     return parsed;
   }
 };
@@ -217,7 +219,7 @@ Result<std::vector<UsdtSite>> read_usdt_sites(const std::string& path, std::stri
       const std::uint64_t moved = base && body->base != 0 ? *base - body->base : 0;
       const auto offset = file->file_offset(body->location + moved);
       if (!offset) return file->broken("the address of probe " + std::string(body->name));
-      UsdtSite site{std::string(body->name), *offset, 0};
+      UsdtSite site{std::string(body->name), *offset, 0, std::string(body->args)};
       if (body->semaphore != 0) {
         const auto semaphore = file->file_offset(body->semaphore + moved);
         if (!semaphore) return file->broken("the semaphore of probe " + std::string(body->name));

@@ -17,6 +17,7 @@ struct UsdtSite {
   std::string name;
   std::uint64_t offset = 0;            // of the instruction, in the file
   std::uint64_t semaphore_offset = 0;  // of the 16-bit semaphore, in the file; 0: the probe has none
+  std::string args;                    // where the arguments are: see usdt_args.h
 };
 
 // Returns the sites of provider in the ELF file at path, in file order; none is an empty list. Fails when the file

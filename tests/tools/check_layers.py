@@ -63,7 +63,7 @@ PROBES_FOLDER = re.compile(r"^probes/([^/]+)/")
 PROBES = {
     "process": [],
     "launch": ["process"],
-    "goroutines": ["process", "ptrace"],
+    "goroutines": ["process", "ptrace", "stream"],
     "bpf": ["process", "launch", "stream"],
     "perf": ["process", "launch"],
     "ptrace": ["process", "launch"],

@@ -1,0 +1,450 @@
+// Loads and attaches the programs that stream, and empties their ring.
+#include "probes/bpf/ebpf_stream.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <chrono>
+#include <fstream>
+#include <set>
+#include <utility>
+
+#include "probes/bpf/libbpf_log.h"
+#include "probes/bpf/process_table.h"
+#include "probes/bpf/stream_decoder.h"
+#include "probes/bpf/syscall_counts.h"
+#include "probes/bpf/syscall_stream.skel.h"
+#include "probes/bpf/task_walk.h"
+#include "probes/bpf/uprobe_multi.h"
+#include "probes/bpf/usdt_links.h"
+#include "probes/process/clock.h"
+#include "probes/process/countable.h"
+#include "probes/process/proc_status.h"
+#include "probes/process/usdt_args.h"
+#include "probes/process/usdt_notes.h"
+#include "probes/process/watch.h"
+#include "probes/stream/vocabulary.h"
+
+namespace netpoll::probes {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr std::size_t kDefaultBuffer = std::size_t{32} << 20;
+constexpr std::size_t kLeastBuffer = 4096;
+constexpr std::size_t kMostBuffer = std::size_t{1} << 30;
+// Records reach the ring this much after their time stamp at the latest, unless the CPU is taken away in between, which
+// programs at system calls are not: they run with preemption off.
+constexpr std::uint64_t kSettleNs = 2'000'000;
+// A busy ring is emptied every few milliseconds; nobody is woken for single records.
+constexpr int kBusyMs = 4;
+constexpr int kIdleMs = 20;
+// How often and for how long a new program is asked whether it is one of Go.
+constexpr auto kAskEvery = std::chrono::milliseconds(10);
+constexpr int kAskTimes = 100;
+
+struct SkeletonDestroy {
+  void operator()(syscall_stream* skeleton) const { syscall_stream__destroy(skeleton); }
+};
+
+netpoll_stream_job job_of(CallRole role) {
+  switch (role) {
+    case CallRole::kWait:
+      return NETPOLL_JOB_WAIT;
+    case CallRole::kCtl:
+      return NETPOLL_JOB_CTL;
+    case CallRole::kAccept:
+      return NETPOLL_JOB_ACCEPT;
+    case CallRole::kConnect:
+      return NETPOLL_JOB_CONNECT;
+    default:
+      return NETPOLL_JOB_NONE;
+  }
+}
+
+// Calls without which nobody knows what a descriptor is.
+bool is_needed(CallRole role) {
+  return role == CallRole::kCtl || role == CallRole::kAccept || role == CallRole::kConnect ||
+         role == CallRole::kClose || role == CallRole::kReplace || role == CallRole::kCloseRange;
+}
+
+netpoll_usdt_arg kernel_arg(const UsdtArg& arg) {
+  netpoll_usdt_arg result{};
+  result.value = arg.value;
+  result.reg_offset = arg.register_offset;
+  result.size = arg.size;
+  result.is_signed = arg.is_signed ? 1 : 0;
+  switch (arg.place) {
+    case UsdtArg::Place::kUnknown:
+      result.place = NETPOLL_USDT_NONE;
+      break;
+    case UsdtArg::Place::kConst:
+      result.place = NETPOLL_USDT_CONST;
+      break;
+    case UsdtArg::Place::kRegister:
+      result.place = NETPOLL_USDT_REG;
+      break;
+    case UsdtArg::Place::kMemory:
+      result.place = NETPOLL_USDT_MEMORY;
+      break;
+  }
+  return result;
+}
+
+// Ours less the kernel's own CLOCK_MONOTONIC.
+std::int64_t clock_offset() {
+  std::ifstream file("/proc/self/timens_offsets");
+  return monotonic_offset(file);
+}
+
+std::uint64_t kernel_now(std::int64_t offset) {
+  const auto now = steady_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count() - offset);
+}
+
+class EbpfStream : public StreamSource {
+ public:
+  explicit EbpfStream(std::unique_ptr<GoroutineNames> goroutines)
+      : clock_offset_(clock_offset()), decoder_(std::move(goroutines), clock_offset_) {}
+  ~EbpfStream() override {
+    detach();
+    ring_buffer__free(ring_);
+    if (cpus_ != nullptr) ::munmap(cpus_, cpu_bytes());
+  }
+  EbpfStream(const EbpfStream&) = delete;
+  EbpfStream& operator=(const EbpfStream&) = delete;
+
+  Result<void> load(const StreamOptions& options);
+
+  Backend backend() const override { return Backend::kEbpf; }
+  Result<void> attach(std::span<const Target> targets) override;
+  Result<bool> wait(int timeout_ms, int stop_fd) override {
+    const int most = busy_ ? kBusyMs : kIdleMs;
+    return watches_.wait(timeout_ms < 0 ? most : std::min(timeout_ms, most), stop_fd);
+  }
+  Result<void> drain(trace::Sink& sink) override;
+  void detach() override;
+  StreamTotals totals() const override;
+  std::vector<EventKind> vocabulary() const override;
+  std::string overhead_note() const override {
+    return "eBPF at entry and exit of system calls, a record each through a ring: about 0.4 us per traced call of the "
+           "target, about 0.15 us per other call, here and in every other process while attached";
+  }
+
+ private:
+  // A process that may be a Go program, and has not been asked yet.
+  struct Question {
+    pid_t pid = 0;
+    std::uint32_t account = 0;
+    int times_left = kAskTimes;
+  };
+
+  Result<void> link(bpf_program* program);
+  Result<void> attach_programs();
+  Result<void> attach_usdt();
+  Result<void> attach_usdt_of(const Target& target, const std::string& path);
+  Result<void> begin();
+  Result<std::uint32_t> resolve(pid_t pid);
+  void ask_for_goroutines();
+  void set_go_program(std::uint32_t account, const netpoll_go_program& program);
+  std::size_t cpu_bytes() const { return sizeof(netpoll_stream_cpu) * cpu_count_; }
+  bool several() const { return targets_.size() > 1; }
+  bool follow_forks() const { return targets_.front().follow_forks; }
+
+  StreamOptions options_;
+  std::int64_t clock_offset_;
+  StreamDecoder decoder_;
+  UprobeKind uprobes_ = UprobeKind::kSingle;
+  std::unique_ptr<syscall_stream, SkeletonDestroy> skeleton_;
+  ring_buffer* ring_ = nullptr;
+  netpoll_stream_cpu* cpus_ = nullptr;
+  std::size_t cpu_count_ = 0;
+  ProcessTable processes_;
+  std::vector<Target> targets_;
+  std::map<pid_t, std::uint32_t> accounts_;
+  std::vector<Question> questions_;
+  steady_clock::time_point ask_at_{};
+  ProcessWatches watches_;
+  std::vector<bpf_link*> links_;
+  std::vector<UsdtLinks> usdt_;
+  std::uint32_t usdt_sites_ = 0;
+  bool busy_ = false;
+  bool attached_ = false;
+  bool finished_ = false;
+};
+
+int take_record(void* decoder, void* data, std::size_t size) {
+  static_cast<StreamDecoder*>(decoder)->take({static_cast<const std::byte*>(data), size});
+  return 0;
+}
+
+Result<void> EbpfStream::load(const StreamOptions& options) {
+  options_ = options;
+  std::size_t buffer = options.buffer_bytes != 0 ? options.buffer_bytes : kDefaultBuffer;
+  buffer = std::bit_ceil(std::clamp(buffer, kLeastBuffer, kMostBuffer));
+  LibbpfLog log;
+  skeleton_.reset(syscall_stream__open());
+  if (!skeleton_) return bpf_error("open the BPF programs", -errno, log);
+  for (std::size_t row = 0; row < kStreamCallCount; ++row) {
+    const CallRole role = stream_calls().at(row).role;
+    options_.calls.at(row) = options.calls.at(row) || is_needed(role);
+    const auto nr = stream_call_number(row);
+    if (!options_.calls.at(row) || !nr || *nr >= NETPOLL_STREAM_MAX_NR) continue;
+    skeleton_->rodata->call_of_nr[*nr].row = static_cast<unsigned char>(row + 1);
+    skeleton_->rodata->call_of_nr[*nr].job = static_cast<unsigned char>(job_of(role));
+  }
+  const std::uint32_t slots = ProcessTable::default_slots();
+  skeleton_->rodata->slot_mask = slots - 1;
+  const int cpus = libbpf_num_possible_cpus();
+  if (cpus < 0) return bpf_error("count the CPUs", cpus, log);
+  cpu_count_ = static_cast<std::size_t>(cpus);
+  skeleton_->rodata->cpus = static_cast<std::uint32_t>(cpus);
+  skeleton_->rodata->look_for_goroutines = decoder_.goroutines() != nullptr;
+  auto& maps = skeleton_->maps;
+  bpf_map__set_max_entries(maps.events, static_cast<std::uint32_t>(buffer));
+  bpf_map__set_max_entries(maps.cpu_states, static_cast<std::uint32_t>(cpus));
+  bpf_map__set_max_entries(maps.go_programs, static_cast<std::uint32_t>(options.targets + 1));
+  bpf_map__set_max_entries(maps.threads, slots);
+  bpf_map__set_max_entries(maps.processes, slots);
+  auto& programs = skeleton_->progs;
+  if (options.tracepoints) {
+    uprobes_ = best_uprobe_kind();
+    if (uprobes_ == UprobeKind::kMulti) {
+      bpf_program__set_expected_attach_type(programs.netpoll_stream_usdt, static_cast<bpf_attach_type>(kUprobeMulti));
+    }
+  } else {
+    bpf_program__set_autoload(programs.netpoll_stream_usdt, false);
+  }
+  const int loaded = syscall_stream__load(skeleton_.get());
+  if (loaded == -ENOMEM) {
+    return bpf_error("get " + std::to_string(buffer >> 20) + " MiB for the ring of events", loaded, log);
+  }
+  if (loaded != 0) return bpf_error("load the BPF programs", loaded, log);
+  ring_ = ring_buffer__new(bpf_map__fd(maps.events), take_record, &decoder_, nullptr);
+  if (ring_ == nullptr) return bpf_error("map the ring of events", -errno, log);
+  void* states = ::mmap(nullptr, cpu_bytes(), PROT_READ, MAP_SHARED, bpf_map__fd(maps.cpu_states), 0);
+  if (states == MAP_FAILED) return posix_error("mmap(BPF map)", errno);
+  cpus_ = static_cast<netpoll_stream_cpu*>(states);
+  auto processes = ProcessTable::map(bpf_map__fd(maps.processes), bpf_map__fd(maps.processes_overflow), slots);
+  if (!processes) return std::move(processes).error();
+  processes_ = std::move(*processes);
+  return {};
+}
+
+Result<void> EbpfStream::link(bpf_program* program) {
+  LibbpfLog log;
+  bpf_link* made = bpf_program__attach(program);
+  if (made == nullptr) return bpf_error(std::string("attach ") + bpf_program__name(program), -errno, log);
+  links_.push_back(made);
+  return {};
+}
+
+Result<void> EbpfStream::attach(std::span<const Target> targets) {
+  auto watches = ProcessWatches::open(pids_of(targets));
+  if (!watches) return std::move(watches).error();
+  watches_ = std::move(*watches);
+  targets_.assign(targets.begin(), targets.end());
+  for (const Target& target : targets_) {
+    if (auto fit = check_countable(target); !fit) return fit;
+  }
+  attached_ = true;
+  auto attached = attach_programs();
+  if (attached && options_.tracepoints) attached = attach_usdt();
+  if (attached) attached = begin();
+  if (attached) return {};
+  detach();
+  const std::string whom =
+      several() ? std::to_string(targets.size()) + " processes" : "pid " + std::to_string(targets.front().pid);
+  return std::move(attached.error()).within("attach to " + whom + ": ");
+}
+
+Result<void> EbpfStream::attach_programs() {
+  // Nobody is a target yet. Entries come before exits, so that a call which is seen to end has its start time.
+  auto& programs = skeleton_->progs;
+  std::vector<bpf_program*> order = {programs.netpoll_stream_exit, programs.netpoll_stream_exec};
+  if (follow_forks()) order.push_back(programs.netpoll_stream_fork);
+  order.push_back(programs.netpoll_stream_enter);
+  order.push_back(programs.netpoll_stream_leave);
+  for (bpf_program* program : order) {
+    if (auto linked = link(program); !linked) return linked;
+  }
+  return {};
+}
+
+// BPF knows processes by their number in the initial pid namespace.
+Result<std::uint32_t> EbpfStream::resolve(pid_t pid) {
+  auto& shared = *skeleton_->bss;
+  shared.found_tgid = 0;
+  shared.task_job = NETPOLL_TASKS_RESOLVE;
+  auto resolved = walk_tasks(skeleton_->progs.netpoll_stream_tasks, pid);
+  if (!resolved) return std::move(resolved).error();
+  return *resolved && shared.found_tgid != 0 ? shared.found_tgid : static_cast<std::uint32_t>(pid);
+}
+
+Result<void> EbpfStream::begin() {
+  auto& shared = *skeleton_->bss;
+  const bool held = targets_.front().held;
+  std::uint32_t account = several() ? 1 : 0;
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> tgids;
+  for (const Target& target : targets_) {
+    const auto tgid = resolve(target.pid);
+    if (!tgid) return tgid.error();
+    // What is open and registered now is looked up first: from then on the events say what changes.
+    decoder_.add_target(*tgid, target.pid, !held);
+    accounts_[target.pid] = account;
+    if (decoder_.goroutines() != nullptr && !held) questions_.push_back({target.pid, account});
+    tgids.emplace_back(*tgid, account++);
+  }
+  ask_for_goroutines();
+  if (follow_forks() || several()) __atomic_store_n(&shared.use_processes, 1u, __ATOMIC_SEQ_CST);
+  for (const auto& [tgid, number] : tgids) {
+    if (several()) {
+      if (auto added = processes_.add(tgid, number); !added) return added;
+    } else {
+      __atomic_store_n(held ? &shared.held_tgid : &shared.root_tgid, tgid, __ATOMIC_SEQ_CST);
+    }
+  }
+  if (held || !follow_forks()) return {};
+  do {
+    shared.adopted = 0;
+    shared.task_job = NETPOLL_TASKS_ADOPT;
+    if (auto walked = walk_tasks(skeleton_->progs.netpoll_stream_tasks, 0); !walked) return std::move(walked).error();
+  } while (shared.adopted != 0);
+  return {};
+}
+
+Result<void> EbpfStream::attach_usdt() {
+  std::set<std::pair<dev_t, ino_t>> seen;
+  for (const Target& target : targets_) {
+    const std::string path = target.held ? target.exe : "/proc/" + std::to_string(living_thread(target.pid)) + "/exe";
+    struct stat file {};
+    if (path.empty() || ::stat(path.c_str(), &file) != 0) continue;
+    if (!seen.insert({file.st_dev, file.st_ino}).second) continue;
+    if (auto attached = attach_usdt_of(target, path); !attached) return attached;
+  }
+  return {};
+}
+
+Result<void> EbpfStream::attach_usdt_of(const Target& target, const std::string& path) {
+  auto sites = read_usdt_sites(path, "netpoll");
+  // A script, or a file we may not read, is no libruntime program.
+  if (!sites) return {};
+  std::vector<UsdtAttachment> wanted;
+  for (const UsdtSite& site : *sites) {
+    const auto& table = trace::tracepoints();
+    const auto row = std::find_if(table.begin(), table.end(), [&](const auto& info) { return info.name == site.name; });
+    if (row == table.end()) continue;
+    if (usdt_sites_ >= NETPOLL_MAX_USDT_SITES) {
+      return Error(ErrorKind::kNotSupported, path + " has more than " + std::to_string(NETPOLL_MAX_USDT_SITES) +
+                                                 " places with a probe of libruntime");
+    }
+    netpoll_usdt_site described{};
+    described.row = static_cast<std::uint32_t>(row - table.begin());
+    const auto args = parse_usdt_args(site.args);
+    described.argc = static_cast<std::uint32_t>(std::min<std::size_t>(args.size(), NETPOLL_STREAM_ARGS));
+    for (std::uint32_t i = 0; i < described.argc; ++i) described.args[i] = kernel_arg(args[i]);
+    const std::uint32_t number = usdt_sites_++;
+    const int stored = bpf_map_update_elem(bpf_map__fd(skeleton_->maps.usdt_sites), &number, &described, BPF_ANY);
+    if (stored != 0) return posix_error("describe the probe " + site.name, -stored);
+    wanted.push_back({site.offset, site.semaphore_offset, number});
+  }
+  const pid_t pid = several() || target.follow_forks ? 0 : target.pid;
+  auto links = UsdtLinks::attach(bpf_program__fd(skeleton_->progs.netpoll_stream_usdt), uprobes_, pid, path, wanted);
+  if (!links) return std::move(links).error();
+  usdt_.push_back(std::move(*links));
+  return {};
+}
+
+void EbpfStream::set_go_program(std::uint32_t account, const netpoll_go_program& program) {
+  bpf_map_update_elem(bpf_map__fd(skeleton_->maps.go_programs), &account, &program, BPF_ANY);
+}
+
+void EbpfStream::ask_for_goroutines() {
+  GoroutineNames* goroutines = decoder_.goroutines();
+  if (goroutines == nullptr || steady_clock::now() < ask_at_) return;
+  ask_at_ = steady_clock::now() + kAskEvery;
+  std::erase_if(questions_, [&](Question& question) {
+    const GoroutineNames::Kind kind = goroutines->look_at(question.pid);
+    if (kind == GoroutineNames::Kind::kNotYet) return --question.times_left <= 0;
+    const auto current = goroutines->current_g(question.pid);
+    netpoll_go_program program{};
+    if (current) program = {1, current->tls_offset, current->goid_offset, current->labels_offset};
+    set_go_program(question.account, program);
+    return true;
+  });
+}
+
+Result<void> EbpfStream::drain(trace::Sink& sink) {
+  if (ring_ == nullptr) return {};
+  const std::uint64_t begin = kernel_now(clock_offset_);
+  const int taken = ring_buffer__consume(ring_);
+  if (taken < 0) return posix_error("read the ring of events", -taken);
+  busy_ = taken > 0;
+  const bool last = !attached_;
+  decoder_.give(last ? UINT64_MAX : begin - kSettleNs, sink);
+  if (last && !finished_) {
+    finished_ = true;
+    decoder_.finish({cpus_, cpu_count_}, begin, sink);
+  }
+  for (const pid_t pid : decoder_.take_execs()) {
+    const auto account = accounts_.find(pid);
+    if (account == accounts_.end() || decoder_.goroutines() == nullptr) continue;
+    set_go_program(account->second, {});
+    questions_.push_back({pid, account->second});
+  }
+  if (attached_) ask_for_goroutines();
+  return {};
+}
+
+void EbpfStream::detach() {
+  if (!skeleton_ || !attached_) return;
+  attached_ = false;
+  // Calls in which threads sleep now will return when nobody looks.
+  skeleton_->bss->task_job = NETPOLL_TASKS_IN_FLIGHT;
+  const pid_t scope = several() || follow_forks() ? 0 : targets_.front().pid;
+  static_cast<void>(walk_tasks(skeleton_->progs.netpoll_stream_tasks, scope));
+  __atomic_store_n(&skeleton_->bss->held_tgid, 0u, __ATOMIC_RELAXED);
+  __atomic_store_n(&skeleton_->bss->root_tgid, 0u, __ATOMIC_RELAXED);
+  __atomic_store_n(&skeleton_->bss->use_processes, 0u, __ATOMIC_RELAXED);
+  for (UsdtLinks& links : usdt_) links.detach();  // goes on in the background
+  while (!links_.empty()) {
+    bpf_link__destroy(links_.back());
+    links_.pop_back();
+  }
+}
+
+StreamTotals EbpfStream::totals() const {
+  StreamTotals totals;
+  totals.events = decoder_.events();
+  totals.lost_by_cpu.resize(cpu_count_);
+  for (const auto& [cpu, count] : decoder_.lost()) {
+    totals.lost += count;
+    if (cpu < cpu_count_) totals.lost_by_cpu[cpu] += count;
+  }
+  for (std::size_t cpu = 0; cpus_ != nullptr && cpu < cpu_count_; ++cpu) totals.foreign += cpus_[cpu].compat;
+  return totals;
+}
+
+std::vector<EventKind> EbpfStream::vocabulary() const {
+  std::vector<EventKind> kinds;
+  add_call_kinds(kinds, options_);
+  if (!usdt_.empty()) add_tracepoint_kinds(kinds);
+  add_process_kinds(kinds);
+  return kinds;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<StreamSource>> make_ebpf_stream(const StreamOptions& options,
+                                                       std::unique_ptr<GoroutineNames> goroutines) {
+  auto source = std::make_unique<EbpfStream>(std::move(goroutines));
+  if (auto loaded = source->load(options); !loaded) return std::move(loaded).error();
+  return std::unique_ptr<StreamSource>(std::move(source));
+}
+
+}  // namespace netpoll::probes

@@ -1,0 +1,74 @@
+// StreamDecoder: makes records out of what syscall_stream.bpf.c writes, and joins them with what else is known.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "netpoll/trace/record.h"
+#include "probes/bpf/syscall_stream.h"
+#include "probes/stream/endpoints.h"
+#include "probes/stream/goroutine_names.h"
+#include "probes/stream/interests.h"
+#include "probes/stream/stories.h"
+
+namespace netpoll::probes {
+
+// One thread at a time.
+class StreamDecoder {
+ public:
+  // goroutines may be null; clock_offset_ns is what our CLOCK_MONOTONIC is ahead of the kernel's.
+  StreamDecoder(std::unique_ptr<GoroutineNames> goroutines, std::int64_t clock_offset_ns);
+
+  // A target by the kernel's number and ours; and what it has open and registered, where it runs already.
+  void add_target(std::uint32_t tgid, pid_t pid, bool load);
+
+  // Takes what the kernel wrote, and keeps a copy.
+  void take(std::span<const std::byte> bytes);
+  // Hands on everything that happened up to until_ns of the kernel's clock, in order of time.
+  void give(std::uint64_t until_ns, trace::Sink& sink);
+  // What each CPU has dropped in all, at the end.
+  void finish(std::span<const netpoll_stream_cpu> cpus, std::uint64_t now_ns, trace::Sink& sink);
+
+  // Programs that were executed since it was last asked: who may have become a Go program, or ceased to be one.
+  std::vector<pid_t> take_execs() { return std::exchange(execs_, {}); }
+  GoroutineNames* goroutines() { return goroutines_.get(); }
+  std::uint64_t events() const { return events_; }
+  const std::map<std::uint16_t, std::uint64_t>& lost() const { return lost_; }  // by CPU
+
+ private:
+  struct Taken {
+    std::uint64_t time_ns;
+    std::size_t at;  // in bytes_
+  };
+
+  const netpoll_stream_event& event_at(const Taken& taken) const;
+  void note_losses(const netpoll_stream_event& event, trace::Sink& sink);
+  void lose(std::uint16_t cpu, std::uint64_t count, std::uint64_t time_ns, trace::Sink& sink);
+  void decode(const netpoll_stream_event& event, trace::Record& record);
+  void add_ready(const netpoll_stream_event& event, trace::Record& record);
+  void follow(const netpoll_stream_event& event, const trace::Record& record);
+  void follow_process(const netpoll_stream_event& event, trace::Record& record);
+  pid_t pid_of(std::uint32_t tgid) const;
+
+  std::unique_ptr<GoroutineNames> goroutines_;
+  std::int64_t clock_offset_ns_;
+  std::map<std::uint32_t, pid_t> pids_;
+  std::vector<std::byte> bytes_;
+  std::vector<Taken> taken_;
+  std::map<std::uint16_t, std::uint32_t> dropped_;  // by CPU, as last seen
+  std::map<std::uint16_t, std::uint64_t> lost_;
+  std::uint64_t events_ = 0;
+  std::vector<pid_t> execs_;
+  EndpointCache endpoints_;
+  Interests interests_;
+  Stories stories_;
+};
+
+}  // namespace netpoll::probes

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * syscall_stream: every system call of interest of one process or several, one record each, written when it returns:
+ * that is where its result is known and its arguments are still there, and one record costs less than two. The program
+ * at the entry only takes the time. And hits of libruntime's USDT probes with their arguments, and the births and deaths
+ * of processes.
+ *
+ * All records go through one ring, in about the order of their times: what is not needed there is sorted by user space.
+ * A record that finds no room is counted by its CPU, and the CPU's next record says how many there were before it.
+ * Nobody waits for anybody: a reader that is too slow costs records.
+ *
+ * Rejected: a ring for each CPU. It spares a lock that is hardly ever contended on few CPUs, and costs a second lookup.
+ */
+#include "probes/bpf/kernel_types.bpf.h"
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "probes/bpf/ids.bpf.h"
+#include "probes/bpf/syscall_stream.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+const volatile __u32 cpus = 1;
+/* By system call number. */
+const volatile struct netpoll_stream_call call_of_nr[NETPOLL_STREAM_MAX_NR] = {};
+/* Whether any target may be a Go program; without, nothing is computed for them. */
+const volatile bool look_for_goroutines = false;
+
+struct {
+  __uint(type, BPF_MAP_TYPE_RINGBUF);
+  __uint(max_entries, 1 << 24);
+} events SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1); /* cpus */
+  __type(key, __u32);
+  __type(value, struct netpoll_stream_cpu);
+} cpu_states SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1); /* accounts */
+  __type(key, __u32);
+  __type(value, struct netpoll_go_program);
+} go_programs SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, NETPOLL_MAX_USDT_SITES);
+  __type(key, __u32);
+  __type(value, struct netpoll_usdt_site);
+} usdt_sites SEC(".maps");
+
+/* The fields that only this program reads; libbpf takes what follows "___" for a flavour of the name (CO-RE). */
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct thread_struct___fs {
+  unsigned long fsbase;
+};
+struct task_struct___fs {
+  struct thread_struct___fs thread;
+};
+#if defined(__TARGET_ARCH_x86)
+struct pt_regs___args {
+  unsigned long di, si, dx, r10, r8, sp;
+};
+#else
+struct pt_regs___args {
+  __u64 regs[31];
+  __u64 sp;
+  __u64 orig_x0;
+};
+#endif
+#pragma clang attribute pop
+
+static __always_inline void count_drop(struct netpoll_stream_cpu* state) {
+  if (state) __sync_fetch_and_add(&state->dropped, 1);
+}
+
+static __always_inline struct netpoll_stream_cpu* cpu_state(__u32 cpu) { return bpf_map_lookup_elem(&cpu_states, &cpu); }
+
+static __always_inline void fill_head(struct netpoll_stream_event* event, struct netpoll_stream_cpu* state, __u32 cpu,
+                                      struct task_struct* task, __u64 now, __u32 account) {
+  event->time_ns = now;
+  event->cpu = cpu;
+  event->dropped = state->dropped;
+  event->tgid = task->tgid;
+  event->tid = task->pid;
+  event->account = account;
+  event->goid = 0;
+  event->labels = 0;
+  event->count = 0;
+  event->skipped = 0;
+}
+
+/*
+ * The goroutine that the thread runs: Go keeps its current g in a word of thread-local storage (x86) or in a register of
+ * its own (arm64, R28). A g is believed when the stack pointer lies on its stack; g.stack are its first two words.
+ */
+static __always_inline void fill_goroutine(struct netpoll_stream_event* event, struct task_struct* task,
+                                           struct pt_regs* regs, __u32 account) {
+  struct netpoll_go_program* go = bpf_map_lookup_elem(&go_programs, &account);
+  if (!go || !go->known) return;
+  struct pt_regs___args* user = (struct pt_regs___args*)regs;
+  __u64 g = 0, stack[2] = {};
+#if defined(__TARGET_ARCH_x86)
+  __u64 tls = ((struct task_struct___fs*)task)->thread.fsbase;
+  if (bpf_probe_read_user(&g, sizeof(g), (const void*)(tls + (__s64)go->g_offset)) != 0) return;
+#else
+  g = user->regs[28];
+#endif
+  if (!g || bpf_probe_read_user(stack, sizeof(stack), (const void*)g) != 0) return;
+  if (user->sp < stack[0] || user->sp > stack[1]) return;
+  bpf_probe_read_user(&event->goid, sizeof(event->goid), (const void*)(g + go->goid_offset));
+  if (go->labels_offset) {
+    bpf_probe_read_user(&event->labels, sizeof(event->labels), (const void*)(g + go->labels_offset));
+  }
+}
+
+static __always_inline void fill_call(struct netpoll_stream_event* event, struct pt_regs* regs, __u8 row, __u64 start_ns,
+                                      long result) {
+  event->row = row;
+  event->start_ns = start_ns;
+  event->result = result;
+  struct pt_regs___args* user = (struct pt_regs___args*)regs;
+#if defined(__TARGET_ARCH_x86)
+  event->args[0] = user->di;
+  event->args[1] = user->si;
+  event->args[2] = user->dx;
+  event->args[3] = user->r10;
+  event->args[4] = user->r8;
+#else
+  event->args[0] = user->orig_x0;
+  event->args[1] = user->regs[1];
+  event->args[2] = user->regs[2];
+  event->args[3] = user->regs[3];
+  event->args[4] = user->regs[4];
+#endif
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(netpoll_stream_enter, struct pt_regs* regs, long nr) {
+  struct task_struct* task = bpf_get_current_task_btf();
+  if (account_of(task->tgid) == NETPOLL_NO_TARGET) return 0;
+  if ((unsigned long)nr >= NETPOLL_STREAM_MAX_NR || !call_of_nr[nr].row) return 0;
+  if (in_compat_syscall(task)) return 0;
+  struct netpoll_thread* thread = find_or_claim_thread(task->pid);
+  if (!thread) return 0;
+  thread->call = call_of_nr[nr].row;
+  thread->start_ns = bpf_ktime_get_ns();
+  return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(netpoll_stream_leave, struct pt_regs* regs, long result) {
+  struct task_struct* task = bpf_get_current_task_btf();
+  __u32 account = account_of(task->tgid);
+  if (account == NETPOLL_NO_TARGET) return 0;
+  long nr = SYSCALL_NR(regs);
+  bool compat = in_compat_syscall(task);
+  struct netpoll_thread* thread = find_thread(task->pid);
+  __u8 row = 0, job = 0;
+  if (nr == NR_restart_syscall && !compat && thread) {
+    /* A sleep that goes on: its record says so by the result that it has now. */
+    row = thread->call;
+  } else if ((unsigned long)nr < NETPOLL_STREAM_MAX_NR) {
+    row = call_of_nr[nr].row;
+    job = call_of_nr[nr].job;
+  }
+  if (!row) return 0;
+  __u32 cpu = bpf_get_smp_processor_id();
+  struct netpoll_stream_cpu* state = cpu_state(cpu);
+  if (!state) return 0;
+  if (compat) {
+    state->compat++;
+    return 0;
+  }
+  __u64 start_ns = 0;
+  if (thread) {
+    if (thread->call == row) start_ns = thread->start_ns;
+    thread->call = 0;
+  }
+  __u64 now = bpf_ktime_get_ns();
+
+  if (job == NETPOLL_JOB_NONE || job == NETPOLL_JOB_CTL || (job == NETPOLL_JOB_WAIT && result <= 0)) {
+    struct netpoll_stream_event* event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+    if (!event) {
+      count_drop(state);
+      return 0;
+    }
+    fill_head(event, state, cpu, task, now, account);
+    event->kind = NETPOLL_STREAM_CALL;
+    fill_call(event, regs, row - 1, start_ns, result);
+    if (job == NETPOLL_JOB_CTL) {
+      struct netpoll_epoll_event given = {};
+      bpf_probe_read_user(&given, sizeof(given), (const void*)event->args[3]);
+      event->args[3] = given.events;
+      event->args[4] = given.data;
+    }
+    if (look_for_goroutines) fill_goroutine(event, task, regs, account);
+    bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    state->written++;
+    return 0;
+  }
+
+  if (job != NETPOLL_JOB_WAIT || result <= NETPOLL_STREAM_FEW) {
+    struct netpoll_stream_few* few = bpf_ringbuf_reserve(&events, sizeof(*few), 0);
+    if (!few) {
+      count_drop(state);
+      return 0;
+    }
+    struct netpoll_stream_event* event = &few->event;
+    fill_head(event, state, cpu, task, now, account);
+    event->kind = NETPOLL_STREAM_CALL;
+    fill_call(event, regs, row - 1, start_ns, result);
+    if (job == NETPOLL_JOB_WAIT) {
+      __u32 bytes = (__u32)result * sizeof(struct netpoll_epoll_event);
+      if (bytes <= sizeof(few->ready) && bpf_probe_read_user(few->ready, bytes, (const void*)event->args[1]) == 0) {
+        event->count = result;
+      } else {
+        event->skipped = result;
+      }
+    } else {
+      /* struct sockaddr_in6 is the longest that is of interest. */
+      const void* address = (const void*)event->args[1];
+      if (address && (result >= 0 || job == NETPOLL_JOB_CONNECT) &&
+          bpf_probe_read_user(few->ready, 28, address) == 0) {
+        event->count = 28;
+      }
+    }
+    if (look_for_goroutines) fill_goroutine(event, task, regs, account);
+    bpf_ringbuf_submit(few, BPF_RB_NO_WAKEUP);
+    state->written++;
+    return 0;
+  }
+
+  /* Many: the record of the call, and as many as it takes. */
+  __u32 left = result;
+  const struct netpoll_epoll_event* from = NULL;
+  for (int chunk = 0; chunk < NETPOLL_STREAM_CHUNKS && left > 0; chunk++) {
+    struct netpoll_stream_many* many = bpf_ringbuf_reserve(&events, sizeof(*many), 0);
+    if (!many) {
+      count_drop(state);
+      return 0;
+    }
+    struct netpoll_stream_event* event = &many->event;
+    fill_head(event, state, cpu, task, now, account);
+    fill_call(event, regs, row - 1, start_ns, result);
+    event->kind = chunk == 0 ? NETPOLL_STREAM_CALL : NETPOLL_STREAM_MORE;
+    if (chunk == 0) {
+      from = (const struct netpoll_epoll_event*)event->args[1];
+      if (look_for_goroutines) fill_goroutine(event, task, regs, account);
+    }
+    __u32 count = left < NETPOLL_STREAM_MANY ? left : NETPOLL_STREAM_MANY;
+    __u32 bytes = count * sizeof(struct netpoll_epoll_event);
+    if (bytes <= sizeof(many->ready) && bpf_probe_read_user(many->ready, bytes, from) == 0) {
+      event->count = count;
+    } else {
+      event->skipped = count;
+    }
+    left -= count;
+    from += count;
+    if (chunk == NETPOLL_STREAM_CHUNKS - 1) event->skipped += left;
+    bpf_ringbuf_submit(many, BPF_RB_NO_WAKEUP);
+    state->written++;
+  }
+  return 0;
+}
+
+/* A record about a process; kind is a constant. */
+static __always_inline void write_process(struct task_struct* task, __u32 account, __u8 kind, __u8 row, __u64 start_ns,
+                                          __u64 arg) {
+  __u32 cpu = bpf_get_smp_processor_id();
+  struct netpoll_stream_cpu* state = cpu_state(cpu);
+  if (!state) return;
+  struct netpoll_stream_event* event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+  if (!event) {
+    count_drop(state);
+    return;
+  }
+  fill_head(event, state, cpu, task, bpf_ktime_get_ns(), account);
+  event->kind = kind;
+  event->row = row;
+  event->start_ns = start_ns;
+  event->result = 0;
+  event->args[0] = arg;
+  event->args[1] = event->args[2] = event->args[3] = event->args[4] = 0;
+  bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+  state->written++;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(netpoll_stream_exec, struct task_struct* task) {
+  __u32 tgid = task->tgid;
+  if (held_tgid != 0 && tgid == held_tgid) {
+    root_tgid = tgid;
+    held_tgid = 0;
+  }
+  __u32 account = account_of(tgid);
+  if (account != NETPOLL_NO_TARGET) write_process(task, account, NETPOLL_STREAM_EXEC, 0, 0, 0);
+  return 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(netpoll_stream_fork, struct task_struct* parent, struct task_struct* child) {
+  __u32 parent_tgid = parent->tgid, tgid = child->tgid;
+  if (tgid == parent_tgid) return 0;
+  __u32 account = account_of(parent_tgid);
+  if (account == NETPOLL_NO_TARGET) return 0;
+  if (!add_target(tgid, account)) count_drop(cpu_state(bpf_get_smp_processor_id()));
+  write_process(parent, account, NETPOLL_STREAM_FORK, 0, 0, tgid);
+  return 0;
+}
+
+/* Runs once per thread. Ids are reused only after it, so the tables never take a newcomer for the departed. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(netpoll_stream_exit, struct task_struct* task) {
+  __u32 tgid = task->tgid, tid = task->pid;
+  __u32 account = account_of(tgid);
+  if (account == NETPOLL_NO_TARGET) return 0;
+  struct netpoll_thread* thread = find_thread(tid);
+  if (thread && thread->call) {
+    write_process(task, account, NETPOLL_STREAM_UNFINISHED, thread->call - 1, thread->start_ns, 0);
+  }
+  forget_thread(tid);
+  if (task->signal->live.counter == 0) {
+    write_process(task, account, NETPOLL_STREAM_EXIT, 0, 0, 0);
+    forget_target(tgid);
+  }
+  return 0;
+}
+
+/* As in syscall_counts.bpf.c. */
+__u32 task_job = 0;
+__u32 found_tgid = 0;
+__u32 adopted = 0;
+
+SEC("iter/task")
+int netpoll_stream_tasks(struct bpf_iter__task* ctx) {
+  struct task_struct* task = ctx->task;
+  if (!task) return 0;
+  __u32 tid = task->pid, tgid = task->tgid;
+  if (task_job == NETPOLL_TASKS_RESOLVE) {
+    found_tgid = tgid;
+    return 0;
+  }
+  __u32 account = account_of(tgid);
+  if (task_job == NETPOLL_TASKS_IN_FLIGHT) {
+    struct netpoll_thread* thread = account != NETPOLL_NO_TARGET && sleeps(task) ? find_thread(tid) : NULL;
+    if (thread && thread->call) {
+      write_process(task, account, NETPOLL_STREAM_UNFINISHED, thread->call - 1, thread->start_ns, 0);
+    }
+    return 0;
+  }
+  if (account != NETPOLL_NO_TARGET || tid != tgid || task->signal->live.counter == 0) return 0;
+  account = account_of(task->real_parent->tgid);
+  if (account == NETPOLL_NO_TARGET) return 0;
+  if (add_target(tgid, account)) adopted++;
+  return 0;
+}
+
+static __always_inline __s64 usdt_value(const void* ctx, const struct netpoll_usdt_arg* arg) {
+  __u64 value = 0;
+  if (arg->place == NETPOLL_USDT_CONST) return arg->value;
+  if (arg->place == NETPOLL_USDT_NONE || arg->reg_offset > 512) return 0;
+  if (bpf_probe_read_kernel(&value, sizeof(value), ctx + arg->reg_offset) != 0) return 0;
+  if (arg->place == NETPOLL_USDT_MEMORY) {
+    const void* address = (const void*)(value + arg->value);
+    value = 0;
+    if (bpf_probe_read_user(&value, sizeof(value), address) != 0) return 0;
+  }
+  __u32 unused_bits = (8 - (arg->size & 7)) * 8;
+  if (arg->size >= 8 || arg->size == 0) return value;
+  value <<= unused_bits;
+  return arg->is_signed ? (__s64)value >> unused_bits : (__s64)(value >> unused_bits);
+}
+
+/* A USDT probe of libruntime; the attach cookie is its number in usdt_sites. */
+SEC("uprobe")
+int netpoll_stream_usdt(void* ctx) {
+  struct task_struct* task = bpf_get_current_task_btf();
+  __u32 account = account_of(task->tgid);
+  if (account == NETPOLL_NO_TARGET) return 0;
+  __u32 number = bpf_get_attach_cookie(ctx);
+  struct netpoll_usdt_site* site = bpf_map_lookup_elem(&usdt_sites, &number);
+  __u32 cpu = bpf_get_smp_processor_id();
+  struct netpoll_stream_cpu* state = cpu_state(cpu);
+  if (!site || !state) return 0;
+  __s64 values[NETPOLL_STREAM_ARGS];
+  for (__u32 i = 0; i < NETPOLL_STREAM_ARGS; i++) values[i] = i < site->argc ? usdt_value(ctx, &site->args[i]) : 0;
+  struct netpoll_stream_event* event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+  if (!event) {
+    count_drop(state);
+    return 0;
+  }
+  fill_head(event, state, cpu, task, bpf_ktime_get_ns(), account);
+  event->kind = NETPOLL_STREAM_USDT;
+  event->row = site->row;
+  event->start_ns = 0;
+  event->result = 0;
+  for (__u32 i = 0; i < NETPOLL_STREAM_ARGS; i++) event->args[i] = values[i];
+  bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+  __sync_fetch_and_add(&state->written, 1);
+  return 0;
+}
