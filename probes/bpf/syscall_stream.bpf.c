@@ -2,8 +2,8 @@
 /*
  * syscall_stream: every system call of interest of one process or several, one record each, written when it returns:
  * that is where its result is known and its arguments are still there, and one record costs less than two. The program
- * at the entry only takes the time. And hits of libruntime's USDT probes with their arguments, and the births and deaths
- * of processes.
+ * at the entry only takes the time. And hits of libruntime's USDT probes with their arguments, and the births and
+ * deaths of processes.
  *
  * All records go through one ring, in about the order of their times: what is not needed there is sorted by user space.
  * A record that finds no room is counted by its CPU, and the CPU's next record says how many there were before it.
@@ -79,7 +79,9 @@ static __always_inline void count_drop(struct netpoll_stream_cpu* state) {
   if (state) __sync_fetch_and_add(&state->dropped, 1);
 }
 
-static __always_inline struct netpoll_stream_cpu* cpu_state(__u32 cpu) { return bpf_map_lookup_elem(&cpu_states, &cpu); }
+static __always_inline struct netpoll_stream_cpu* cpu_state(__u32 cpu) {
+  return bpf_map_lookup_elem(&cpu_states, &cpu);
+}
 
 static __always_inline void fill_head(struct netpoll_stream_event* event, struct netpoll_stream_cpu* state, __u32 cpu,
                                       struct task_struct* task, __u64 now, __u32 account) {
@@ -96,8 +98,8 @@ static __always_inline void fill_head(struct netpoll_stream_event* event, struct
 }
 
 /*
- * The goroutine that the thread runs: Go keeps its current g in a word of thread-local storage (x86) or in a register of
- * its own (arm64, R28). A g is believed when the stack pointer lies on its stack; g.stack are its first two words.
+ * The goroutine that the thread runs: Go keeps its current g in a word of thread-local storage (x86) or in a register
+ * of its own (arm64, R28). A g is believed when the stack pointer lies on its stack; g.stack are its first two words.
  */
 static __always_inline void fill_goroutine(struct netpoll_stream_event* event, struct task_struct* task,
                                            struct pt_regs* regs, __u32 account) {
@@ -119,8 +121,8 @@ static __always_inline void fill_goroutine(struct netpoll_stream_event* event, s
   }
 }
 
-static __always_inline void fill_call(struct netpoll_stream_event* event, struct pt_regs* regs, __u8 row, __u64 start_ns,
-                                      long result) {
+static __always_inline void fill_call(struct netpoll_stream_event* event, struct pt_regs* regs, __u8 row,
+                                      __u64 start_ns, long result) {
   event->row = row;
   event->start_ns = start_ns;
   event->result = result;
@@ -225,8 +227,7 @@ int BPF_PROG(netpoll_stream_leave, struct pt_regs* regs, long result) {
     } else {
       /* struct sockaddr_in6 is the longest that is of interest. */
       const void* address = (const void*)event->args[1];
-      if (address && (result >= 0 || job == NETPOLL_JOB_CONNECT) &&
-          bpf_probe_read_user(few->ready, 28, address) == 0) {
+      if (address && (result >= 0 || job == NETPOLL_JOB_CONNECT) && bpf_probe_read_user(few->ready, 28, address) == 0) {
         event->count = 28;
       }
     }

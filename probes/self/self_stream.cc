@@ -170,9 +170,12 @@ class RingTarget {
           return Error(ErrorKind::kProtocol, "debug ABI: " + std::to_string(runtime.ring_count) + " rings");
         }
         std::vector<RingReader> rings;
+        const bool from_start = looked_at_ != 0 || held_;
         for (std::uint32_t i = 0; i < runtime.ring_count; ++i) {
-          rings.emplace_back(runtime.rings + std::uint64_t{runtime.ring_stride} * i,
-                             /*from_start=*/looked_at_ != 0 || held_);
+          RingReader& ring = rings.emplace_back(runtime.rings + std::uint64_t{runtime.ring_stride} * i, from_start);
+          // Notes where the ring stands now.
+          if (from_start) continue;
+          if (auto read = ring.read(process_->subject->memory()); !read) return std::move(read).error();
         }
         readers.emplace(runtime.address, std::move(rings));
         if (held_ && looked_at_ == 0) count_missed(view, runtime);

@@ -77,14 +77,20 @@ void Stories::annotate_call(Process& process, trace::Record& record) {
         if ((entry.events & kReadable) != 0 && descriptor.read.ready_ns == 0) descriptor.read.ready_ns = record.time_ns;
         // Room to write is reported with everything else; it is news for those only who found none.
         const bool wanted = descriptor.write.since_ns != 0 && descriptor.write.ready_ns == 0;
-        if ((entry.events & kWritable) != 0 && wanted) descriptor.write.ready_ns = record.time_ns;
+        if ((entry.events & kWritable) == 0 || !wanted) continue;
+        // A connection that stands is asked for its error, which is not in the stream, and then used at leisure.
+        if (descriptor.write.wants == Wants::kConnection) {
+          descriptor.write = {};
+        } else {
+          descriptor.write.ready_ns = record.time_ns;
+        }
       }
       return;
     case CallRole::kCtl: {
       if (result != 0) return;
       const std::int64_t op = arg_of(record, "op", 0);
       if (op == EPOLL_CTL_DEL) {
-        process.descriptors.erase(record.fd);
+        process.descriptors[record.fd] = {};
         return;
       }
       if (op != EPOLL_CTL_ADD || !tell) return;
@@ -99,7 +105,7 @@ void Stories::annotate_call(Process& process, trace::Record& record) {
       Direction& read = process.descriptors[record.fd].read;
       run(read, record, start_ns);
       if (result == -EAGAIN && record.step == trace::Step::kNone) record.step = trace::Step::kPark;
-      read = {.since_ns = record.time_ns, .ready_ns = 0};
+      read = {.since_ns = record.time_ns, .ready_ns = 0, .wants = Wants::kEvent};
       if (info.role == CallRole::kAccept && result >= 0) {
         process.descriptors[static_cast<int>(result)] = {.read = {.since_ns = record.time_ns}, .write = {}};
       }
@@ -114,7 +120,9 @@ void Stories::annotate_call(Process& process, trace::Record& record) {
       if (blocked && record.step == trace::Step::kNone) record.step = trace::Step::kPark;
       const std::int64_t asked = arg_of(record, "count", -1);
       const bool waits = blocked || (result >= 0 && asked > result);
-      write = {.since_ns = waits ? record.time_ns : 0, .ready_ns = 0};
+      write = {.since_ns = waits ? record.time_ns : 0,
+               .ready_ns = 0,
+               .wants = info.role == CallRole::kConnect ? Wants::kConnection : Wants::kEvent};
       return;
     }
     case CallRole::kClose:

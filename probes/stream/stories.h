@@ -27,9 +27,11 @@ class Stories {
   void lost();
 
  private:
+  enum class Wants : std::uint8_t { kEvent, kConnection };
   struct Direction {
     std::uint64_t since_ns = 0;  // waits for the network since; 0: does not, or not known
     std::uint64_t ready_ns = 0;  // reported, and not yet asked for; 0: is not
+    Wants wants = Wants::kEvent;
   };
   struct Descriptor {
     Direction read;
