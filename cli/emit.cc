@@ -35,7 +35,10 @@ Result<const exporters::Format*> format_of(const OutputOptions& options, exporte
     return Error(ErrorKind::kInvalid, "--json and --format " + options.format + " exclude each other")
         .with_hint("--json is the same as -f json: give one of them");
   }
-  const std::string name = options.json ? "json" : named ? options.format : "table";
+  const std::string name = options.json                             ? "json"
+                           : named                                  ? options.format
+                           : content == exporters::Content::kStream ? "text"
+                                                                    : "table";
   const exporters::Format* format = exporters::find_format(name);
   if (format == nullptr || !format->takes(content)) {
     const auto known = exporters::format_names(content);

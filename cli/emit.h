@@ -31,6 +31,12 @@ class Emitter {
   // One snapshot of several (--watch); finish() makes them visible. One alone is snapshot(), then finish().
   Result<void> snapshot(const exporters::SnapshotDocument& document);
   Result<void> finish();
+  // A stream goes to the exporter itself, and finish() makes it visible. write_behind() first where it must not wait
+  // for its reader: see Destination.
+  exporters::Exporter& exporter() { return *exporter_; }
+  void write_behind() { out_->write_behind(); }
+  Result<void> push() { return out_->push(); }
+  std::size_t backlog() const { return out_->backlog(); }
 
  private:
   Emitter() = default;

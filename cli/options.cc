@@ -35,7 +35,9 @@ Result<ColorChoice> parse_color(const std::string& text) {
 void add_output_options(Flags& flags, OutputOptions& options, exporters::Content content, bool strict_too) {
   const char* group = "Output";
   flags.text("-f,--format", options.format,
-             {group, "NAME", joined(exporters::format_names(content), " or ") + "; a table unless told"});
+             {group, "NAME",
+              joined(exporters::format_names(content), " or ") +
+                  (content == exporters::Content::kStream ? "; text unless told" : "; a table unless told")});
   flags.on_off("--json", options.json, {group, "", "The same as -f json"});
   flags.text("-o,--output", options.path, {group, "FILE", "Write to FILE, which appears once it is complete"});
   if (strict_too) flags.on_off("--strict", options.strict, {group, "", "Exit with 4 when data was lost"});

@@ -2,6 +2,8 @@
 #include "exporters/destination.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -98,7 +100,10 @@ Destination::Destination(Destination&& other) noexcept
       out_(std::exchange(other.out_, -1)),
       memory_(other.memory_),
       unnamed_(other.unnamed_),
-      in_place_(other.in_place_) {}
+      in_place_(other.in_place_),
+      behind_(other.behind_),
+      pending_(std::move(other.pending_)),
+      sent_(other.sent_) {}
 
 Destination::~Destination() {
   if (!temporary_.empty()) ::unlink(temporary_.c_str());
@@ -110,11 +115,39 @@ Destination Destination::to_memory(std::string& text) {
   return destination;
 }
 
+void Destination::write_behind() {
+  struct stat st {};
+  behind_ = ::fstat(out_, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
 Result<void> Destination::write(std::string_view bytes) {
   if (memory_ != nullptr) {
     memory_->append(bytes);
     return {};
   }
+  if (!behind_) return write_now(bytes);
+  pending_ += bytes;
+  return push();
+}
+
+// poll(2) calls a pipe writable when PIPE_BUF bytes fit, so that a write of so many does not wait.
+Result<void> Destination::push() {
+  while (backlog() > 0) {
+    pollfd ready{.fd = out_, .events = POLLOUT, .revents = 0};
+    if (::poll(&ready, 1, 0) <= 0) break;
+    const std::string_view piece = std::string_view(pending_).substr(sent_, PIPE_BUF);
+    if (auto written = write_now(piece); !written) return written;
+    sent_ += piece.size();
+  }
+  // Moved seldom, so that each byte is moved a few times at most.
+  if (sent_ > pending_.size() / 2) {
+    pending_.erase(0, sent_);
+    sent_ = 0;
+  }
+  return {};
+}
+
+Result<void> Destination::write_now(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t n = ::write(out_, bytes.data(), bytes.size());
     if (n < 0) {
@@ -127,6 +160,11 @@ Result<void> Destination::write(std::string_view bytes) {
 }
 
 Result<void> Destination::commit() {
+  if (backlog() > 0) {
+    if (auto written = write_now(std::string_view(pending_).substr(sent_)); !written) return written;
+    pending_.clear();
+    sent_ = 0;
+  }
   if (path_.empty()) return {};
   if (in_place_) {
     // close() is where a file server reports what it could not store.

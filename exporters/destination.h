@@ -33,6 +33,13 @@ class Destination {
   // SIGPIPE must not be at its default action.
   Result<void> write(std::string_view bytes);
 
+  // From now on write() does not wait for whoever reads: what a pipe, socket or terminal does not take at once is kept
+  // in memory and goes out with a later write(), push() or commit(), which waits. Who produces faster than is read has
+  // to look at backlog(). Files are written as ever.
+  void write_behind();
+  Result<void> push();
+  std::size_t backlog() const { return pending_.size() - sent_; }
+
   // Makes the output visible under its name. Nothing may follow but the destructor.
   Result<void> commit();
 
@@ -45,6 +52,7 @@ class Destination {
   Destination() = default;
   Result<void> open_temporary();
   Error failed(std::string_view what, int err) const;
+  Result<void> write_now(std::string_view bytes);
 
   std::string path_;       // target as the user named it, empty for a standard stream
   std::string real_path_;  // after symbolic links
@@ -54,6 +62,9 @@ class Destination {
   std::string* memory_ = nullptr;
   bool unnamed_ = false;   // O_TMPFILE: has no name until commit()
   bool in_place_ = false;  // not a regular file: no rename
+  bool behind_ = false;
+  std::string pending_;  // of write_behind(), with what was sent already at its beginning
+  std::size_t sent_ = 0;
 };
 
 }  // namespace netpoll::exporters

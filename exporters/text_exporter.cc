@@ -121,7 +121,7 @@ class TextExporter : public Exporter {
   void append_endpoint(const trace::Record& record) {
     if (!record.endpoint) return;
     const trace::Endpoint& end = *record.endpoint;
-    if (end.local.empty() && end.peer.empty()) return;
+    if ((end.local.empty() && end.peer.empty()) || end.kind == "epoll") return;
     text_ += " (" + printable(end.local);
     if (!end.peer.empty()) text_ += (end.local.empty() ? "" : " - ") + printable(end.peer);
     text_ += ')';

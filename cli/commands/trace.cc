@@ -1,0 +1,406 @@
+// trace: what processes do to their pollers, event by event.
+#include <time.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <memory>
+#include <optional>
+
+#include "cli/command.h"
+#include "cli/documents/envelope.h"
+#include "cli/emit.h"
+#include "cli/options.h"
+#include "cli/process_list.h"
+#include "cli/trace/record_filter.h"
+#include "cli/units.h"
+#include "cli/wake_set.h"
+#include "exporters/text.h"
+#include "probes/launch/child.h"
+#include "probes/stream.h"
+
+namespace netpoll::cli {
+namespace {
+
+using exporters::Json;
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+using std::chrono::steady_clock;
+
+// What a slow reader of our output may leave unread before events are dropped.
+constexpr std::size_t kBacklog = std::size_t{16} << 20;
+constexpr milliseconds kGrace{5000};
+
+struct Options {
+  ProcessOptions process;
+  FilterOptions filter;
+  OutputOptions output;
+  std::string duration;
+  std::string backend = "auto";
+  std::string buffer;
+  bool follow_forks = false;
+  bool no_follow_forks = false;
+};
+
+std::uint64_t clock_ns(clockid_t clock) {
+  timespec now{};
+  ::clock_gettime(clock, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+std::string_view unit_of(trace::ArgForm form) {
+  switch (form) {
+    case trace::ArgForm::kFd:
+      return "fd";
+    case trace::ArgForm::kHex:
+      return "hex";
+    case trace::ArgForm::kCtlOp:
+      return "epoll_ctl operation";
+    case trace::ArgForm::kPollEvents:
+      return "epoll events";
+    case trace::ArgForm::kMilliseconds:
+      return "ms";
+    case trace::ArgForm::kNanoseconds:
+      return "ns";
+    case trace::ArgForm::kMode:
+      return "read or write";
+    case trace::ArgForm::kText:
+      return "text";
+    case trace::ArgForm::kNumber:
+      break;
+  }
+  return "number";
+}
+
+Json vocabulary_json(const probes::StreamSource& source) {
+  Json kinds = Json::array();
+  for (const probes::EventKind& kind : source.vocabulary()) {
+    Json args = Json::object();
+    for (const trace::Arg& arg : kind.args) args[std::string(arg.name)] = std::string(unit_of(arg.form));
+    kinds.push_back({{"kind", std::string(trace::record_kind_name(kind.kind))},
+                     {"name", std::string(kind.name)},
+                     {"args", std::move(args)}});
+  }
+  return kinds;
+}
+
+// Where the events of a source go: past the filter to the exporter, unless its reader is too slow.
+class View : public trace::Sink {
+ public:
+  View(RecordFilter& filter, Emitter& out) : filter_(filter), out_(out) {}
+
+  void event(const trace::Record& record) override {
+    last_ns_ = record.time_ns;
+    if (failed_ || !filter_.shows(record)) return;
+    if (dropped_ != 0 ? out_.backlog() > kBacklog / 2 : out_.backlog() > kBacklog) {
+      ++dropped_;
+      return;
+    }
+    say_what_was_dropped();
+    ++shown_;
+    keep(out_.exporter().event(record));
+  }
+
+  void lost(const trace::Loss& loss) override {
+    say_what_was_dropped();
+    keep(out_.exporter().lost(loss));
+  }
+
+  // After each batch.
+  void flush() {
+    keep(out_.exporter().flush());
+    keep(out_.push());
+  }
+
+  void say_what_was_dropped() {
+    if (dropped_ == 0) return;
+    dropped_in_all_ += dropped_;
+    keep(out_.exporter().lost({.time_ns = last_ns_, .count = dropped_, .cpu = -1, .where = "output"}));
+    dropped_ = 0;
+  }
+
+  std::uint64_t shown() const { return shown_; }
+  std::uint64_t dropped() const { return dropped_in_all_; }
+  // The first error of writing.
+  const std::optional<Error>& failed() const { return failed_; }
+
+ private:
+  void keep(Result<void> written) {
+    if (!written && !failed_) failed_ = std::move(written).error();
+  }
+
+  RecordFilter& filter_;
+  Emitter& out_;
+  std::uint64_t shown_ = 0;
+  std::uint64_t dropped_ = 0;
+  std::uint64_t dropped_in_all_ = 0;
+  std::uint64_t last_ns_ = 0;
+  std::optional<Error> failed_;
+};
+
+// One trace under way.
+struct Tracing {
+  Invocation& invocation;
+  const Options& options;
+  std::unique_ptr<probes::StreamSource> source;
+  std::optional<nanoseconds> duration;
+  std::vector<probes::TargetInfo> targets;
+  std::optional<probes::Child> child;
+  std::optional<probes::ChildExit> exit;
+  bool target_ended = false;
+  std::vector<std::string> passed_over;
+  steady_clock::time_point begin;
+};
+
+Json exit_json(const std::optional<probes::ChildExit>& exit) {
+  if (!exit) return nullptr;
+  return {{"code", exit->signal == 0 ? Json(exit->code) : Json(nullptr)},
+          {"signal", exit->signal != 0 ? Json(exit->signal) : Json(nullptr)}};
+}
+
+Json meta_of(const Tracing& tracing) {
+  Json meta = new_document("trace", std::chrono::system_clock::now());
+  const bool several = tracing.targets.size() > 1;
+  meta["target"] = several ? Json(nullptr) : target_json(tracing.targets.front());
+  if (several) {
+    meta["targets"] = Json::array();
+    for (const auto& target : tracing.targets) meta["targets"].push_back(target_json(target));
+  }
+  meta["probe"] = probe_json({.backend = tracing.source->backend(),
+                              .lost = std::nullopt,  // not yet known: see the end line
+                              .overhead_note = tracing.source->overhead_note(),
+                              .notes = {},
+                              .passed_over = tracing.passed_over});
+  meta["command"] = tracing.invocation.program.empty() ? Json(nullptr) : Json(tracing.invocation.program);
+  // One moment in both clocks; every other time of the stream is monotonic.
+  meta["started_ns"] = clock_ns(CLOCK_MONOTONIC);
+  meta["started_realtime_ns"] = clock_ns(CLOCK_REALTIME);
+  meta["events"] = vocabulary_json(*tracing.source);
+  return meta;
+}
+
+Json totals_of(const Tracing& tracing, const View& view) {
+  const probes::StreamTotals totals = tracing.source->totals();
+  return {{"duration_ns", static_cast<std::uint64_t>((steady_clock::now() - tracing.begin).count())},
+          {"events", view.shown()},
+          {"seen", totals.events},
+          {"lost", totals.lost + view.dropped()},
+          {"lost_by_cpu", totals.lost_by_cpu},
+          {"lost_output", view.dropped()},
+          {"foreign_calls", totals.foreign},
+          {"interrupted", tracing.invocation.interrupt.requested()},
+          {"target_ended", tracing.target_ended},
+          {"exit", exit_json(tracing.exit)}};
+}
+
+Result<void> attach_to_processes(Tracing& tracing, const std::vector<pid_t>& pids) {
+  std::vector<probes::Target> targets;
+  for (const pid_t pid : pids) {
+    auto info = probes::describe_target(pid);
+    if (!info) return std::move(info).error();
+    targets.push_back({pid, /*held=*/false, tracing.options.follow_forks, info->exe.value_or("")});
+    tracing.targets.push_back(std::move(*info));
+  }
+  return tracing.source->attach(targets);
+}
+
+Result<void> launch_program(Tracing& tracing) {
+  probes::LaunchSpec spec;
+  spec.argv = tracing.invocation.program;
+  spec.close_other_fds = false;
+  spec.ignored_signals = tracing.invocation.interrupt.ignored_by_caller();
+  spec.outlives_us = true;
+  tracing.source->prepare(spec);
+  auto child = probes::launch(spec);
+  if (!child) return std::move(child).error();
+  tracing.child.emplace(std::move(*child));
+  const std::string name = tracing.invocation.program.front();
+  const std::string exe = find_program(name);
+  probes::TargetInfo info;
+  info.pid = tracing.child->pid();
+  if (!exe.empty()) info.exe = exe;
+  info.comm = name.substr(name.rfind('/') + 1).substr(0, 15);
+  tracing.targets.push_back(std::move(info));
+  const probes::Target target{tracing.child->pid(), /*held=*/true, !tracing.options.no_follow_forks, exe};
+  return tracing.source->attach({&target, 1});
+}
+
+// Until the time is up, every target is gone, somebody interrupts, or nobody reads any more.
+Result<void> follow(Tracing& tracing, View& view) {
+  Interrupt& interrupt = tracing.invocation.interrupt;
+  auto wake = WakeSet::create();
+  if (!wake) return std::move(wake).error();
+  if (auto ok = wake->add(interrupt.fd()); !ok) return ok;
+  if (tracing.child) {
+    if (auto ok = wake->add(tracing.child->pidfd()); !ok) return ok;
+  }
+  for (;;) {
+    const auto end = tracing.duration ? tracing.begin + *tracing.duration : steady_clock::time_point::max();
+    const auto now = steady_clock::now();
+    if (now >= end) return {};
+    if (interrupt.requested()) {
+      // What the keyboard says to a command is for the command to obey.
+      if (!tracing.child || !interrupt.from_keyboard()) return {};
+      wake->remove(interrupt.fd());
+    }
+    const auto left = std::min<nanoseconds>(end - now, milliseconds(200));
+    const auto alive = tracing.source->wait(static_cast<int>((left.count() + 999'999) / 1'000'000), wake->fd());
+    if (!alive) return alive.error();
+    if (auto drained = tracing.source->drain(view); !drained) return drained;
+    view.flush();
+    if (view.failed()) return {};
+    auto woken = wake->ready(0);
+    if (!woken) return std::move(woken).error();
+    const bool child_ended =
+        tracing.child && std::find(woken->begin(), woken->end(), tracing.child->pidfd()) != woken->end();
+    if (!*alive || child_ended) {
+      tracing.target_ended = true;
+      return {};
+    }
+  }
+}
+
+// Asks a command that still runs to end, as stat does.
+Result<void> end_program(Tracing& tracing) {
+  if (!tracing.target_ended) {
+    if (auto sent = tracing.child->send(tracing.invocation.interrupt.signal().value_or(SIGTERM)); !sent) return sent;
+  }
+  auto status = tracing.child->wait(tracing.target_ended ? -1 : static_cast<int>(kGrace.count()));
+  if (!status) return std::move(status).error();
+  tracing.exit = *status;
+  return {};
+}
+
+ExitStatus status_of(const Tracing& tracing, std::uint64_t lost) {
+  Invocation& invocation = tracing.invocation;
+  if (lost > 0) {
+    invocation.log.warning(exporters::grouped(lost) + " events were lost; the trace says where",
+                           "--buffer 128Mi gives bursts more room, -e and --fd make the stream smaller");
+  }
+  if (invocation.interrupt.requested()) return invocation.interrupt.status();
+  if (tracing.target_ended && tracing.exit && !tracing.exit->success()) return pass_through(tracing.exit->shell_code());
+  return lost > 0 && tracing.options.output.strict ? ExitStatus::kIncomplete : ExitStatus::kDone;
+}
+
+// The keyboard belongs to the command for as long as this lives.
+struct SharedKeyboard {
+  SharedKeyboard(Interrupt& of, bool shared) : interrupt(of) { interrupt.share_keyboard(shared); }
+  ~SharedKeyboard() { interrupt.share_keyboard(false); }
+  SharedKeyboard(const SharedKeyboard&) = delete;
+  SharedKeyboard& operator=(const SharedKeyboard&) = delete;
+  Interrupt& interrupt;
+};
+
+Result<probes::StreamOptions> stream_options(const Options& options, const RecordFilter& filter, std::size_t targets) {
+  probes::StreamOptions stream;
+  filter.select(stream);
+  stream.targets = targets;
+  if (options.buffer.empty()) return stream;
+  const auto buffer = parse_size(options.buffer, "--buffer");
+  if (!buffer) return buffer.error();
+  if (*buffer < 4096 || *buffer > (std::uint64_t{1} << 30)) {
+    return Error(ErrorKind::kInvalid, "--buffer " + options.buffer + " is out of range").with_hint("4Ki to 1Gi");
+  }
+  stream.buffer_bytes = *buffer;
+  return stream;
+}
+
+Result<ExitStatus> run(const Options& options, Invocation& invocation) {
+  const bool has_process = !options.process.pids.empty() || !options.process.comm.empty();
+  if (invocation.program.empty() == !has_process) {
+    return Error(ErrorKind::kInvalid,
+                 invocation.program.empty() ? "trace needs a process or a command" : "-p and -- CMD exclude each other")
+        .with_hint("netpoll-trace trace -p PID, --comm NAME, or -- CMD ARG...");
+  }
+  const auto backend = parse_backend_option(options.backend);
+  if (!backend) return backend.error();
+  const auto duration = optional_duration(options.duration, "--duration");
+  if (!duration) return duration.error();
+  auto filter = RecordFilter::parse(options.filter);
+  if (!filter) return std::move(filter).error();
+  const auto pids = find_processes(options.process);
+  if (!pids) return pids.error();
+  const auto stream = stream_options(options, *filter, std::max<std::size_t>(pids->size(), 1));
+  if (!stream) return stream.error();
+  OutputOptions output = options.output;
+  if (has_process == false) output.standard = exporters::Destination::Standard::kError;  // the other is the command's
+  auto out = Emitter::open(output, exporters::Content::kStream, invocation.color);
+  if (!out) return out.error();
+
+  Tracing tracing{invocation, options, nullptr, *duration, {}, {}, {}, false, {}, {}};
+  auto source = probes::make_stream_source(*backend, *stream, &tracing.passed_over);
+  if (!source) return std::move(source).error();
+  for (const std::string& reason : tracing.passed_over) invocation.log.note("not used: " + reason);
+  tracing.source = std::move(*source);
+  const SharedKeyboard shared(invocation.interrupt, !has_process);
+  if (auto attached = has_process ? attach_to_processes(tracing, *pids) : launch_program(tracing); !attached) {
+    return std::move(attached).error();
+  }
+  tracing.begin = steady_clock::now();
+  out->write_behind();
+  View view(*filter, *out);
+  if (auto begun = out->exporter().begin(meta_of(tracing)); !begun) return std::move(begun).error();
+  if (tracing.child) {
+    if (auto resumed = tracing.child->resume(); !resumed) {
+      const int code = probes::exec_failure_code(resumed.error());
+      invocation.log.error(resumed.error());
+      return pass_through(code);
+    }
+  }
+  invocation.log.detail("the probes are attached");
+  if (auto followed = follow(tracing, view); !followed) return std::move(followed).error();
+  if (tracing.child && !tracing.duration) {
+    // Its ending belongs to what it did.
+    if (auto ended = end_program(tracing); !ended) return std::move(ended).error();
+  }
+  tracing.source->detach();
+  if (auto drained = tracing.source->drain(view); !drained) return std::move(drained).error();
+  view.say_what_was_dropped();
+  if (tracing.child && tracing.duration) {
+    if (auto ended = end_program(tracing); !ended) return std::move(ended).error();
+  }
+  if (view.failed()) return *view.failed();
+  const Json totals = totals_of(tracing, view);
+  if (auto written = out->exporter().end(totals); !written) return std::move(written).error();
+  if (auto done = out->finish(); !done) return std::move(done).error();
+  return status_of(tracing, totals.at("lost").get<std::uint64_t>());
+}
+
+Action add(Flags& flags) {
+  auto options = std::make_shared<Options>();
+  add_process_options(flags, options->process, /*several=*/true);
+  flags.on_off("--follow-forks", options->follow_forks,
+               {"Target", "", "Trace child processes too; the default for -- CMD"});
+  flags.on_off("--no-follow-forks", options->no_follow_forks, {"Target", "", "Do not trace child processes"});
+  flags.text("-d,--duration", options->duration,
+             {"Probes", "TIME", "Stop after TIME, a command by SIGTERM; else when the target ends, or on Ctrl-C"});
+  add_backend_option(flags, options->backend);
+  flags.text("--buffer", options->buffer, {"Probes", "SIZE", "Room between kernel and tool for bursts; 32Mi"});
+  add_filter_options(flags, options->filter);
+  add_output_options(flags, options->output, exporters::Content::kStream, /*strict_too=*/true);
+  return [options](Invocation& invocation) { return run(*options, invocation); };
+}
+
+}  // namespace
+
+const Command trace_command{
+    .name = "trace",
+    .summary = "streams what processes do to their pollers, event by event",
+    .usage = "(-p PID... | --comm NAME | -- CMD ARG...) [options]",
+    .description =
+        "Shows system calls around the poller with their arguments, the descriptors that a wait reported, addresses of "
+        "sockets, and the tracepoints of libruntime, one line each, in order of time. Each connection's story is told "
+        "along: register, park, ready, run, with the time that it waited for the network and then for a CPU; in a Go "
+        "program by goroutine, with its labels, from the system calls alone. Waits are joined from what is traced: -e "
+        "with the waits or the I/O left out tells no latencies. A target is never held up: what finds no room is lost, "
+        "counted, and said where it happened. A command's trace goes to standard error, unless -o names a file (-o -: "
+        "standard output).",
+    .examples =
+        "netpoll-trace trace -p 4711 -d 5s\n"
+        "netpoll-trace trace --comm redis-server --min-latency 1ms -e epoll,io\n"
+        "netpoll-trace trace -f ndjson -o out.ndjson -- ./server",
+    .takes_program = true,
+    .add = add,
+};
+
+}  // namespace netpoll::cli

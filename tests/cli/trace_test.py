@@ -1,0 +1,333 @@
+#!/usr/bin/env python3
+"""trace against independent truth: trace_test.py BINARY KNOWN_CALLS
+
+strace sees the same calls with the same results in the same order; run counts the same tracepoints; what finds no room
+is counted to the last event; nothing stays in the kernel.
+"""
+
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+BINARY, KNOWN_CALLS = sys.argv[1:3]
+PATIENCE = 60
+
+
+def tool(*arguments, ok=0, **options):
+    done = subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=PATIENCE, **options)
+    if ok is not None and done.returncode != ok:
+        raise AssertionError(f"{arguments} ended with {done.returncode}: {done.stderr[-2000:]}")
+    return done
+
+
+def lines_of(text):
+    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    return lines[0], [line for line in lines if line["type"] == "event"], lines[-1], lines
+
+
+def traced(*command, flags=()):
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "out.ndjson")
+        tool("trace", "-f", "ndjson", "-o", path, *flags, "--", *command)
+        with open(path, encoding="utf-8") as file:
+            return lines_of(file.read())
+
+
+def ebpf_works():
+    return tool("trace", "--backend", "ebpf", "-f", "ndjson", "-o", "/dev/null", "--", "true", ok=None).returncode == 0
+
+
+def programs():
+    """Ids of our BPF programs."""
+    bpftool = shutil.which("bpftool") or "/usr/sbin/bpftool"
+    shown = subprocess.run([bpftool, "-j", "prog", "show"], capture_output=True, text=True)
+    if shown.returncode != 0:
+        return None
+    return {row["id"] for row in json.loads(shown.stdout) if row.get("name", "").startswith("netpoll_stream")}
+
+
+def until(condition, what):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"never: {what}")
+        time.sleep(0.01)
+
+
+class Server:
+    """An echo server of our own, in a process of its own, that uses epoll; speaks through its streams."""
+
+    SOURCE = """
+import select, socket, sys
+l = socket.socket(); l.bind(("127.0.0.1", 0)); l.listen(); l.setblocking(False)
+e = select.epoll(); e.register(l, select.EPOLLIN)
+print(l.getsockname()[1], flush=True)
+conns = {}
+while True:
+    for fd, events in e.poll():
+        if fd == l.fileno():
+            c, _ = l.accept(); c.setblocking(False); conns[c.fileno()] = c; e.register(c, select.EPOLLIN)
+        else:
+            data = conns[fd].recv(100)
+            if data: conns[fd].send(data)
+            else: e.unregister(fd); conns.pop(fd).close()
+"""
+
+    def __enter__(self):
+        self.process = subprocess.Popen([sys.executable, "-c", self.SOURCE], stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline())
+        return self
+
+    def __exit__(self, *unused):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    @property
+    def pid(self):
+        return str(self.process.pid)
+
+    def connect(self):
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+
+
+class Running:
+    """The tool tracing a process, known to be attached: -v says so."""
+
+    def __init__(self, *arguments, **options):
+        self.process = subprocess.Popen([BINARY, "trace", "-v", *arguments], stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True, **options)
+        self.messages = ""
+        while "attached" not in self.messages:
+            line = self.process.stderr.readline()
+            if not line:
+                raise AssertionError(f"ended early: {self.messages}")
+            self.messages += line
+
+    def finish(self, how=signal.SIGINT):
+        self.process.send_signal(how)
+        out, err = self.process.communicate(timeout=PATIENCE)
+        return out, self.messages + err, self.process.returncode
+
+
+@unittest.skipUnless(ebpf_works(), "no eBPF here")
+class Ebpf(unittest.TestCase):
+    CALLS = "epoll_wait,epoll_pwait,epoll_ctl,epoll_create1,epoll_create,read,write,recvfrom,sendto,close,accept4"
+
+    def setUp(self):
+        self.before = programs()
+
+    def tearDown(self):
+        if self.before is not None:
+            until(lambda: programs() <= self.before, "our programs left the kernel")
+
+    @unittest.skipUnless(shutil.which("strace"), "no strace")
+    def test_the_same_calls_as_strace_sees_with_the_same_results_in_the_same_order(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "strace")
+            done = subprocess.run(["strace", "-e", "trace=" + self.CALLS, "-o", path, KNOWN_CALLS, "polls", "io"],
+                                  capture_output=True, timeout=PATIENCE)
+            if done.returncode != 0:
+                self.skipTest("strace may not trace here")
+            with open(path, encoding="utf-8") as file:
+                witness = []
+                for line in file:
+                    found = re.match(r"(\w+)\((\w*).* = (-?\d+)(?: (E\w+))?", line)
+                    if found:
+                        name, first, result, error = found.groups()
+                        witness.append((name, error or int(result)))
+        _, events, end, _ = traced(KNOWN_CALLS, "polls", "io", flags=("-e", self.CALLS))
+        ours = [(e["name"], e.get("error", e["result"])) for e in events if e["kind"] == "syscall" and "unfinished" not in e]
+        self.assertGreater(len(witness), 20)
+        self.assertEqual(ours, witness)
+        self.assertEqual(end["lost"], 0)
+
+    def test_every_tracepoint_of_a_run_is_an_event(self):
+        # The tool that runs the workload is itself the libruntime program that is traced.
+        with tempfile.TemporaryDirectory() as folder:
+            counts = os.path.join(folder, "run.json")
+            _, events, end, _ = traced(BINARY, "run", "echo", "--conns", "2", "--ops", "500", "--backend", "self", "-o",
+                                       counts, "--json", flags=("-e", "tracepoints"))
+            self.assertEqual(end["lost"], 0)
+            with open(counts, encoding="utf-8") as file:
+                expected = json.load(file)["tracepoints"]
+        # Server and load are processes of their own; the server is the one that ran most.
+        by_pid = {}
+        for event in events:
+            if event["kind"] == "tracepoint":
+                by_pid.setdefault(event["pid"], []).append(event)
+        self.assertTrue(by_pid)
+        parked = max((sum(e["name"] == "park" for e in of), pid) for pid, of in by_pid.items())
+        self.assertGreaterEqual(parked[0], expected["park"]["count"])
+        runs = [e for e in by_pid[parked[1]] if e.get("step") == "run"]
+        self.assertTrue(any("network_wait_ns" in e and "cpu_wait_ns" in e for e in runs))
+
+    def test_the_story_of_a_connection_of_a_running_server(self):
+        with Server() as server:
+            old = server.connect()  # before we come
+            old.sendall(b"a")
+            old.recv(10)
+            tracer = Running("-p", server.pid, "-f", "ndjson")
+            old.sendall(b"b")
+            self.assertEqual(old.recv(10), b"b")
+            new = server.connect()
+            new.sendall(b"c")
+            self.assertEqual(new.recv(10), b"c")
+            peer = "%s:%d" % new.getsockname()
+            new.close()
+            until(lambda: len(os.listdir(f"/proc/{server.pid}/fd")) <= 6, "the server closed its side")
+            out, _, status = tracer.finish()
+        self.assertEqual(status, 130)
+        meta, events, end, _ = lines_of(out)
+        self.assertEqual(meta["schema"], "netpoll-trace/trace/v1")
+        self.assertTrue(end["interrupted"])
+        mine = [e for e in events if e.get("peer") == peer]
+        self.assertEqual([e["step"] for e in mine if "step" in e][:2], ["register", "run"])
+        self.assertIn("close", [e.get("step") for e in mine])
+        first_read = next(e for e in mine if e["name"] == "recvfrom")
+        self.assertIn("cpu_wait_ns", first_read)
+        reported = {r["fd"] for e in events for r in e.get("ready", [])}
+        self.assertNotIn(None, reported)  # also what was registered before
+        before = next(e for e in events if e.get("peer") == "%s:%d" % old.getsockname())
+        self.assertEqual(before["name"], "recvfrom")
+        old.close()
+
+    def test_what_finds_no_room_is_counted_to_the_last_event(self):
+        program = "import os\nr, w = os.pipe()\nfor i in range(50000): os.write(w, b'x'); os.read(r, 1)\n"
+        _, events, end, lines = traced(sys.executable, "-c", program, flags=("--buffer", "4Ki", "-e", "read,write"))
+        said = sum(line["count"] for line in lines if line["type"] == "lost")
+        self.assertGreater(said, 0)
+        self.assertEqual(end["lost"], said)
+        self.assertEqual(sum(end["lost_by_cpu"]), said)
+        _, whole, complete, _ = traced(sys.executable, "-c", program, flags=("-e", "read,write"))
+        self.assertEqual(complete["lost"], 0)
+        pairs = [e for e in whole if e["kind"] == "syscall" and e["result"] == 1 and e["args"].get("count") == 1]
+        self.assertEqual(len(pairs), 100000)
+        # Both runs make about the same number of calls; those of the interpreter's start may differ a little.
+        self.assertLess(abs(end["seen"] + said - complete["seen"]), 500)
+        status = tool("trace", "--strict", "--buffer", "4Ki", "-f", "ndjson", "-o", "/dev/null", "--", sys.executable, "-c",
+                      program, ok=None)
+        self.assertEqual(status.returncode, 4)
+
+    def test_a_reader_that_is_too_slow_costs_events_and_holds_nobody_up(self):
+        program = "import os\nr, w = os.pipe()\nfor i in range(200000): os.write(w, b'x'); os.read(r, 1)\n"
+        read_end, write_end = os.pipe()
+        process = subprocess.Popen([BINARY, "trace", "-f", "ndjson", "-o", f"/dev/fd/{write_end}", "-e", "read,write", "--",
+                                    sys.executable, "-c", program + "print('done', flush=True)\n"], stdout=subprocess.PIPE,
+                                   text=True, pass_fds=(write_end,))
+        os.close(write_end)
+        self.assertEqual(process.stdout.readline(), "done\n")  # nobody has read a byte of the trace yet
+        with os.fdopen(read_end, encoding="utf-8") as reader:
+            _, events, end, lines = lines_of(reader.read())
+        process.stdout.close()
+        self.assertEqual(process.wait(timeout=PATIENCE), 0)
+        self.assertEqual(end["events"], len(events))
+        self.assertGreater(end["lost_output"], 0)
+        self.assertEqual(sum(line["count"] for line in lines if line["type"] == "lost"), end["lost"])
+        self.assertLessEqual(end["events"] + end["lost_output"], end["seen"])
+
+    def test_a_reader_that_leaves_is_an_error_and_not_a_hang(self):
+        with Server() as server:
+            tracer = Running("-p", server.pid)
+            tracer.process.stdout.close()
+            client = server.connect()
+            deadline = time.monotonic() + PATIENCE
+            while tracer.process.poll() is None and time.monotonic() < deadline:
+                client.sendall(b"x")
+                client.recv(10)
+            client.close()
+            self.assertEqual(tracer.process.wait(timeout=PATIENCE), 3)
+            tracer.process.stderr.close()
+            self.assertIsNone(server.process.poll())
+
+    def test_threads_forks_and_a_death_in_a_call(self):
+        program = ("import os, select, threading\n"
+                   "e = select.epoll()\n"
+                   "threading.Thread(target=e.poll, daemon=True).start()\n"
+                   "pid = os.fork()\n"
+                   "if pid == 0: os.execv('/bin/true', ['true'])\n"
+                   "os.waitpid(pid, 0)\n"
+                   "import time; time.sleep(0.1); os._exit(7)\n")
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "out")
+            done = tool("trace", "-f", "ndjson", "-o", path, "--", sys.executable, "-c", program, ok=7)
+            with open(path, encoding="utf-8") as file:
+                _, events, end, _ = lines_of(file.read())
+        self.assertEqual(done.returncode, 7)
+        self.assertEqual(end["exit"], {"code": 7, "signal": None})
+        fork = next(e for e in events if e["name"] == "fork")
+        child = fork["args"]["child"]
+        self.assertEqual([e["name"] for e in events if e["pid"] == child and e["kind"] == "process"][:1], ["exec"])
+        # The kernel may let the call return before it ends the thread.
+        waiting = [e for e in events if e["name"].startswith("epoll_") and (e.get("unfinished") or e.get("error") == "EINTR")]
+        self.assertEqual(len(waiting), 1)
+        self.assertGreater(waiting[0]["duration_ns"], 50_000_000)
+
+    def test_filters_leave_the_rest_out(self):
+        _, events, _, _ = traced(KNOWN_CALLS, "io", flags=("--errors",))
+        self.assertTrue(all(e["result"] < 0 and e["error"] != "EAGAIN" for e in events))
+        _, every, _, _ = traced(KNOWN_CALLS, "io", flags=("-e", "read"))
+        _, some, end, _ = traced(KNOWN_CALLS, "io", flags=("-e", "read", "--sample", "3"))
+        self.assertEqual(len(some), -(-len(every) // 3))
+        self.assertEqual({e["name"] for e in every if e["kind"] == "syscall"}, {"read"})
+        self.assertGreater(end["seen"], end["events"])
+
+
+class Self(unittest.TestCase):
+    def test_rings_need_no_privilege_and_tell_the_story_by_goroutine(self):
+        server = subprocess.Popen([BINARY, "run", "echo", "--serve", "127.0.0.1:0", "--backend", "none"],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        try:
+            said = ""
+            while not (found := re.search(r"pid (\d+).*?127\.0\.0\.1:(\d+)", said, re.S)):
+                line = server.stderr.readline()
+                self.assertTrue(line, said)
+                said += line
+            pid, port = found.groups()
+            tracer = Running("-p", pid, "--backend", "self", "-f", "ndjson")
+            process = tracer.process
+            poller = select.poll()
+            poller.register(process.stdout, select.POLLIN)
+            with socket.create_connection(("127.0.0.1", int(port)), timeout=PATIENCE):
+                self.assertTrue(poller.poll(PATIENCE * 1000))
+                time.sleep(0.05)
+            out, _, status = tracer.finish()
+            self.assertEqual(status, 130)
+            meta, events, end, _ = lines_of(out)
+            self.assertEqual(meta["probe"]["backend"], "self")
+            self.assertEqual(end["lost"], 0)
+            self.assertEqual({e["kind"] for e in events}, {"tracepoint"})
+            self.assertLessEqual({"go_create", "park", "run"}, {e["name"] for e in events})
+            times = [e["time_ns"] for e in events]
+            self.assertEqual(times, sorted(times))
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.communicate(timeout=PATIENCE)
+
+    def test_what_it_cannot_do_is_said(self):
+        sleeper = subprocess.Popen(["sleep", "300"])
+        try:
+            done = tool("trace", "-p", str(sleeper.pid), "--backend", "self", ok=3)
+            self.assertIn("not a libruntime program", done.stderr)
+            done = tool("trace", "-p", str(sleeper.pid), "--backend", "ptrace", ok=3)
+            self.assertIn("ptrace cannot stream", done.stderr)
+        finally:
+            sleeper.kill()
+            sleeper.wait()
+        self.assertIn("trace needs a process or a command", tool("trace", ok=2).stderr)
+        self.assertIn("cannot show this", tool("trace", "-f", "pprof", "--", "true", ok=2).stderr)
+        self.assertIn("out of range", tool("trace", "--buffer", "1", "--", "true", ok=2).stderr)
+        tool("trace", "--", "/nonexistent", ok=127)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)
