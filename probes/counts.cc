@@ -73,6 +73,9 @@ void each_number(Counts& a, const Counts& b, F&& f) {
   for (std::size_t i = 0; i < a.tracepoints.size(); ++i) {
     if (a.tracepoints[i] && b.tracepoints[i]) f(*a.tracepoints[i], *b.tracepoints[i]);
   }
+  if (a.uring_ops && b.uring_ops) {
+    for (std::size_t i = 0; i < a.uring_ops->size(); ++i) f((*a.uring_ops)[i], (*b.uring_ops)[i]);
+  }
   if (a.spurious_wakeups && b.spurious_wakeups) f(*a.spurious_wakeups, *b.spurious_wakeups);
   if (a.forks_left && b.forks_left) f(*a.forks_left, *b.forks_left);
   f(a.lost, b.lost);
@@ -83,6 +86,16 @@ void each_number(Counts& a, const Counts& b, F&& f) {
 }  // namespace
 
 std::string_view syscall_name(Syscall syscall) { return kNames[static_cast<std::size_t>(syscall)]; }
+
+std::string uring_op_name(std::size_t number) {
+  static constexpr std::array kNamesOfOps = {
+#define NETPOLL_URING_OP(name) std::string_view(#name),
+#include "probes/uring_ops.def"
+#undef NETPOLL_URING_OP
+  };
+  if (number < kNamesOfOps.size()) return std::string(kNamesOfOps[number]);
+  return "op" + std::to_string(number);
+}
 
 std::string_view syscall_name(SocketCall call) { return kSocketCallNames[static_cast<std::size_t>(call)]; }
 
@@ -185,6 +198,7 @@ void add_counts(Counts& sum, const Counts& more) {
     if (!right.latency) left.latency.reset();
     if (!right.blocked) left.blocked.reset();
   }
+  if (!sum.uring_ops) sum.uring_ops = more.uring_ops;
   if (!sum.spurious_wakeups) sum.spurious_wakeups = more.spurious_wakeups;
   if (!sum.forks_left) sum.forks_left = more.forks_left;
   if (!sum.socket_calls) sum.socket_calls = more.socket_calls;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "netpoll/trace/event.h"
@@ -38,6 +39,11 @@ inline constexpr std::size_t kSocketCallCount = 0
 #undef NETPOLL_SOCKET_CALL
     ;
 inline constexpr int kOtherErrors = 0;  // no errno
+
+// Numbers of operations of io_uring that are told apart; the last counts what is beyond.
+inline constexpr std::size_t kUringOps = 80;
+// "poll_add"; "op77" of one that uring_ops.def does not know.
+std::string uring_op_name(std::size_t number);
 
 std::string_view syscall_name(Syscall syscall);
 std::string_view syscall_name(SocketCall call);
@@ -113,6 +119,8 @@ struct Counts {
   // Waits of epoll that brought events, after which the first call for data of the thread found none (EAGAIN); nullopt
   // where nobody looked.
   std::optional<std::uint64_t> spurious_wakeups;
+  // Operations that were submitted to io_uring, by number: they are no system calls. nullopt where nobody looked.
+  std::optional<std::array<std::uint64_t, kUringOps>> uring_ops;
   // Processes that targets forked and that were not counted; nullopt where nobody looked.
   std::optional<std::uint64_t> forks_left;
   // Processes that were counted and still live; nullopt where nobody looked.

@@ -182,6 +182,20 @@ Json poll_json(const Counts& counts, std::optional<std::uint64_t> operations,
   return json;
 }
 
+// The operations that were submitted, by name.
+Json uring_json(const Counts& counts) {
+  if (!counts.uring_ops) return nullptr;
+  Json json = {{"submitted", 0}, {"ops", Json::object()}};
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < counts.uring_ops->size(); ++i) {
+    const std::uint64_t operations = (*counts.uring_ops)[i];
+    if (operations != 0) json["ops"][probes::uring_op_name(i)] = operations;
+    sum += operations;
+  }
+  json["submitted"] = sum;
+  return json;
+}
+
 // The calls that were made, by name.
 Json socket_calls_json(const Counts& counts) {
   if (!counts.socket_calls) return nullptr;
@@ -272,6 +286,7 @@ void put_counts(Json& document, const Counts& counts, probes::Backend backend, s
   document["syscalls"] = std::move(syscalls);
   document["poll"] = std::move(poll);
   document["derived"] = sees_syscalls(backend) && filter.everything ? derived_json(counts) : Json(nullptr);
+  document["io_uring"] = filter.everything ? uring_json(counts) : Json(nullptr);
   document["socket_calls"] = filter.everything ? socket_calls_json(counts) : Json(nullptr);
 
   Json tracepoints = Json::object();

@@ -1,4 +1,4 @@
-// Counts as the members .syscalls, .poll, .derived, .socket_calls and .tracepoints of `run` and `stat`.
+// Counts as the members .syscalls, .poll, .derived, .io_uring, .socket_calls and .tracepoints of `run` and `stat`.
 #pragma once
 
 #include <chrono>

@@ -10,6 +10,7 @@
 #include "cli/stat/nudge.h"
 #include "cli/wake_set.h"
 #include "exporters/text.h"
+#include "probes/process/descriptors.h"
 #include "probes/session.h"
 
 namespace netpoll::cli {
@@ -35,6 +36,16 @@ void note_forks_left(Measurement& measurement) {
   measurement.probe.notes.push_back(exporters::grouped(left) +
                                     (left == 1 ? " child process was" : " child processes were") +
                                     " started meanwhile and not counted; --follow-forks counts them too");
+}
+
+// What goes past the system calls where nobody can count it.
+void note_uring(Measurement& measurement) {
+  if (measurement.counts.uring_ops || measurement.probe.backend == probes::Backend::kNone) return;
+  bool uses = measurement.counts.syscalls[static_cast<std::size_t>(probes::Syscall::io_uring_enter)].count > 0;
+  for (const auto& target : measurement.targets) uses = uses || probes::has_io_uring(target.pid).value_or(false);
+  if (!uses) return;
+  measurement.probe.notes.push_back(
+      "the target uses io_uring: what it does by that is no system call and not counted; eBPF counts its operations");
 }
 
 // One measurement under way.
@@ -123,6 +134,7 @@ class Meter {
     result_.counts = *counts;
     result_.duration = now - begin_;
     note_forks_left(result_);
+    note_uring(result_);
     if (result_.probe.backend != probes::Backend::kNone) put_losses(result_.probe, *counts);
     result_.probe.overhead_note = session_.overhead_note();
     log_.clear_progress();

@@ -292,6 +292,15 @@ std::string socket_calls_line(const Json& document) {
   return out.empty() ? out : "beside these, on sockets: " + out + "\n";
 }
 
+std::string uring_line(const Json& document) {
+  const Json& uring = at(document, {"io_uring"});
+  const Json& submitted = at(uring, {"submitted"});
+  if (!is_count(submitted) || submitted == 0) return "";
+  std::string out;
+  for (const auto& [name, count] : at(uring, {"ops"}).items()) out = listed(out, name + " " + count_text(count));
+  return "past the system calls, by io_uring: " + out + "\n";
+}
+
 std::string tracepoint_table(const Json& document, bool color) {
   const Json& tracepoints = at(document, {"tracepoints"});
   if (!tracepoints.is_object()) return "";
@@ -397,7 +406,7 @@ std::string result_page(const Json& document, const ExportOptions& options) {
   const bool is_run = at(document, {"workload"}).is_object();
   std::string out = is_run ? run_heading(document, color) : stat_heading(document, color);
   out += latency_line(document);
-  for (const std::string& part : {syscall_table(document, color) + socket_calls_line(document),
+  for (const std::string& part : {syscall_table(document, color) + socket_calls_line(document) + uring_line(document),
                                   poll_lines(document) + derived_lines(document, options.everything),
                                   group_table(document, options), tracepoint_table(document, color)}) {
     if (!part.empty()) out += "\n" + part;

@@ -17,7 +17,7 @@ static_assert(NETPOLL_CALLS == kSyscallCount);
 static_assert(NETPOLL_BUCKETS == kHistogramBuckets);
 static_assert(NETPOLL_MAX_TRACEPOINTS >= trace::kTpCount);
 static_assert(NETPOLL_CALL_epoll_wait == 0 && NETPOLL_WAITS == kWaitCount, "waits[] is indexed by these rows");
-static_assert(NETPOLL_EVENT_BUCKETS == kEventBuckets);
+static_assert(NETPOLL_EVENT_BUCKETS == kEventBuckets && NETPOLL_URING_OPS == kUringOps);
 static_assert(NETPOLL_SOCKET_CALLS == kSocketCallCount && kSocketCallCount <= NETPOLL_SOCKET_ROW);
 // The kernel rounds elements of an array map up to eight bytes.
 static_assert(sizeof(netpoll_cpu_counts) % 8 == 0 && sizeof(netpoll_account) % 8 == 0);
@@ -96,6 +96,7 @@ void add_cpu(Counts& total, bool latency, const netpoll_cpu_counts& counts) {
   total.ctl_del += load(counts.ctl[EPOLL_CTL_DEL]);
   for (std::size_t i = 0; i < total.waits.size(); ++i) add_wait(total.waits[i], counts.waits[i]);
   for (std::size_t i = 0; i < kSocketCallCount; ++i) (*total.socket_calls)[i] += load(counts.socket_calls[i]);
+  for (std::size_t i = 0; i < kUringOps; ++i) (*total.uring_ops)[i] += load(counts.uring_ops[i]);
   *total.spurious_wakeups += load(counts.spurious);
   total.foreign += load(counts.compat_calls);
   total.lost += load(counts.compat_calls) + load(counts.dropped);
@@ -144,6 +145,7 @@ Counts CountMaps::sum(Range range, bool latency) const {
   Counts total;
   total.socket_calls.emplace();
   total.spurious_wakeups = 0;
+  total.uring_ops.emplace();
   for (SyscallCounts& row : total.syscalls) {
     if (!latency) break;
     row.total_ns = row.window_ns = 0;

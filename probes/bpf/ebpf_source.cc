@@ -91,6 +91,7 @@ class EbpfSource : public Source {
 
   Result<void> link(bpf_program* program);
   Result<void> attach_programs();
+  void link_uring();
   Result<void> attach_usdt();
   Result<Tracepoints> attach_usdt_of(const Target& target, const std::string& path);
   Result<void> begin();
@@ -114,6 +115,7 @@ class EbpfSource : public Source {
   ProcessTable processes_;
   std::vector<Attached> attached_;
   ProcessWatches watches_;
+  bool sees_uring_ = false;
   std::vector<bpf_link*> links_;
   std::vector<UsdtLinks> usdt_;  // one per executable
 };
@@ -210,7 +212,20 @@ Result<void> EbpfSource::attach_programs() {
   for (bpf_program* program : order) {
     if (auto linked = link(program); !linked) return linked;
   }
+  link_uring();
   return {};
+}
+
+// Where the kernel has no such tracepoint, operations of io_uring stay unknown. Until Linux 6.2 it had the second name.
+void EbpfSource::link_uring() {
+  LibbpfLog log;
+  for (const char* name : {"io_uring_submit_req", "io_uring_submit_sqe"}) {
+    bpf_link* made = bpf_program__attach_raw_tracepoint(skeleton_->progs.netpoll_uring, name);
+    sees_uring_ = made != nullptr;
+    if (!sees_uring_) continue;
+    links_.push_back(made);
+    return;
+  }
 }
 
 Result<bool> EbpfSource::walk(netpoll_task_job job, pid_t pid) {
@@ -333,6 +348,7 @@ Result<bool> EbpfSource::look_for_calls_in_flight() {
 
 Counts EbpfSource::counts_of(CountMaps::Range accounts, const Tracepoints& has) const {
   Counts counts = count_maps_.sum(accounts, options_.latency);
+  if (!sees_uring_) counts.uring_ops.reset();
   for (std::size_t row = 0; row < has.size(); ++row) {
     if (has[row]) counts.tracepoints[row] = count_maps_.tracepoint(accounts, row);
   }

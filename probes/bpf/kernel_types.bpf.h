@@ -46,6 +46,10 @@ struct files_struct {
   struct fdtable* fdt;
 };
 
+struct io_kiocb {
+  __u8 opcode;
+};
+
 struct kernfs_node {
   __u64 id;
 };

@@ -560,6 +560,23 @@ int netpoll_tasks(struct bpf_iter__task* ctx) {
 }
 
 /*
+ * An operation is taken from a submission queue, by its owner or by the kernel's thread in the owner's process. Not
+ * tp_btf, since a kernel without io_uring, or one that calls this tracepoint io_uring_submit_sqe, would not load it.
+ */
+SEC("raw_tracepoint")
+int netpoll_uring(struct bpf_raw_tracepoint_args* ctx) {
+  __u32 account = account_of_current(bpf_get_current_task_btf());
+  if (account == NETPOLL_NO_TARGET || paused) return 0;
+  struct io_kiocb* request = (struct io_kiocb*)ctx->args[0];
+  __u8 opcode = 0;
+  READ_KERNEL(opcode, request->opcode);
+  __u64 number = opcode < NETPOLL_URING_OPS ? opcode : NETPOLL_URING_OPS - 1;
+  struct netpoll_cpu_counts* counts = cpu_counts(account);
+  if (counts && STILL_BELOW(number, NETPOLL_URING_OPS)) __sync_fetch_and_add(&counts->uring_ops[number], 1);
+  return 0;
+}
+
+/*
  * A USDT probe of libruntime; the attach cookie is its row in tracepoints.def. uprobe programs may preempt each other
  * on a CPU, hence the atomic addition.
  */

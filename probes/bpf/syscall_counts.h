@@ -46,6 +46,9 @@ enum netpoll_socket_call {
 #define NETPOLL_KERNEL_ERRNOS 32
 #define NETPOLL_ERRNO_SLOTS (NETPOLL_USER_ERRNOS + NETPOLL_KERNEL_ERRNOS)
 
+/* Operations of io_uring by number; the last counts what is beyond. */
+#define NETPOLL_URING_OPS 80
+
 struct netpoll_call_counts {
   __u64 count;
   __u64 total_ns;  /* of calls that began and returned while we were attached */
@@ -82,6 +85,7 @@ struct netpoll_cpu_counts {
   __u64 ctl[4]; /* by operation: EPOLL_CTL_ADD 1, DEL 2, MOD 3 */
   struct netpoll_wait_counts waits[NETPOLL_WAITS];
   __u64 socket_calls[NETPOLL_SOCKET_CALLS];
+  __u64 uring_ops[NETPOLL_URING_OPS];
   __u64 tracepoints[NETPOLL_MAX_TRACEPOINTS];
   __u64 spurious;     /* first calls for data after a wait that brought events, and EAGAIN */
   __u64 compat_calls; /* of the 32-bit interface: all of them, not told apart */

@@ -172,19 +172,38 @@ Descriptors describe_descriptors(pid_t pid, const std::vector<int>& numbers) {
   return result;
 }
 
-bool each_epoll_descriptor(pid_t pid, const std::function<bool(int)>& visit) {
+namespace {
+
+// As each_epoll_descriptor(), of those whose link in /proc/PID/fd is this text.
+bool each_linked_to(pid_t pid, std::string_view link, const std::function<bool(int)>& visit) {
   const std::unique_ptr<DIR, CloseDir> dir(opendir(("/proc/" + std::to_string(living_thread(pid)) + "/fd").c_str()));
   if (dir == nullptr) return false;
   std::array<char, 64> text;
   while (const dirent* entry = readdir(dir.get())) {
     const ssize_t size = readlinkat(dirfd(dir.get()), entry->d_name, text.data(), text.size());
-    if (size < 0 || std::string_view(text.data(), static_cast<std::size_t>(size)) != kEpollLink) continue;
+    if (size < 0 || std::string_view(text.data(), static_cast<std::size_t>(size)) != link) continue;
     int fd = -1;
     const std::string_view name(entry->d_name);
     if (std::from_chars(name.data(), name.data() + name.size(), fd).ec != std::errc{}) continue;
     if (!visit(fd)) return true;
   }
   return true;
+}
+
+}  // namespace
+
+bool each_epoll_descriptor(pid_t pid, const std::function<bool(int)>& visit) {
+  return each_linked_to(pid, kEpollLink, visit);
+}
+
+std::optional<bool> has_io_uring(pid_t pid) {
+  bool found = false;
+  const auto visit = [&found](int) {
+    found = true;
+    return false;
+  };
+  if (!each_linked_to(pid, "anon_inode:[io_uring]", visit)) return std::nullopt;
+  return found;
 }
 
 std::optional<std::vector<int>> epoll_descriptors_of(pid_t pid) {

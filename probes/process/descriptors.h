@@ -45,6 +45,9 @@ using Descriptors = std::unordered_map<int, DescriptorInfo>;
 // missing in the answer; so are the addresses of sockets where the kernel does not tell them.
 Descriptors describe_descriptors(pid_t pid, const std::vector<int>& numbers);
 
+// Whether a process has an instance of io_uring open; nothing where its descriptors may not be listed.
+std::optional<bool> has_io_uring(pid_t pid);
+
 // Calls visit for each descriptor that is an epoll instance, as long as it returns true; the kernel lists the lowest
 // numbers first. False where they may not be listed. A poller's instance is mostly among the first of thousands.
 bool each_epoll_descriptor(pid_t pid, const std::function<bool(int)>& visit);

@@ -12,6 +12,7 @@ using probes::Syscall;
 Truth parse_truth(const std::string& output) {
   Truth truth;
   truth.counts.socket_calls.emplace();
+  truth.counts.uring_ops.emplace();
   std::istringstream lines(output);
   for (std::string line; std::getline(lines, line);) {
     std::istringstream words(line);
@@ -41,6 +42,12 @@ Truth parse_truth(const std::string& output) {
       const auto syscall = probes::parse_syscall(name);
       if (syscall && probes::moves_bytes(*syscall)) {
         truth.counts.syscalls[static_cast<std::size_t>(*syscall)].bytes += bytes;
+      }
+    } else if (kind == "uring") {
+      std::uint64_t operations = 0;
+      words >> name >> operations;
+      for (std::size_t i = 0; i < probes::kUringOps; ++i) {
+        if (name == probes::uring_op_name(i)) (*truth.counts.uring_ops)[i] += operations;
       }
     } else if (kind == "socket") {
       std::uint64_t calls = 0;
@@ -105,6 +112,10 @@ std::vector<std::string> differences(const Counts& measured, const Counts& expec
     if (!measured.socket_calls || !expected.socket_calls) break;
     compare("socket call " + std::string(probes::syscall_name(static_cast<probes::SocketCall>(i))),
             (*measured.socket_calls)[i], (*expected.socket_calls)[i]);
+  }
+  for (std::size_t i = 0; i < probes::kUringOps; ++i) {
+    if (!measured.uring_ops || !expected.uring_ops) break;
+    compare("io_uring " + probes::uring_op_name(i), (*measured.uring_ops)[i], (*expected.uring_ops)[i]);
   }
   return found;
 }

@@ -65,6 +65,16 @@ TEST_CASE("batches, transfers without a buffer, and calls on sockets beside the 
   check_truth({"batches", "io"}, kWithLatency);
 }
 
+TEST_CASE("operations of io_uring are counted by kind") {
+  const auto plain = run_plainly({kCalls, "uring"});
+  REQUIRE(plain);
+  if (plain->find("uring nop 5") == std::string::npos) NETPOLL_SKIP("io_uring is refused here");
+  const auto run = check_truth({"uring", "io"}, kWithLatency);
+  if (!run) return;
+  REQUIRE(run->counts.uring_ops);
+  CHECK((*run->counts.uring_ops)[0] == 5);
+}
+
 TEST_CASE("a burst without a pause is counted completely") { check_truth({"burst"}, kWithLatency); }
 
 TEST_CASE("all threads are counted, those that live together and those that follow each other") {

@@ -12,6 +12,7 @@
  *   wait NAME EVENTS EMPTY TIMEOUTS ZERO TIMED FOREVER
  *   bytes NAME COUNT
  *   socket NAME COUNT         calls of socket_calls.def
+ *   uring NAME COUNT          operations of io_uring
  *   uncounted COUNT           calls of the 32-bit interface, which no probe can name
  *
  * Threads and forked children add to the same books. A child that executes a program prints books of its own.
@@ -22,6 +23,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/futex.h>
+#include <linux/io_uring.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
@@ -100,6 +102,7 @@ struct books {
   long events[WAITS], empty[WAITS], timeouts[WAITS], asked[WAITS][3];
   long bytes[ROWS];
   long socket_calls[SOCKET_ROWS];
+  long nops, uring_closes;
   long uncounted;
 };
 static struct books* books;
@@ -574,6 +577,28 @@ static void hang(void) {
   CALL(epoll_pwait, epfd, &event, 1, -1, NULL, 8);
 }
 
+/* 5 operations that do nothing and 3 that close nothing, by io_uring; nothing where the kernel refuses it. */
+static void uring(void) {
+  struct io_uring_params params = {0};
+  const long fd = kernel(SYS_io_uring_setup, 8, (long)&params, 0, 0, 0, 0);
+  if (fd < 0) return;
+  const size_t size = params.sq_off.array + params.sq_entries * sizeof(unsigned);
+  char* ring = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, (int)fd, IORING_OFF_SQ_RING);
+  struct io_uring_sqe* sqes = mmap(NULL, params.sq_entries * sizeof(*sqes), PROT_READ | PROT_WRITE,
+                                   MAP_SHARED | MAP_POPULATE, (int)fd, IORING_OFF_SQES);
+  must(ring != MAP_FAILED && sqes != MAP_FAILED, "mmap of io_uring");
+  unsigned* array = (unsigned*)(ring + params.sq_off.array);
+  for (unsigned i = 0; i < 8; ++i) {
+    sqes[i] = (struct io_uring_sqe){.opcode = i < 5 ? IORING_OP_NOP : IORING_OP_CLOSE, .fd = i < 5 ? 0 : -1};
+    array[i] = i;
+  }
+  __atomic_store_n((unsigned*)(ring + params.sq_off.tail), 8, __ATOMIC_RELEASE);
+  must(CALL(io_uring_enter, fd, 8, 0, 0, NULL, 0) == 8, "io_uring_enter");
+  add(&books->nops, 5);
+  add(&books->uring_closes, 3);
+  must(CALL(close, fd) == 0, "close");
+}
+
 static char text[64 * 1024];
 static size_t used;
 static void put(const char* word) {
@@ -615,6 +640,8 @@ static void print_truth(void) {
     if (books->socket_calls[row] == 0) continue;
     put("socket "), put(socket_names[row]), put_number(books->socket_calls[row]), put("\n");
   }
+  if (books->nops != 0) put("uring nop"), put_number(books->nops), put("\n");
+  if (books->uring_closes != 0) put("uring close"), put_number(books->uring_closes), put("\n");
   put("uncounted"), put_number(books->uncounted), put("\n");
   must(syscall(SYS_write, 1, text, used) == (long)used, "write truth");
 }
@@ -623,9 +650,10 @@ static const struct {
   const char* name;
   void (*run)(void);
 } scenarios[] = {
-    {"polls", polls}, {"io", io},           {"burst", burst},     {"threads", threads}, {"forks", forks},
-    {"execs", execs}, {"restart", restart}, {"stopped", stopped}, {"refused", refused}, {"compat", compat},
-    {"await", await}, {"hang", hang},       {"family", family},   {"sets", sets},       {"batches", batches},
+    {"polls", polls},     {"io", io},         {"burst", burst},     {"threads", threads},
+    {"forks", forks},     {"execs", execs},   {"restart", restart}, {"stopped", stopped},
+    {"refused", refused}, {"compat", compat}, {"await", await},     {"hang", hang},
+    {"family", family},   {"sets", sets},     {"batches", batches}, {"uring", uring},
 };
 
 int main(int argc, char** argv) {
