@@ -19,9 +19,10 @@ namespace netpoll::exporters {
 
 // What there is to show. A format accepts one or several of them.
 enum class Content : std::uint8_t {
-  kResult = 1,    // one document: run, stat, compare, doctor, ...
+  kResult = 1,    // one document of figures: run, stat, doctor, ...
   kSnapshot = 2,  // the goroutines of a process or core
   kStream = 4,    // events of a trace, as they come
+  kVerdict = 8,   // one document that says whether all is well, point by point: compare
 };
 
 struct ExportOptions {
@@ -45,6 +46,7 @@ class Exporter {
  public:
   virtual ~Exporter() = default;
 
+  // Of kResult and kVerdict.
   virtual Result<void> result(const Json& document);
   // A figure of a result that is still being measured (stat -i), and what is known of the whole by then. The format of
   // one document leaves it out, since the result has it.

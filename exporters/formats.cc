@@ -9,6 +9,7 @@ namespace {
 constexpr unsigned kResult = static_cast<unsigned>(Content::kResult);
 constexpr unsigned kSnapshot = static_cast<unsigned>(Content::kSnapshot);
 constexpr unsigned kStream = static_cast<unsigned>(Content::kStream);
+constexpr unsigned kVerdict = static_cast<unsigned>(Content::kVerdict);
 
 enum class Form : std::uint8_t { kText, kBinary };
 

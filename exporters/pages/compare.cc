@@ -1,6 +1,5 @@
 // The page of a comparison: the figures that changed, and the limits that were checked.
-#include <cmath>
-
+#include "exporters/comparison.h"
 #include "exporters/pages/member.h"
 #include "exporters/pages/pages.h"
 #include "exporters/table.h"
@@ -8,34 +7,37 @@
 namespace netpoll::exporters {
 namespace {
 
-std::string value_text(const std::string& path, const Json& number) {
-  if (!number.is_number()) return "unknown";
-  const auto value = number.get<double>();
-  if (path.find("_ns") != std::string::npos && value >= 0) return human_ns(static_cast<std::uint64_t>(value));
-  if (std::trunc(value) == value && value >= 0 && value < 1e18) return grouped(static_cast<std::uint64_t>(value));
-  return fixed(value, std::abs(value) < 0.1 ? 6 : 3);
-}
-
-std::string delta_text(const Json& change) {
-  const Json& delta = at(change, {"delta_pct"});
-  if (!delta.is_number()) return change["base"].is_number() && change["head"].is_number() ? "from 0" : "";
-  const auto percent = delta.get<double>();
-  if (percent == 0) return "0 %";
-  return (percent > 0 ? "+" : "") + fixed(percent, 2) + " %";
-}
-
-Cell verdict_cell(const std::string& verdict) {
+// Only what belongs to the program, or has a limit, is worth an eye.
+Cell verdict_cell(const Json& change) {
+  const std::string verdict = word(change["verdict"]);
   Style style = Style::kPlain;
-  if (verdict == "regression") style = Style::kBad;
-  if (verdict == "ok") style = Style::kGood;
   if (verdict == "same") style = Style::kDim;
+  if (verdict == "changed" && change["belongs_to"] == "program") style = Style::kWarn;
+  if (verdict == "regression") style = Style::kBad;
   return {verdict, style};
 }
 
-std::string side(const Json& document, const char* name) {
-  const Json& runs = at(document, {name, "runs"});
-  return std::string(name) + ": " + word(at(document, {name, "file"})) + " (" + count_text(runs) +
-         (runs == 1 ? " run)" : " runs, medians)") + "\n";
+Style outcome_style(const std::string& outcome) {
+  if (outcome == "ok") return Style::kGood;
+  return outcome == "regression" ? Style::kBad : Style::kWarn;
+}
+
+std::string per_text(const Json& document) {
+  const std::string per = word(at(document, {"per"}));
+  if (per.empty() || per == "none") return {};
+  return "counts and times per " + (per == "second" ? per : "call of " + per) + "\n";
+}
+
+std::string self_test_text(const Json& document, bool color) {
+  std::string out;
+  for (const Json& row : document["self_test"]) {
+    const bool turned = row["turned"] == true;
+    const std::string path = row["path"];
+    out += styled(turned ? "turns" : "does not turn", turned ? Style::kGood : Style::kBad, color) + ": " +
+           word(row["condition"]) + "  (" + word(row["before"]) + " at " + figure_text(path, row["base"]) + ", " +
+           word(row["after"]) + " at " + figure_text(path, row["perturbed"]) + ")\n";
+  }
+  return out;
 }
 
 }  // namespace
@@ -47,24 +49,21 @@ std::string compare_page(const Json& document, const ExportOptions& options) {
   table.column("head", Align::kRight);
   table.column("change", Align::kRight);
   table.column("verdict", Align::kLeft);
-  for (const Json& change : document["changes"]) {
-    const std::string verdict = word(change["verdict"]);
-    if (!options.everything && (verdict == "same" || verdict == "unknown")) continue;
-    const std::string path = change["path"];
-    table.row({path, value_text(path, change["base"]), value_text(path, change["head"]), delta_text(change),
-               verdict_cell(verdict)});
+  for (const Json* change : shown_changes(document, options.everything)) {
+    table.row({change->at("path").get<std::string>(), side_text(*change, "base"), side_text(*change, "head"),
+               change_text(*change), verdict_cell(*change)});
   }
-  std::string out = side(document, "base") + side(document, "head") + "\n";
-  out += table.empty() ? "every figure is the same\n" : table.text(options.color);
-  if (document["conditions"].empty()) return out;
-  out += "\n";
+  std::string out = sides_text(document, "base") + "\n" + sides_text(document, "head") + "\n" + per_text(document) +
+                    "\n" + summary_text(document) + "\n";
+  if (!table.empty()) out += "\n" + table.text(options.color);
+  if (!document["conditions"].empty()) out += "\n";
   for (const Json& check : document["conditions"]) {
     const std::string verdict = word(check["verdict"]);
     const std::string path = check["path"];
-    out += styled(verdict, verdict == "ok" ? Style::kGood : Style::kBad, options.color) + ": " +
-           word(check["condition"]) + "  (" + value_text(path, check["base"]) + " -> " +
-           value_text(path, check["head"]) + ")\n";
+    out += styled(verdict, outcome_style(verdict), options.color) + ": " + word(check["condition"]) + "  (" +
+           figure_text(path, check["base"]) + " -> " + figure_text(path, check["head"]) + ")\n";
   }
+  if (at(document, {"self_test"}).is_array()) out += "\n" + self_test_text(document, options.color);
   return out;
 }
 
