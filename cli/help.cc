@@ -130,16 +130,38 @@ std::string tracepoint_list() {
   return out;
 }
 
+std::string budget() {
+  return "A budget is a file of limits for compare --budget, under version control beside the code (TOML):\n"
+         "\n"
+         "  version = 1\n"
+         "\n"
+         "  [limits.\"syscalls.epoll_ctl.per_op\"]\n"
+         "  max = 0.02               # the head's own value, in the unit of the path\n"
+         "\n"
+         "  [limits.\"latency_ns.p99\"]\n"
+         "  max_increase = \"200us\"   # over the base, in the unit of the path\n"
+         "  max_increase_pct = 10    # over the base, in percent\n"
+         "\n"
+         "  [limits.operations_per_s]\n"
+         "  max_decrease_pct = 5\n"
+         "\n" +
+         paragraphs(
+             "The keys are max, max_increase and max_increase_pct, and min, max_decrease and max_decrease_pct. Where "
+             "several of one direction are given, all must be exceeded: neither two calls more of ten nor 0.1 % of a "
+             "million raise the alarm. Times may be written as \"5ms\", sizes as \"64Ki\".");
+}
+
 struct Topic {
   std::string_view name;
   std::string_view summary;
   std::string (*text)();
 };
-constexpr std::array<Topic, 4> kTopics{{
+constexpr std::array<Topic, 5> kTopics{{
     {"exit-codes", "what the exit status says", exit_codes},
     {"units", "how durations, sizes and counts are written", units},
     {"workloads", "what run can run", workload_list},
     {"tracepoints", "the events that libruntime reports", tracepoint_list},
+    {"budget", "limits in a file, for compare --budget", budget},
 }};
 
 }  // namespace

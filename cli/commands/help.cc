@@ -56,7 +56,7 @@ const Command help_command{
     .summary = "explains a command, a topic, or a JSON document",
     .usage = "[COMMAND | TOPIC | schema NAME]",
     .description =
-        "Prints the help of a command, a page on a topic (exit-codes, units, workloads, tracepoints), or the "
+        "Prints the help of a command, a page on a topic (exit-codes, units, workloads, tracepoints, budget), or the "
         "JSON Schema of a document.",
     .examples = "netpoll-trace help run\nnetpoll-trace help exit-codes\nnetpoll-trace help schema run",
     .takes_program = false,

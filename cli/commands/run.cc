@@ -125,7 +125,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (auto done = out->result(document); !done) return done.error();
 
   if (outcome->interrupted) return invocation.interrupt.status();
-  const auto met = are_met(*conditions, document, "run", invocation.log);
+  const auto met = are_met(*conditions, document, invocation.log);
   if (!met) return met.error();
   if (!*met) return ExitStatus::kNo;
   const std::uint64_t lost = outcome->probe.lost.value_or(0);

@@ -368,7 +368,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (all.empty()) return invocation.interrupt.status();
   const Json document = document_of(all, invocation.interrupt.requested(), view);
   if (auto done = out->result(document); !done) return std::move(done).error();
-  const auto met = are_met(*conditions, document, "stat", invocation.log);
+  const auto met = are_met(*conditions, document, invocation.log);
   if (!met) return met.error();
   auto status = status_of(all, options, invocation);
   if (status && *status == ExitStatus::kDone && !*met) return ExitStatus::kNo;

@@ -1,21 +1,37 @@
-// Comparison: two result files side by side, and the verdict of the conditions.
+// Comparison: the figures of two sides next to each other, what can be said of each, and which limits are passed.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "cli/compare/condition.h"
 #include "cli/compare/figures.h"
+#include "cli/compare/limit.h"
+#include "cli/compare/nature.h"
+#include "cli/compare/statistics.h"
 
 namespace netpoll::cli {
 
+// A change below this share of the base, in percent, is none.
+constexpr double kLeastChangePct = 0.1;
+
+// A figure on one side.
+struct Side {
+  std::optional<double> value;  // the median; nothing: unknown, or no such figure
+  Bounds range;                 // of the runs
+  std::optional<Bounds> confidence;
+};
+
 struct Change {
-  enum class Verdict { kSame, kHigher, kLower, kUnknown, kOk, kRegression };
+  // What two measurements say: that the figure is the same, that it changed, or too little to tell. kUnknown: one side
+  // does not know it. kRegression: a limit on it is passed.
+  enum class Verdict { kSame, kChanged, kInconclusive, kUnknown, kRegression };
   std::string path;
-  std::optional<double> base;
-  std::optional<double> head;
-  Verdict verdict = Verdict::kSame;
+  Side base;
+  Side head;
+  Nature nature = Nature::kTiming;
+  std::optional<RankTest> test;  // where values scatter and there are enough runs
+  Verdict verdict = Verdict::kUnknown;
 
   // Percent of the base; nothing where the base is 0 or either is unknown.
   std::optional<double> delta_pct() const;
@@ -23,19 +39,21 @@ struct Change {
 std::string_view verdict_name(Change::Verdict verdict);
 
 struct Checked {
-  Condition condition;
+  enum class Outcome { kOk, kRegression, kInconclusive };
+  Limit limit;
   double base = 0;
   double head = 0;
-  bool failed = false;
+  Outcome outcome = Outcome::kOk;
 };
+std::string_view outcome_name(Checked::Outcome outcome);
 
 struct Comparison {
-  std::vector<Change> changes;   // every path of either file, in the order of the head
-  std::vector<Checked> checked;  // one per condition, in the order given
-  bool regression() const;
+  std::vector<Change> changes;   // every path of either side, in the order of the head
+  std::vector<Checked> checked;  // one a limit, in the order given
+  Checked::Outcome outcome() const;
 };
 
-// Fails with kInvalid when a condition names a path that a file does not have, or whose value is unknown.
-Result<Comparison> compare(const ResultSet& base, const ResultSet& head, const std::vector<Condition>& conditions);
+// Fails with kInvalid when a limit names a path that a side does not have, or whose value is unknown.
+Result<Comparison> compare(const ResultSet& base, const ResultSet& head, const std::vector<Limit>& limits);
 
 }  // namespace netpoll::cli

@@ -1,6 +1,7 @@
 // The parser of conditions, and what a condition says of two numbers.
 #include "cli/compare/condition.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -43,7 +44,9 @@ Result<double> parse_amount(std::string_view text, const Condition& condition, s
   }
   const auto size = parse_size(text, what);
   if (!size) {
-    return Error(ErrorKind::kInvalid, what + ": \"" + std::string(text) + "\" is not a limit")
+    const auto at = condition.text.rfind(text);
+    return Error(ErrorKind::kInvalid,
+                 what + ": \"" + std::string(text) + "\" at character " + std::to_string(at + 1) + " is not a limit")
         .with_hint("a number, a change (+100), a relative change (+2%), or for paths in ns a duration (5ms)");
   }
   return static_cast<double>(*size);
@@ -54,25 +57,38 @@ Result<double> parse_amount(std::string_view text, const Condition& condition, s
 Result<Condition> parse_condition(std::string_view text, std::string_view flag) {
   Condition condition;
   condition.text = std::string(trimmed(text));
-  const auto invalid = [&](std::string_view why) {
-    return Error(ErrorKind::kInvalid, std::string(flag) + " '" + condition.text + "' " + std::string(why))
+  const std::string_view whole = condition.text;
+  // Which character of the text is wrong, counted from 1.
+  const auto invalid = [&](std::string_view why, std::size_t at) {
+    std::string where = " at character " + std::to_string(at + 1);
+    if (at < whole.size()) where += ", '" + std::string(whole.substr(at, 1)) + "'";
+    if (at >= whole.size()) where = " at its end";
+    return Error(ErrorKind::kInvalid,
+                 std::string(flag) + " '" + condition.text + "' " + std::string(why) + " (" + where.substr(1) + ")")
         .with_hint("PATH OP LIMIT, for example 'syscalls.epoll_ctl.per_op > +2%'; OP is one of > >= < <= == !=");
   };
-  const auto at = condition.text.find_first_of("<>=!");
-  if (at == std::string::npos) return invalid("has no comparison");
-  const std::string_view rest = std::string_view(condition.text).substr(at);
+  const auto at = whole.find_first_of("<>=!");
+  if (at == std::string_view::npos) return invalid("has no comparison", whole.size());
+  const std::string_view rest = whole.substr(at);
   std::string_view limit;
   for (const OpRow& row : kOps) {
     if (!rest.starts_with(row.text)) continue;
     condition.op = row.op;
     limit = trimmed(rest.substr(row.text.size()));
+    if (limit.empty()) return invalid("has no limit", whole.size());
     break;
   }
-  condition.path = std::string(trimmed(std::string_view(condition.text).substr(0, at)));
+  condition.path = std::string(trimmed(whole.substr(0, at)));
   if (condition.path.starts_with('.')) condition.path.erase(0, 1);  // as jq spells it
-  if (condition.path.empty()) return invalid("has no path");
-  if (condition.path.find_first_of(" \t") != std::string::npos) return invalid("has a blank in its path");
-  if (limit.empty() || limit.find_first_of("<>=!") != std::string_view::npos) return invalid("has no limit");
+  if (condition.path.empty()) return invalid("has no path", 0);
+  if (const auto blank = condition.path.find_first_of(" \t"); blank != std::string::npos) {
+    return invalid("has a blank in its path", whole.find_first_of(" \t"));
+  }
+  if (limit.empty()) return invalid("has no comparison that is known", at);
+  const auto offset = [&](std::string_view part) { return static_cast<std::size_t>(part.data() - whole.data()); };
+  if (const auto second = limit.find_first_of("<>=!"); second != std::string_view::npos) {
+    return invalid("has no limit", offset(limit) + second);
+  }
 
   const bool negative = limit.front() == '-';
   const bool is_signed = negative || limit.front() == '+';
@@ -81,10 +97,13 @@ Result<Condition> parse_condition(std::string_view text, std::string_view flag) 
     condition.against = Condition::Against::kPercent;
     limit = trimmed(limit.substr(0, limit.size() - 1));
     if (limit.starts_with('-') || limit.starts_with('+') || !parse_plain(limit, condition.limit)) {
-      return invalid("has no number before %");
+      // The first character that cannot belong to the number.
+      const auto wrong = std::min(limit.find_first_not_of("0123456789."), limit.size());
+      return invalid("has no number before %", offset(limit) + wrong);
     }
   } else {
     condition.against = is_signed ? Condition::Against::kDifference : Condition::Against::kValue;
+    if (limit.empty()) return invalid("has no limit", whole.size());
     auto amount = parse_amount(limit, condition, flag);
     if (!amount) return amount.error();
     condition.limit = *amount;

@@ -22,19 +22,19 @@ Result<std::vector<Condition>> parse_expectations(const std::vector<std::string>
   return conditions;
 }
 
-Result<bool> are_met(const std::vector<Condition>& conditions, const exporters::Json& document, const std::string& kind,
-                     Log& log) {
+Result<bool> are_met(const std::vector<Condition>& conditions, const exporters::Json& document, Log& log) {
   if (conditions.empty()) return true;
-  const ResultSet set{"the result", kind, {document}};
-  const auto all = figures(set);
+  const auto set = results_of({document}, "the result");
+  if (!set) return set.error();
   bool met = true;
   for (const Condition& condition : conditions) {
-    const auto figure = figure_at(all, condition.path, set.name);
+    const Figure* present = set->find(condition.path);
+    const auto figure = present != nullptr ? Result<Figure>(*present) : known_figure(*set, condition.path);
     if (!figure) return figure.error();
-    if (figure->value && condition.holds(0, *figure->value)) continue;
+    const auto value = figure->value();
+    if (value && condition.holds(0, *value)) continue;
     met = false;
-    log.error("not met: " + condition.text + " (it is " +
-              (figure->value ? number_json(*figure->value).dump() : std::string("unknown")) + ")");
+    log.error("not met: " + condition.text + " (it is " + (value ? number_json(*value).dump() : "unknown") + ")");
   }
   return met;
 }

@@ -4,9 +4,13 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
+#include <map>
 #include <string_view>
+#include <unordered_map>
 
 #include "cli/compare/input.h"
+#include "cli/compare/nature.h"
 #include "cli/documents/median.h"
 #include "cli/spell.h"
 
@@ -16,39 +20,99 @@ namespace {
 using exporters::Json;
 
 // Top-level members that say what was measured and not what came out.
-constexpr std::array<std::string_view, 12> kDescriptions{"schema", "tool",      "host",        "started_at",
-                                                         "target", "targets",   "workload",    "samples",
-                                                         "exit",   "intervals", "interrupted", "spread"};
+constexpr std::array<std::string_view, 15> kDescriptions{
+    "schema", "tool", "host",      "started_at",  "target", "targets", "workload", "samples",
+    "exit",   "per",  "intervals", "interrupted", "spread", "groups",  "cgroups"};
+constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 bool describes(std::string_view member) {
   return std::find(kDescriptions.begin(), kDescriptions.end(), member) != kDescriptions.end();
 }
 
-void collect(const Json& node, const std::string& path, std::vector<Figure>& out) {
-  if (node.is_object()) {
-    for (const auto& [key, value] : node.items()) {
-      if (!path.empty() || !describes(key)) collect(value, path.empty() ? key : path + "." + key, out);
-    }
-  } else if (node.is_number()) {
-    out.push_back({path, node.get<double>()});
-  } else if (node.is_null()) {
-    out.push_back({path, std::nullopt});
-  }
-}
+bool is_errno_path(std::string_view path) { return path.find(".errors.") != std::string_view::npos; }
 
-// A repeated result stands for its samples: each of them in the frame of the document.
-void expand(Json document, std::vector<Json>& runs) {
-  const auto samples = document.find("samples");
-  if (samples == document.end() || !samples->is_array() || samples->empty()) {
-    runs.push_back(std::move(document));
-    return;
+// Takes the numbers of run after run apart. Runs name nearly the same paths in the same order, so the next path is
+// looked for where the last run had it.
+class Columns {
+ public:
+  void run(const Json& frame, const Json& sample) {
+    expected_ = 0;
+    for (const auto& [key, value] : frame.items()) {
+      if (describes(key)) continue;
+      const auto own = sample.find(key);
+      path_ = key;
+      collect(own != sample.end() ? *own : value);
+    }
+    for (const auto& [key, value] : sample.items()) {
+      if (describes(key) || frame.contains(key)) continue;
+      path_ = key;
+      collect(value);
+    }
+    ++runs_;
   }
-  for (const Json& sample : *samples) {
-    if (!sample.is_object()) continue;
-    Json run = document;
-    run.erase("samples");
-    run.update(sample);
-    runs.push_back(std::move(run));
+
+  std::size_t runs() const { return runs_; }
+
+  std::vector<Figure> take() {
+    for (Figure& figure : figures_) {
+      figure.runs.resize(runs_, kUnknown);
+      if (!is_errno_path(figure.path)) continue;
+      for (double& value : figure.runs) value = std::isnan(value) ? 0 : value;
+    }
+    return std::move(figures_);
+  }
+
+ private:
+  void collect(const Json& node) {
+    if (node.is_object()) {
+      const std::size_t length = path_.size();
+      for (const auto& [key, value] : node.items()) {
+        path_ += '.';
+        path_ += key;
+        collect(value);
+        path_.resize(length);
+      }
+    } else if (node.is_number()) {
+      put(node.get<double>());
+    } else if (node.is_null()) {
+      put(kUnknown);
+    }
+  }
+
+  void put(double value) {
+    if (expected_ >= figures_.size() || figures_[expected_].path != path_) {
+      const auto [it, added] = index_.try_emplace(path_, figures_.size());
+      if (added) figures_.push_back({path_, {}});
+      expected_ = it->second;
+    }
+    std::vector<double>& runs = figures_[expected_].runs;
+    runs.resize(runs_, kUnknown);
+    runs.push_back(value);
+    ++expected_;
+  }
+
+  std::vector<Figure> figures_;
+  std::unordered_map<std::string, std::size_t> index_;
+  std::string path_;
+  std::size_t expected_ = 0;
+  std::size_t runs_ = 0;
+};
+
+// Adds the figures without_eagain behind the counts they are made of.
+void split_attempts(std::vector<Figure>& figures) {
+  std::map<std::string, std::vector<double>> attempts;  // "syscalls.accept4" -> attempts that ended in EAGAIN, a run
+  for (const Figure& figure : figures) {
+    const auto at = figure.path.find(".errors.EAGAIN");
+    if (at == std::string::npos || !figure.path.starts_with("syscalls.")) continue;
+    attempts[figure.path.substr(0, at)] = figure.runs;
+  }
+  for (const auto& [call, attempted] : attempts) {
+    const auto count = std::find_if(figures.begin(), figures.end(),
+                                    [&](const Figure& figure) { return figure.path == call + ".count"; });
+    if (count == figures.end()) continue;
+    Figure rest{call + ".without_eagain", count->runs};
+    for (std::size_t i = 0; i < rest.runs.size(); ++i) rest.runs[i] -= attempted[i];
+    figures.insert(count + 1, std::move(rest));
   }
 }
 
@@ -65,7 +129,92 @@ std::string plain(const Json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-bool is_errno_path(std::string_view path) { return path.find(".errors.") != std::string_view::npos; }
+// What only a run on libruntime, which counts its own operations, can know.
+bool needs_operations(std::string_view path) {
+  return path.ends_with(".per_op") || path.starts_with("operations") || path.starts_with("latency_ns") ||
+         path.starts_with("server") || path.starts_with("load");
+}
+
+Error unknown_figure(const ResultSet& results, const std::string& path) {
+  Error error(ErrorKind::kInvalid, path + " is unknown in " + results.name);
+  if (results.kind == "stat" && needs_operations(path)) {
+    return Error(ErrorKind::kInvalid, "a result of stat, as " + results.name + ", has no " + path)
+        .with_hint("stat does not know the operations of its target: compare counts, or name its operation with --per write");
+  }
+  if (path.starts_with("tracepoints") && member(results.frame, "target", "kind") != "libruntime") {
+    return std::move(error).with_hint("only programs on libruntime have its tracepoints");
+  }
+  return std::move(error).with_hint(
+      "the back end of that run could not measure it; netpoll-trace doctor says which one can");
+}
+
+// Whether a figure is an amount that grows with the length of the measurement.
+bool is_amount(std::string_view path) {
+  const std::string_view last = path.substr(path.rfind('.') + 1);
+  if (last.find("per_") != std::string_view::npos || last.starts_with("longest")) return false;
+  if (path.find(".latency") != std::string_view::npos || path.find("quantiles") != std::string_view::npos) return false;
+  return path.starts_with("syscalls.") || path.starts_with("poll.") || path.starts_with("tracepoints.") ||
+         path.starts_with("server.") || path.starts_with("load.");
+}
+
+Json without_samples(const Json& document) {
+  Json frame = Json::object();
+  for (const auto& [key, value] : document.items()) {
+    if (key != "samples" && key != "spread" && key != "intervals") frame[key] = value;
+  }
+  return frame;
+}
+
+// The result, or the first difference of a document from the first one.
+Result<void> check_alike(const ResultSet& results, const Json& document, const std::string& name) {
+  const auto different = differences(results.frame, document);
+  if (different.empty()) return {};
+  return Error(ErrorKind::kInvalid, "the runs in " + name + " differ: " + different.front())
+      .with_hint("a file holds repeated runs of the same thing");
+}
+
+// Adds a document's runs.
+Result<void> add_document(ResultSet& results, Columns& columns, const Json& document, const std::string& name) {
+  const auto schema = schema_of(document, name);
+  if (!schema) return schema.error();
+  if (schema->kind != "run" && schema->kind != "stat") {
+    return Error(ErrorKind::kInvalid,
+                 name + " is the result of " + schema->kind + "; compare reads those of run and stat")
+        .with_hint("netpoll-trace run echo --json -o FILE, or netpoll-trace stat -p PID -d 5s --json -o FILE");
+  }
+  if (!results.kind.empty() && results.kind != schema->kind) {
+    return Error(ErrorKind::kInvalid, name + " holds results of run and of stat").with_hint("keep them in two files");
+  }
+  results.kind = schema->kind;
+  const Json frame = without_samples(document);
+  if (results.frame.is_null()) results.frame = frame;
+  if (auto alike = check_alike(results, frame, name); !alike) return alike;
+
+  static const Json kNoSample = Json::object();
+  const auto samples = document.find("samples");
+  if (samples == document.end() || !samples->is_array()) {
+    columns.run(frame, kNoSample);
+    return {};
+  }
+  if (samples->empty()) {
+    return Error(ErrorKind::kInvalid, name + " has an empty set of samples")
+        .with_hint("it says that it was repeated, but holds no repetition: measure again");
+  }
+  for (const Json& sample : *samples) {
+    if (!sample.is_object()) {
+      return Error(ErrorKind::kInvalid, name + " has a sample that is no object").with_hint("was it edited?");
+    }
+    columns.run(frame, sample);
+  }
+  return {};
+}
+
+ResultSet finished(ResultSet results, Columns& columns) {
+  results.runs = columns.runs();
+  results.figures = columns.take();
+  split_attempts(results.figures);
+  return results;
+}
 
 }  // namespace
 
@@ -100,8 +249,25 @@ std::vector<std::string> differences(const Json& base, const Json& head) {
   for (const auto& [key, value] : b.items()) {
     if (!a.contains(key)) check(key, value_or_null(a, key), value);
   }
+  // A windowed stat and one of a whole command have little in common, and so have two programs.
+  const auto whole_command = [](const Json& document) {
+    const auto it = document.find("command");
+    return it != document.end() && it->is_array();
+  };
+  if (whole_command(base) != whole_command(head) && base.contains("command") && head.contains("command")) {
+    found.emplace_back("a whole command and a window of a running process");
+  }
+  if (base.contains("command") && head.contains("command")) {
+    check("program", member(base, "target", "comm"), member(head, "target", "comm"));
+    check("per", base.value("per", Json(nullptr)), head.value("per", Json(nullptr)));
+  }
   check("back end", member(base, "probe", "backend"), member(head, "probe", "backend"));
   check("kind of target", member(base, "target", "kind"), member(head, "target", "kind"));
+  for (const char* machine : {"arch", "cpus", "kernel"}) {
+    const Json& before = member(base, "host", machine);
+    const Json& after = member(head, "host", machine);
+    if (!before.is_null() && !after.is_null()) check(machine, before, after);
+  }
   for (const auto& [document, which] : {std::pair(&base, "the base"), std::pair(&head, "the head")}) {
     const auto it = document->find("interrupted");
     if (it != document->end() && *it == true) found.push_back(std::string(which) + " was interrupted");
@@ -109,78 +275,87 @@ std::vector<std::string> differences(const Json& base, const Json& head) {
   return found;
 }
 
-Result<ResultSet> results_of(std::vector<Json> documents, const std::string& name) {
+Result<ResultSet> results_of(const std::vector<Json>& documents, const std::string& name) {
   ResultSet results;
   results.name = name;
-  for (Json& document : documents) {
-    const auto schema = schema_of(document, name);
-    if (!schema) return schema.error();
-    if (schema->kind != "run" && schema->kind != "stat") {
-      return Error(ErrorKind::kInvalid,
-                   name + " is the result of " + schema->kind + "; compare reads those of run and stat")
-          .with_hint("netpoll-trace run echo --json -o FILE, or netpoll-trace stat -p PID -d 5s --json -o FILE");
-    }
-    if (!results.kind.empty() && results.kind != schema->kind) {
-      return Error(ErrorKind::kInvalid, name + " holds results of run and of stat").with_hint("keep them in two files");
-    }
-    results.kind = schema->kind;
-    expand(std::move(document), results.runs);
+  results.files = {name};
+  Columns columns;
+  for (const Json& document : documents) {
+    if (auto added = add_document(results, columns, document, name); !added) return added.error();
   }
-  if (results.runs.empty()) return Error(ErrorKind::kInvalid, name + " holds no result");
-  for (const Json& run : results.runs) {
-    const auto different = differences(results.first(), run);
-    if (!different.empty()) {
-      return Error(ErrorKind::kInvalid, "the runs in " + name + " differ: " + different.front())
-          .with_hint("a file holds repeated runs of the same thing");
-    }
-  }
-  return results;
+  if (columns.runs() == 0) return Error(ErrorKind::kInvalid, name + " holds no result");
+  return finished(std::move(results), columns);
 }
 
-Result<ResultSet> read_results(const std::string& path) {
-  auto documents = read_documents(path);
-  if (!documents) return documents.error();
-  return results_of(std::move(*documents), path == "-" ? "standard input" : path);
-}
-
-std::vector<Figure> figures(const ResultSet& results) {
-  std::vector<std::vector<Figure>> runs;
-  std::vector<std::string> order;
-  for (const Json& run : results.runs) {
-    collect(run, "", runs.emplace_back());
-    for (const Figure& figure : runs.back()) {
-      if (std::find(order.begin(), order.end(), figure.path) == order.end()) order.push_back(figure.path);
+Result<ResultSet> read_results(const std::vector<std::string>& paths) {
+  ResultSet results;
+  Columns columns;
+  for (const std::string& path : paths) {
+    const std::string name = path == "-" ? "standard input" : path;
+    results.files.push_back(name);
+    const auto documents = read_documents(path);
+    if (!documents) return documents.error();
+    for (const Json& document : *documents) {
+      if (auto added = add_document(results, columns, document, name); !added) return added.error();
     }
   }
-  std::vector<Figure> out;
-  for (const std::string& path : order) {
-    std::vector<double> values;
-    for (const auto& run : runs) {
-      const auto it = std::find_if(run.begin(), run.end(), [&](const Figure& f) { return f.path == path; });
-      if (it != run.end() && it->value) values.push_back(*it->value);
-      if (it == run.end() && is_errno_path(path)) values.push_back(0);
-    }
-    out.push_back({path, values.size() == runs.size() ? std::optional(median(values)) : std::nullopt});
-  }
-  return out;
+  results.name = results.files.front();
+  if (paths.size() > 1) results.name += " and " + std::to_string(paths.size() - 1) + " more";
+  return finished(std::move(results), columns);
 }
 
-Result<Figure> figure_at(const std::vector<Figure>& figures, const std::string& path, const std::string& name) {
+std::optional<double> Figure::value() const {
+  if (std::any_of(runs.begin(), runs.end(), [](double value) { return std::isnan(value); })) return std::nullopt;
+  return median(runs);
+}
+
+const Figure* ResultSet::find(const std::string& path) const {
+  const auto it = std::find_if(figures.begin(), figures.end(), [&](const Figure& f) { return f.path == path; });
+  return it == figures.end() ? nullptr : &*it;
+}
+
+Result<Figure> known_figure(const ResultSet& results, const std::string& path) {
+  if (const Figure* figure = results.find(path)) {
+    if (!figure->value()) return unknown_figure(results, path);
+    return *figure;
+  }
+  // "syscalls.read.errors.EPIPE" is known to be 0 where the call itself is known, and without EAGAIN all calls count.
+  const std::string call = path.substr(0, std::min(path.find(".errors."), path.rfind(".without_eagain")));
+  if (const Figure* count = results.find(call + ".count"); count != nullptr && call != path && count->value()) {
+    return Figure{path, is_errno_path(path) ? std::vector<double>(results.runs, 0) : count->runs};
+  }
+  for (std::size_t dot = path.find('.'); dot != std::string::npos; dot = path.find('.', dot + 1)) {
+    if (results.find(path.substr(0, dot)) != nullptr) return unknown_figure(results, path);
+  }
   std::vector<std::string> known;
-  for (const Figure& figure : figures) {
-    if (figure.path == path) return figure;
-    known.push_back(figure.path);
-  }
-  // "syscalls.read.errors.EPIPE" is known to be 0 where the call itself is known.
-  if (const auto at = path.find(".errors."); at != std::string::npos) {
-    const std::string count = path.substr(0, at) + ".count";
-    for (const Figure& figure : figures) {
-      if (figure.path == count && figure.value) return Figure{path, 0};
-    }
-  }
-  return Error(ErrorKind::kInvalid, name + " has no figure " + path)
+  for (const Figure& figure : results.figures) known.push_back(figure.path);
+  if (results.kind == "stat" && needs_operations(path)) return unknown_figure(results, path);
+  return Error(ErrorKind::kInvalid, results.name + " has no figure " + path)
       .with_hint(
           did_you_mean(path, known, "netpoll-trace compare --all lists the paths; help schema run explains them"));
+}
+
+std::string default_per(const ResultSet& results) {
+  const auto command = results.frame.find("command");
+  return command != results.frame.end() && command->is_null() ? "second" : "none";
+}
+
+Result<void> count_per(ResultSet& results, const std::string& by) {
+  if (by == "none") return {};
+  const bool seconds = by == "second";
+  const auto divisor = known_figure(results, seconds ? "duration_ns" : "syscalls." + by + ".count");
+  if (!divisor) return divisor.error();
+  const double unit = seconds ? 1e9 : 1;
+  for (const double value : divisor->runs) {
+    if (value > 0) continue;
+    return Error(ErrorKind::kInvalid, "--per " + by + ": " + results.name + " has a run with none")
+        .with_hint("--per takes second, none, or a system call that the target made");
+  }
+  for (Figure& figure : results.figures) {
+    if (!is_amount(figure.path)) continue;
+    for (std::size_t i = 0; i < figure.runs.size(); ++i) figure.runs[i] *= unit / divisor->runs[i];
+  }
+  return {};
 }
 
 }  // namespace netpoll::cli

@@ -1,4 +1,4 @@
-// Figures: the numbers of a result file, one per path, the median of its runs.
+// Figures: the numbers of one side of a comparison, one series a path, a value a run.
 #pragma once
 
 #include <optional>
@@ -11,33 +11,47 @@
 namespace netpoll::cli {
 
 struct Figure {
-  std::string path;             // "syscalls.epoll_ctl.per_op"
-  std::optional<double> value;  // nothing: null in the file, that is unknown
+  std::string path;          // "syscalls.epoll_ctl.per_op"
+  std::vector<double> runs;  // in order of the runs; NaN: unknown in that run
+
+  // The median; nothing when it is unknown in some run.
+  std::optional<double> value() const;
 };
 
-// The runs of one file: every document of it, and every sample of a repeated one.
+// The runs of one side: every document of its files, and every sample of a repeated one.
 struct ResultSet {
-  std::string name;  // of the file, for messages
-  std::string kind;  // "run" or "stat"
-  std::vector<exporters::Json> runs;
+  std::string name;                // of the file or files, for messages
+  std::string kind;                // "run" or "stat"
+  exporters::Json frame;           // the first document, without its samples
+  std::size_t runs = 0;            // never 0
+  std::vector<Figure> figures;     // in the order of the first run
+  std::vector<std::string> files;  // as they were named
 
-  const exporters::Json& first() const { return runs.front(); }
+  // Nothing when there is no such path.
+  const Figure* find(const std::string& path) const;
 };
 
-// Reads a file. Fails with kInvalid when it cannot be read as results, when its documents are of other kinds than run
-// and stat or of several, or when its runs are not comparable with each other.
-Result<ResultSet> read_results(const std::string& path);
-Result<ResultSet> results_of(std::vector<exporters::Json> documents, const std::string& name);
+// Reads the files of one side. Fails with kInvalid when one cannot be read as results, when its documents are of other
+// kinds than run and stat or of several, has no samples, or when runs are not comparable with each other.
+Result<ResultSet> read_results(const std::vector<std::string>& paths);
 
-// What was configured differently, as "poll mode thread and hybrid"; empty when the two measure the same thing.
+// What makes a set of documents. Every numeric path counts, except what describes the run rather than measures it
+// (target, host, workload, …) and arrays. An errno that did not occur counts 0. A system call some of whose calls
+// ended in EAGAIN gets a figure `without_eagain` beside its count: the attempts are timing's, the rest the program's.
+Result<ResultSet> results_of(const std::vector<exporters::Json>& documents, const std::string& name);
+
+// What was measured differently, as "poll mode thread and hybrid"; empty when the two can be compared.
 std::vector<std::string> differences(const exporters::Json& base, const exporters::Json& head);
 
-// Every numeric path in the order of the first run. What describes the run rather than measures it (target, host,
-// workload, …) and arrays are left out. An errno that did not occur counts 0.
-std::vector<Figure> figures(const ResultSet& results);
+// The figure at path with its value, or kInvalid with the reason: a "did you mean" when there is no such path; that a
+// result of this kind cannot have it; or that the run could not measure it.
+Result<Figure> known_figure(const ResultSet& results, const std::string& path);
 
-// The figure at path, or kInvalid with a "did you mean" when the file has none there.
-Result<Figure> figure_at(const std::vector<Figure>& figures, const std::string& path, const std::string& name);
+// Divides counts and sums of times, so that measurements of different length can be compared. by: "second", "none", or
+// the name of a system call whose calls are the target's own operations. Fails with kInvalid when that is not known.
+Result<void> count_per(ResultSet& results, const std::string& by);
+// What is fair when nothing was asked for: "second" for a window of a running process, else "none".
+std::string default_per(const ResultSet& results);
 
 // 3 rather than 3.0 for a whole number.
 exporters::Json number_json(double value);

@@ -25,6 +25,8 @@ Error invalid(std::string message, std::string hint) {
   return Error(ErrorKind::kInvalid, std::move(message)).with_hint(std::move(hint));
 }
 
+constexpr std::string_view kHowToWrite = "a result is written by: netpoll-trace run echo --json -o FILE";
+
 constexpr std::string_view kBlank = " \t\r\n";
 
 // The length of the JSON value at the start of text: a bracketed one to its closing bracket, else up to a blank. npos
@@ -58,7 +60,7 @@ std::string line_of(std::string_view text, std::size_t at) {
 Result<std::vector<Json>> parse_documents(std::string_view text, const std::string& name) {
   static constexpr std::string_view kBom = "\xef\xbb\xbf";
   const std::string_view whole = text.starts_with(kBom) ? text.substr(kBom.size()) : text;
-  const std::string how = "a result is written by: netpoll-trace run echo --json -o FILE";
+  const std::string how(kHowToWrite);
   std::vector<Json> documents;
   std::size_t at = 0;
   while ((at = whole.find_first_not_of(kBlank, at)) != std::string_view::npos) {
@@ -112,7 +114,7 @@ Result<std::string> read_text(const std::string& path, const std::string& hint) 
 }
 
 Result<std::vector<Json>> read_documents(const std::string& path) {
-  auto text = read_text(path, "a result is written by: netpoll-trace run echo --json -o FILE");
+  auto text = read_text(path, std::string(kHowToWrite));
   if (!text) return text.error();
   return parse_documents(*text, path == "-" ? "standard input" : path);
 }
@@ -125,7 +127,13 @@ Result<SchemaName> schema_of(const Json& document, const std::string& name) {
   SchemaName schema;
   if (text.starts_with(kPrefix) && slash != std::string::npos && slash > kPrefix.size()) {
     schema.kind = text.substr(kPrefix.size(), slash - kPrefix.size());
-    std::from_chars(text.data() + slash + 2, text.data() + text.size(), schema.version);
+    // "v1", or "v1.2": what a minor version adds, an older reader passes over.
+    const char* const last = text.data() + text.size();
+    const auto [end, err] = std::from_chars(text.data() + slash + 2, last, schema.version);
+    int minor = 0;
+    const bool whole =
+        end == last || (*end == '.' && std::from_chars(end + 1, last, minor).ptr == last && end + 1 < last);
+    if (err != std::errc() || !whole) schema.version = 0;
   }
   if (schema.version < 1) {
     return invalid(
@@ -133,7 +141,7 @@ Result<SchemaName> schema_of(const Json& document, const std::string& name) {
         "every document starts with \"schema\": \"netpoll-trace/...\"");
   }
   if (schema.version > 1) {
-    return invalid(name + " has schema " + text + ", which this version cannot read",
+    return invalid(name + " has schema " + text + ", which this version cannot read: it knows v1",
                    "use the netpoll-trace that wrote it, or a newer one");
   }
   return schema;

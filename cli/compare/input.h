@@ -21,7 +21,7 @@ Result<std::vector<exporters::Json>> read_documents(const std::string& path);
 // The same for bytes in memory; name is for messages.
 Result<std::vector<exporters::Json>> parse_documents(std::string_view text, const std::string& name);
 
-// "netpoll-trace/stat/v1" -> {"stat", 1}.
+// "netpoll-trace/stat/v1" -> {"stat", 1}; so does "netpoll-trace/stat/v1.4", whose additions we pass over.
 struct SchemaName {
   std::string kind;
   int version = 0;
