@@ -106,12 +106,13 @@ void split_attempts(std::vector<Figure>& figures) {
     if (at == std::string::npos || !figure.path.starts_with("syscalls.")) continue;
     attempts[figure.path.substr(0, at)] = figure.runs;
   }
-  for (const auto& [call, attempted] : attempts) {
-    const auto count = std::find_if(figures.begin(), figures.end(),
-                                    [&](const Figure& figure) { return figure.path == call + ".count"; });
+  for (const auto& row : attempts) {
+    const std::string count_path = row.first + ".count";
+    const auto count =
+        std::find_if(figures.begin(), figures.end(), [&](const Figure& figure) { return figure.path == count_path; });
     if (count == figures.end()) continue;
-    Figure rest{call + ".without_eagain", count->runs};
-    for (std::size_t i = 0; i < rest.runs.size(); ++i) rest.runs[i] -= attempted[i];
+    Figure rest{row.first + ".without_eagain", count->runs};
+    for (std::size_t i = 0; i < rest.runs.size(); ++i) rest.runs[i] -= row.second[i];
     figures.insert(count + 1, std::move(rest));
   }
 }

@@ -32,7 +32,7 @@ ResultSet moved(ResultSet set, const std::string& path, double from, double to) 
   auto it = std::find_if(set.figures.begin(), set.figures.end(), [&](const Figure& f) { return f.path == path; });
   if (it == set.figures.end() && known) it = set.figures.insert(it, *known);
   if (it == set.figures.end()) return set;
-  for (double& value : it->runs) value = from == 0 ? value + to : value * (to / from);
+  for (double& value : it->runs) value = value == from ? to : from == 0 ? value + to : value * (to / from);
   return set;
 }
 
