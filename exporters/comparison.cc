@@ -54,7 +54,7 @@ std::vector<const Json*> shown_changes(const Json& document, bool everything) {
       wanted = wanted || verdict == "changed" || verdict == "inconclusive" || (!silent && !path.ends_with(".per_op"));
     } else if (!program) {
       wanted = wanted || (!silent && path.starts_with("syscalls.") && path.ends_with(".count") &&
-                          path.find("in_flight") == std::string::npos);
+                          path.find("in_flight") == std::string::npos && path.find("blocked") == std::string::npos);
     }
     if (everything || wanted) shown.push_back(&change);
   }
@@ -73,7 +73,7 @@ std::string figure_text(const std::string& path, const Json& number) {
 
 std::string side_text(const Json& change, const char* side) {
   const std::string path = change["path"];
-  const std::string median = figure_text(path, change[side]);
+  std::string median = figure_text(path, change[side]);
   const Json& range = at(change, {side == std::string_view("base") ? "base_range" : "head_range"});
   if (!range.is_object() || range["min"] == range["max"]) return median;
   return median + " (" + figure_text(path, range["min"]) + ".." + figure_text(path, range["max"]) + ")";

@@ -140,7 +140,8 @@ Error unknown_figure(const ResultSet& results, const std::string& path) {
   Error error(ErrorKind::kInvalid, path + " is unknown in " + results.name);
   if (results.kind == "stat" && needs_operations(path)) {
     return Error(ErrorKind::kInvalid, "a result of stat, as " + results.name + ", has no " + path)
-        .with_hint("stat does not know the operations of its target: compare counts, or name its operation with --per write");
+        .with_hint(
+            "stat does not know the operations of its target: compare counts, or name its operation with --per write");
   }
   if (path.starts_with("tracepoints") && member(results.frame, "target", "kind") != "libruntime") {
     return std::move(error).with_hint("only programs on libruntime have its tracepoints");
@@ -152,7 +153,8 @@ Error unknown_figure(const ResultSet& results, const std::string& path) {
 // Whether a figure is an amount that grows with the length of the measurement.
 bool is_amount(std::string_view path) {
   const std::string_view last = path.substr(path.rfind('.') + 1);
-  if (last.find("per_") != std::string_view::npos || last.starts_with("longest")) return false;
+  if (last.find("per_") != std::string_view::npos || last.starts_with("longest") || last.ends_with("share"))
+    return false;
   if (path.find(".latency") != std::string_view::npos || path.find("quantiles") != std::string_view::npos) return false;
   return path.starts_with("syscalls.") || path.starts_with("poll.") || path.starts_with("tracepoints.") ||
          path.starts_with("server.") || path.starts_with("load.");

@@ -17,10 +17,9 @@ bool contains(const std::array<std::string_view, N>& words, std::string_view wor
 }
 
 // System calls that wait or wake.
-constexpr std::array<std::string_view, 10> kTimingCalls{"epoll_wait", "epoll_pwait", "epoll_pwait2",
-                                                        "poll",       "ppoll",       "select",
-                                                        "pselect6",   "futex",       "nanosleep",
-                                                        "clock_nanosleep"};
+constexpr std::array<std::string_view, 10> kTimingCalls{"epoll_wait", "epoll_pwait",    "epoll_pwait2", "poll",
+                                                        "ppoll",      "select",         "pselect6",     "futex",
+                                                        "nanosleep",  "clock_nanosleep"};
 // What a runtime uses for its own plumbing beside data.
 constexpr std::array<std::string_view, 3> kPlumbing{"read", "write", "close"};
 constexpr std::array<std::string_view, 4> kExactTracepoints{"fd_register", "fd_close", "go_create", "go_exit"};

@@ -8,6 +8,7 @@ where npm's @actions/core is installed. csv and markdown: Python's reader of CSV
 import csv
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -64,15 +65,17 @@ def check_github(text, conditions):
     check(lines[-1].startswith("::notice title=netpoll-trace compare%3A regression::"), "a notice sums up", lines[-1])
     check(lines[0].startswith("::error title=regression%3A syscalls.epoll_ctl.per_op::"), "the worst comes first", text)
     script = """
-      const core = require('@actions/core');
-      for (const a of JSON.parse(process.argv[1])) core.error(a.message, a.properties);
+      const fs = require('fs'), url = require('url');
+      const file = process.env.NODE_PATH.split(':').map(d => d + '/@actions/core/lib/core.js').find(f => fs.existsSync(f));
+      import(url.pathToFileURL(file)).then(core => {
+        for (const a of JSON.parse(process.argv[1])) core.error(a.message, a.properties);
+      });
     """
     root = subprocess.run(["npm", "root", "-g"], capture_output=True, text=True).stdout.strip() if shutil.which("npm") else ""
     wanted = [{"message": f"{c['condition']} ({before} -> {after})", "properties": {
         "title": f"regression: {c['path']}", **({"file": c["source"]["file"], "startLine": c["source"]["line"],
                                                 "startColumn": c["source"]["column"]} if c["source"] else {})}}
         for c, before, after in conditions]
-    import os
     folders = ":".join(filter(None, [os.environ.get("NODE_PATH"), root]))
     done = subprocess.run(["node", "-e", script, json.dumps(wanted)], capture_output=True, text=True,
                           env={**os.environ, "NODE_PATH": folders}) if shutil.which("node") else None
