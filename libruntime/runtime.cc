@@ -50,6 +50,16 @@ Runtime::Runtime(Config config) : parts_(std::make_unique<Parts>(std::move(confi
 Runtime::~Runtime() { shutdown(Shutdown::kCancel); }
 
 sched::Scheduler& Runtime::scheduler() const { return parts_->scheduler; }
+std::array<std::uint64_t, trace::kTpCount> Runtime::tracepoint_counts() const {
+  const std::size_t blocks = parts_->scheduler.ps().size() + 1;
+  std::array<std::uint64_t, trace::kTpCount> sums{};
+  for (std::size_t i = 0; i < blocks; ++i) {
+    const auto& counts = parts_->scheduler.counter_blocks()[i].count;
+    for (std::size_t tp = 0; tp < trace::kTpCount; ++tp) sums[tp] += counts[tp].load(std::memory_order_relaxed);
+  }
+  return sums;
+}
+
 const Config& Runtime::config() const { return parts_->scheduler.config(); }
 
 void Runtime::begin_run() {

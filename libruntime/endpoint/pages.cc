@@ -12,7 +12,7 @@
 
 #include "exporters/formats.h"
 #include "exporters/goroutines/names.h"
-#include "libruntime/sched/scheduler.h"
+#include "libruntime/runtime_access.h"
 #include "netpoll/trace/event.h"
 
 namespace netpoll::debug {
@@ -76,14 +76,14 @@ std::string formatted_snapshot(const Runtime& runtime, std::string_view format, 
 std::string index_page(const Runtime& runtime) {
   return "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><title>/debug/pprof/</title></head><body>\n"
          "<h1>/debug/pprof/</h1>\n<table>\n<tr><td>" +
-         std::to_string(runtime.scheduler().goroutine_count()) +
+         std::to_string(detail::RuntimeAccess::scheduler(runtime).goroutine_count()) +
          "</td><td><a href=\"goroutine?debug=1\">goroutine</a></td></tr>\n</table>\n"
          "<p><a href=\"goroutine?debug=2\">full goroutine stack dump</a></p>\n"
          "<p><a href=\"/debug/netpoll\">/debug/netpoll</a>, <a href=\"/metrics\">/metrics</a></p>\n</body></html>\n";
 }
 
 std::string metrics_page(const Runtime& runtime) {
-  const sched::Scheduler& scheduler = runtime.scheduler();
+  const sched::Scheduler& scheduler = detail::RuntimeAccess::scheduler(runtime);
   std::string text;
   const auto family = [&text](std::string_view name, std::string_view type, std::string_view help) {
     text.append("# HELP ").append(name).append(" ").append(help).append("\n");
@@ -103,13 +103,10 @@ std::string metrics_page(const Runtime& runtime) {
     text.append("netpoll_goroutines{status=\"").append(status).append("\"} ").append(std::to_string(count)) += '\n';
   }
   family("netpoll_events_total", "counter", "Tracepoints passed.");
+  const auto counts = runtime.tracepoint_counts();
   for (std::size_t row = 0; row < trace::kTpCount; ++row) {
-    std::uint64_t sum = 0;
-    const trace::Counters* blocks = scheduler.counter_blocks();
-    for (std::size_t block = 0; block <= scheduler.ps().size(); ++block)
-      sum += blocks[block].count[row].load(std::memory_order_relaxed);
     text.append("netpoll_events_total{event=\"").append(trace::tracepoints()[row].name).append("\"} ");
-    text.append(std::to_string(sum)) += '\n';
+    text.append(std::to_string(counts[row])) += '\n';
   }
   family("netpoll_procs", "gauge", "Ps: goroutines that can run at once.");
   text.append("netpoll_procs ").append(std::to_string(scheduler.config().procs)) += '\n';

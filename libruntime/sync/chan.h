@@ -7,7 +7,7 @@
 
 #include "libruntime/sync/waiter.h"
 #include "netpoll/base/mutex.h"
-#include "netpoll/sync/chan_core.h"
+#include "netpoll/sync/detail/chan_core.h"
 #include "netpoll/wait_reason.h"
 
 namespace netpoll::sync {

@@ -10,8 +10,8 @@
 #include <cstdint>
 
 #include "libruntime/sched/wait.h"
-#include "netpoll/sync/chan_core.h"
-#include "netpoll/sync/wait_queue.h"
+#include "netpoll/sync/detail/chan_core.h"
+#include "netpoll/sync/detail/wait_queue.h"
 
 namespace netpoll::sync {
 

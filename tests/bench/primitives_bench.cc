@@ -17,7 +17,7 @@
 
 #include "libruntime/context/context.h"
 #include "libruntime/context/stack.h"
-#include "libruntime/sched/scheduler.h"
+#include "libruntime/runtime_access.h"
 #include "libruntime/sched/timers.h"
 #include "netpoll/net/pipe.h"
 #include "netpoll/runtime.h"
@@ -167,7 +167,7 @@ void wake_from(sched::Scheduler& scheduler, Side& side) {
 double park_ready_round_trip(std::int64_t count) {
   double ns = 0;
   Runtime runtime({.procs = 1});
-  sched::Scheduler& scheduler = runtime.scheduler();
+  sched::Scheduler& scheduler = detail::RuntimeAccess::scheduler(runtime);
   runtime.run([&] {
     // One P: the two never run at once, and a switch between them is the only order there is.
     Side sides[2];
@@ -200,7 +200,7 @@ double park_ready_round_trip(std::int64_t count) {
 double timer_set_and_cancel(std::int64_t count, std::size_t others) {
   double ns = 0;
   Runtime runtime({.procs = 1});
-  sched::Scheduler& scheduler = runtime.scheduler();
+  sched::Scheduler& scheduler = detail::RuntimeAccess::scheduler(runtime);
   const auto hour = steady_clock::now().time_since_epoch() + std::chrono::hours(1);
   const std::int64_t when = hour / std::chrono::nanoseconds(1);
   runtime.run([&] {

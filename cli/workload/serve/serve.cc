@@ -8,10 +8,10 @@
 
 #include "cli/workload/child.h"
 #include "cli/workload/line.h"
-#include "cli/workload/serve/counters.h"
 #include "cli/workload/serve/server.h"
 #include "libruntime/base/clock.h"
 #include "netpoll/runtime.h"
+#include "netpoll/trace/event.h"
 
 namespace netpoll::workload {
 namespace {
@@ -55,7 +55,10 @@ int run_server(const ChildArgs& child) {
   ServerResult result = server.result();
   if (child.plan.workload->driver() == Driver::kLoad || end == End::kStopped) result.duration_ns = duration;
   result.cpu_ns = base::read_clock(CLOCK_PROCESS_CPUTIME_ID);
-  result.tracepoints = tracepoint_counts(runtime);
+  const auto counts = runtime.tracepoint_counts();
+  for (std::size_t tp = 0; tp < counts.size(); ++tp) {
+    result.tracepoints[std::string(trace::tracepoints()[tp].name)] = counts[tp];
+  }
   write_line(child.report_fd, to_line(ServerMessage(std::move(result))));
   return 0;
 }

@@ -13,15 +13,22 @@
 // which is small; install it with SA_ONSTACK, and it gets one of 64 KiB.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <utility>
 
 #include "netpoll/config.h"
 #include "netpoll/go.h"
+#include "netpoll/trace/event.h"
 #include "netpoll/trace/goroutine.h"
 
 namespace netpoll {
+
+namespace detail {
+struct RuntimeAccess;
+}
 
 // The back ends in this build, never empty and without kDefault; the first one is what kDefault means.
 std::span<const PollerKind> available_pollers();
@@ -70,10 +77,14 @@ class Runtime {
   // calling thread, and in a goroutine hands its P to another thread meanwhile.
   trace::GoroutineSnapshot snapshot() const;
 
+  // Events since the start, by trace::Tp. Exact once the goroutines have ended. Thread-safe.
+  std::array<std::uint64_t, trace::kTpCount> tracepoint_counts() const;
+
   const Config& config() const;
-  sched::Scheduler& scheduler() const;
 
  private:
+  friend struct detail::RuntimeAccess;  // libruntime/runtime_access.h
+  sched::Scheduler& scheduler() const;
   void begin_run();
   void main_returned(Shutdown how);
   void wait_main();

@@ -8,7 +8,7 @@
 #include <cstdlib>
 
 #include "libruntime/poll/netpoll.h"
-#include "libruntime/sched/scheduler.h"
+#include "libruntime/runtime_access.h"
 #include "netpoll/go.h"
 #include "netpoll/net/dial.h"
 
@@ -36,7 +36,7 @@ void run_setup(const Config& config, const std::function<void(Checks&)>& body) {
         },
         Runtime::Shutdown::kCancel);
     failures = checks.failures();
-    left_descs = static_cast<poll::Netpoll&>(runtime.scheduler().poll_source()).cache().in_use();
+    left_descs = static_cast<poll::Netpoll&>(detail::RuntimeAccess::scheduler(runtime).poll_source()).cache().in_use();
   }
   for (const std::string& failure : failures) FAIL_CHECK(failure);
   CHECK(left_goroutines == 0);
@@ -83,12 +83,7 @@ bool parked_for(Checks& checks, WaitReason reason, std::size_t count) {
 }
 
 std::uint64_t tracepoints(Checks& checks, trace::Tp tp) {
-  sched::Scheduler& scheduler = checks.runtime().scheduler();
-  const auto index = static_cast<std::size_t>(tp);
-  std::uint64_t count = 0;
-  // One block per P and one for the shared lane.
-  for (std::size_t i = 0; i <= scheduler.ps().size(); ++i) count += scheduler.counter_blocks()[i].count[index].load();
-  return count;
+  return checks.runtime().tracepoint_counts()[static_cast<std::size_t>(tp)];
 }
 
 std::string fresh_path(std::string_view name) {

@@ -5,7 +5,7 @@
 #include <mutex>
 #include <shared_mutex>
 
-#include "libruntime/sched/scheduler.h"
+#include "libruntime/runtime_access.h"
 #include "netpoll/sync/channel.h"
 #include "netpoll/sync/rwmutex.h"
 #include "netpoll/sync/wait_group.h"
@@ -126,14 +126,15 @@ TEST_CASE("a woken waiter has an idle P, though whoever unlocked keeps its own")
         });
       });
       (void)until_parked(runtime, reason);
-      while (runtime.scheduler().idle_ps() != others) {
+      while (detail::RuntimeAccess::scheduler(runtime).idle_ps() != others) {
       }
       unlock();
       // This goroutine keeps its P busy. An M that was woken may come a moment before what it is to find, and again.
       const auto deadline = std::chrono::steady_clock::now() + 10s;
-      while (runtime.scheduler().idle_ps() == others && std::chrono::steady_clock::now() < deadline) {
+      while (detail::RuntimeAccess::scheduler(runtime).idle_ps() == others &&
+             std::chrono::steady_clock::now() < deadline) {
       }
-      idle_after.at(at++) = runtime.scheduler().idle_ps();
+      idle_after.at(at++) = detail::RuntimeAccess::scheduler(runtime).idle_ps();
       looked = true;
       group.wait();
     };

@@ -30,7 +30,7 @@
 #include <utility>
 
 #include "netpoll/result.h"
-#include "netpoll/sync/chan_core.h"
+#include "netpoll/sync/detail/chan_core.h"
 #include "netpoll/time.h"
 
 namespace netpoll {

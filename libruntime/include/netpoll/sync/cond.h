@@ -21,8 +21,8 @@
 #include <utility>
 
 #include "netpoll/result.h"
+#include "netpoll/sync/detail/wait_queue.h"
 #include "netpoll/sync/mutex.h"
-#include "netpoll/sync/wait_queue.h"
 
 namespace netpoll {
 

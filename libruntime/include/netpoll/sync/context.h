@@ -21,7 +21,7 @@
 #include <optional>
 
 #include "netpoll/result.h"
-#include "netpoll/sync/chan_core.h"
+#include "netpoll/sync/detail/chan_core.h"
 
 namespace netpoll {
 

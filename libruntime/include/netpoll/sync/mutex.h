@@ -19,7 +19,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "netpoll/sync/wait_queue.h"
+#include "netpoll/sync/detail/wait_queue.h"
 
 namespace netpoll {
 

@@ -15,8 +15,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "netpoll/sync/detail/wait_queue.h"
 #include "netpoll/sync/mutex.h"
-#include "netpoll/sync/wait_queue.h"
 
 namespace netpoll {
 

@@ -31,9 +31,9 @@
 #include <utility>
 
 #include "netpoll/result.h"
-#include "netpoll/sync/chan_core.h"
 #include "netpoll/sync/channel.h"
 #include "netpoll/sync/context.h"
+#include "netpoll/sync/detail/chan_core.h"
 #include "netpoll/time.h"
 
 namespace netpoll {

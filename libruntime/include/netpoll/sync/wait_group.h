@@ -20,7 +20,7 @@
 #include <utility>
 
 #include "netpoll/go.h"
-#include "netpoll/sync/wait_queue.h"
+#include "netpoll/sync/detail/wait_queue.h"
 
 namespace netpoll {
 
