@@ -1,5 +1,5 @@
 // Reads the first bytes of the program.
-#include "probes/process/countable.h"
+#include "probes/countable.h"
 
 #include <elf.h>
 #include <fcntl.h>

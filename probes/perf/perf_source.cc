@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
+#include "probes/countable.h"
 #include "probes/launch/child.h"
 #include "probes/perf/counter.h"
 #include "probes/perf/tracepoint_ids.h"
-#include "probes/process/countable.h"
 #include "probes/process/watch.h"
 #include "probes/syscall_numbers.h"
 

@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
+#include "probes/countable.h"
 #include "probes/launch/child.h"
 #include "probes/launch/exit_relay.h"
-#include "probes/process/countable.h"
 #include "probes/process/watch.h"
 #include "probes/ptrace/tracer.h"
 

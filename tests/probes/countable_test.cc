@@ -1,4 +1,4 @@
-#include "probes/process/countable.h"
+#include "probes/countable.h"
 
 #include <unistd.h>
 

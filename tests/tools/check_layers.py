@@ -13,8 +13,11 @@ visible line in a CMakeLists.txt. --draw prints the picture as found. Exit statu
 Beyond that picture:
   - sched does not know poll: it calls the source of readiness that it is given (sched/poll_source.h);
   - probes and exporters do not know each other: they meet in trace::Event;
-  - inside probes/ the folders know each other as PROBES says: process/ knows none of the others and may be known by all,
-    the back ends do not know each other; only probes/*.cc, which chooses one, knows them all;
+  - inside probes, exporters and cli the folders know each other as FOLDERS says: probes/process/ knows none of the
+    others and may be known by all, the back ends do not know each other, nor do the readers of runtimes; only
+    probes/*.cc, which chooses one, knows them all, and no header above them does;
+  - of libruntime those three know its public headers, without what lies in a folder detail/, and of the private ones
+    base/ and symbols/ alone; examples know what a user does, the public headers;
   - public headers name no platform poller and no BPF, have no platform #if and include only public headers;
   - libruntime includes nothing that is not in libc, libstdc++, the kernel headers or sys/sdt.h, but for symbols/ and
     endpoint/, which are not part of the runtime's archive: what a program links to look at itself (netpoll::debug).
@@ -58,19 +61,48 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 PLATFORM_IF = re.compile(r"^[ \t]*#[ \t]*(?:if|ifdef|elif)\b.*\b(__linux__|__APPLE__|__FreeBSD__|_WIN32|__unix__)", re.M)
 FOREIGN_TO_PUBLIC = re.compile(r"^(sys/epoll\.h|sys/event\.h|windows\.h|linux/|bpf/)")
 THIRD_PARTY = re.compile(r"^(bpf|fmt|nlohmann|CLI|boost|catch2|dwarf|elfutils|gelf|httplib|libelf|uv|zlib)[/.]")
-PROBES_FOLDER = re.compile(r"^probes/([^/]+)/")
-# Folder of probes/ -> the other folders of probes/ that it may include; headers at the top (counts.h, source.h) are free.
-PROBES = {
-    "process": [],
-    "launch": ["process"],
-    "goroutines": ["process", "ptrace", "stream"],
-    "bpf": ["process", "launch", "stream"],
-    "perf": ["process", "launch"],
-    "ptrace": ["process", "launch"],
-    "none": ["process"],
-    "self": ["process", "goroutines", "stream"],
-    "stream": ["process"],
+FOLDER = re.compile(r"^((?:probes|exporters|cli)(?:/[^/]+)*)/[^/]+$")
+# Folder of probes, exporters or cli -> the other folders of its tree that its files may include. A folder further down
+# without a row is part of the one above it.
+FOLDERS = {
+    "probes": ["probes/bpf", "probes/launch", "probes/none", "probes/perf", "probes/process", "probes/ptrace",
+               "probes/self", "probes/stream"],
+    "probes/process": [],
+    "probes/launch": ["probes/process"],
+    "probes/goroutines": ["probes/process", "probes/stream", "probes/goroutines/go", "probes/goroutines/libruntime"],
+    "probes/goroutines/go": ["probes/goroutines", "probes/process", "probes/ptrace", "probes/stream"],
+    "probes/goroutines/libruntime": ["probes/goroutines", "probes/process", "probes/ptrace", "probes/stream"],
+    "probes/bpf": ["probes", "probes/process", "probes/launch", "probes/stream"],
+    "probes/none": ["probes", "probes/process"],
+    "probes/perf": ["probes", "probes/process", "probes/launch"],
+    "probes/ptrace": ["probes", "probes/process", "probes/launch"],
+    "probes/ptrace/arch": ["probes/ptrace"],
+    "probes/self": ["probes", "probes/process", "probes/goroutines/libruntime", "probes/stream"],
+    "probes/stream": ["probes", "probes/process"],
+    "exporters": ["exporters/events", "exporters/goroutines", "exporters/pages"],
+    "exporters/events": ["exporters"],
+    "exporters/goroutines": ["exporters"],
+    "exporters/pages": ["exporters", "exporters/goroutines"],
+    "cli": ["cli/workload"],
+    "cli/commands": ["cli", "cli/compare", "cli/documents", "cli/graph", "cli/run", "cli/snapshot",
+                     "cli/stat", "cli/workload"],
+    "cli/compare": ["cli", "cli/documents"],
+    "cli/documents": ["cli", "cli/graph", "cli/run"],
+    "cli/graph": ["cli"],
+    "cli/run": ["cli", "cli/documents", "cli/workload"],
+    "cli/snapshot": ["cli", "cli/compare", "cli/documents", "cli/graph"],
+    "cli/stat": ["cli", "cli/documents"],
+    "cli/workload": ["cli/workload/load", "cli/workload/serve"],
+    "cli/workload/load": ["cli/workload"],
+    "cli/workload/serve": ["cli/workload", "cli/workload/load"],
 }
+# What the headers of a folder may include of the folders below it; the rest is for its .cc files, which choose.
+HEADERS = {
+    "probes": ["probes/launch", "probes/process", "probes/stream"],
+    "probes/goroutines": ["probes/process"],
+    "cli/workload": [],
+}
+EXAMPLES = "libruntime/examples/"
 
 
 def closure(graph):
@@ -113,15 +145,15 @@ def resolve(root, includer, quote, name):
 
 def check_file(root, path, allowed, edges, problems):
     layer = layer_of(path)
-    if layer is None:
+    if layer is None and not path.startswith(EXAMPLES):
         return
     text = (root / path).read_text(encoding="utf-8")
     public = path.startswith(PUBLIC)
     if public and (fork := PLATFORM_IF.search(text)):
         problems.append(f"{path}: a public header is the same on every platform, but asks for {fork.group(1)}")
-    folder = PROBES_FOLDER.match(path)
-    if folder and folder.group(1) not in PROBES:
-        problems.append(f"{path}: probes/{folder.group(1)}/ has no row in PROBES of check_layers.py")
+    folder = folder_of(path)
+    if folder and folder not in FOLDERS:
+        problems.append(f"{path}: {folder}/ has no row in FOLDERS of check_layers.py")
     for quote, name in INCLUDE.findall(text):
         target = resolve(root, path, quote, name)
         if target is None:
@@ -132,6 +164,10 @@ def check_file(root, path, allowed, edges, problems):
             continue
         if public and not target.startswith(PUBLIC):
             problems.append(f"{path}: a public header includes the private {target}")
+        if layer is None:
+            if not target.startswith(PUBLIC):
+                problems.append(f"{path}: an example includes {target}, which users do not have")
+            continue
         below = layer_of(target)
         if below is None:
             problems.append(f"{path}: includes {target}, which belongs to no layer")
@@ -140,18 +176,35 @@ def check_file(root, path, allowed, edges, problems):
             problems.append(f"{path}: {layer} must not know {below}, but includes {target}")
         elif below != layer:
             edges[layer, below].add(path)
-        other = PROBES_FOLDER.match(target)
-        if other and path.startswith("probes/"):
-            check_probes_include(path, folder, other.group(1), target, problems)
+        if folder:
+            check_folder_include(path, folder, target, problems)
 
 
-def check_probes_include(path, folder, below, target, problems):
-    """An include of a file in a folder of probes/, by a file of probes/."""
-    if folder:
-        if below != folder.group(1) and below not in PROBES.get(folder.group(1), ()):
-            problems.append(f"{path}: probes/{folder.group(1)}/ must not know {target}")
-    elif not path.endswith(".cc") and below not in ("process", "launch", "stream"):
-        problems.append(f"{path}: must not know the back end {target}")
+def folder_of(path):
+    """The folder of a file of probes, exporters or cli; None elsewhere."""
+    match = FOLDER.match(path)
+    if not match:
+        return None
+    folder = match.group(1)
+    while folder not in FOLDERS and folder.count("/") > 1:
+        folder = folder.rsplit("/", 1)[0]
+    return folder
+
+
+def check_folder_include(path, folder, target, problems):
+    """An include by a file of probes, exporters or cli."""
+    if target.startswith("libruntime/"):
+        if not target.startswith((PUBLIC, "libruntime/base/", "libruntime/symbols/")) or "/detail/" in target:
+            problems.append(f"{path}: {target} is libruntime's own")
+        return
+    other = folder_of(target)
+    if other is None or other.split("/")[0] != folder.split("/")[0] or other == folder:
+        return
+    below = FOLDERS.get(folder, ())
+    if not path.endswith(".cc"):
+        below = HEADERS.get(folder, below)
+    if other not in below:
+        problems.append(f"{path}: {folder}/ must not know {target}")
 
 
 def check_links(root, lines, allowed, edges, problems):

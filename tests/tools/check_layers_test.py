@@ -70,15 +70,39 @@ class CheckLayers(unittest.TestCase):
 
     def test_back_ends_do_not_know_each_other(self):
         self.rejected("probes/bpf/ must not know", {"probes/bpf/bpf.h": '#include "probes/ptrace/tracer.h"\n'})
-        self.rejected("must not know the back end", {"probes/source.h": '#include "probes/ptrace/tracer.h"\n'})
+        self.rejected("probes/ must not know", {"probes/source.h": '#include "probes/ptrace/tracer.h"\n'})
 
     def test_the_facts_of_a_process_are_known_by_all_and_know_nobody(self):
         self.assertEqual(check({"probes/process/memory.h": "", "probes/bpf/bpf.h": '#include "probes/process/memory.h"\n'}),
                          (0, ""))
         self.rejected("probes/process/ must not know", {"probes/process/memory.h": '#include "probes/bpf/bpf.h"\n'})
 
-    def test_a_new_folder_of_probes_needs_a_row(self):
-        self.rejected("no row in PROBES", {"probes/mystery/thing.h": ""})
+    def test_readers_of_runtimes_do_not_know_each_other(self):
+        self.rejected("probes/goroutines/go/ must not know",
+                      {"probes/goroutines/libruntime/reader.h": "",
+                       "probes/goroutines/go/reader.cc": '#include "probes/goroutines/libruntime/reader.h"\n'})
+
+    def test_the_parts_of_a_command_do_not_know_the_commands(self):
+        self.rejected("cli/documents/ must not know",
+                      {"cli/commands/run.h": "", "cli/documents/run.cc": '#include "cli/commands/run.h"\n'})
+        self.rejected("cli/workload/ must not know",
+                      {"cli/log.h": "", "cli/workload/plan.cc": '#include "cli/log.h"\n'})
+
+    def test_a_new_folder_needs_a_row(self):
+        for tree in ("probes", "exporters", "cli"):
+            self.rejected("no row in FOLDERS", {f"{tree}/mystery/thing.h": ""})
+
+    def test_only_the_bottom_of_libruntime_is_known_beside_its_public_headers(self):
+        self.assertEqual(check({"libruntime/base/clock.h": "", "cli/main.cc": '#include "libruntime/base/clock.h"\n'}),
+                         (0, ""))
+        self.rejected("is libruntime's own", {"cli/main.cc": '#include "libruntime/poll/netpoll.h"\n'})
+        self.rejected("is libruntime's own", {"libruntime/include/netpoll/sync/detail/chan.h": "",
+                                              "cli/main.cc": '#include "netpoll/sync/detail/chan.h"\n'})
+
+    def test_examples_know_what_users_know(self):
+        example = "libruntime/examples/echo.cc"
+        self.assertEqual(check({example: '#include "netpoll/error.h"\n'}), (0, ""))
+        self.rejected("which users do not have", {example: '#include "libruntime/poll/netpoll.h"\n'})
 
     def test_public_headers_show_no_poller_and_nothing_private(self):
         header = "libruntime/include/netpoll/error.h"
