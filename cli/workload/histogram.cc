@@ -13,14 +13,6 @@ std::uint64_t Histogram::upper_bound(std::size_t index) {
   return ((mantissa + 1) << shift) - 1;                   // the last bucket wraps to UINT64_MAX, as it should
 }
 
-void Histogram::merge(const Histogram& other) {
-  for (std::size_t i = 0; i < kBuckets; ++i) counts_[i] += other.counts_[i];
-  count_ += other.count_;
-  sum_ += other.sum_;
-  min_ = std::min(min_, other.min_);
-  max_ = std::max(max_, other.max_);
-}
-
 void Histogram::clear() { *this = Histogram(); }
 
 std::int64_t Histogram::quantile(double q) const {

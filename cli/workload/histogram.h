@@ -14,7 +14,7 @@
 
 namespace netpoll::workload {
 
-// Not thread-safe: one per thread, merged at the end.
+// Not thread-safe.
 class Histogram {
  public:
   Histogram() : counts_(kBuckets, 0) {}
@@ -28,7 +28,6 @@ class Histogram {
     if (v > max_) max_ = v;
     if (v < min_) min_ = v;
   }
-  void merge(const Histogram& other);
   void clear();
 
   std::uint64_t count() const { return count_; }

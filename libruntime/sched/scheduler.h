@@ -92,7 +92,6 @@ class Scheduler {
   // One per P and one for the shared lane, side by side (debug ABI).
   const trace::Counters* counter_blocks() const { return counters_.get(); }
   const trace::Ring* rings() const { return rings_.get(); }
-  trace::Lane& shared_lane() { return shared_lane_; }
   // The coarse clock: at most 10 ms old while goroutines run (poll returns and sysmon refresh it).
   const std::atomic<std::int64_t>& coarse_now() const { return coarse_now_; }
   void print_goroutines();

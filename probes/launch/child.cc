@@ -143,14 +143,6 @@ Result<void> Child::send(int signal) {
   return {};
 }
 
-Result<ChildExit> Child::terminate(int grace_ms) {
-  if (Result<void> sent = send(SIGTERM); !sent) return std::move(sent).error();
-  Result<std::optional<ChildExit>> ended = wait(grace_ms);
-  if (!ended) return std::move(ended).error();
-  if (*ended) return **ended;
-  return kill();
-}
-
 Result<ChildExit> Child::kill() {
   if (Result<void> sent = send(SIGKILL); !sent) return std::move(sent).error();
   Result<std::optional<ChildExit>> ended = wait(-1);

@@ -91,8 +91,7 @@ class Child {
 
   // Sends a signal; a child that has ended already is no error.
   Result<void> send(int signal);
-  // Asks with SIGTERM, and after grace_ms insists with SIGKILL. Returns how the child ended.
-  Result<ChildExit> terminate(int grace_ms);
+  // Sends SIGKILL, and returns how the child ended.
   Result<ChildExit> kill();
 
  private:

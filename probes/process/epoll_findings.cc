@@ -126,8 +126,6 @@ class Findings {
 
 }  // namespace
 
-std::span<const FindingRule> finding_rules() { return kRules; }
-
 std::vector<Finding> find_faults(std::span<const InterestSet> sets, std::span<const InterestSet> earlier) {
   Findings findings;
   for (const InterestSet& set : sets) {

@@ -16,7 +16,6 @@ struct FindingRule {
   std::string_view meaning;  // one sentence
   std::string_view fix;      // what to do about it
 };
-std::span<const FindingRule> finding_rules();
 
 struct Finding {
   const FindingRule* rule = nullptr;

@@ -38,8 +38,6 @@ class Placement {
   void tick();
   // The thread has ended.
   void forget(pid_t tid);
-  // True while the pair shares a CPU.
-  bool together() const { return pin_.has_value(); }
 
  private:
   // A thread with a narrowed affinity.

@@ -1,3 +1,4 @@
+// Attaches the BPF programs that do nothing.
 #include "tests/bench/probe_floor.h"
 
 #include <bpf/libbpf.h>

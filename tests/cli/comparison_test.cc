@@ -1,3 +1,4 @@
+// Comparisons of results: figures, medians of several runs, verdicts and gates.
 #include "cli/compare/comparison.h"
 
 #include "cli/compare/baseline.h"

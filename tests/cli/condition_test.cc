@@ -1,3 +1,4 @@
+// The conditions of --fail-if and --expect: percentages, differences, units, and what is wrong with others.
 #include "cli/compare/condition.h"
 
 #include "tests/support/catch.h"

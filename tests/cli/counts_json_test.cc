@@ -1,3 +1,4 @@
+// Counts as members of documents: the names that scripts rely on, and null for what nobody saw.
 #include "cli/documents/counts_json.h"
 
 #include <cerrno>

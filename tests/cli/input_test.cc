@@ -1,3 +1,4 @@
+// Result files as they come: one, many, cut short, of others, of the future.
 #include "cli/compare/input.h"
 
 #include "tests/support/catch.h"

@@ -1,3 +1,4 @@
+// Medians and spreads of documents, figure by figure.
 #include "cli/documents/median.h"
 
 #include "tests/support/catch.h"

@@ -1,3 +1,4 @@
+// What "did you mean" finds, and when it lists instead.
 #include "cli/spell.h"
 
 #include "tests/support/catch.h"

@@ -1,3 +1,4 @@
+// Runs the real binary as a child, with its streams and its end.
 #include "tests/cli/tool.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// Durations, sizes and counts as people write them, and the words for what they should not.
 #include "cli/units.h"
 
 #include "tests/support/catch.h"

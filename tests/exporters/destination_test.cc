@@ -1,3 +1,4 @@
+// Output files appear whole or not at all, whatever stands at their place.
 #include "exporters/destination.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// How values stand in JSON: null for unknown, the order of fields, foreign bytes.
 #include "exporters/json.h"
 
 #include "tests/support/catch.h"

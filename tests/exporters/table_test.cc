@@ -1,3 +1,4 @@
+// The layout of tables.
 #include "exporters/table.h"
 
 #include "tests/support/catch.h"

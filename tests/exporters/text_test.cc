@@ -1,3 +1,4 @@
+// Numbers, times and foreign text as people read them.
 #include "exporters/text.h"
 
 #include "tests/support/catch.h"

@@ -1,3 +1,4 @@
+// Which programs can be counted.
 #include "probes/countable.h"
 
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// Runs a program from its exec to its end under a Source.
 #include "tests/probes/counted_run.h"
 
 #include <fcntl.h>

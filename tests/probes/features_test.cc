@@ -1,3 +1,4 @@
+// What doctor finds out, against what the back ends do.
 #include "probes/features.h"
 
 #include <sys/wait.h>

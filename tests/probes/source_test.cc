@@ -1,3 +1,4 @@
+// The table of back ends and the choice among them.
 #include "probes/source.h"
 
 #include <unistd.h>

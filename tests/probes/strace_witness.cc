@@ -1,3 +1,4 @@
+// Counts calls with strace, for a second opinion.
 #include "tests/probes/strace_witness.h"
 
 #include <unistd.h>

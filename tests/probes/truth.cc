@@ -1,3 +1,4 @@
+// Parses what known_calls says that it did, and lists how counts differ from it.
 #include "tests/probes/truth.h"
 
 #include <set>

@@ -1,3 +1,4 @@
+// main() of every test binary: Catch2 with our exit status for skipped tests.
 #define CATCH_CONFIG_RUNNER
 #include "tests/support/catch.h"
 

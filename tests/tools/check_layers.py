@@ -65,8 +65,8 @@ FOLDER = re.compile(r"^((?:probes|exporters|cli)(?:/[^/]+)*)/[^/]+$")
 # Folder of probes, exporters or cli -> the other folders of its tree that its files may include. A folder further down
 # without a row is part of the one above it.
 FOLDERS = {
-    "probes": ["probes/bpf", "probes/launch", "probes/none", "probes/perf", "probes/process", "probes/ptrace",
-               "probes/self", "probes/stream"],
+    "probes": ["probes/bpf", "probes/goroutines/go", "probes/launch", "probes/none", "probes/perf", "probes/process",
+               "probes/ptrace", "probes/self", "probes/stream"],
     "probes/process": [],
     "probes/launch": ["probes/process"],
     "probes/goroutines": ["probes/process", "probes/stream", "probes/goroutines/go", "probes/goroutines/libruntime"],
@@ -85,13 +85,14 @@ FOLDERS = {
     "exporters/pages": ["exporters", "exporters/goroutines"],
     "cli": ["cli/workload"],
     "cli/commands": ["cli", "cli/compare", "cli/documents", "cli/graph", "cli/run", "cli/snapshot",
-                     "cli/stat", "cli/workload"],
+                     "cli/stat", "cli/trace", "cli/workload"],
     "cli/compare": ["cli", "cli/documents"],
-    "cli/documents": ["cli", "cli/graph", "cli/run"],
+    "cli/documents": ["cli", "cli/compare", "cli/graph", "cli/run"],
     "cli/graph": ["cli"],
     "cli/run": ["cli", "cli/documents", "cli/workload"],
     "cli/snapshot": ["cli", "cli/compare", "cli/documents", "cli/graph"],
     "cli/stat": ["cli", "cli/documents"],
+    "cli/trace": ["cli"],
     "cli/workload": ["cli/workload/load", "cli/workload/serve"],
     "cli/workload/load": ["cli/workload"],
     "cli/workload/serve": ["cli/workload", "cli/workload/load"],

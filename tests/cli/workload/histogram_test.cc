@@ -1,3 +1,4 @@
+// The histogram of latencies against exact quantiles.
 #include "cli/workload/histogram.h"
 
 #include <algorithm>
@@ -85,22 +86,6 @@ TEST_CASE("quantiles are at most 1 % above the exact ones", "[histogram]") {
   }
   REQUIRE(h.max() == values.back());
   REQUIRE(h.min() == values.front());
-}
-
-TEST_CASE("a merged histogram equals one that saw all values", "[histogram]") {
-  Histogram all;
-  Histogram even;
-  Histogram odd;
-  for (std::int64_t v = 1; v < 1'000'000; v += 37) {
-    all.add(v);
-    (v % 2 == 0 ? even : odd).add(v);
-  }
-  even.merge(odd);
-  REQUIRE(even.count() == all.count());
-  REQUIRE(even.min() == all.min());
-  REQUIRE(even.max() == all.max());
-  REQUIRE(even.mean() == all.mean());
-  REQUIRE(even.latency().buckets == all.latency().buckets);
 }
 
 TEST_CASE("a value below zero counts as zero", "[histogram]") {

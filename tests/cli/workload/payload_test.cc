@@ -1,3 +1,4 @@
+// Messages that know whose they are: any other byte is found.
 #include "cli/workload/payload.h"
 
 #include <set>

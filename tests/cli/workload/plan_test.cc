@@ -1,3 +1,4 @@
+// From flags to plans, and what no machine could run.
 #include <sys/resource.h>
 
 #include <algorithm>

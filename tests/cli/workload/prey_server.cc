@@ -1,3 +1,4 @@
+// Stream servers that answer rightly, wrongly, or not at all.
 #include "tests/cli/workload/prey_server.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+// The lines between run, its server and its load generator.
 #include "cli/workload/protocol.h"
 
 #include <fcntl.h>

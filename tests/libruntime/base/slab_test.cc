@@ -1,3 +1,4 @@
+// The allocator of blocks that are a few cache lines long.
 #include "libruntime/base/slab.h"
 
 #include <cstdint>

@@ -1,3 +1,4 @@
+// Context switches with their control words, and stacks with their guards.
 #include "libruntime/context/context.h"
 
 #include <cfenv>

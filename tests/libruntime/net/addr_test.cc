@@ -1,3 +1,4 @@
+// Addresses: parsed, printed, refused.
 #include "netpoll/net/addr.h"
 
 #include <cstddef>

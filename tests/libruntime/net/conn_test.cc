@@ -1,3 +1,4 @@
+// Reading and writing of connections.
 #include "netpoll/net/conn.h"
 
 #include <fcntl.h>

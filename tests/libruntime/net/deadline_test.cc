@@ -1,3 +1,4 @@
+// Deadlines of reads and writes that park, and of those that do not.
 #include "netpoll/net/deadline.h"
 
 #include <unistd.h>

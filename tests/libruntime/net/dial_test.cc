@@ -1,3 +1,4 @@
+// Dials that succeed, are refused, time out or are cancelled.
 #include "netpoll/net/dial.h"
 
 #include <netinet/in.h>

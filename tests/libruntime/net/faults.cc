@@ -1,3 +1,4 @@
+// Stands in for the system calls of net/ and makes them fail as scripted.
 #include "tests/libruntime/net/faults.h"
 
 #include <sys/socket.h>

@@ -1,3 +1,4 @@
+// Who may read, write and close a descriptor at the same time, and who is woken.
 #include "libruntime/net/fd_mutex.h"
 
 #include <atomic>

@@ -1,3 +1,4 @@
+// Files, which no poller knows.
 #include "netpoll/net/file.h"
 
 #include <fcntl.h>

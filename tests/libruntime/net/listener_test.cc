@@ -1,3 +1,4 @@
+// Listeners of every family, alone and sharing a port.
 #include "netpoll/net/listener.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// Datagrams, connected and not.
 #include "netpoll/net/packet_conn.h"
 
 #include <sys/socket.h>

@@ -1,3 +1,4 @@
+// The descriptor itself in the hands of a callback.
 #include "netpoll/net/raw_conn.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// Runs a body in each setup of the runtime, and sees that nothing is left behind.
 #include "tests/libruntime/net/support.h"
 
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// The run queue of a P, with and without thieves.
 #include "libruntime/sched/runq.h"
 
 #include <atomic>

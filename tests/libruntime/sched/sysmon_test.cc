@@ -1,3 +1,4 @@
+// How often sysmon may audit.
 #include "libruntime/sched/scheduler.h"
 #include "tests/support/catch.h"
 

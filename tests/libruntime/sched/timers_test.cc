@@ -1,3 +1,4 @@
+// The heap of timers of a P.
 #include "libruntime/sched/timers.h"
 
 #include <algorithm>

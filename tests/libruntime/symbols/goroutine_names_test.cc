@@ -1,3 +1,4 @@
+// What goroutines are called after.
 #include "libruntime/symbols/goroutine_names.h"
 
 #include "tests/support/catch.h"

@@ -1,3 +1,4 @@
+// Channels: order, room, close, shutdown, and elements of every kind.
 #include "netpoll/sync/channel.h"
 
 #include <array>

@@ -1,3 +1,4 @@
+// Condition variables: no notification is lost or used twice.
 #include "netpoll/sync/cond.h"
 
 #include <deque>

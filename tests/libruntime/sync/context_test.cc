@@ -1,3 +1,4 @@
+// Contexts: cancellation, deadlines and callbacks through the tree.
 #include "netpoll/sync/context.h"
 
 #include <optional>

@@ -1,3 +1,4 @@
+// Mutexes: exclusion, fairness, and the life of one after its last unlock.
 #include "netpoll/sync/mutex.h"
 
 #include <array>

@@ -1,3 +1,4 @@
+// Calls that happen once.
 #include "netpoll/sync/once.h"
 
 #include "netpoll/sync/wait_group.h"

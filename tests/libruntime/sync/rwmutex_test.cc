@@ -1,3 +1,4 @@
+// Read-write mutexes: who is inside together, and who goes first.
 #include "netpoll/sync/rwmutex.h"
 
 #include <mutex>

@@ -1,3 +1,4 @@
+// Select: which case goes on, by chance where several can.
 #include "netpoll/sync/select.h"
 
 #include <array>

@@ -1,3 +1,4 @@
+// Semaphores: permits in the order they were asked for.
 #include "netpoll/sync/semaphore.h"
 
 #include <array>

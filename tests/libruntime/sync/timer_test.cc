@@ -1,3 +1,4 @@
+// Timers and tickers that send or start something.
 #include "netpoll/sync/timer.h"
 
 #include <atomic>

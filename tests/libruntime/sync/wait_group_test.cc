@@ -1,3 +1,4 @@
+// Waiting for groups of goroutines.
 #include "netpoll/sync/wait_group.h"
 
 #include <memory>

@@ -1,3 +1,4 @@
+// The ring of events beside its reader, and the table of tracepoints.
 #include "libruntime/trace/ring.h"
 
 #include "libruntime/base/clock.h"

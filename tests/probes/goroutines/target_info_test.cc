@@ -1,3 +1,4 @@
+// What kind of program a process runs.
 #include "probes/goroutines/target_info.h"
 
 #include <sys/wait.h>

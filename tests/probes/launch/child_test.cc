@@ -232,30 +232,6 @@ TEST_CASE("own_group keeps the terminal's signals away") {
   CHECK(getpgid(child->pid()) == child->pid());
 }
 
-TEST_CASE("terminate asks first and insists after the grace time") {
-  auto start = [](const std::string& trap) {
-    Pipe out;
-    LaunchSpec spec = shell("trap " + trap + " TERM; echo ready; while :; do sleep 0.01; done");
-    spec.fds = {{out.write.get(), 1}};
-    Result<Child> child = launch(spec);
-    char byte = 0;  // arrives when the trap is set
-    if (child && child->resume()) (void)!::read(out.read.get(), &byte, 1);
-    return child;
-  };
-  Result<Child> polite = start("'exit 3'");
-  REQUIRE(polite);
-  CHECK(polite->terminate(20000).value().code == 3);
-
-  Result<Child> stubborn = start("''");
-  REQUIRE(stubborn);
-  CHECK(stubborn->terminate(50).value().signal == SIGKILL);
-
-  // A held child has no trap yet.
-  Result<Child> held = launch(shell("trap '' TERM; exec sleep 60"));
-  REQUIRE(held);
-  CHECK(held->terminate(20000).value().signal == SIGTERM);
-}
-
 TEST_CASE("pidfd becomes readable when the child ends") {
   Result<Child> child = launch(shell("exit 0"));
   REQUIRE(child);

@@ -1,3 +1,4 @@
+// The list of mappings of a process.
 #include "probes/process/mappings.h"
 
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// Reading the memory of another process, in batches.
 #include "probes/process/memory.h"
 
 #include <sys/mman.h>

@@ -1,3 +1,4 @@
+// Addresses and states of sockets by both ways to the kernel's tables.
 #include "probes/process/sockets.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+// USDT notes, whole, damaged and cut short.
 #include "probes/process/usdt_notes.h"
 
 #include <elf.h>

@@ -1,3 +1,4 @@
+// Waiting for the end of processes.
 #include "probes/process/watch.h"
 
 #include <fcntl.h>

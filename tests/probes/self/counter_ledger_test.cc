@@ -1,3 +1,4 @@
+// Counts of Runtimes that come and go.
 #include "probes/self/counter_ledger.h"
 
 #include "tests/support/catch.h"

@@ -1,3 +1,4 @@
+// The rings of a runtime read from outside, beside writers that overrun them.
 #include "probes/self/ring_reader.h"
 
 #include <unistd.h>

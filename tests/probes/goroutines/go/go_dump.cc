@@ -1,3 +1,4 @@
+// Takes apart what Go's runtime prints of its goroutines.
 #include "tests/probes/goroutines/go/go_dump.h"
 
 #include <cstdlib>

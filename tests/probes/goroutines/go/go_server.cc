@@ -1,3 +1,4 @@
+// The Go program that says which goroutines it has and what they wait for.
 #include "tests/probes/goroutines/go/go_server.h"
 
 #include <fstream>

@@ -1,3 +1,4 @@
+// The note that leads to libruntime, among damaged and foreign ones.
 #include "probes/goroutines/libruntime/debug_root.h"
 
 #include <elf.h>

@@ -1,3 +1,4 @@
+// The reader of libruntime against a scripted runtime that tells the truth, moves, or lies.
 #include "probes/goroutines/libruntime/reader.h"
 
 #include <sys/wait.h>
