@@ -111,7 +111,8 @@ TEST_CASE("a baseline is kept once, compared with, and replaced only by what pas
     return run_tool(more);
   };
   const auto base_of = [](const ToolResult& done) {
-    for (const Json& change : Json::parse(done.out)["changes"]) {
+    const Json document = Json::parse(done.out);
+    for (const Json& change : document["changes"]) {
       if (change["path"] == "syscalls.epoll_ctl.count") return change["base"].get<int>();
     }
     return -1;
