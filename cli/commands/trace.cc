@@ -2,16 +2,21 @@
 #include <time.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <csignal>
+#include <functional>
 #include <memory>
 #include <optional>
 
 #include "cli/command.h"
+#include "cli/compare/condition.h"
 #include "cli/documents/envelope.h"
 #include "cli/emit.h"
 #include "cli/options.h"
 #include "cli/process_list.h"
+#include "cli/stat/nudge.h"
+#include "cli/trace/flight_recorder.h"
 #include "cli/trace/record_filter.h"
 #include "cli/units.h"
 #include "cli/wake_set.h"
@@ -38,6 +43,8 @@ struct Options {
   std::string duration;
   std::string backend = "auto";
   std::string buffer;
+  std::string ring;
+  std::string until;
   bool follow_forks = false;
   bool no_follow_forks = false;
 };
@@ -84,14 +91,43 @@ Json vocabulary_json(const probes::StreamSource& source) {
   return kinds;
 }
 
-// Where the events of a source go: past the filter to the exporter, unless its reader is too slow.
+// Whether an event is the one that --until waits for. Fields that the event does not have hold nothing.
+bool holds(const Condition& until, const trace::Record& record) {
+  const auto value = [&]() -> std::optional<double> {
+    const auto number = [](const auto& of) { return of ? std::optional(static_cast<double>(*of)) : std::nullopt; };
+    if (until.path == "duration_ns") return number(record.duration_ns);
+    if (until.path == "network_wait_ns") return number(record.network_wait_ns);
+    if (until.path == "cpu_wait_ns") return number(record.cpu_wait_ns);
+    return number(record.result);
+  }();
+  return value && until.holds(0, *value);
+}
+
+Result<std::optional<Condition>> parse_until(const std::string& text) {
+  if (text.empty()) return std::optional<Condition>();
+  auto condition = parse_condition(text, "--until");
+  if (!condition) return std::move(condition).error();
+  constexpr std::array<std::string_view, 4> kPaths = {"duration_ns", "network_wait_ns", "cpu_wait_ns", "result"};
+  const bool known = std::find(kPaths.begin(), kPaths.end(), condition->path) != kPaths.end();
+  if (!known || condition->against != Condition::Against::kValue) {
+    return Error(ErrorKind::kInvalid, "--until " + text + " is nothing that an event has")
+        .with_hint("duration_ns, network_wait_ns, cpu_wait_ns or result, as in 'cpu_wait_ns > 10ms'");
+  }
+  return std::optional(std::move(*condition));
+}
+
+// Where the events of a source go: past the filter to the exporter, unless its reader is too slow, or into the
+// recorder.
 class View : public trace::Sink {
  public:
-  View(RecordFilter& filter, Emitter& out) : filter_(filter), out_(out) {}
+  View(RecordFilter& filter, Emitter& out, FlightRecorder* recorder, std::optional<Condition> until)
+      : filter_(filter), out_(out), recorder_(recorder), until_(std::move(until)) {}
 
   void event(const trace::Record& record) override {
     last_ns_ = record.time_ns;
-    if (failed_ || !filter_.shows(record)) return;
+    if (failed_ || found_ || !filter_.shows(record)) return;
+    found_ = until_ && holds(*until_, record);
+    if (recorder_ != nullptr) return recorder_->add(record);
     if (dropped_ != 0 ? out_.backlog() > kBacklog / 2 : out_.backlog() > kBacklog) {
       ++dropped_;
       return;
@@ -102,12 +138,14 @@ class View : public trace::Sink {
   }
 
   void lost(const trace::Loss& loss) override {
+    if (recorder_ != nullptr) return recorder_->add(loss);
     say_what_was_dropped();
     keep(out_.exporter().lost(loss));
   }
 
   // After each batch.
   void flush() {
+    if (recorder_ != nullptr) return;
     keep(out_.exporter().flush());
     keep(out_.push());
   }
@@ -119,8 +157,10 @@ class View : public trace::Sink {
     dropped_ = 0;
   }
 
-  std::uint64_t shown() const { return shown_; }
+  const FlightRecorder* recorder() const { return recorder_; }
+  std::uint64_t shown() const { return recorder_ != nullptr ? recorder_->events() : shown_; }
   std::uint64_t dropped() const { return dropped_in_all_; }
+  bool found() const { return found_; }  // what --until waits for
   // The first error of writing.
   const std::optional<Error>& failed() const { return failed_; }
 
@@ -131,6 +171,9 @@ class View : public trace::Sink {
 
   RecordFilter& filter_;
   Emitter& out_;
+  FlightRecorder* recorder_;
+  std::optional<Condition> until_;
+  bool found_ = false;
   std::uint64_t shown_ = 0;
   std::uint64_t dropped_ = 0;
   std::uint64_t dropped_in_all_ = 0;
@@ -188,6 +231,7 @@ Json totals_of(const Tracing& tracing, const View& view) {
           {"lost_by_cpu", totals.lost_by_cpu},
           {"lost_output", view.dropped()},
           {"foreign_calls", totals.foreign},
+          {"overwritten", view.recorder() != nullptr ? Json(view.recorder()->overwritten()) : Json(nullptr)},
           {"interrupted", tracing.invocation.interrupt.requested()},
           {"target_ended", tracing.target_ended},
           {"exit", exit_json(tracing.exit)}};
@@ -225,12 +269,28 @@ Result<void> launch_program(Tracing& tracing) {
   return tracing.source->attach({&target, 1});
 }
 
-// Until the time is up, every target is gone, somebody interrupts, or nobody reads any more.
-Result<void> follow(Tracing& tracing, View& view) {
+// What the recorder has, as a stream of its own. A file is replaced.
+Result<void> write_recording(const Tracing& tracing, const View& view, const OutputOptions& output, const Json& meta) {
+  auto out = Emitter::open(output, exporters::Content::kStream, tracing.invocation.color);
+  if (!out) return out.error();
+  if (auto written = view.recorder()->write(out->exporter(), meta, totals_of(tracing, view)); !written) return written;
+  return out->finish();
+}
+
+// Until the time is up, every target is gone, somebody interrupts, what --until waits for happened, or nobody reads any
+// more. on_nudge is called for SIGUSR1.
+Result<void> follow(Tracing& tracing, View& view, const std::function<Result<void>()>& on_nudge) {
   Interrupt& interrupt = tracing.invocation.interrupt;
   auto wake = WakeSet::create();
   if (!wake) return std::move(wake).error();
   if (auto ok = wake->add(interrupt.fd()); !ok) return ok;
+  std::optional<Nudge> nudge;
+  if (view.recorder() != nullptr) {
+    auto installed = Nudge::install();
+    if (!installed) return std::move(installed).error();
+    nudge.emplace(std::move(*installed));
+    if (auto ok = wake->add(nudge->fd()); !ok) return ok;
+  }
   if (tracing.child) {
     if (auto ok = wake->add(tracing.child->pidfd()); !ok) return ok;
   }
@@ -248,7 +308,10 @@ Result<void> follow(Tracing& tracing, View& view) {
     if (!alive) return alive.error();
     if (auto drained = tracing.source->drain(view); !drained) return drained;
     view.flush();
-    if (view.failed()) return {};
+    if (view.failed() || view.found()) return {};
+    if (nudge && nudge->take()) {
+      if (auto written = on_nudge(); !written) return written;
+    }
     auto woken = wake->ready(0);
     if (!woken) return std::move(woken).error();
     const bool child_ended =
@@ -322,8 +385,16 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (!pids) return pids.error();
   const auto stream = stream_options(options, *filter, std::max<std::size_t>(pids->size(), 1));
   if (!stream) return stream.error();
+  auto until = parse_until(options.until);
+  if (!until) return std::move(until).error();
+  std::optional<FlightRecorder> recorder;
+  if (!options.ring.empty()) {
+    const auto ring = parse_size(options.ring, "--ring");
+    if (!ring) return ring.error();
+    recorder.emplace(*ring);
+  }
   OutputOptions output = options.output;
-  if (has_process == false) output.standard = exporters::Destination::Standard::kError;  // the other is the command's
+  if (!has_process) output.standard = exporters::Destination::Standard::kError;  // the other is the command's
   auto out = Emitter::open(output, exporters::Content::kStream, invocation.color);
   if (!out) return out.error();
 
@@ -338,8 +409,12 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   }
   tracing.begin = steady_clock::now();
   out->write_behind();
-  View view(*filter, *out);
-  if (auto begun = out->exporter().begin(meta_of(tracing)); !begun) return std::move(begun).error();
+  View view(*filter, *out, recorder ? &*recorder : nullptr, *until);
+  const Json meta = meta_of(tracing);
+  if (!recorder) {
+    if (auto begun = out->exporter().begin(meta); !begun) return std::move(begun).error();
+    view.flush();
+  }
   if (tracing.child) {
     if (auto resumed = tracing.child->resume(); !resumed) {
       const int code = probes::exec_failure_code(resumed.error());
@@ -348,21 +423,26 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
     }
   }
   invocation.log.detail("the probes are attached");
-  if (auto followed = follow(tracing, view); !followed) return std::move(followed).error();
-  if (tracing.child && !tracing.duration) {
+  const auto write_now = [&] { return write_recording(tracing, view, output, meta); };
+  if (auto followed = follow(tracing, view, write_now); !followed) return std::move(followed).error();
+  if (tracing.child && !tracing.duration && !view.found()) {
     // Its ending belongs to what it did.
     if (auto ended = end_program(tracing); !ended) return std::move(ended).error();
   }
   tracing.source->detach();
   if (auto drained = tracing.source->drain(view); !drained) return std::move(drained).error();
   view.say_what_was_dropped();
-  if (tracing.child && tracing.duration) {
+  if (tracing.child && (tracing.duration || view.found())) {
     if (auto ended = end_program(tracing); !ended) return std::move(ended).error();
   }
   if (view.failed()) return *view.failed();
   const Json totals = totals_of(tracing, view);
-  if (auto written = out->exporter().end(totals); !written) return std::move(written).error();
-  if (auto done = out->finish(); !done) return std::move(done).error();
+  if (recorder) {
+    if (auto written = write_now(); !written) return std::move(written).error();
+  } else {
+    if (auto written = out->exporter().end(totals); !written) return std::move(written).error();
+    if (auto done = out->finish(); !done) return std::move(done).error();
+  }
   return status_of(tracing, totals.at("lost").get<std::uint64_t>());
 }
 
@@ -376,6 +456,10 @@ Action add(Flags& flags) {
              {"Probes", "TIME", "Stop after TIME, a command by SIGTERM; else when the target ends, or on Ctrl-C"});
   add_backend_option(flags, options->backend);
   flags.text("--buffer", options->buffer, {"Probes", "SIZE", "Room between kernel and tool for bursts; 32Mi"});
+  flags.text("--ring", options->ring,
+             {"Probes", "SIZE", "Keep the newest SIZE of events, and write them at the end and on SIGUSR1"});
+  flags.text("--until", options->until,
+             {"Probes", "EXPR", "Stop after the event for which EXPR holds, as in 'cpu_wait_ns > 10ms'"});
   add_filter_options(flags, options->filter);
   add_output_options(flags, options->output, exporters::Content::kStream, /*strict_too=*/true);
   return [options](Invocation& invocation) { return run(*options, invocation); };

@@ -272,6 +272,35 @@ class Ebpf(unittest.TestCase):
         self.assertEqual(len(waiting), 1)
         self.assertGreater(waiting[0]["duration_ns"], 50_000_000)
 
+    def test_a_flight_recorder_keeps_the_newest_and_writes_when_asked(self):
+        program = "import os\nr, w = os.pipe()\nfor i in range(20000): os.write(w, b'x'); os.read(r, 1)\nos.write(w, b'last')\n"
+        _, events, end, _ = traced(sys.executable, "-c", program, flags=("--ring", "1Mi", "-e", "read,write"))
+        self.assertGreater(end["overwritten"], 30000)
+        self.assertEqual(end["events"], len(events))
+        writes = [e for e in events if e["name"] == "write"]
+        self.assertEqual(writes[-1]["args"]["count"], 4)
+        self.assertGreater(len(events), 500)
+        with Server() as server, tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "out")
+            tracer = Running("-p", server.pid, "--ring", "1Mi", "-f", "ndjson", "-o", path)
+            with server.connect() as client:
+                client.sendall(b"x")
+                client.recv(10)
+                time.sleep(0.1)  # what is younger than some milliseconds may not be there yet
+                tracer.process.send_signal(signal.SIGUSR1)
+                until(lambda: os.path.exists(path), "a recording")
+                with open(path, encoding="utf-8") as file:
+                    _, asked_for, _, _ = lines_of(file.read())
+                self.assertIn("sendto", [e["name"] for e in asked_for])
+            _, _, status = tracer.finish()
+            self.assertEqual(status, 130)
+
+    def test_until_stops_after_the_event(self):
+        program = "import os\nr, w = os.pipe()\nos.write(w, b'12345678901')\nos.read(r, 100)\nos.write(w, b'z')\n"
+        _, events, _, _ = traced(sys.executable, "-c", "import time\n" + program + "time.sleep(100)\n",
+                                 flags=("-e", "write", "--until", "result == 11"))
+        self.assertEqual(events[-1]["result"], 11)
+
     def test_filters_leave_the_rest_out(self):
         _, events, _, _ = traced(KNOWN_CALLS, "io", flags=("--errors",))
         self.assertTrue(all(e["result"] < 0 and e["error"] != "EAGAIN" for e in events))
