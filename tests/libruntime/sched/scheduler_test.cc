@@ -180,7 +180,8 @@ TEST_CASE("sleep lasts at least as long as asked, beside sleepers of other lengt
     runtime.run([&] {
       Channel<std::chrono::nanoseconds> woke(8);
       for (int i = 8; i >= 1; --i) {
-        go([&, i] {
+        // By value: the last receiver may leave while the last sender is still on its way out of the channel.
+        go([woke, i] {
           const auto start = std::chrono::steady_clock::now();
           (void)sleep(i * 3ms);
           (void)woke.send(std::chrono::steady_clock::now() - start - i * 3ms);
