@@ -187,14 +187,25 @@ std::string full_path(const char* directory, const char* file) {
   return path.lexically_normal().string();
 }
 
-// Where the instruction at address was written.
-void add_line(Dwfl_Module* module, std::uint64_t address, trace::Frame& frame) {
-  Dwfl_Line* line = dwfl_module_getsrc(module, address);
-  if (line == nullptr) return;
+// The compilation unit of an address, and null where there is none. libdw finds it by .debug_aranges, which clang does
+// not write; then each unit is asked.
+Dwarf_Die* unit_of(Dwfl_Module* module, std::uint64_t address, Dwarf_Addr& bias) {
+  if (Dwarf_Die* unit = dwfl_module_addrdie(module, address, &bias)) return unit;
+  Dwarf_Die* unit = nullptr;
+  while ((unit = dwfl_module_nextcu(module, unit, &bias)) != nullptr) {
+    if (dwarf_haspc(unit, address - bias) == 1) return unit;
+  }
+  return nullptr;
+}
+
+// Where the instruction at address, as the unit counts, was written.
+void add_line(Dwarf_Die* unit, Dwarf_Addr address, trace::Frame& frame) {
+  Dwarf_Line* line = dwarf_getsrc_die(unit, address);
   int number = 0;
-  const char* file = dwfl_lineinfo(line, nullptr, &number, nullptr, nullptr, nullptr);
-  if (file == nullptr) return;
-  frame.file = full_path(dwfl_line_comp_dir(line), file);
+  const char* file = line != nullptr ? dwarf_linesrc(line, nullptr, nullptr) : nullptr;
+  if (file == nullptr || dwarf_lineno(line, &number) != 0) return;
+  Dwarf_Attribute directory;
+  frame.file = full_path(dwarf_formstring(dwarf_attr(unit, DW_AT_comp_dir, &directory)), file);
   frame.line = number;
 }
 
@@ -223,9 +234,9 @@ void add_symbol(Dwfl_Module* module, std::uint64_t address, trace::Frame& frame)
 
 std::vector<trace::Frame> read_frames(Dwfl_Module* module, std::uint64_t address) {
   std::vector<trace::Frame> frames(1);
-  add_line(module, address, frames.back());
   Dwarf_Addr bias = 0;
-  if (Dwarf_Die* unit = dwfl_module_addrdie(module, address, &bias)) {
+  if (Dwarf_Die* unit = unit_of(module, address, bias)) {
+    add_line(unit, address - bias, frames.back());
     const auto scopes = scopes_of(unit, address - bias);
     for (int i = 0; scopes && i < scopes->size() && frames.size() < kMaxInlined; ++i) {
       Dwarf_Die* scope = scopes->at(i);
