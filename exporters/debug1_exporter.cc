@@ -85,10 +85,13 @@ class Debug1Exporter : public Exporter {
     std::string text = "goroutine profile: total " + std::to_string(document.shown.size()) + "\n";
     for (const Group& group : groups) {
       text += std::to_string(group.count) + " @";
-      // A stack has one address at least; inlined calls share the address of the function that they are in.
+      // A stack has one address at least; inlined calls share the address of the function that they are in, which may
+      // be hidden itself.
       if (group.frames.empty()) text += " 0x0";
-      for (const Frame* frame : group.frames) {
-        if (!frame->inlined) text += " " + hex(frame->pc);
+      for (std::size_t i = 0; i < group.frames.size(); ++i) {
+        const Frame& frame = *group.frames[i];
+        const bool goes_on = frame.inlined && i + 1 < group.frames.size() && group.frames[i + 1]->pc == frame.pc;
+        if (!goes_on) text += " " + hex(frame.pc);
       }
       text += "\n";
       if (!group.labels.empty()) text += labels_line(group.labels);
