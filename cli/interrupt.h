@@ -50,4 +50,16 @@ class Interrupt {
   std::vector<int> ignored_by_caller_;
 };
 
+// Where shared, the keyboard belongs to the command for as long as this lives.
+class SharedKeyboard {
+ public:
+  SharedKeyboard(Interrupt& interrupt, bool shared) : interrupt_(interrupt) { interrupt.share_keyboard(shared); }
+  ~SharedKeyboard() { interrupt_.share_keyboard(false); }
+  SharedKeyboard(const SharedKeyboard&) = delete;
+  SharedKeyboard& operator=(const SharedKeyboard&) = delete;
+
+ private:
+  Interrupt& interrupt_;
+};
+
 }  // namespace netpoll::cli

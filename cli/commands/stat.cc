@@ -43,12 +43,6 @@ struct Options {
   OutputOptions output;
 };
 
-Json exit_json(const std::optional<probes::ChildExit>& exit) {
-  if (!exit) return nullptr;
-  return {{"code", exit->signal == 0 ? Json(exit->code) : Json(nullptr)},
-          {"signal", exit->signal != 0 ? Json(exit->signal) : Json(nullptr)}};
-}
-
 // What figures per operation are divided by (--per); nothing: there is no notion of one.
 struct Per {
   std::optional<probes::Syscall> syscall;  // the calls of this kind that were made

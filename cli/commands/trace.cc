@@ -195,12 +195,6 @@ struct Tracing {
   steady_clock::time_point begin;
 };
 
-Json exit_json(const std::optional<probes::ChildExit>& exit) {
-  if (!exit) return nullptr;
-  return {{"code", exit->signal == 0 ? Json(exit->code) : Json(nullptr)},
-          {"signal", exit->signal != 0 ? Json(exit->signal) : Json(nullptr)}};
-}
-
 Json meta_of(const Tracing& tracing) {
   Json meta = new_document("trace", std::chrono::system_clock::now());
   const bool several = tracing.targets.size() > 1;
@@ -344,15 +338,6 @@ ExitStatus status_of(const Tracing& tracing, std::uint64_t lost) {
   if (tracing.target_ended && tracing.exit && !tracing.exit->success()) return pass_through(tracing.exit->shell_code());
   return lost > 0 && tracing.options.output.strict ? ExitStatus::kIncomplete : ExitStatus::kDone;
 }
-
-// The keyboard belongs to the command for as long as this lives.
-struct SharedKeyboard {
-  SharedKeyboard(Interrupt& of, bool shared) : interrupt(of) { interrupt.share_keyboard(shared); }
-  ~SharedKeyboard() { interrupt.share_keyboard(false); }
-  SharedKeyboard(const SharedKeyboard&) = delete;
-  SharedKeyboard& operator=(const SharedKeyboard&) = delete;
-  Interrupt& interrupt;
-};
 
 Result<probes::StreamOptions> stream_options(const Options& options, const RecordFilter& filter, std::size_t targets) {
   probes::StreamOptions stream;

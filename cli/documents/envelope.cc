@@ -42,6 +42,12 @@ Json probe_json(const ProbeInfo& probe) {
   return json;
 }
 
+Json exit_json(const std::optional<probes::ChildExit>& exit) {
+  if (!exit) return nullptr;
+  return {{"code", exit->signal == 0 ? Json(exit->code) : Json(nullptr)},
+          {"signal", exit->signal != 0 ? Json(exit->signal) : Json(nullptr)}};
+}
+
 Json new_document(std::string_view kind, std::chrono::system_clock::time_point started_at) {
   utsname host{};
   ::uname(&host);

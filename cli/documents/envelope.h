@@ -10,6 +10,7 @@
 #include "cli/log.h"
 #include "exporters/json.h"
 #include "probes/goroutines/target_info.h"
+#include "probes/launch/child.h"
 #include "probes/session.h"
 
 namespace netpoll::cli {
@@ -28,6 +29,9 @@ struct ProbeInfo {
 exporters::Json probe_json(const ProbeInfo& probe);
 // What is known of a session before anything is attached; the user is told which back ends could not be used.
 ProbeInfo probe_info(const probes::Session& session, Log& log);
+
+// How a command of the user ended. Null: it runs, or there is none.
+exporters::Json exit_json(const std::optional<probes::ChildExit>& exit);
 
 // A document of kind `kind` ("run") in version 1 with schema, tool, host and started_at; the caller adds the rest.
 exporters::Json new_document(std::string_view kind, std::chrono::system_clock::time_point started_at);

@@ -223,15 +223,6 @@ void note_left_running(Measurement& measurement) {
                                     ", not counted any more; stat -p PID --follow-forks goes on");
 }
 
-// The keyboard belongs to the command for as long as this lives.
-struct SharedKeyboard {
-  explicit SharedKeyboard(Interrupt& of) : interrupt(of) { interrupt.share_keyboard(true); }
-  ~SharedKeyboard() { interrupt.share_keyboard(false); }
-  SharedKeyboard(const SharedKeyboard&) = delete;
-  SharedKeyboard& operator=(const SharedKeyboard&) = delete;
-  Interrupt& interrupt;
-};
-
 }  // namespace
 
 Result<Measurement> measure_processes(const std::vector<pid_t>& pids, const MeasurePlan& plan, Interrupt& interrupt,
@@ -258,7 +249,7 @@ Result<Measurement> measure_program(const std::vector<std::string>& program, con
                                     Interrupt& interrupt, Log& log) {
   auto meter = Meter::create(plan, /*held=*/true, interrupt, log);
   if (!meter) return std::move(meter).error();
-  const SharedKeyboard shared(interrupt);
+  const SharedKeyboard shared(interrupt, true);
 
   probes::LaunchSpec spec;
   spec.argv = program;
