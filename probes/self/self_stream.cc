@@ -4,12 +4,12 @@
 #include <sys/uio.h>
 
 #include <algorithm>
-#include <chrono>
 #include <map>
 #include <numeric>
 #include <optional>
 #include <thread>
 
+#include "libruntime/base/clock.h"
 #include "probes/goroutines/libruntime/runtime_finder.h"
 #include "probes/process/clock.h"
 #include "probes/process/subject.h"
@@ -22,8 +22,6 @@
 namespace netpoll::probes {
 namespace {
 
-using std::chrono::steady_clock;
-
 constexpr std::int64_t kLeaseNs = 1'000'000'000;
 constexpr std::int64_t kRenewNs = 200'000'000;
 // Events of other threads that are not in their rings yet may be this much older.
@@ -33,10 +31,6 @@ constexpr int kLookEveryMs = 1;                    // for the runtime of a held 
 constexpr std::int64_t kLookAgainNs = 50'000'000;  // for Runtimes that are new
 constexpr std::uint32_t kMaxRings = 1 << 14;
 constexpr std::uint32_t kMaxRingStride = 1 << 16;
-
-std::int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(steady_clock::now().time_since_epoch()).count();
-}
 
 struct TimedEvent {
   pid_t pid = 0;
@@ -53,7 +47,7 @@ class RingTarget {
     pid_ = target.pid;
     held_ = target.held;
     if (held_) return {};
-    clock_offset_ = target_monotonic_now(pid_) - now_ns();
+    clock_offset_ = target_monotonic_now(pid_) - base::nanotime();
     if (auto found = find(); !found) return found;
     if (auto renewed = renew(); !renewed) return renewed;
     return look();
@@ -68,16 +62,16 @@ class RingTarget {
   void read(std::vector<TimedEvent>& events, std::vector<trace::Loss>& losses) {
     if (!process_) {
       // A held child still runs a copy of this tool until its exec.
-      clock_offset_ = target_monotonic_now(pid_) - now_ns();
+      clock_offset_ = target_monotonic_now(pid_) - base::nanotime();
       if (!find() || !renew() || !look()) {
         process_.reset();
         return;
       }
       if (missed_ != 0)
-        losses.push_back({.time_ns = static_cast<std::uint64_t>(now_ns()), .count = missed_, .where = "ring"});
+        losses.push_back({.time_ns = static_cast<std::uint64_t>(base::nanotime()), .count = missed_, .where = "ring"});
       missed_ = 0;
     }
-    const std::int64_t now = now_ns();
+    const std::int64_t now = base::nanotime();
     if (now - renewed_at_ > kRenewNs && !renew()) {
       process_.reset();
       return;
@@ -139,7 +133,7 @@ class RingTarget {
           return Error(ErrorKind::kNotSupported, "the target's libruntime keeps no rings of events")
               .with_hint("it is older than this tool; --backend ebpf needs no help of the target's");
         }
-        std::uint64_t until = static_cast<std::uint64_t>(now_ns() + clock_offset_ + kLeaseNs);
+        std::uint64_t until = static_cast<std::uint64_t>(base::nanotime() + clock_offset_ + kLeaseNs);
         const iovec local = {&until, sizeof(until)};
         const iovec remote = {reinterpret_cast<void*>(runtime.record_until), sizeof(until)};
         if (process_vm_writev(pid_, &local, 1, &remote, 1, 0) != static_cast<ssize_t>(sizeof(until))) {
@@ -149,7 +143,7 @@ class RingTarget {
         break;  // one word for all of them
       }
     }
-    if (asked) renewed_at_ = now_ns();
+    if (asked) renewed_at_ = base::nanotime();
     return asked || !held_ ? Result<void>() : Error(ErrorKind::kNotFound, "no Runtime yet");
   }
 
@@ -182,7 +176,7 @@ class RingTarget {
       }
     }
     readers_ = std::move(readers);
-    looked_at_ = now_ns();
+    looked_at_ = base::nanotime();
     return {};
   }
 
@@ -230,7 +224,7 @@ class SelfStream : public StreamSource {
   }
 
   Result<void> drain(trace::Sink& sink) override {
-    const std::uint64_t settled = detached_ ? UINT64_MAX : static_cast<std::uint64_t>(now_ns()) - kSettleNs;
+    const std::uint64_t settled = detached_ ? UINT64_MAX : static_cast<std::uint64_t>(base::nanotime()) - kSettleNs;
     for (RingTarget& target : targets_) {
       if (!detached_) target.read(events_, losses_);
     }
