@@ -9,7 +9,7 @@
 #include "libruntime/debug/descriptor.h"
 #include "libruntime/sched/labels.h"
 
-// Defined where netpoll::debug is linked (libruntime/endpoint/stack_namer.cc).
+// Defined where netpoll::debug is linked (exporters/endpoint/stack_namer.cc).
 extern "C" [[gnu::weak]] netpoll::debug::StackNamer* netpoll_debug_make_stack_namer(
     netpoll::trace::GoroutineSnapshot& snapshot);
 

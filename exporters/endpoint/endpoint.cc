@@ -13,8 +13,8 @@
 #include <mutex>
 #include <utility>
 
-#include "libruntime/endpoint/listening.h"
-#include "libruntime/endpoint/pages.h"
+#include "exporters/endpoint/listening.h"
+#include "exporters/endpoint/pages.h"
 #include "libruntime/sched/thread.h"
 #include "netpoll/error.h"
 

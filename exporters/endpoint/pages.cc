@@ -1,5 +1,5 @@
 // Takes snapshots and formats them.
-#include "libruntime/endpoint/pages.h"
+#include "exporters/endpoint/pages.h"
 
 #include <sys/utsname.h>
 #include <unistd.h>

@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <string>
 
-#include "libruntime/endpoint/pages.h"
+#include "exporters/endpoint/pages.h"
 #include "libruntime/sched/thread.h"
 #include "netpoll/debug/endpoint.h"
 #include "netpoll/error.h"

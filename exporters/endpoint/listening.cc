@@ -1,5 +1,5 @@
 // Binds to addresses that are allowed, and asks the kernel who is there.
-#include "libruntime/endpoint/listening.h"
+#include "exporters/endpoint/listening.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
