@@ -2,10 +2,10 @@
 #include "netpoll/runtime.h"
 
 #include "libruntime/base/fatal.h"
+#include "libruntime/base/thread.h"
 #include "libruntime/debug/snapshot.h"
 #include "libruntime/poll/netpoll.h"
 #include "libruntime/sched/scheduler.h"
-#include "libruntime/sched/thread.h"
 
 namespace netpoll {
 
@@ -50,6 +50,32 @@ Runtime::Runtime(Config config) : parts_(std::make_unique<Parts>(std::move(confi
 Runtime::~Runtime() { shutdown(Shutdown::kCancel); }
 
 sched::Scheduler& Runtime::scheduler() const { return parts_->scheduler; }
+
+GoroutineCounts Runtime::goroutine_counts() const {
+  GoroutineCounts counts;
+  const sched::GTable& gs = parts_->scheduler.gs();
+  for (std::uint64_t i = 0; i < gs.count(); ++i) {
+    switch (gs.at(i).load_status()) {
+      case GStatus::kRunnable:
+        ++counts.runnable;
+        break;
+      case GStatus::kRunning:
+        ++counts.running;
+        break;
+      case GStatus::kSyscall:
+        ++counts.syscall;
+        break;
+      case GStatus::kWaiting:
+        ++counts.waiting;
+        break;
+      case GStatus::kIdle:
+      case GStatus::kDead:
+        break;
+    }
+  }
+  return counts;
+}
+
 std::array<std::uint64_t, trace::kTpCount> Runtime::tracepoint_counts() const {
   const std::size_t blocks = parts_->scheduler.ps().size() + 1;
   std::array<std::uint64_t, trace::kTpCount> sums{};
@@ -105,7 +131,7 @@ trace::GoroutineSnapshot Runtime::snapshot() const {
   // Names take more stack than a goroutine has.
   block_on([&call] {
     pthread_t thread;
-    sched::start_thread(thread, &Call::take, &call, "netpoll-snapshot");
+    base::start_thread(thread, &Call::take, &call, "netpoll-snapshot");
     pthread_join(thread, nullptr);
   });
   return std::move(call.result);

@@ -1,4 +1,4 @@
-// runtime_access.h: from a Runtime to its Scheduler, for netpoll::debug and the runtime's own tests and benchmarks.
+// runtime_access.h: from a Runtime to its Scheduler, for the runtime's own tests and benchmarks.
 #pragma once
 
 #include "libruntime/sched/scheduler.h"

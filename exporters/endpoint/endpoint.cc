@@ -15,7 +15,7 @@
 
 #include "exporters/endpoint/listening.h"
 #include "exporters/endpoint/pages.h"
-#include "libruntime/sched/thread.h"
+#include "libruntime/base/thread.h"
 #include "netpoll/error.h"
 
 namespace netpoll::debug {
@@ -141,7 +141,7 @@ struct Endpoint::Server {
         address(listening.address()),
         stop(std::move(stop_event)),
         routes(runtime, listening) {
-    sched::start_thread(acceptor, accept_loop, this, "netpoll-debug");
+    base::start_thread(acceptor, accept_loop, this, "netpoll-debug");
   }
 
   ~Server() {
@@ -210,7 +210,7 @@ struct Endpoint::Server {
       Client& client = clients.emplace_back();
       client.server = this;
       client.fd = std::move(fd);
-      sched::start_thread(client.thread, serve_client, &client, "netpoll-debug");
+      base::start_thread(client.thread, serve_client, &client, "netpoll-debug");
     }
     reap(true);
   }

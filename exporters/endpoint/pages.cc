@@ -8,12 +8,12 @@
 #include <chrono>
 #include <climits>
 #include <fstream>
-#include <map>
+#include <utility>
 
 #include "exporters/formats.h"
 #include "exporters/goroutines/names.h"
-#include "libruntime/runtime_access.h"
 #include "netpoll/trace/event.h"
+#include "netpoll/wait_reason.h"
 
 namespace netpoll::debug {
 namespace {
@@ -76,31 +76,26 @@ std::string formatted_snapshot(const Runtime& runtime, std::string_view format, 
 std::string index_page(const Runtime& runtime) {
   return "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><title>/debug/pprof/</title></head><body>\n"
          "<h1>/debug/pprof/</h1>\n<table>\n<tr><td>" +
-         std::to_string(detail::RuntimeAccess::scheduler(runtime).goroutine_count()) +
+         std::to_string(runtime.goroutine_counts().total()) +
          "</td><td><a href=\"goroutine?debug=1\">goroutine</a></td></tr>\n</table>\n"
          "<p><a href=\"goroutine?debug=2\">full goroutine stack dump</a></p>\n"
          "<p><a href=\"/debug/netpoll\">/debug/netpoll</a>, <a href=\"/metrics\">/metrics</a></p>\n</body></html>\n";
 }
 
 std::string metrics_page(const Runtime& runtime) {
-  const sched::Scheduler& scheduler = detail::RuntimeAccess::scheduler(runtime);
   std::string text;
   const auto family = [&text](std::string_view name, std::string_view type, std::string_view help) {
     text.append("# HELP ").append(name).append(" ").append(help).append("\n");
     text.append("# TYPE ").append(name).append(" ").append(type).append("\n");
   };
-  // Zeros too, so that rates work from the start.
-  std::map<std::string_view, std::uint64_t> by_status;
-  for (const GStatus status : {GStatus::kRunnable, GStatus::kRunning, GStatus::kSyscall, GStatus::kWaiting}) {
-    by_status[g_status_name(status)] = 0;
-  }
-  for (std::uint64_t i = 0; i < scheduler.gs().count(); ++i) {
-    const auto found = by_status.find(g_status_name(scheduler.gs().at(i).load_status()));
-    if (found != by_status.end()) ++found->second;
-  }
   family("netpoll_goroutines", "gauge", "Goroutines by status.");
-  for (const auto& [status, count] : by_status) {
-    text.append("netpoll_goroutines{status=\"").append(status).append("\"} ").append(std::to_string(count)) += '\n';
+  const GoroutineCounts goroutines = runtime.goroutine_counts();
+  // Zeros too, so that rates work from the start.
+  for (const auto& [status, count] :
+       {std::pair{GStatus::kRunnable, goroutines.runnable}, std::pair{GStatus::kRunning, goroutines.running},
+        std::pair{GStatus::kSyscall, goroutines.syscall}, std::pair{GStatus::kWaiting, goroutines.waiting}}) {
+    text.append("netpoll_goroutines{status=\"").append(g_status_name(status));
+    text.append("\"} ").append(std::to_string(count)) += '\n';
   }
   family("netpoll_events_total", "counter", "Tracepoints passed.");
   const auto counts = runtime.tracepoint_counts();
@@ -109,7 +104,7 @@ std::string metrics_page(const Runtime& runtime) {
     text.append(std::to_string(counts[row])) += '\n';
   }
   family("netpoll_procs", "gauge", "Ps: goroutines that can run at once.");
-  text.append("netpoll_procs ").append(std::to_string(scheduler.config().procs)) += '\n';
+  text.append("netpoll_procs ").append(std::to_string(runtime.config().procs)) += '\n';
   family("netpoll_build_info", "gauge", "The version of libruntime.");
   text.append("netpoll_build_info{version=\"" NETPOLL_VERSION "\"} 1\n");
   return text;

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "exporters/endpoint/pages.h"
-#include "libruntime/sched/thread.h"
+#include "libruntime/base/thread.h"
 #include "netpoll/debug/endpoint.h"
 #include "netpoll/error.h"
 #include "netpoll/fd.h"
@@ -49,7 +49,7 @@ void write_all(std::string_view text) {
 struct QuitDump::State {
   State(const Runtime& of, Fd read_from, Fd write_to)
       : runtime(of), read_end(std::move(read_from)), write_end(std::move(write_to)) {
-    sched::start_thread(thread, wait_for_quit, this, "netpoll-quit");
+    base::start_thread(thread, wait_for_quit, this, "netpoll-quit");
     struct sigaction action {};
     action.sa_handler = on_quit;
     action.sa_flags = SA_RESTART | SA_ONSTACK;

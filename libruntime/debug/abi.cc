@@ -16,14 +16,6 @@ namespace {
 #define NETPOLL_G(field) static_cast<std::uint32_t>(offsetof(sched::G, field))
 #define NETPOLL_PD(field) static_cast<std::uint32_t>(offsetof(poll::PollDesc, field))
 
-#if defined(__x86_64__)
-constexpr SavedFrame kSavedFrame = SavedFrame::kX64;
-#elif defined(__aarch64__)
-constexpr SavedFrame kSavedFrame = SavedFrame::kAarch64;
-#else
-constexpr SavedFrame kSavedFrame = SavedFrame::kUnknown;
-#endif
-
 constexpr GLayout g_layout() {
   GLayout layout{};
   layout.goid = NETPOLL_G(goid);

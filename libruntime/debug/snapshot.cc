@@ -2,16 +2,16 @@
 #include "libruntime/debug/snapshot.h"
 
 #include <algorithm>
+#include <memory>
 #include <unordered_map>
 #include <vector>
 
 #include "libruntime/base/clock.h"
 #include "libruntime/debug/descriptor.h"
 #include "libruntime/sched/labels.h"
+#include "libruntime/trace/stack_namer.h"
 
-// Defined where netpoll::debug is linked (exporters/endpoint/stack_namer.cc).
-extern "C" [[gnu::weak]] netpoll::debug::StackNamer* netpoll_debug_make_stack_namer(
-    netpoll::trace::GoroutineSnapshot& snapshot);
+#pragma weak netpoll_debug_make_stack_namer
 
 namespace netpoll::debug {
 namespace {
@@ -75,7 +75,7 @@ class Copier {
   }
 
   trace::Goroutine goroutine;
-  StackCopy code;
+  trace::StackCopy code;
 
  private:
   void copy_wait(const sched::G& g) {
@@ -101,8 +101,9 @@ class Copier {
   }
 
   void copy_code(const sched::G& g, const Moment& moment) {
-    code = StackCopy{.start_pc = g.start_pc.load(std::memory_order_relaxed),
-                     .created_pc = g.created_pc.load(std::memory_order_relaxed)};
+    code = trace::StackCopy{.start_pc = g.start_pc.load(std::memory_order_relaxed),
+                            .created_pc = g.created_pc.load(std::memory_order_relaxed),
+                            .saved_frame = kSavedFrame};
     const bool switched_out = moment.status == GStatus::kWaiting || moment.status == GStatus::kRunnable;
     const auto lo = reinterpret_cast<std::uint64_t>(g.stack.lo);
     const auto hi = reinterpret_cast<std::uint64_t>(g.stack.hi);
@@ -124,7 +125,7 @@ class Addresses {
  public:
   explicit Addresses(trace::GoroutineSnapshot& snapshot) : snapshot_(snapshot) {}
 
-  void add(trace::Goroutine& g, const StackCopy& code) {
+  void add(trace::Goroutine& g, const trace::StackCopy& code) {
     g.entry = frame(code.start_pc);
     g.created_by = frame(code.created_pc);
   }
@@ -160,7 +161,7 @@ trace::GoroutineSnapshot take_snapshot(const sched::Scheduler& scheduler, const 
   snapshot.interest_source = "tables";
   snapshot.taken_at_ns = base::nanotime();
   snapshot.runtimes.push_back(facts_of(scheduler.config(), epfd));
-  const std::unique_ptr<StackNamer> namer(names_stacks() ? netpoll_debug_make_stack_namer(snapshot) : nullptr);
+  const std::unique_ptr<trace::StackNamer> namer(names_stacks() ? netpoll_debug_make_stack_namer(snapshot) : nullptr);
   Addresses addresses(snapshot);
   Copier copier(netpoll, snapshot.taken_at_ns, namer != nullptr);
   const std::uint64_t count = scheduler.gs().count();

@@ -1,10 +1,7 @@
 // snapshot.h: one consistent copy of Gs and pollDescs, and the publication of a Runtime in the debug ABI.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <span>
 
 #include "libruntime/poll/netpoll.h"
 #include "libruntime/sched/scheduler.h"
@@ -13,21 +10,14 @@
 
 namespace netpoll::debug {
 
-// What there is to know of the code that a goroutine runs.
-struct StackCopy {
-  std::uint64_t start_pc = 0;
-  std::uint64_t created_pc = 0;
-  std::uint64_t sp = 0;                // 0: it runs, and its stack is not to be had
-  std::span<const std::byte> bytes{};  // from sp up to the end of its stack
-};
-
-// Gives the goroutines of one snapshot their stacks, and addresses their names. Not part of the runtime, for it takes
-// libraries that a runtime should not need: netpoll::debug brings it.
-class StackNamer {
- public:
-  virtual ~StackNamer() = default;
-  virtual void add(trace::Goroutine& g, const StackCopy& copy) = 0;
-};
+// How context switches of this build leave the registers of a goroutine.
+#if defined(__x86_64__)
+inline constexpr SavedFrame kSavedFrame = SavedFrame::kX64;
+#elif defined(__aarch64__)
+inline constexpr SavedFrame kSavedFrame = SavedFrame::kAarch64;
+#else
+inline constexpr SavedFrame kSavedFrame = SavedFrame::kUnknown;
+#endif
 
 // Whether the program is linked with netpoll::debug.
 bool names_stacks();

@@ -2,9 +2,9 @@
 
 #include "libruntime/base/clock.h"
 #include "libruntime/base/fatal.h"
+#include "libruntime/base/thread.h"
 #include "libruntime/sched/labels.h"
 #include "libruntime/sched/scheduler.h"
-#include "libruntime/sched/thread.h"
 #include "netpoll/go.h"
 #include "netpoll/time.h"
 
@@ -133,7 +133,7 @@ void Scheduler::ensure_threads() {
   last_poll_.store(coarse_now_.load());
   have_poll_thread_ = config_.poll_mode != PollMode::kInline;
   if (have_poll_thread_) {
-    start_thread(
+    base::start_thread(
         poll_thread_,
         [](void* self) -> void* {
           static_cast<Scheduler*>(self)->poll_thread_loop();
@@ -141,7 +141,7 @@ void Scheduler::ensure_threads() {
         },
         this, "netpoll-poll");
   }
-  start_thread(
+  base::start_thread(
       sysmon_thread_,
       [](void* self) -> void* {
         static_cast<Scheduler*>(self)->sysmon_loop();

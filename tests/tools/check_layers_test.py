@@ -99,6 +99,15 @@ class CheckLayers(unittest.TestCase):
         self.rejected("is libruntime's own", {"libruntime/include/netpoll/sync/detail/chan.h": "",
                                               "cli/main.cc": '#include "netpoll/sync/detail/chan.h"\n'})
 
+    def test_the_endpoint_stands_above_the_formats_that_it_serves(self):
+        endpoint, runtime = "exporters/endpoint/pages.cc", "libruntime/include/netpoll/runtime.h"
+        self.assertEqual(check({runtime: "", endpoint: '#include "exporters/json.h"\n#include "netpoll/runtime.h"\n'}),
+                         (0, ""))
+        self.rejected("exporters must not know endpoint", {"exporters/endpoint/pages.h": "",
+                                                           "exporters/json.h": '#include "exporters/endpoint/pages.h"\n'})
+        self.rejected("exporters must not know runtime", {runtime: "", "exporters/json.h": '#include "netpoll/runtime.h"\n'})
+        self.rejected("is libruntime's own", {endpoint: '#include "libruntime/poll/netpoll.h"\n'})
+
     def test_examples_know_what_users_know(self):
         example = "libruntime/examples/echo.cc"
         self.assertEqual(check({example: '#include "netpoll/error.h"\n'}), (0, ""))

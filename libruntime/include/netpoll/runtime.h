@@ -33,6 +33,16 @@ struct RuntimeAccess;
 // The back ends in this build, never empty and without kDefault; the first one is what kDefault means.
 std::span<const PollerKind> available_pollers();
 
+// Goroutines by what they do (GStatus).
+struct GoroutineCounts {
+  std::uint64_t runnable = 0;  // waits for a P
+  std::uint64_t running = 0;
+  std::uint64_t syscall = 0;  // in a blocking call
+  std::uint64_t waiting = 0;  // parked
+
+  std::uint64_t total() const { return runnable + running + syscall + waiting; }
+};
+
 class Runtime {
  public:
   // What shutdown does with goroutines that still exist.
@@ -76,6 +86,10 @@ class Runtime {
   // netpoll::debug (netpoll/debug/endpoint.h); who holds the other end of a connection is not. Thread-safe; blocks the
   // calling thread, and in a goroutine hands its P to another thread meanwhile.
   trace::GoroutineSnapshot snapshot() const;
+
+  // How many goroutines there are. Nothing is stopped, so one that changes meanwhile may be missed or counted twice.
+  // Thread-safe; a look at each record, without a lock.
+  GoroutineCounts goroutine_counts() const;
 
   // Events since the start, by trace::Tp. Exact once the goroutines have ended. Thread-safe.
   std::array<std::uint64_t, trace::kTpCount> tracepoint_counts() const;

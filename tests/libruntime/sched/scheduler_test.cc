@@ -365,7 +365,12 @@ TEST_CASE("a snapshot from inside shows who waits for what, and who created whom
       for (const auto& g : snapshot.goroutines) waiting += g.status == "waiting";
       return waiting == 2;
     });
+    const GoroutineCounts counts = runtime.goroutine_counts();
+    CHECK(counts.running == 1);
+    CHECK(counts.waiting == 2);
+    CHECK(counts.total() == 3);
   });
+  CHECK(runtime.goroutine_counts().total() == 0);
   REQUIRE(snapshot.goroutines.size() == 3);
   std::set<std::string_view> reasons;
   for (const auto& g : snapshot.goroutines) {
