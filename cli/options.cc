@@ -85,6 +85,53 @@ Result<std::vector<pid_t>> find_processes(const ProcessOptions& options) {
   return found;
 }
 
+void add_cgroup_options(Flags& flags, CgroupOptions& options) {
+  const char* group = "Target";
+  flags.list("--cgroup", options.cgroups, /*separate=*/false,
+             {group, "PATH", "The processes in and below a cgroup v2, now and later; needs eBPF"});
+  flags.list("--container", options.containers, /*separate=*/false, {group, "ID", "The same of a container"});
+  flags.list("--pod", options.pods, /*separate=*/false, {group, "NS/NAME", "The same of a pod of Kubernetes"});
+}
+
+Result<std::vector<probes::Cgroup>> find_cgroups(const CgroupOptions& options) {
+  std::vector<probes::Cgroup> all;
+  const auto add = [&](probes::Cgroup cgroup) {
+    const auto same = [&](const probes::Cgroup& known) { return known.id == cgroup.id; };
+    if (std::none_of(all.begin(), all.end(), same)) all.push_back(std::move(cgroup));
+  };
+  for (const std::string& path : options.cgroups) {
+    auto cgroup = probes::find_cgroup(path);
+    if (!cgroup) return std::move(cgroup).error();
+    add(std::move(*cgroup));
+  }
+  for (const std::string& id : options.containers) {
+    auto found = probes::find_container(id);
+    if (!found) return std::move(found).error();
+    for (probes::Cgroup& cgroup : *found) add(std::move(cgroup));
+  }
+  for (const std::string& name : options.pods) {
+    auto found = probes::find_pod(name);
+    if (!found) return std::move(found).error();
+    for (probes::Cgroup& cgroup : *found) add(std::move(cgroup));
+  }
+  if (all.size() > probes::kMaxCgroups) {
+    return Error(ErrorKind::kInvalid, std::to_string(all.size()) + " cgroups are too many")
+        .with_hint("at most " + std::to_string(probes::kMaxCgroups) + "; one that contains them all counts them too");
+  }
+  return all;
+}
+
+Result<void> check_targets(std::string_view command, const ProcessOptions& process, const CgroupOptions& cgroup,
+                           const std::vector<std::string>& program) {
+  const bool processes = !process.pids.empty() || !process.comm.empty();
+  const int kinds = (processes ? 1 : 0) + (cgroup.given() ? 1 : 0) + (program.empty() ? 0 : 1);
+  if (kinds == 1) return {};
+  const std::string name(command);
+  return Error(ErrorKind::kInvalid, kinds == 0 ? name + " needs a process or a command"
+                                               : "processes (-p, --comm), cgroups and -- CMD exclude each other")
+      .with_hint("netpoll-trace " + name + " -p PID, --comm NAME, --cgroup PATH, or -- CMD ARG...");
+}
+
 void add_backend_option(Flags& flags, std::string& backend) {
   flags.text("--backend", backend, {"Probes", "NAME", "How to observe: auto, ebpf, ptrace, self or none"});
 }

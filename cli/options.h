@@ -16,6 +16,7 @@
 #include "exporters/destination.h"
 #include "exporters/exporter.h"
 #include "netpoll/result.h"
+#include "probes/process/cgroups.h"
 #include "probes/source.h"
 
 namespace netpoll::cli {
@@ -54,6 +55,22 @@ void add_process_options(Flags& flags, ProcessOptions& options, bool several);
 // The pids named, checked to exist, without repetition. Fails with kInvalid when a number is malformed, kNotFound when
 // nobody has it or the name. Empty when neither flag was given.
 Result<std::vector<pid_t>> find_processes(const ProcessOptions& options);
+
+// --cgroup --container --pod: whoever is in and below these cgroups, now and later.
+struct CgroupOptions {
+  std::vector<std::string> cgroups;
+  std::vector<std::string> containers;
+  std::vector<std::string> pods;
+
+  bool given() const { return !cgroups.empty() || !containers.empty() || !pods.empty(); }
+};
+void add_cgroup_options(Flags& flags, CgroupOptions& options);
+// The cgroups named, each once, at most probes::kMaxCgroups. Fails as find_cgroup() and its relatives do.
+Result<std::vector<probes::Cgroup>> find_cgroups(const CgroupOptions& options);
+
+// That there is exactly one kind of target: processes, cgroups or a program.
+Result<void> check_targets(std::string_view command, const ProcessOptions& process, const CgroupOptions& cgroup,
+                           const std::vector<std::string>& program);
 
 // --backend.
 void add_backend_option(Flags& flags, std::string& backend);

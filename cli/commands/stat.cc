@@ -29,9 +29,7 @@ struct Options {
   std::string repeat;
   std::string backend = "auto";
   std::vector<std::string> events;
-  std::vector<std::string> cgroups;
-  std::vector<std::string> containers;
-  std::vector<std::string> pods;
+  CgroupOptions cgroup;
   std::vector<std::string> expect;
   std::string per;
   bool per_process = false;
@@ -180,34 +178,6 @@ Result<probes::GroupBy> group_by_of(const Options& options) {
   return by;
 }
 
-Result<std::vector<probes::Cgroup>> cgroups_of(const Options& options) {
-  std::vector<probes::Cgroup> all;
-  const auto add = [&](probes::Cgroup cgroup) {
-    const auto same = [&](const probes::Cgroup& known) { return known.id == cgroup.id; };
-    if (std::none_of(all.begin(), all.end(), same)) all.push_back(std::move(cgroup));
-  };
-  for (const std::string& path : options.cgroups) {
-    auto cgroup = probes::find_cgroup(path);
-    if (!cgroup) return std::move(cgroup).error();
-    add(std::move(*cgroup));
-  }
-  for (const std::string& id : options.containers) {
-    auto found = probes::find_container(id);
-    if (!found) return std::move(found).error();
-    for (probes::Cgroup& cgroup : *found) add(std::move(cgroup));
-  }
-  for (const std::string& name : options.pods) {
-    auto found = probes::find_pod(name);
-    if (!found) return std::move(found).error();
-    for (probes::Cgroup& cgroup : *found) add(std::move(cgroup));
-  }
-  if (all.size() > probes::kMaxCgroups) {
-    return Error(ErrorKind::kInvalid, std::to_string(all.size()) + " cgroups are too many")
-        .with_hint("at most " + std::to_string(probes::kMaxCgroups) + "; one that contains them all counts them too");
-  }
-  return all;
-}
-
 Result<MeasurePlan> plan_of(const Options& options, bool has_program) {
   MeasurePlan plan;
   const auto backend = parse_backend_option(options.backend);
@@ -289,17 +259,6 @@ Result<ExitStatus> status_of(const std::vector<Measurement>& all, const Options&
   return lost > 0 && options.output.strict ? ExitStatus::kIncomplete : ExitStatus::kDone;
 }
 
-// Who is to be measured: exactly one kind of target.
-Result<void> check_target(const Options& options, const std::vector<std::string>& program) {
-  const bool processes = !options.process.pids.empty() || !options.process.comm.empty();
-  const bool cgroups = !options.cgroups.empty() || !options.containers.empty() || !options.pods.empty();
-  const int kinds = (processes ? 1 : 0) + (cgroups ? 1 : 0) + (program.empty() ? 0 : 1);
-  if (kinds == 1) return {};
-  return Error(ErrorKind::kInvalid, kinds == 0 ? "stat needs a process or a command"
-                                               : "processes (-p, --comm), cgroups and -- CMD exclude each other")
-      .with_hint("netpoll-trace stat -p PID, --comm NAME, --cgroup PATH, or -- CMD ARG...");
-}
-
 // The figures so far as a table on standard error, where they are in nobody's way.
 void print_so_far(const Measurement& so_far, const View& view, Invocation& invocation) {
   auto out = Emitter::open({.standard = exporters::Destination::Standard::kError}, exporters::Content::kResult,
@@ -312,7 +271,7 @@ void print_so_far(const Measurement& so_far, const View& view, Invocation& invoc
 
 Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   const std::vector<std::string>& program = invocation.program;
-  if (auto ok = check_target(options, program); !ok) return std::move(ok).error();
+  if (auto ok = check_targets("stat", options.process, options.cgroup, program); !ok) return std::move(ok).error();
   auto plan = plan_of(options, !program.empty());
   if (!plan) return plan.error();
   const auto repeats = repeats_of(options, *plan, !program.empty());
@@ -330,7 +289,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   const auto group_by = group_by_of(options);
   if (!group_by) return group_by.error();
   view.group_by = plan->group_by = *group_by;
-  auto cgroups = cgroups_of(options);
+  auto cgroups = find_cgroups(options.cgroup);
   if (!cgroups) return std::move(cgroups).error();
   view.cgroups = std::move(*cgroups);
   for (const probes::Cgroup& cgroup : view.cgroups) plan->cgroups.push_back(cgroup.path);
@@ -372,10 +331,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
 Action add(Flags& flags) {
   auto options = std::make_shared<Options>();
   add_process_options(flags, options->process, /*several=*/true);
-  flags.list("--cgroup", options->cgroups, /*separate=*/false,
-             {"Target", "PATH", "The processes in and below a cgroup v2, now and later; needs eBPF"});
-  flags.list("--container", options->containers, /*separate=*/false, {"Target", "ID", "The same of a container"});
-  flags.list("--pod", options->pods, /*separate=*/false, {"Target", "NS/NAME", "The same of a pod of Kubernetes"});
+  add_cgroup_options(flags, options->cgroup);
   flags.on_off("--follow-forks", options->follow_forks,
                {"Target", "", "Count child processes too; the default for -- CMD"});
   flags.on_off("--no-follow-forks", options->no_follow_forks, {"Target", "", "Do not count child processes"});
