@@ -9,6 +9,11 @@ namespace netpoll::probes {
 
 Result<std::unique_ptr<StreamSource>> make_stream_source(Backend backend, const StreamOptions& options,
                                                          std::vector<std::string>* why_not) {
+  if (!options.cgroups.empty() && backend != Backend::kAuto && backend != Backend::kEbpf) {
+    return Error(ErrorKind::kNotSupported,
+                 "the processes of a cgroup need eBPF, not " + std::string(backend_name(backend)))
+        .with_hint("leave --backend out, or name processes with -p");
+  }
   switch (backend) {
     case Backend::kAuto: {
       auto ebpf = make_ebpf_stream(options, make_go_names());
@@ -17,6 +22,7 @@ Result<std::unique_ptr<StreamSource>> make_stream_source(Backend backend, const 
         const Error& error = ebpf.error();
         why_not->push_back("ebpf: " + error.message() + (error.hint().empty() ? "" : " (" + error.hint() + ")"));
       }
+      if (!options.cgroups.empty()) return ebpf;
       // Whether there is a libruntime to ask depends on the target alone, and attach() says so.
       return make_self_stream(options);
     }

@@ -25,7 +25,9 @@ struct StreamOptions {
   std::array<bool, kStreamCallCount> calls{};
   bool tracepoints = true;       // of targets that have them
   std::size_t buffer_bytes = 0;  // between kernel and us; 0: the source's own default
-  std::size_t targets = 1;       // how many attach() will be given
+  // Directories of cgroups v2, at most kMaxCgroups: all processes in and below them, those to come too; attach() is
+  // then given no target. Needs Backend::kEbpf.
+  std::vector<std::string> cgroups;
 };
 
 // One kind of event that a stream may contain.

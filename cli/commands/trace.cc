@@ -38,6 +38,7 @@ constexpr milliseconds kGrace{5000};
 
 struct Options {
   ProcessOptions process;
+  CgroupOptions cgroup;
   FilterOptions filter;
   OutputOptions output;
   std::string duration;
@@ -188,6 +189,7 @@ struct Tracing {
   std::unique_ptr<probes::StreamSource> source;
   std::optional<nanoseconds> duration;
   std::vector<probes::TargetInfo> targets;
+  std::vector<probes::Cgroup> cgroups;  // or these
   std::optional<probes::Child> child;
   std::optional<probes::ChildExit> exit;
   bool target_ended = false;
@@ -197,9 +199,12 @@ struct Tracing {
 
 Json meta_of(const Tracing& tracing) {
   Json meta = new_document("trace", std::chrono::system_clock::now());
-  const bool several = tracing.targets.size() > 1;
-  meta["target"] = several ? Json(nullptr) : target_json(tracing.targets.front());
-  if (several) {
+  meta["target"] = tracing.targets.size() == 1 ? target_json(tracing.targets.front()) : Json(nullptr);
+  if (!tracing.cgroups.empty()) {
+    meta["cgroups"] = Json::array();
+    for (const probes::Cgroup& cgroup : tracing.cgroups) meta["cgroups"].push_back(cgroup.name);
+  }
+  if (tracing.targets.size() > 1) {
     meta["targets"] = Json::array();
     for (const auto& target : tracing.targets) meta["targets"].push_back(target_json(target));
   }
@@ -339,10 +344,11 @@ ExitStatus status_of(const Tracing& tracing, std::uint64_t lost) {
   return lost > 0 && tracing.options.output.strict ? ExitStatus::kIncomplete : ExitStatus::kDone;
 }
 
-Result<probes::StreamOptions> stream_options(const Options& options, const RecordFilter& filter, std::size_t targets) {
+Result<probes::StreamOptions> stream_options(const Options& options, const RecordFilter& filter,
+                                             const std::vector<probes::Cgroup>& cgroups) {
   probes::StreamOptions stream;
   filter.select(stream);
-  stream.targets = targets;
+  for (const probes::Cgroup& cgroup : cgroups) stream.cgroups.push_back(cgroup.path);
   if (options.buffer.empty()) return stream;
   const auto buffer = parse_size(options.buffer, "--buffer");
   if (!buffer) return buffer.error();
@@ -354,12 +360,8 @@ Result<probes::StreamOptions> stream_options(const Options& options, const Recor
 }
 
 Result<ExitStatus> run(const Options& options, Invocation& invocation) {
-  const bool has_process = !options.process.pids.empty() || !options.process.comm.empty();
-  if (invocation.program.empty() == !has_process) {
-    return Error(ErrorKind::kInvalid,
-                 invocation.program.empty() ? "trace needs a process or a command" : "-p and -- CMD exclude each other")
-        .with_hint("netpoll-trace trace -p PID, --comm NAME, or -- CMD ARG...");
-  }
+  const auto& program = invocation.program;
+  if (auto ok = check_targets("trace", options.process, options.cgroup, program); !ok) return std::move(ok).error();
   const auto backend = parse_backend_option(options.backend);
   if (!backend) return backend.error();
   const auto duration = optional_duration(options.duration, "--duration");
@@ -368,7 +370,9 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (!filter) return std::move(filter).error();
   const auto pids = find_processes(options.process);
   if (!pids) return pids.error();
-  const auto stream = stream_options(options, *filter, std::max<std::size_t>(pids->size(), 1));
+  auto cgroups = find_cgroups(options.cgroup);
+  if (!cgroups) return std::move(cgroups).error();
+  const auto stream = stream_options(options, *filter, *cgroups);
   if (!stream) return stream.error();
   auto until = parse_until(options.until);
   if (!until) return std::move(until).error();
@@ -379,17 +383,17 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
     recorder.emplace(*ring);
   }
   OutputOptions output = options.output;
-  if (!has_process) output.standard = exporters::Destination::Standard::kError;  // the other is the command's
+  if (!program.empty()) output.standard = exporters::Destination::Standard::kError;  // the other is the command's
   auto out = Emitter::open(output, exporters::Content::kStream, invocation.color);
   if (!out) return out.error();
 
-  Tracing tracing{invocation, options, nullptr, *duration, {}, {}, {}, false, {}, {}};
+  Tracing tracing{invocation, options, nullptr, *duration, {}, std::move(*cgroups), {}, {}, false, {}, {}};
   auto source = probes::make_stream_source(*backend, *stream, &tracing.passed_over);
   if (!source) return std::move(source).error();
   for (const std::string& reason : tracing.passed_over) invocation.log.note("not used: " + reason);
   tracing.source = std::move(*source);
-  const SharedKeyboard shared(invocation.interrupt, !has_process);
-  if (auto attached = has_process ? attach_to_processes(tracing, *pids) : launch_program(tracing); !attached) {
+  const SharedKeyboard shared(invocation.interrupt, !program.empty());
+  if (auto attached = program.empty() ? attach_to_processes(tracing, *pids) : launch_program(tracing); !attached) {
     return std::move(attached).error();
   }
   tracing.begin = steady_clock::now();
@@ -434,6 +438,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
 Action add(Flags& flags) {
   auto options = std::make_shared<Options>();
   add_process_options(flags, options->process, /*several=*/true);
+  add_cgroup_options(flags, options->cgroup);
   flags.on_off("--follow-forks", options->follow_forks,
                {"Target", "", "Trace child processes too; the default for -- CMD"});
   flags.on_off("--no-follow-forks", options->no_follow_forks, {"Target", "", "Do not trace child processes"});
@@ -455,7 +460,7 @@ Action add(Flags& flags) {
 const Command trace_command{
     .name = "trace",
     .summary = "streams what processes do to their pollers, event by event",
-    .usage = "(-p PID... | --comm NAME | -- CMD ARG...) [options]",
+    .usage = "(-p PID... | --comm NAME | --cgroup PATH | -- CMD ARG...) [options]",
     .description =
         "Shows system calls around the poller with their arguments, the descriptors that a wait reported, addresses of "
         "sockets, and the tracepoints of libruntime, one line each, in order of time. Each connection's story is told "

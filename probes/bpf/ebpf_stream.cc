@@ -23,6 +23,7 @@
 #include "probes/bpf/uprobe_multi.h"
 #include "probes/bpf/usdt_links.h"
 #include "probes/countable.h"
+#include "probes/process/cgroups.h"
 #include "probes/process/clock.h"
 #include "probes/process/proc_status.h"
 #include "probes/process/usdt_args.h"
@@ -124,8 +125,11 @@ class EbpfStream : public StreamSource {
   Backend backend() const override { return Backend::kEbpf; }
   Result<void> attach(std::span<const Target> targets) override;
   Result<bool> wait(int timeout_ms, int stop_fd) override {
-    const int most = busy_ ? kBusyMs : kIdleMs;
-    return watches_.wait(timeout_ms < 0 ? most : std::min(timeout_ms, most), stop_fd);
+    int most = busy_ ? kBusyMs : kIdleMs;
+    if (timeout_ms >= 0) most = std::min(timeout_ms, most);
+    if (!cgroups()) return watches_.wait(most, stop_fd);
+    if (auto waited = wait_readable(stop_fd, most, -1); !waited) return std::move(waited).error();
+    return true;  // a cgroup without processes may get some
   }
   Result<void> drain(trace::Sink& sink) override;
   void detach() override;
@@ -140,21 +144,24 @@ class EbpfStream : public StreamSource {
   // A process that may be a Go program, and has not been asked yet.
   struct Question {
     pid_t pid = 0;
-    std::uint32_t account = 0;
+    std::uint32_t tgid = 0;
     int times_left = kAskTimes;
   };
 
   Result<void> link(bpf_program* program);
   Result<void> attach_programs();
   Result<void> attach_usdt();
-  Result<void> attach_usdt_of(const Target& target, const std::string& path);
+  Result<void> attach_usdt_of(const std::string& path);
   Result<void> begin();
   Result<std::uint32_t> resolve(pid_t pid);
+  Result<std::uint32_t> add_running(pid_t pid);
   void ask_for_goroutines();
-  void set_go_program(std::uint32_t account, const netpoll_go_program& program);
   std::size_t cpu_bytes() const { return sizeof(netpoll_stream_cpu) * cpu_count_; }
   bool several() const { return targets_.size() > 1; }
-  bool follow_forks() const { return targets_.front().follow_forks; }
+  bool cgroups() const { return !options_.cgroups.empty(); }
+  bool follow_forks() const { return !cgroups() && targets_.front().follow_forks; }
+  // The walk that finds all targets: one process, or 0.
+  pid_t scope() const { return cgroups() || several() || follow_forks() ? 0 : targets_.front().pid; }
 
   StreamOptions options_;
   std::int64_t clock_offset_;
@@ -166,7 +173,7 @@ class EbpfStream : public StreamSource {
   std::size_t cpu_count_ = 0;
   ProcessTable processes_;
   std::vector<Target> targets_;
-  std::map<pid_t, std::uint32_t> accounts_;
+  std::vector<pid_t> members_;  // of cgroups, when they became targets
   std::vector<Question> questions_;
   steady_clock::time_point ask_at_{};
   ProcessWatches watches_;
@@ -204,11 +211,16 @@ Result<void> EbpfStream::load(const StreamOptions& options) {
   if (cpus < 0) return bpf_error("count the CPUs", cpus, log);
   cpu_count_ = static_cast<std::size_t>(cpus);
   skeleton_->rodata->cpus = static_cast<std::uint32_t>(cpus);
-  skeleton_->rodata->look_for_goroutines = decoder_.goroutines() != nullptr;
+  skeleton_->rodata->cgroups = static_cast<std::uint32_t>(options.cgroups.size());
+  for (std::size_t i = 0; i < options.cgroups.size(); ++i) {
+    const auto cgroup = find_cgroup(options.cgroups[i]);
+    if (!cgroup) return cgroup.error();
+    skeleton_->rodata->cgroup_ids[i] = cgroup->id;
+    skeleton_->rodata->cgroup_levels[i] = cgroup->level;
+  }
   auto& maps = skeleton_->maps;
   bpf_map__set_max_entries(maps.events, static_cast<std::uint32_t>(buffer));
   bpf_map__set_max_entries(maps.cpu_states, static_cast<std::uint32_t>(cpus));
-  bpf_map__set_max_entries(maps.go_programs, static_cast<std::uint32_t>(options.targets + 1));
   bpf_map__set_max_entries(maps.threads, slots);
   bpf_map__set_max_entries(maps.processes, slots);
   auto& programs = skeleton_->progs;
@@ -245,10 +257,14 @@ Result<void> EbpfStream::link(bpf_program* program) {
 }
 
 Result<void> EbpfStream::attach(std::span<const Target> targets) {
+  if (cgroups() == !targets.empty()) return Error(ErrorKind::kInvalid, "either cgroups or processes are targets");
   auto watches = ProcessWatches::open(pids_of(targets));
   if (!watches) return std::move(watches).error();
   watches_ = std::move(*watches);
   targets_.assign(targets.begin(), targets.end());
+  for (const std::string& cgroup : options_.cgroups) {
+    for (const pid_t pid : cgroup_members(cgroup)) members_.push_back(pid);
+  }
   for (const Target& target : targets_) {
     if (auto fit = check_countable(target); !fit) return fit;
   }
@@ -258,8 +274,9 @@ Result<void> EbpfStream::attach(std::span<const Target> targets) {
   if (attached) attached = begin();
   if (attached) return {};
   detach();
-  const std::string whom =
-      several() ? std::to_string(targets.size()) + " processes" : "pid " + std::to_string(targets.front().pid);
+  const std::string whom = cgroups()   ? "the cgroup " + options_.cgroups.front()
+                           : several() ? std::to_string(targets.size()) + " processes"
+                                       : "pid " + std::to_string(targets.front().pid);
   return std::move(attached.error()).within("attach to " + whom + ": ");
 }
 
@@ -267,7 +284,7 @@ Result<void> EbpfStream::attach_programs() {
   // Nobody is a target yet. Entries come before exits, so that a call which is seen to end has its start time.
   auto& programs = skeleton_->progs;
   std::vector<bpf_program*> order = {programs.netpoll_stream_exit, programs.netpoll_stream_exec};
-  if (follow_forks()) order.push_back(programs.netpoll_stream_fork);
+  if (cgroups() || follow_forks()) order.push_back(programs.netpoll_stream_fork);
   order.push_back(programs.netpoll_stream_enter);
   order.push_back(programs.netpoll_stream_leave);
   for (bpf_program* program : order) {
@@ -286,25 +303,40 @@ Result<std::uint32_t> EbpfStream::resolve(pid_t pid) {
   return *resolved && shared.found_tgid != 0 ? shared.found_tgid : static_cast<std::uint32_t>(pid);
 }
 
+// Tells the decoder of a process that runs already; its number for the kernel.
+Result<std::uint32_t> EbpfStream::add_running(pid_t pid) {
+  auto tgid = resolve(pid);
+  if (!tgid) return tgid;
+  decoder_.add_target(*tgid, pid, /*load=*/true);
+  if (decoder_.goroutines() != nullptr) questions_.push_back({pid, *tgid});
+  return tgid;
+}
+
 Result<void> EbpfStream::begin() {
   auto& shared = *skeleton_->bss;
+  if (cgroups()) {
+    // They are targets already. What is looked up now may be younger than the first events, which then change nothing.
+    decoder_.expect_strangers();
+    for (const pid_t pid : members_) {
+      if (auto added = add_running(pid); !added) return std::move(added).error();
+    }
+    ask_for_goroutines();
+    return {};
+  }
   const bool held = targets_.front().held;
-  std::uint32_t account = several() ? 1 : 0;
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> tgids;
+  std::vector<std::uint32_t> tgids;
   for (const Target& target : targets_) {
-    const auto tgid = resolve(target.pid);
-    if (!tgid) return tgid.error();
     // What is open and registered now is looked up first: from then on the events say what changes.
-    decoder_.add_target(*tgid, target.pid, !held);
-    accounts_[target.pid] = account;
-    if (decoder_.goroutines() != nullptr && !held) questions_.push_back({target.pid, account});
-    tgids.emplace_back(*tgid, account++);
+    const auto tgid = held ? resolve(target.pid) : add_running(target.pid);
+    if (!tgid) return tgid.error();
+    if (held) decoder_.add_target(*tgid, target.pid, /*load=*/false);
+    tgids.push_back(*tgid);
   }
   ask_for_goroutines();
   if (follow_forks() || several()) __atomic_store_n(&shared.use_processes, 1u, __ATOMIC_SEQ_CST);
-  for (const auto& [tgid, number] : tgids) {
+  for (const std::uint32_t tgid : tgids) {
     if (several()) {
-      if (auto added = processes_.add(tgid, number); !added) return added;
+      if (auto added = processes_.add(tgid, /*account=*/0); !added) return added;
     } else {
       __atomic_store_n(held ? &shared.held_tgid : &shared.root_tgid, tgid, __ATOMIC_SEQ_CST);
     }
@@ -320,17 +352,19 @@ Result<void> EbpfStream::begin() {
 
 Result<void> EbpfStream::attach_usdt() {
   std::set<std::pair<dev_t, ino_t>> seen;
-  for (const Target& target : targets_) {
+  std::vector<Target> targets = targets_;
+  for (const pid_t pid : members_) targets.push_back({.pid = pid, .held = false, .follow_forks = false, .exe = {}});
+  for (const Target& target : targets) {
     const std::string path = target.held ? target.exe : "/proc/" + std::to_string(living_thread(target.pid)) + "/exe";
     struct stat file {};
     if (path.empty() || ::stat(path.c_str(), &file) != 0) continue;
     if (!seen.insert({file.st_dev, file.st_ino}).second) continue;
-    if (auto attached = attach_usdt_of(target, path); !attached) return attached;
+    if (auto attached = attach_usdt_of(path); !attached) return attached;
   }
   return {};
 }
 
-Result<void> EbpfStream::attach_usdt_of(const Target& target, const std::string& path) {
+Result<void> EbpfStream::attach_usdt_of(const std::string& path) {
   auto sites = read_usdt_sites(path, "netpoll");
   // A script, or a file we may not read, is no libruntime program.
   if (!sites) return {};
@@ -353,15 +387,11 @@ Result<void> EbpfStream::attach_usdt_of(const Target& target, const std::string&
     if (stored != 0) return posix_error("describe the probe " + site.name, -stored);
     wanted.push_back({site.offset, site.semaphore_offset, number});
   }
-  const pid_t pid = several() || target.follow_forks ? 0 : target.pid;
-  auto links = UsdtLinks::attach(bpf_program__fd(skeleton_->progs.netpoll_stream_usdt), uprobes_, pid, path, wanted);
+  auto links =
+      UsdtLinks::attach(bpf_program__fd(skeleton_->progs.netpoll_stream_usdt), uprobes_, scope(), path, wanted);
   if (!links) return std::move(links).error();
   usdt_.push_back(std::move(*links));
   return {};
-}
-
-void EbpfStream::set_go_program(std::uint32_t account, const netpoll_go_program& program) {
-  bpf_map_update_elem(bpf_map__fd(skeleton_->maps.go_programs), &account, &program, BPF_ANY);
 }
 
 void EbpfStream::ask_for_goroutines() {
@@ -372,9 +402,11 @@ void EbpfStream::ask_for_goroutines() {
     const GoroutineNames::Kind kind = goroutines->look_at(question.pid);
     if (kind == GoroutineNames::Kind::kNotYet) return --question.times_left <= 0;
     const auto current = goroutines->current_g(question.pid);
-    netpoll_go_program program{};
-    if (current) program = {1, current->tls_offset, current->goid_offset, current->labels_offset};
-    set_go_program(question.account, program);
+    if (!current) return true;
+    const netpoll_go_program program{current->tls_offset, current->goid_offset, current->labels_offset};
+    // Beyond NETPOLL_MAX_GO_PROGRAMS at a time its goroutines stay unknown.
+    bpf_map_update_elem(bpf_map__fd(skeleton_->maps.go_programs), &question.tgid, &program, BPF_ANY);
+    __atomic_store_n(&skeleton_->bss->has_go_programs, 1u, __ATOMIC_RELAXED);
     return true;
   });
 }
@@ -391,11 +423,8 @@ Result<void> EbpfStream::drain(trace::Sink& sink) {
     finished_ = true;
     decoder_.finish({cpus_, cpu_count_}, begin, sink);
   }
-  for (const pid_t pid : decoder_.take_execs()) {
-    const auto account = accounts_.find(pid);
-    if (account == accounts_.end() || decoder_.goroutines() == nullptr) continue;
-    set_go_program(account->second, {});
-    questions_.push_back({pid, account->second});
+  for (const auto& [tgid, pid] : decoder_.take_new_programs()) {
+    if (decoder_.goroutines() != nullptr) questions_.push_back({pid, tgid});
   }
   if (attached_) ask_for_goroutines();
   return {};
@@ -406,8 +435,7 @@ void EbpfStream::detach() {
   attached_ = false;
   // Calls in which threads sleep now will return when nobody looks.
   skeleton_->bss->task_job = NETPOLL_TASKS_IN_FLIGHT;
-  const pid_t scope = several() || follow_forks() ? 0 : targets_.front().pid;
-  static_cast<void>(walk_tasks(skeleton_->progs.netpoll_stream_tasks, scope));
+  static_cast<void>(walk_tasks(skeleton_->progs.netpoll_stream_tasks, scope()));
   __atomic_store_n(&skeleton_->bss->held_tgid, 0u, __ATOMIC_RELAXED);
   __atomic_store_n(&skeleton_->bss->root_tgid, 0u, __ATOMIC_RELAXED);
   __atomic_store_n(&skeleton_->bss->use_processes, 0u, __ATOMIC_RELAXED);

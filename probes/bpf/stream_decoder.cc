@@ -47,9 +47,16 @@ void StreamDecoder::add_target(std::uint32_t tgid, pid_t pid, bool load) {
   interests_.load(pid);
 }
 
-pid_t StreamDecoder::pid_of(std::uint32_t tgid) const {
-  const auto found = pids_.find(tgid);
-  return found != pids_.end() ? found->second : static_cast<pid_t>(tgid);
+// Of those that nobody named the kernel's number is taken.
+pid_t StreamDecoder::pid_of(std::uint32_t tgid) {
+  const auto [at, fresh] = pids_.try_emplace(tgid, static_cast<pid_t>(tgid));
+  if (fresh && expect_strangers_) {
+    const pid_t pid = at->second;
+    endpoints_.load(pid);
+    interests_.load(pid);
+    new_programs_.push_back({tgid, pid});
+  }
+  return at->second;
 }
 
 void StreamDecoder::take(std::span<const std::byte> bytes) {
@@ -261,14 +268,19 @@ void StreamDecoder::follow_process(const netpoll_stream_event& event, trace::Rec
   if (event.kind == NETPOLL_STREAM_FORK) {
     record.name = "fork";
     const auto child = static_cast<std::uint32_t>(event.args[0]);
-    record.add("child", trace::ArgForm::kNumber, pid_of(child));
-    interests_.forked(record.pid, pid_of(child));
+    const pid_t pid = pids_.try_emplace(child, static_cast<pid_t>(child)).first->second;
+    record.add("child", trace::ArgForm::kNumber, pid);
+    interests_.forked(record.pid, pid);
     return;
   }
   record.name = event.kind == NETPOLL_STREAM_EXEC ? "exec" : "exit";
   endpoints_.forget_process(record.pid);
   interests_.forget_process(record.pid);
-  if (event.kind == NETPOLL_STREAM_EXEC) execs_.push_back(record.pid);
+  if (event.kind == NETPOLL_STREAM_EXEC) {
+    new_programs_.push_back({event.tgid, record.pid});
+  } else {
+    pids_.erase(event.tgid);
+  }
 }
 
 }  // namespace netpoll::probes

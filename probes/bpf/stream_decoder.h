@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <span>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -26,8 +27,10 @@ class StreamDecoder {
   // goroutines may be null; clock_offset_ns is what our CLOCK_MONOTONIC is ahead of the kernel's.
   StreamDecoder(std::unique_ptr<GoroutineNames> goroutines, std::int64_t clock_offset_ns);
 
-  // A target by the kernel's number and ours; and what it has open and registered, where it runs already.
+  // A process by the kernel's number and ours; and what it has open and registered, where it runs already.
   void add_target(std::uint32_t tgid, pid_t pid, bool load);
+  // Processes that were not added and do something are added and loaded then, rather than taken for newly born.
+  void expect_strangers() { expect_strangers_ = true; }
 
   // Takes what the kernel wrote, and keeps a copy.
   void take(std::span<const std::byte> bytes);
@@ -36,8 +39,12 @@ class StreamDecoder {
   // What each CPU has dropped in all, at the end.
   void finish(std::span<const netpoll_stream_cpu> cpus, std::uint64_t now_ns, trace::Sink& sink);
 
-  // Programs that were executed since it was last asked: who may have become a Go program, or ceased to be one.
-  std::vector<pid_t> take_execs() { return std::exchange(execs_, {}); }
+  // Who may have become a Go program since it was last asked: by an exec, or as a stranger.
+  struct NewProgram {
+    std::uint32_t tgid;
+    pid_t pid;
+  };
+  std::vector<NewProgram> take_new_programs() { return std::exchange(new_programs_, {}); }
   GoroutineNames* goroutines() { return goroutines_.get(); }
   std::uint64_t events() const { return events_; }
   const std::map<std::uint16_t, std::uint64_t>& lost() const { return lost_; }  // by CPU
@@ -55,17 +62,18 @@ class StreamDecoder {
   void add_ready(const netpoll_stream_event& event, trace::Record& record);
   void follow(const netpoll_stream_event& event, const trace::Record& record);
   void follow_process(const netpoll_stream_event& event, trace::Record& record);
-  pid_t pid_of(std::uint32_t tgid) const;
+  pid_t pid_of(std::uint32_t tgid);
 
   std::unique_ptr<GoroutineNames> goroutines_;
   std::int64_t clock_offset_ns_;
-  std::map<std::uint32_t, pid_t> pids_;
+  std::unordered_map<std::uint32_t, pid_t> pids_;
   std::vector<std::byte> bytes_;
   std::vector<Taken> taken_;
   std::map<std::uint16_t, std::uint32_t> dropped_;  // by CPU, as last seen
   std::map<std::uint16_t, std::uint64_t> lost_;
   std::uint64_t events_ = 0;
-  std::vector<pid_t> execs_;
+  std::vector<NewProgram> new_programs_;
+  bool expect_strangers_ = false;
   EndpointCache endpoints_;
   Interests interests_;
   Stories stories_;

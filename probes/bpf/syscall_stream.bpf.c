@@ -24,8 +24,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 const volatile __u32 cpus = 1;
 /* By system call number. */
 const volatile struct netpoll_stream_call call_of_nr[NETPOLL_STREAM_MAX_NR] = {};
-/* Whether any target may be a Go program; without, nothing is computed for them. */
-const volatile bool look_for_goroutines = false;
 
 struct {
   __uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -40,12 +38,16 @@ struct {
   __type(value, struct netpoll_stream_cpu);
 } cpu_states SEC(".maps");
 
+/* By tgid; filled by user space, and emptied here when the program is another one. */
 struct {
-  __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(max_entries, 1); /* accounts */
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, NETPOLL_MAX_GO_PROGRAMS);
   __type(key, __u32);
   __type(value, struct netpoll_go_program);
 } go_programs SEC(".maps");
+
+/* That there is one in the map; before, nothing is looked up. */
+__u32 has_go_programs = 0;
 
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -84,13 +86,12 @@ static __always_inline struct netpoll_stream_cpu* cpu_state(__u32 cpu) {
 }
 
 static __always_inline void fill_head(struct netpoll_stream_event* event, struct netpoll_stream_cpu* state, __u32 cpu,
-                                      struct task_struct* task, __u64 now, __u32 account) {
+                                      struct task_struct* task, __u64 now) {
   event->time_ns = now;
   event->cpu = cpu;
   event->dropped = state->dropped;
   event->tgid = task->tgid;
   event->tid = task->pid;
-  event->account = account;
   event->goid = 0;
   event->labels = 0;
   event->count = 0;
@@ -102,9 +103,10 @@ static __always_inline void fill_head(struct netpoll_stream_event* event, struct
  * of its own (arm64, R28). A g is believed when the stack pointer lies on its stack; g.stack are its first two words.
  */
 static __always_inline void fill_goroutine(struct netpoll_stream_event* event, struct task_struct* task,
-                                           struct pt_regs* regs, __u32 account) {
-  struct netpoll_go_program* go = bpf_map_lookup_elem(&go_programs, &account);
-  if (!go || !go->known) return;
+                                           struct pt_regs* regs) {
+  __u32 tgid = task->tgid;
+  struct netpoll_go_program* go = bpf_map_lookup_elem(&go_programs, &tgid);
+  if (!go) return;
   struct pt_regs___args* user = (struct pt_regs___args*)regs;
   __u64 g = 0, stack[2] = {};
 #if defined(__TARGET_ARCH_x86)
@@ -145,7 +147,7 @@ static __always_inline void fill_call(struct netpoll_stream_event* event, struct
 SEC("tp_btf/sys_enter")
 int BPF_PROG(netpoll_stream_enter, struct pt_regs* regs, long nr) {
   struct task_struct* task = bpf_get_current_task_btf();
-  if (account_of(task->tgid) == NETPOLL_NO_TARGET) return 0;
+  if (account_of_current(task) == NETPOLL_NO_TARGET) return 0;
   if ((unsigned long)nr >= NETPOLL_STREAM_MAX_NR || !call_of_nr[nr].row) return 0;
   if (in_compat_syscall(task)) return 0;
   struct netpoll_thread* thread = find_or_claim_thread(task->pid);
@@ -158,8 +160,7 @@ int BPF_PROG(netpoll_stream_enter, struct pt_regs* regs, long nr) {
 SEC("tp_btf/sys_exit")
 int BPF_PROG(netpoll_stream_leave, struct pt_regs* regs, long result) {
   struct task_struct* task = bpf_get_current_task_btf();
-  __u32 account = account_of(task->tgid);
-  if (account == NETPOLL_NO_TARGET) return 0;
+  if (account_of_current(task) == NETPOLL_NO_TARGET) return 0;
   long nr = SYSCALL_NR(regs);
   bool compat = in_compat_syscall(task);
   struct netpoll_thread* thread = find_thread(task->pid);
@@ -192,7 +193,7 @@ int BPF_PROG(netpoll_stream_leave, struct pt_regs* regs, long result) {
       count_drop(state);
       return 0;
     }
-    fill_head(event, state, cpu, task, now, account);
+    fill_head(event, state, cpu, task, now);
     event->kind = NETPOLL_STREAM_CALL;
     fill_call(event, regs, row - 1, start_ns, result);
     if (job == NETPOLL_JOB_CTL) {
@@ -201,7 +202,7 @@ int BPF_PROG(netpoll_stream_leave, struct pt_regs* regs, long result) {
       event->args[3] = given.events;
       event->args[4] = given.data;
     }
-    if (look_for_goroutines) fill_goroutine(event, task, regs, account);
+    if (has_go_programs) fill_goroutine(event, task, regs);
     bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
     state->written++;
     return 0;
@@ -214,7 +215,7 @@ int BPF_PROG(netpoll_stream_leave, struct pt_regs* regs, long result) {
       return 0;
     }
     struct netpoll_stream_event* event = &few->event;
-    fill_head(event, state, cpu, task, now, account);
+    fill_head(event, state, cpu, task, now);
     event->kind = NETPOLL_STREAM_CALL;
     fill_call(event, regs, row - 1, start_ns, result);
     if (job == NETPOLL_JOB_WAIT) {
@@ -231,7 +232,7 @@ int BPF_PROG(netpoll_stream_leave, struct pt_regs* regs, long result) {
         event->count = 28;
       }
     }
-    if (look_for_goroutines) fill_goroutine(event, task, regs, account);
+    if (has_go_programs) fill_goroutine(event, task, regs);
     bpf_ringbuf_submit(few, BPF_RB_NO_WAKEUP);
     state->written++;
     return 0;
@@ -247,12 +248,12 @@ int BPF_PROG(netpoll_stream_leave, struct pt_regs* regs, long result) {
       return 0;
     }
     struct netpoll_stream_event* event = &many->event;
-    fill_head(event, state, cpu, task, now, account);
+    fill_head(event, state, cpu, task, now);
     fill_call(event, regs, row - 1, start_ns, result);
     event->kind = chunk == 0 ? NETPOLL_STREAM_CALL : NETPOLL_STREAM_MORE;
     if (chunk == 0) {
       from = (const struct netpoll_epoll_event*)event->args[1];
-      if (look_for_goroutines) fill_goroutine(event, task, regs, account);
+      if (has_go_programs) fill_goroutine(event, task, regs);
     }
     __u32 count = left < NETPOLL_STREAM_MANY ? left : NETPOLL_STREAM_MANY;
     __u32 bytes = count * sizeof(struct netpoll_epoll_event);
@@ -271,7 +272,7 @@ int BPF_PROG(netpoll_stream_leave, struct pt_regs* regs, long result) {
 }
 
 /* A record about a process; kind is a constant. */
-static __always_inline void write_process(struct task_struct* task, __u32 account, __u8 kind, __u8 row, __u64 start_ns,
+static __always_inline void write_process(struct task_struct* task, __u8 kind, __u8 row, __u64 start_ns,
                                           __u64 arg) {
   __u32 cpu = bpf_get_smp_processor_id();
   struct netpoll_stream_cpu* state = cpu_state(cpu);
@@ -281,7 +282,7 @@ static __always_inline void write_process(struct task_struct* task, __u32 accoun
     count_drop(state);
     return;
   }
-  fill_head(event, state, cpu, task, bpf_ktime_get_ns(), account);
+  fill_head(event, state, cpu, task, bpf_ktime_get_ns());
   event->kind = kind;
   event->row = row;
   event->start_ns = start_ns;
@@ -299,8 +300,9 @@ int BPF_PROG(netpoll_stream_exec, struct task_struct* task) {
     root_tgid = tgid;
     held_tgid = 0;
   }
-  __u32 account = account_of(tgid);
-  if (account != NETPOLL_NO_TARGET) write_process(task, account, NETPOLL_STREAM_EXEC, 0, 0, 0);
+  if (account_of_current(task) == NETPOLL_NO_TARGET) return 0;
+  bpf_map_delete_elem(&go_programs, &tgid);
+  write_process(task, NETPOLL_STREAM_EXEC, 0, 0, 0);
   return 0;
 }
 
@@ -308,10 +310,10 @@ SEC("tp_btf/sched_process_fork")
 int BPF_PROG(netpoll_stream_fork, struct task_struct* parent, struct task_struct* child) {
   __u32 parent_tgid = parent->tgid, tgid = child->tgid;
   if (tgid == parent_tgid) return 0;
-  __u32 account = account_of(parent_tgid);
+  __u32 account = account_of_current(parent);
   if (account == NETPOLL_NO_TARGET) return 0;
-  if (!add_target(tgid, account)) count_drop(cpu_state(bpf_get_smp_processor_id()));
-  write_process(parent, account, NETPOLL_STREAM_FORK, 0, 0, tgid);
+  if (!cgroups && !add_target(tgid, account)) count_drop(cpu_state(bpf_get_smp_processor_id()));
+  write_process(parent, NETPOLL_STREAM_FORK, 0, 0, tgid);
   return 0;
 }
 
@@ -319,16 +321,16 @@ int BPF_PROG(netpoll_stream_fork, struct task_struct* parent, struct task_struct
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(netpoll_stream_exit, struct task_struct* task) {
   __u32 tgid = task->tgid, tid = task->pid;
-  __u32 account = account_of(tgid);
-  if (account == NETPOLL_NO_TARGET) return 0;
+  if (account_of_current(task) == NETPOLL_NO_TARGET) return 0;
   struct netpoll_thread* thread = find_thread(tid);
   if (thread && thread->call) {
-    write_process(task, account, NETPOLL_STREAM_UNFINISHED, thread->call - 1, thread->start_ns, 0);
+    write_process(task, NETPOLL_STREAM_UNFINISHED, thread->call - 1, thread->start_ns, 0);
   }
   forget_thread(tid);
   if (task->signal->live.counter == 0) {
-    write_process(task, account, NETPOLL_STREAM_EXIT, 0, 0, 0);
-    forget_target(tgid);
+    write_process(task, NETPOLL_STREAM_EXIT, 0, 0, 0);
+    bpf_map_delete_elem(&go_programs, &tgid);
+    if (!cgroups) forget_target(tgid);
   }
   return 0;
 }
@@ -347,11 +349,11 @@ int netpoll_stream_tasks(struct bpf_iter__task* ctx) {
     found_tgid = tgid;
     return 0;
   }
-  __u32 account = account_of(tgid);
+  __u32 account = account_of_other(task);
   if (task_job == NETPOLL_TASKS_IN_FLIGHT) {
     struct netpoll_thread* thread = account != NETPOLL_NO_TARGET && sleeps(task) ? find_thread(tid) : NULL;
     if (thread && thread->call) {
-      write_process(task, account, NETPOLL_STREAM_UNFINISHED, thread->call - 1, thread->start_ns, 0);
+      write_process(task, NETPOLL_STREAM_UNFINISHED, thread->call - 1, thread->start_ns, 0);
     }
     return 0;
   }
@@ -382,8 +384,7 @@ static __always_inline __s64 usdt_value(const void* ctx, const struct netpoll_us
 SEC("uprobe")
 int netpoll_stream_usdt(void* ctx) {
   struct task_struct* task = bpf_get_current_task_btf();
-  __u32 account = account_of(task->tgid);
-  if (account == NETPOLL_NO_TARGET) return 0;
+  if (account_of_current(task) == NETPOLL_NO_TARGET) return 0;
   __u32 number = bpf_get_attach_cookie(ctx);
   struct netpoll_usdt_site* site = bpf_map_lookup_elem(&usdt_sites, &number);
   __u32 cpu = bpf_get_smp_processor_id();
@@ -396,7 +397,7 @@ int netpoll_stream_usdt(void* ctx) {
     count_drop(state);
     return 0;
   }
-  fill_head(event, state, cpu, task, bpf_ktime_get_ns(), account);
+  fill_head(event, state, cpu, task, bpf_ktime_get_ns());
   event->kind = NETPOLL_STREAM_USDT;
   event->row = site->row;
   event->start_ns = 0;

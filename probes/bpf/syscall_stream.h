@@ -51,7 +51,7 @@ struct netpoll_stream_event {
   __u64 labels;                    /* Go: g.labels */
   __u16 count;                     /* of epoll_events, or bytes of an address, that follow */
   __u16 skipped;                   /* epoll_events that are in no record */
-  __u32 account;
+  __u32 unused;
 };
 
 /* Records have one of these sizes, counted in epoll_events. */
@@ -91,9 +91,10 @@ struct netpoll_stream_cpu {
   __u64 unused[5]; /* a cache line */
 };
 
-/* How the current goroutine of a program's threads is found; one for each account. */
+#define NETPOLL_MAX_GO_PROGRAMS 4096
+
+/* How the current goroutine of a program's threads is found. */
 struct netpoll_go_program {
-  __u32 known;
   __s32 g_offset;      /* x86: of the word with the g, from fs */
   __u32 goid_offset;   /* in the g */
   __u32 labels_offset; /* in the g; 0: none */

@@ -168,6 +168,21 @@ Result<std::vector<Cgroup>> find_pod(std::string_view name, const std::string& l
   return found;
 }
 
+std::vector<pid_t> cgroup_members(const std::string& directory) {
+  std::vector<pid_t> members;
+  const auto add = [&](const std::string& path) {
+    std::ifstream file(path + "/cgroup.procs");
+    // Processes of another pid namespace are 0 here.
+    for (pid_t pid = 0; file >> pid;) {
+      if (pid > 0) members.push_back(pid);
+    }
+    return true;
+  };
+  add(directory);
+  each_directory(directory, add);
+  return members;
+}
+
 std::string cgroup_name(std::uint64_t id) {
   const std::string root = mount_point();
   std::string name;

@@ -1,6 +1,8 @@
 // Cgroups of version 2: a directory is one, and its inode number is the cgroup's id (cgroups(7), kernfs).
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -29,6 +31,9 @@ Result<std::vector<Cgroup>> find_container(std::string_view id);
 // Those of a pod of Kubernetes, "NAMESPACE/NAME": its UID is in the name of its directory of logs, and that is in the
 // name of its cgroup. logs: where the kubelet keeps them. kNotFound, kInvalid as above.
 Result<std::vector<Cgroup>> find_pod(std::string_view name, const std::string& logs = "/var/log/pods");
+
+// The processes in and below a cgroup, by its directory; what cannot be read is left out.
+std::vector<pid_t> cgroup_members(const std::string& directory);
 
 // The directory whose cgroup has this id; empty when there is none (any more).
 std::string cgroup_name(std::uint64_t id);

@@ -63,6 +63,14 @@ def until(condition, what):
         time.sleep(0.01)
 
 
+def gone(cgroup):
+    try:
+        os.rmdir(cgroup)
+    except OSError:
+        return False
+    return True
+
+
 class Server:
     """An echo server of our own, in a process of its own, that uses epoll; speaks through its streams."""
 
@@ -170,6 +178,45 @@ class Ebpf(unittest.TestCase):
         self.assertGreaterEqual(parked[0], expected["park"]["count"])
         runs = [e for e in by_pid[parked[1]] if e.get("step") == "run"]
         self.assertTrue(any("network_wait_ns" in e and "cpu_wait_ns" in e for e in runs))
+
+    def test_processes_of_a_cgroup_are_traced_those_that_enter_it_later_too(self):
+        with open("/proc/self/mounts", encoding="utf-8") as mounts:
+            roots = [line.split()[1] for line in mounts if line.split()[2] == "cgroup2"]
+        folder = os.path.join(roots[0], f"netpoll-trace-test-{os.getpid()}") if roots else None
+        try:
+            os.mkdir(folder)
+        except (OSError, TypeError):
+            self.skipTest("no cgroup v2 may be made here")
+        try:
+            with Server() as server:
+                with open(folder + "/cgroup.procs", "w", encoding="utf-8") as members:
+                    members.write(server.pid)
+                client = server.connect()  # before we come
+                client.sendall(b"a")
+                client.recv(10)
+                tracer = Running("--cgroup", folder, "-f", "ndjson")
+                client.sendall(b"b")
+                self.assertEqual(client.recv(10), b"b")
+                with Server() as newcomer:
+                    with open(folder + "/cgroup.procs", "w", encoding="utf-8") as members:
+                        members.write(newcomer.pid)
+                    with newcomer.connect() as other:
+                        other.sendall(b"c")
+                        self.assertEqual(other.recv(10), b"c")
+                    subprocess.run(["cat", "/dev/null"], check=True)  # is not in it
+                    out, _, _ = tracer.finish()
+                    meta, events, end, _ = lines_of(out)
+                    self.assertEqual({e["pid"] for e in events}, {int(server.pid), int(newcomer.pid)})
+                    self.assertEqual(end["lost"], 0)
+                    self.assertIsNone(meta["target"])
+                    self.assertEqual(meta["cgroups"], [folder[len(roots[0]):]])
+                    peer = "127.0.0.1:%d" % client.getsockname()[1]
+                    self.assertIn(peer, {e.get("peer") for e in events})
+                client.close()
+        finally:
+            until(lambda: gone(folder), "the cgroup is empty and can be removed")
+        done = tool("trace", "--cgroup", "/", "--backend", "self", "-d", "10ms", ok=3)
+        self.assertIn("need eBPF", done.stderr)
 
     def test_the_story_of_a_connection_of_a_running_server(self):
         with Server() as server:
