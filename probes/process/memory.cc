@@ -31,16 +31,37 @@ class ProcessMemory : public Memory {
 
  private:
   static constexpr std::size_t kBatch = IOV_MAX;
+  static constexpr std::uint64_t kMaxGap = 512;
+
+  // Whether next begins so shortly behind piece that one remote element holds both. What lies between is on a page of
+  // one of them, so that it is readable if they are.
+  static bool adjoins(const ReadPiece& piece, const ReadPiece& next) {
+    const std::uint64_t end = piece.address + piece.size;
+    return end >= piece.address && next.address >= end && next.address - end <= kMaxGap &&
+           next.address + next.size >= next.address;
+  }
 
   // Reads a prefix of pieces and returns how many it dealt with: those that arrived, and the one that stopped it.
-  // process_vm_readv(2) never splits a remote element: what it read is a whole number of pieces.
+  // process_vm_readv(2) looks the pages of every remote element up anew, so neighbours are read as one, and what lies
+  // between them goes to where nobody looks. What it read is a prefix of the bytes asked for.
   Result<std::size_t> read_some(std::span<ReadPiece> pieces) {
-    for (std::size_t i = 0; i < pieces.size(); ++i) {
-      local_[i] = {pieces[i].into, pieces[i].size};
-      remote_[i] = {reinterpret_cast<void*>(pieces[i].address), pieces[i].size};
-      pieces[i].done = false;
+    std::size_t locals = 0;
+    std::size_t remotes = 0;
+    std::size_t count = 0;
+    for (; count < pieces.size() && locals + 2 <= kBatch; ++count) {
+      ReadPiece& piece = pieces[count];
+      gaps_[count] = 0;
+      if (count > 0 && adjoins(pieces[count - 1], piece)) {
+        gaps_[count] = piece.address - (pieces[count - 1].address + pieces[count - 1].size);
+        if (gaps_[count] != 0) local_[locals++] = {between_.data(), gaps_[count]};
+        remote_[remotes - 1].iov_len += gaps_[count] + piece.size;
+      } else {
+        remote_[remotes++] = {reinterpret_cast<void*>(piece.address), piece.size};
+      }
+      local_[locals++] = {piece.into, piece.size};
+      piece.done = false;
     }
-    const ssize_t got = process_vm_readv(thread_, local_.data(), pieces.size(), remote_.data(), pieces.size(), 0);
+    const ssize_t got = process_vm_readv(thread_, local_.data(), locals, remote_.data(), remotes, 0);
     if (got < 0) {
       // EFAULT and EINVAL (an address range that wraps) concern the first piece alone.
       if (errno == EFAULT || errno == EINVAL) return std::size_t{1};
@@ -48,17 +69,19 @@ class ProcessMemory : public Memory {
     }
     auto left = static_cast<std::size_t>(got);
     std::size_t whole = 0;
-    while (whole < pieces.size() && left >= pieces[whole].size) {
-      left -= pieces[whole].size;
+    while (whole < count && left >= gaps_[whole] + pieces[whole].size) {
+      left -= gaps_[whole] + pieces[whole].size;
       pieces[whole++].done = true;
     }
-    return whole < pieces.size() ? whole + 1 : whole;
+    return whole < count ? whole + 1 : whole;
   }
 
   pid_t pid_;
   pid_t thread_;
   std::array<iovec, kBatch> local_;
   std::array<iovec, kBatch> remote_;
+  std::array<std::uint64_t, kBatch> gaps_;  // bytes before each piece
+  std::array<std::byte, kMaxGap> between_;
 };
 
 }  // namespace

@@ -72,6 +72,7 @@ Result<std::vector<std::uint64_t>> read_allgs(Memory& memory, std::uint64_t allg
     const auto again = memory.read_value<Slice>(allgs);
     // A list that had to grow moved; its old place may hold anything by now.
     if (!r || !again || again->data != slice->data || again->length < slice->length) continue;
+    std::sort(list.begin(), list.end());  // neighbours in memory are read together
     return list;
   }
   return Error(ErrorKind::kProtocol, "the Go program's list of goroutines makes no sense, or keeps moving");

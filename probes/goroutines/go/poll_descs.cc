@@ -99,6 +99,8 @@ PollSet read_poll_set(Subject& subject, const PollDescLayout& layout) {
     for (const Registration& r : *registrations) {
       set.entries.push_back({.desc = unpacked(r.data, *packing), .fd = r.fd, .inode = r.inode});
     }
+    // Neighbours in memory are read together.
+    std::sort(set.entries.begin(), set.entries.end(), [](const auto& a, const auto& b) { return a.desc < b.desc; });
     return false;
   });
   return set;

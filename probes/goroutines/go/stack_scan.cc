@@ -27,20 +27,23 @@ bool waits_in(const StackOfWaiter& waiter, const PollDescRecord& desc, trace::Io
 
 }  // namespace
 
+// Readers first: most wait to read, and only for the rest is the other half looked at.
 std::vector<std::optional<PollWait>> StackScan::find_at(std::span<const StackOfWaiter> waiters, std::uint64_t offset) {
-  std::vector<std::uint64_t> addresses;  // two for each
-  for (const StackOfWaiter& w : waiters) {
-    const std::uint64_t half = pointer_at(w, offset).value_or(0);
-    addresses.push_back(half != 0 ? half - layout_.rg : 0);
-    addresses.push_back(half != 0 ? half - layout_.wg : 0);
-  }
-  const auto descs = read_poll_descs(memory_, layout_, addresses);
   std::vector<std::optional<PollWait>> found(waiters.size());
-  for (std::size_t i = 0; i < waiters.size(); ++i) {
-    if (descs[2 * i] && waits_in(waiters[i], *descs[2 * i], trace::IoMode::kRead)) {
-      found[i] = PollWait{.desc = *descs[2 * i], .mode = trace::IoMode::kRead};
-    } else if (descs[2 * i + 1] && waits_in(waiters[i], *descs[2 * i + 1], trace::IoMode::kWrite)) {
-      found[i] = PollWait{.desc = *descs[2 * i + 1], .mode = trace::IoMode::kWrite};
+  for (const trace::IoMode mode : {trace::IoMode::kRead, trace::IoMode::kWrite}) {
+    const std::uint64_t half = mode == trace::IoMode::kRead ? layout_.rg : layout_.wg;
+    std::vector<std::uint64_t> addresses;
+    std::vector<std::size_t> owners;
+    for (std::size_t i = 0; i < waiters.size(); ++i) {
+      const auto pointer = found[i] ? std::nullopt : pointer_at(waiters[i], offset);
+      if (!pointer) continue;
+      addresses.push_back(*pointer - half);
+      owners.push_back(i);
+    }
+    const auto descs = read_poll_descs(memory_, layout_, addresses);
+    for (std::size_t n = 0; n < descs.size(); ++n) {
+      if (!descs[n] || !waits_in(waiters[owners[n]], *descs[n], mode)) continue;
+      found[owners[n]] = PollWait{.desc = *descs[n], .mode = mode};
     }
   }
   return found;

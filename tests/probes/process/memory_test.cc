@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <vector>
@@ -67,6 +68,40 @@ TEST_CASE("a piece that reaches into an unmapped page is not done") {
   auto value = memory->read_value<std::array<char, 64>>(address_of(map + page - 32));
   REQUIRE_FALSE(value);
   CHECK(value.error().is(ErrorKind::kProtocol));
+  munmap(map, page);
+}
+
+TEST_CASE("neighbours that are read as one do not spoil one another at the end of what is mapped") {
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  char* map = static_cast<char*>(mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  REQUIRE(map != MAP_FAILED);
+  munmap(map + page, page);
+  char* end = map + page;
+  for (std::size_t i = 0; i < page; ++i) map[i] = static_cast<char>(i * 7);
+  const auto memory = make_process_memory(getpid());
+  struct Want {
+    const char* at;
+    std::size_t size;
+    bool readable;
+  };
+  const std::vector<Want> wanted = {
+      {end - 300, 8, true},   {end - 292, 4, true},  // directly behind
+      {end - 200, 8, true},                          // behind a gap
+      {end - 200, 16, true},                         // the same again, which is no neighbour
+      {end - 100, 100, true}, {end, 8, false},       // directly behind, and not mapped
+      {end - 4, 8, false},    {end - 8, 8, true},   {end + 20, 8, false}, {map, 8, true},
+  };
+  std::vector<std::array<char, 100>> here(wanted.size());
+  std::vector<ReadPiece> pieces;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    pieces.push_back({.address = address_of(wanted[i].at), .into = here[i].data(), .size = wanted[i].size});
+  }
+  REQUIRE(memory->read_batch(pieces));
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    INFO(i);
+    CHECK(pieces[i].done == wanted[i].readable);
+    if (wanted[i].readable) CHECK(std::equal(wanted[i].at, wanted[i].at + wanted[i].size, here[i].begin()));
+  }
   munmap(map, page);
 }
 
