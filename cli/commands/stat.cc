@@ -38,6 +38,7 @@ struct Options {
   bool by_cgroup = false;
   bool follow_forks = false;
   bool no_follow_forks = false;
+  bool kill_on_exit = false;
   OutputOptions output;
 };
 
@@ -192,6 +193,11 @@ Result<MeasurePlan> plan_of(const Options& options, bool has_program) {
   if (plan.interval && plan.interval->count() < 10'000'000) {
     return Error(ErrorKind::kInvalid, "--interval " + options.interval + " is too short").with_hint("at least 10ms");
   }
+  if (options.kill_on_exit && !has_program) {
+    return Error(ErrorKind::kInvalid, "--kill-on-exit is for a command of our own")
+        .with_hint("a running process is always left as it was");
+  }
+  plan.kill_on_exit = options.kill_on_exit;
   plan.follow_forks = (has_program || options.follow_forks) && !options.no_follow_forks;
   return plan;
 }
@@ -335,6 +341,8 @@ Action add(Flags& flags) {
   flags.on_off("--follow-forks", options->follow_forks,
                {"Target", "", "Count child processes too; the default for -- CMD"});
   flags.on_off("--no-follow-forks", options->no_follow_forks, {"Target", "", "Do not count child processes"});
+  flags.on_off("--kill-on-exit", options->kill_on_exit,
+               {"Target", "", "CMD and what it leaves running may end with us; ptrace then stops it at fewer calls"});
   const char* group = "Measurement";
   flags.text("-d,--duration,--timeout", options->duration,
              {group, "TIME", "Stop after TIME, a command by SIGTERM; else when the target ends, or on Ctrl-C"});

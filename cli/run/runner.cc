@@ -63,7 +63,6 @@ class Runner {
     session_.emplace(std::move(*session));
     outcome_.probe = probe_info(*session_, log_);
     if (own) outcome_.probe.backend = backend_;
-    if (probed()) outcome_.probe.overhead_note = session_->overhead_note();
     auto server = Worker::launch([&](int control, int report) { return workload::serve_args(plan_, control, report); },
                                  &*session_);
     if (!server) return std::move(server).error().within("start the server");
@@ -71,6 +70,7 @@ class Runner {
     if (auto ok = session_->attach({server_->child().pid(), /*held=*/true, /*follow_forks=*/false, self_exe()}); !ok) {
       return std::move(ok).error().within("attach to the server");
     }
+    if (probed()) outcome_.probe.overhead_note = session_->overhead_note();
     outcome_.started_at = std::chrono::system_clock::now();
     if (auto ok = server_->child().resume(); !ok) return std::move(ok).error().within("start the server");
     return wake_.add(server_->report_fd());

@@ -38,6 +38,7 @@ Result<Worker> Worker::launch(const Arguments& arguments, probes::Session* sessi
 
   probes::LaunchSpec spec;
   spec.argv = {self_exe()};
+  spec.dies_with_source = true;  // it starts nobody
   for (std::string& argument : arguments(kControlFd, kReportFd)) spec.argv.push_back(std::move(argument));
   // Our standard output is for the result; what a worker has to say beside its report goes to standard error.
   spec.fds = {{null.get(), STDIN_FILENO},

@@ -208,16 +208,25 @@ Error not_attached(Error error) {
 }
 
 // Asks a command that is still running to end: with the signal that ended us, or as perf stat --timeout does. One that
-// does not obey is left to live as it would have without us.
-Result<std::optional<probes::ChildExit>> end_program(probes::Child& child, const Interrupt& interrupt) {
+// does not obey is left to live as it would have without us, or killed.
+Result<std::optional<probes::ChildExit>> end_program(probes::Child& child, bool kill, const Interrupt& interrupt) {
   if (auto sent = child.send(interrupt.signal().value_or(SIGTERM)); !sent) return std::move(sent).error();
-  return child.wait(static_cast<int>(kGrace.count()));
+  auto status = child.wait(static_cast<int>(kGrace.count()));
+  if (!status || *status || !kill) return status;
+  auto killed = child.kill();
+  if (!killed) return std::move(killed).error();
+  return std::optional(*killed);
 }
 
 // A daemon lives on when the command that started it has ended, and with it the measurement.
-void note_left_running(Measurement& measurement) {
+void note_left_running(Measurement& measurement, bool kill_on_exit) {
   const std::uint64_t left = measurement.counts.processes.value_or(0);
   if (!measurement.target_ended || left == 0) return;
+  if (kill_on_exit && measurement.probe.backend == probes::Backend::kPtrace) {
+    measurement.probe.notes.push_back(exporters::grouped(left) + (left == 1 ? " process" : " processes") +
+                                      " that the command left running ended with the measurement (--kill-on-exit)");
+    return;
+  }
   measurement.probe.notes.push_back(exporters::grouped(left) + (left == 1 ? " process" : " processes") +
                                     " that the command started still " + (left == 1 ? "runs" : "run") +
                                     ", not counted any more; stat -p PID --follow-forks goes on");
@@ -255,7 +264,8 @@ Result<Measurement> measure_program(const std::vector<std::string>& program, con
   spec.argv = program;
   spec.close_other_fds = false;
   spec.ignored_signals = interrupt.ignored_by_caller();
-  spec.outlives_us = true;
+  spec.outlives_us = !plan.kill_on_exit;
+  spec.dies_with_source = plan.kill_on_exit;
   auto child = meter->session().launch(std::move(spec));
   if (!child) return std::move(child).error();
   const std::string exe = find_program(program.front());
@@ -283,13 +293,13 @@ Result<Measurement> measure_program(const std::vector<std::string>& program, con
   if (time_is_up) {
     if (auto ok = meter->finish(); !ok) return std::move(ok).error();
   }
-  auto status = ended ? child->wait(-1) : end_program(*child, interrupt);
+  auto status = ended ? child->wait(-1) : end_program(*child, plan.kill_on_exit, interrupt);
   if (!status) return std::move(status).error();
   meter->result().exit = *status;
   if (!time_is_up) {
     if (auto ok = meter->finish(); !ok) return std::move(ok).error();
   }
-  note_left_running(meter->result());
+  note_left_running(meter->result(), plan.kill_on_exit);
   return std::move(meter->result());
 }
 

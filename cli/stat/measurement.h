@@ -40,6 +40,7 @@ struct Measurement {
 struct MeasurePlan {
   probes::Backend backend = probes::Backend::kAuto;
   bool follow_forks = false;
+  bool kill_on_exit = false;  // a command does not outlive us, nor under ptrace what it has started
   std::optional<std::bitset<probes::kSyscallCount>> syscalls;  // as SourceOptions::syscalls
   std::optional<std::chrono::nanoseconds> duration;            // nothing: until the target ends or somebody interrupts
   std::optional<std::chrono::nanoseconds> interval;
@@ -58,8 +59,8 @@ Result<Measurement> measure_processes(const std::vector<pid_t>& pids, const Meas
 
 // Runs program, held until the probes are attached, and counts until it ends, or for plan.duration. After that time, or
 // when somebody interrupts us, it is asked to end; one that does not is left running, and Measurement::exit is nothing.
-// It has its caller's signals and terminal, and lives on should we be killed. A command that cannot be executed is
-// reported in Measurement::exec_error.
+// It has its caller's signals and terminal, and lives on should we be killed (MeasurePlan::kill_on_exit). A command
+// that cannot be executed is reported in Measurement::exec_error.
 Result<Measurement> measure_program(const std::vector<std::string>& program, const MeasurePlan& plan,
                                     Interrupt& interrupt, Log& log);
 

@@ -1,6 +1,7 @@
 // Child: a process of ours that is held before its exec, so that probes attach first and count from the first call.
 #pragma once
 
+#include <linux/filter.h>
 #include <sys/types.h>
 
 #include <memory>
@@ -50,10 +51,15 @@ struct LaunchSpec {
   // False: the child is a part of us and never outlives us (see Child). True: it is somebody's command, and from
   // resume() on it lives as if we were not there.
   bool outlives_us = false;
+  // True: a Source may do what obliges it to kill, as it goes, all that the child has started (the seccomp filter of
+  // ptrace). Not beside outlives_us.
+  bool dies_with_source = false;
 
   // Wishes of a Source, filled in by Source::prepare(); others leave them alone.
   // True: we may trace the child before its exec, also where we are not dumpable ourselves.
   bool traceable = false;
+  // A seccomp program that the child installs on itself as its last step before exec.
+  std::vector<sock_filter> seccomp_filter;
   // Set where a thread of this process traces the child and so receives its exit status in our place.
   std::shared_ptr<ExitRelay> exit_relay;
 };

@@ -14,7 +14,7 @@
 namespace netpoll::probes {
 
 // The step that a child failed at.
-enum class SetupStep : int { kNone, kParentGone, kGroup, kDescriptors, kExec };
+enum class SetupStep : int { kNone, kParentGone, kGroup, kDescriptors, kSeccomp, kExec };
 const char* setup_step_name(SetupStep step);
 
 // What the child writes to its status pipe: {kNone, 0} when it is set up and held, a failed step before it exits. The

@@ -10,6 +10,8 @@ struct Tracee {
   pid_t tgid = -1;
   // Attached while it ran, and not yet stopped for the first time.
   bool interrupted = false;
+  // False: followed only because it carries our seccomp filter.
+  bool counted = true;
 };
 
 }  // namespace netpoll::probes

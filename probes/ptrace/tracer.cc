@@ -58,8 +58,14 @@ bool is_group_stop(int signal) {
 
 }  // namespace
 
-Tracer::Tracer(const Target& target, std::vector<pid_t> others, bool latency, std::shared_ptr<ExitRelay> relay)
-    : target_(target), others_(std::move(others)), latency_(latency), relay_(std::move(relay)), counter_(latency) {}
+Tracer::Tracer(const Target& target, std::vector<pid_t> others, bool latency, std::shared_ptr<ExitRelay> relay,
+               bool filtered)
+    : target_(target),
+      others_(std::move(others)),
+      latency_(latency),
+      relay_(std::move(relay)),
+      filtered_(filtered),
+      counter_(latency) {}
 
 Tracer::~Tracer() {
   if (!thread_.joinable()) return;
@@ -112,7 +118,8 @@ void Tracer::run(std::promise<Result<void>> started) {
   placement_.emplace(kWakeSignal);
 
   int options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC;
-  if (target_.follow_forks) options |= PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
+  if (target_.follow_forks || filtered_) options |= PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
+  if (filtered_) options |= PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL;
   if (Result<void> seized = seize(options); !seized) {
     announced_ = true;
     started_.set_value(std::move(seized));
@@ -245,6 +252,8 @@ void Tracer::handle_stop(Tracee& tracee, int status) {
       // stops or continues it would.
       if (!is_group_stop(signal) && signal != SIGCONT) restart_interrupted_wait(tracee.tid);
       return resume(tracee, signal);
+    case PTRACE_EVENT_SECCOMP:
+      return handle_seccomp(tracee);
     case PTRACE_EVENT_EXEC:
       return handle_exec(tracee);
     case PTRACE_EVENT_STOP:
@@ -264,13 +273,14 @@ Tracee* Tracer::find_or_add(pid_t tid) {
   if (const auto found = tracees_.find(tid); found != tracees_.end()) return &found->second;
   // A newborn's first stop, which may come before its parent's report or after it.
   const pid_t tgid = static_cast<pid_t>(status_number(tid, "Tgid").value_or(tid));
-  if (tgid != target_.pid && !target_.follow_forks) {
+  const bool counted = tgid == target_.pid || target_.follow_forks;
+  if (!counted && !filtered_) {
     // A process made by clone() without SIGCHLD, which the kernel reports as it does a thread.
     request(PTRACE_DETACH, tid);
     return nullptr;
   }
-  if (tid == tgid) ++processes_;
-  return &tracees_.emplace(tid, Tracee{tid, tgid, false}).first->second;
+  if (tid == tgid && counted) ++processes_;
+  return &tracees_.emplace(tid, Tracee{tid, tgid, false, counted}).first->second;
 }
 
 void Tracer::handle_syscall(Tracee& tracee) {
@@ -280,22 +290,42 @@ void Tracer::handle_syscall(Tracee& tracee) {
     leave(tracee, info.exit.rval);
     return resume(tracee);
   }
-  const bool foreign = info.arch != native_arch().audit_arch;
-  const auto nr = static_cast<long>(info.entry.nr);
+  handle_entry(tracee, info.arch, info.entry.nr, info.entry.args);
+  resume_to_exit(tracee);
+}
+
+void Tracer::handle_seccomp(Tracee& tracee) {
+  SyscallInfo info;
+  // Until the exec it is our own code that runs.
+  if (!executed_ || !get_syscall_info(tracee.tid, info)) return resume(tracee);
+  if (!handle_entry(tracee, info.arch, info.seccomp.nr, info.seccomp.args)) return resume(tracee);
+  resume_to_exit(tracee);
+}
+
+// Returns whether the call's end is of interest.
+bool Tracer::handle_entry(const Tracee& tracee, std::uint32_t arch, std::uint64_t number,
+                          const std::uint64_t (&args)[6]) {
+  const bool foreign = arch != native_arch().audit_arch;
+  const auto nr = static_cast<long>(number);
   placement_->note(tracee.tid);
   if (!foreign && native_arch().passes_affinity(nr)) placement_->lift();
-  const auto syscall = foreign ? std::nullopt : syscall_of_number(nr);
-  if (syscall) enter(tracee, *syscall, info.entry.args);
-  if (const auto beside = foreign ? std::nullopt : socket_call_of_number(nr)) {
-    std::lock_guard lock(counter_mutex_);
-    counter_.note(tracee.tgid, *beside, std::to_array(info.entry.args));
-  }
-  if (!foreign && nr == SYS_restart_syscall) reenter(tracee);
+  if (!tracee.counted) return false;
   if (foreign) {
     std::lock_guard lock(counter_mutex_);
     counter_.lose_foreign();
+    return false;
   }
-  resume_to_exit(tracee);
+  if (const auto syscall = syscall_of_number(nr)) {
+    enter(tracee, *syscall, args);
+    return true;
+  }
+  if (const auto beside = socket_call_of_number(nr)) {
+    std::lock_guard lock(counter_mutex_);
+    counter_.note(tracee.tgid, *beside, std::to_array(args));
+  }
+  if (nr != SYS_restart_syscall) return false;
+  reenter(tracee);
+  return true;
 }
 
 void Tracer::handle_exec(Tracee& tracee) {
@@ -325,7 +355,7 @@ void Tracer::drop(pid_t tid) {
   const auto found = tracees_.find(tid);
   if (found == tracees_.end()) return;
   if (found->second.interrupted && --interrupted_ == 0) attached();
-  if (found->second.tid == found->second.tgid) --processes_;
+  if (found->second.tid == found->second.tgid && found->second.counted) --processes_;
   tracees_.erase(found);
 }
 
@@ -347,7 +377,7 @@ void Tracer::leave(const Tracee& tracee, std::int64_t result) {
 // A request can fail only because the tracee was killed meanwhile; its end will be reported.
 void Tracer::resume(const Tracee& tracee, int signal) {
   const bool ours = target_.held && !executed_;  // our own code still runs in it
-  request(ours ? PTRACE_CONT : PTRACE_SYSCALL, tracee.tid, nullptr, signal);
+  request(ours || filtered_ ? PTRACE_CONT : PTRACE_SYSCALL, tracee.tid, nullptr, signal);
 }
 
 void Tracer::resume_to_exit(const Tracee& tracee) {

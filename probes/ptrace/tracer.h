@@ -6,6 +6,11 @@
 // is left by letting the tracer thread end, whereupon the kernel detaches and nobody's wait is interrupted;
 // PTRACE_DETACH would need each thread stopped first. The kernel does the same when we are killed.
 //
+// A child under make_seccomp_filter() stops at counted calls only. Since the filter cannot be removed and without a
+// tracer makes these calls fail, the whole offspring of the child stays traced until it has ended, counted or not, and
+// dies with the tracer (PTRACE_O_EXITKILL). What it makes with CLONE_UNTRACED escapes us and runs into those failures;
+// debuggers and sandboxes do that.
+//
 // The kernel gives a tracee's stops to any thread of the tracing process that waits for it. So no other code of this
 // process may call waitpid(-1) or wait for a traced pid while a Tracer lives; Child does neither.
 //
@@ -37,9 +42,10 @@ namespace netpoll::probes {
 class Tracer {
  public:
   // others: processes that are left alone although they may descend from the target. relay: of the held child; null for
-  // a running process.
-  Tracer(const Target& target, std::vector<pid_t> others, bool latency, std::shared_ptr<ExitRelay> relay);
-  // Leaves the target, and what it has started, running.
+  // a running process. filtered: the held child is under make_seccomp_filter().
+  Tracer(const Target& target, std::vector<pid_t> others, bool latency, std::shared_ptr<ExitRelay> relay,
+         bool filtered);
+  // Leaves the target, and what it has started, running; kills them where they are filtered.
   ~Tracer();
   Tracer(const Tracer&) = delete;
   Tracer& operator=(const Tracer&) = delete;
@@ -68,6 +74,8 @@ class Tracer {
   void handle(Event event);
   void handle_stop(Tracee& tracee, int status);
   void handle_syscall(Tracee& tracee);
+  void handle_seccomp(Tracee& tracee);
+  bool handle_entry(const Tracee& tracee, std::uint32_t arch, std::uint64_t number, const std::uint64_t (&args)[6]);
   void handle_exec(Tracee& tracee);
   void handle_end(Event event);
   void drop(pid_t tid);
@@ -84,6 +92,7 @@ class Tracer {
   const std::vector<pid_t> others_;
   const bool latency_;
   const std::shared_ptr<ExitRelay> relay_;
+  const bool filtered_;
   Fd gone_;
   std::thread thread_;
   std::atomic<pid_t> thread_id_{0};

@@ -135,7 +135,7 @@ class Watched:
         if witness == "strace":
             inner = ["strace", "-c", "-f", "-q", "-o", self.inner]
         else:
-            inner = [BINARY, "stat", "-q", "--json", "--backend", witness, "-o", self.inner, "--"]
+            inner = [BINARY, "stat", "-q", "--json", "--backend", *witness.split(), "-o", self.inner, "--"]
         self.witness = witness
         outer = [BINARY, "stat", "-q", "--json", "--backend", "ebpf", "--per-process", "-o", self.outer, "--"]
         self.process = subprocess.Popen([*outer, *inner, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -356,6 +356,10 @@ class ByStrace(Witnessed, unittest.TestCase):
 
 class ByPtrace(Witnessed, unittest.TestCase):
     WITNESS = "ptrace"
+
+
+class ByPtraceWithItsFilter(Witnessed, unittest.TestCase):
+    WITNESS = "ptrace --kill-on-exit"
 
 
 @unittest.skipUnless(works("--backend", "perf"), "no perf events here")
