@@ -18,6 +18,7 @@
 #include "cli/stat/nudge.h"
 #include "cli/trace/flight_recorder.h"
 #include "cli/trace/record_filter.h"
+#include "cli/trace/trace_summary.h"
 #include "cli/units.h"
 #include "cli/wake_set.h"
 #include "exporters/text.h"
@@ -46,6 +47,7 @@ struct Options {
   std::string buffer;
   std::string ring;
   std::string until;
+  bool summary = false;
   bool follow_forks = false;
   bool no_follow_forks = false;
 };
@@ -118,17 +120,21 @@ Result<std::optional<Condition>> parse_until(const std::string& text) {
 }
 
 // Where the events of a source go: past the filter to the exporter, unless its reader is too slow, or into the
-// recorder.
+// recorder, or into the summary.
 class View : public trace::Sink {
  public:
-  View(RecordFilter& filter, Emitter& out, FlightRecorder* recorder, std::optional<Condition> until)
-      : filter_(filter), out_(out), recorder_(recorder), until_(std::move(until)) {}
+  View(RecordFilter& filter, Emitter& out, FlightRecorder* recorder, TraceSummary* summary,
+       std::optional<Condition> until)
+      : filter_(filter), out_(out), recorder_(recorder), summary_(summary), until_(std::move(until)) {}
 
   void event(const trace::Record& record) override {
     last_ns_ = record.time_ns;
-    if (failed_ || found_ || !filter_.shows(record)) return;
+    if (failed_ || found_) return;
+    if (summary_ != nullptr) summary_->follow(record);
+    if (!filter_.shows(record)) return;
     found_ = until_ && holds(*until_, record);
     if (recorder_ != nullptr) return recorder_->add(record);
+    if (summary_ != nullptr) return summary_->add(record);
     if (dropped_ != 0 ? out_.backlog() > kBacklog / 2 : out_.backlog() > kBacklog) {
       ++dropped_;
       return;
@@ -140,13 +146,14 @@ class View : public trace::Sink {
 
   void lost(const trace::Loss& loss) override {
     if (recorder_ != nullptr) return recorder_->add(loss);
+    if (summary_ != nullptr) return;  // the totals have it
     say_what_was_dropped();
     keep(out_.exporter().lost(loss));
   }
 
   // After each batch.
   void flush() {
-    if (recorder_ != nullptr) return;
+    if (!streams()) return;
     keep(out_.exporter().flush());
     keep(out_.push());
   }
@@ -158,8 +165,14 @@ class View : public trace::Sink {
     dropped_ = 0;
   }
 
+  // Whether events go to the exporter one by one.
+  bool streams() const { return recorder_ == nullptr && summary_ == nullptr; }
   const FlightRecorder* recorder() const { return recorder_; }
-  std::uint64_t shown() const { return recorder_ != nullptr ? recorder_->events() : shown_; }
+  const TraceSummary* summary() const { return summary_; }
+  std::uint64_t shown() const {
+    if (recorder_ != nullptr) return recorder_->events();
+    return summary_ != nullptr ? summary_->events() : shown_;
+  }
   std::uint64_t dropped() const { return dropped_in_all_; }
   bool found() const { return found_; }  // what --until waits for
   // The first error of writing.
@@ -173,6 +186,7 @@ class View : public trace::Sink {
   RecordFilter& filter_;
   Emitter& out_;
   FlightRecorder* recorder_;
+  TraceSummary* summary_;
   std::optional<Condition> until_;
   bool found_ = false;
   std::uint64_t shown_ = 0;
@@ -195,10 +209,13 @@ struct Tracing {
   bool target_ended = false;
   std::vector<std::string> passed_over;
   steady_clock::time_point begin;
+  std::chrono::system_clock::time_point started_at;
 };
 
-Json meta_of(const Tracing& tracing) {
-  Json meta = new_document("trace", std::chrono::system_clock::now());
+// What is known before the first event; lost is known at the end alone.
+Json head_of(const Tracing& tracing, std::string_view kind, std::chrono::system_clock::time_point started_at,
+             std::optional<std::uint64_t> lost) {
+  Json meta = new_document(kind, started_at);
   meta["target"] = tracing.targets.size() == 1 ? target_json(tracing.targets.front()) : Json(nullptr);
   if (!tracing.cgroups.empty()) {
     meta["cgroups"] = Json::array();
@@ -209,11 +226,16 @@ Json meta_of(const Tracing& tracing) {
     for (const auto& target : tracing.targets) meta["targets"].push_back(target_json(target));
   }
   meta["probe"] = probe_json({.backend = tracing.source->backend(),
-                              .lost = std::nullopt,  // not yet known: see the end line
+                              .lost = lost,
                               .overhead_note = tracing.source->overhead_note(),
                               .notes = {},
                               .passed_over = tracing.passed_over});
   meta["command"] = tracing.invocation.program.empty() ? Json(nullptr) : Json(tracing.invocation.program);
+  return meta;
+}
+
+Json meta_of(const Tracing& tracing) {
+  Json meta = head_of(tracing, "trace", tracing.started_at, /*lost=*/std::nullopt);
   // One moment in both clocks; every other time of the stream is monotonic.
   meta["started_ns"] = clock_ns(CLOCK_MONOTONIC);
   meta["started_realtime_ns"] = clock_ns(CLOCK_REALTIME);
@@ -276,6 +298,25 @@ Result<void> write_recording(const Tracing& tracing, const View& view, const Out
   return out->finish();
 }
 
+// The figures so far, or in the end.
+Json summary_of(const Tracing& tracing, const View& view) {
+  Json totals = totals_of(tracing, view);
+  Json document = head_of(tracing, "trace-summary", tracing.started_at, totals.at("lost").get<std::uint64_t>());
+  totals.erase("lost_output");
+  totals.erase("overwritten");
+  document.update(totals);
+  view.summary()->put(document);
+  return document;
+}
+
+// On standard error, where they are in nobody's way.
+void print_so_far(const Tracing& tracing, const View& view) {
+  auto out = Emitter::open({.standard = exporters::Destination::Standard::kError}, exporters::Content::kResult,
+                           tracing.invocation.color);
+  if (!out) return;
+  if (auto written = out->result(summary_of(tracing, view)); !written) tracing.invocation.log.error(written.error());
+}
+
 // Until the time is up, every target is gone, somebody interrupts, what --until waits for happened, or nobody reads any
 // more. on_nudge is called for SIGUSR1.
 Result<void> follow(Tracing& tracing, View& view, const std::function<Result<void>()>& on_nudge) {
@@ -284,7 +325,7 @@ Result<void> follow(Tracing& tracing, View& view, const std::function<Result<voi
   if (!wake) return std::move(wake).error();
   if (auto ok = wake->add(interrupt.fd()); !ok) return ok;
   std::optional<Nudge> nudge;
-  if (view.recorder() != nullptr) {
+  if (!view.streams()) {
     auto installed = Nudge::install();
     if (!installed) return std::move(installed).error();
     nudge.emplace(std::move(*installed));
@@ -336,7 +377,8 @@ Result<void> end_program(Tracing& tracing) {
 ExitStatus status_of(const Tracing& tracing, std::uint64_t lost) {
   Invocation& invocation = tracing.invocation;
   if (lost > 0) {
-    invocation.log.warning(exporters::grouped(lost) + " events were lost; the trace says where",
+    invocation.log.warning(exporters::grouped(lost) + " events were lost" +
+                               (tracing.options.summary ? ": the figures are without them" : "; the trace says where"),
                            "--buffer 128Mi gives bursts more room, -e and --fd make the stream smaller");
   }
   if (invocation.interrupt.requested()) return invocation.interrupt.status();
@@ -376,6 +418,13 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (!stream) return stream.error();
   auto until = parse_until(options.until);
   if (!until) return std::move(until).error();
+  if (options.summary && (!options.ring.empty() || !options.filter.sample.empty())) {
+    return Error(ErrorKind::kInvalid,
+                 std::string("--summary and ") + (options.ring.empty() ? "--sample" : "--ring") + " exclude each other")
+        .with_hint("a summary has all events, in memory that does not grow");
+  }
+  std::optional<TraceSummary> summary;
+  if (options.summary) summary.emplace();
   std::optional<FlightRecorder> recorder;
   if (!options.ring.empty()) {
     const auto ring = parse_size(options.ring, "--ring");
@@ -384,10 +433,11 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   }
   OutputOptions output = options.output;
   if (!program.empty()) output.standard = exporters::Destination::Standard::kError;  // the other is the command's
-  auto out = Emitter::open(output, exporters::Content::kStream, invocation.color);
+  const auto content = summary ? exporters::Content::kResult : exporters::Content::kStream;
+  auto out = Emitter::open(output, content, invocation.color);
   if (!out) return out.error();
 
-  Tracing tracing{invocation, options, nullptr, *duration, {}, std::move(*cgroups), {}, {}, false, {}, {}};
+  Tracing tracing{invocation, options, nullptr, *duration, {}, std::move(*cgroups), {}, {}, false, {}, {}, {}};
   auto source = probes::make_stream_source(*backend, *stream, &tracing.passed_over);
   if (!source) return std::move(source).error();
   for (const std::string& reason : tracing.passed_over) invocation.log.note("not used: " + reason);
@@ -397,10 +447,11 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
     return std::move(attached).error();
   }
   tracing.begin = steady_clock::now();
-  out->write_behind();
-  View view(*filter, *out, recorder ? &*recorder : nullptr, *until);
+  tracing.started_at = std::chrono::system_clock::now();
+  View view(*filter, *out, recorder ? &*recorder : nullptr, summary ? &*summary : nullptr, *until);
   const Json meta = meta_of(tracing);
-  if (!recorder) {
+  if (view.streams()) {
+    out->write_behind();
     if (auto begun = out->exporter().begin(meta); !begun) return std::move(begun).error();
     view.flush();
   }
@@ -412,7 +463,11 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
     }
   }
   invocation.log.detail("the probes are attached");
-  const auto write_now = [&] { return write_recording(tracing, view, output, meta); };
+  const auto write_now = [&]() -> Result<void> {
+    if (view.recorder() != nullptr) return write_recording(tracing, view, output, meta);
+    print_so_far(tracing, view);
+    return {};
+  };
   if (auto followed = follow(tracing, view, write_now); !followed) return std::move(followed).error();
   if (tracing.child && !tracing.duration && !view.found()) {
     // Its ending belongs to what it did.
@@ -426,7 +481,9 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   }
   if (view.failed()) return *view.failed();
   const Json totals = totals_of(tracing, view);
-  if (recorder) {
+  if (summary) {
+    if (auto done = out->result(summary_of(tracing, view)); !done) return std::move(done).error();
+  } else if (recorder) {
     if (auto written = write_now(); !written) return std::move(written).error();
   } else {
     if (auto written = out->exporter().end(totals); !written) return std::move(written).error();
@@ -450,6 +507,8 @@ Action add(Flags& flags) {
              {"Probes", "SIZE", "Keep the newest SIZE of events, and write them at the end and on SIGUSR1"});
   flags.text("--until", options->until,
              {"Probes", "EXPR", "Stop after the event for which EXPR holds, as in 'cpu_wait_ns > 10ms'"});
+  flags.on_off("--summary", options->summary,
+               {"Output", "", "Times, errors and the slowest connections instead of events; also -f json, csv, ..."});
   add_filter_options(flags, options->filter);
   add_output_options(flags, options->output, exporters::Content::kStream, /*strict_too=*/true);
   return [options](Invocation& invocation) { return run(*options, invocation); };
@@ -472,6 +531,7 @@ const Command trace_command{
     .examples =
         "netpoll-trace trace -p 4711 -d 5s\n"
         "netpoll-trace trace --comm redis-server --min-latency 1ms -e epoll,io\n"
+        "netpoll-trace trace -p 4711 -d 10s --summary\n"
         "netpoll-trace trace -f ndjson -o out.ndjson -- ./server",
     .takes_program = true,
     .add = add,

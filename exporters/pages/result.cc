@@ -1,6 +1,7 @@
 // The page of a result of run or stat: heading, latency, system calls, tracepoints, how it was counted.
 #include <algorithm>
 
+#include "exporters/pages/heading.h"
 #include "exporters/pages/member.h"
 #include "exporters/pages/pages.h"
 #include "exporters/table.h"
@@ -344,26 +345,7 @@ std::string run_heading(const Json& document, bool color) {
 }
 
 std::string stat_heading(const Json& document, bool color) {
-  const Json& target = at(document, {"target"});
-  const Json& command = at(document, {"command"});
-  std::string who = word(at(target, {"comm"}));
-  if (command.is_array() && !command.empty()) {
-    who.clear();
-    for (const Json& part : command) who += (who.empty() ? "" : " ") + word(part);
-  }
-  const Json& targets = at(document, {"targets"});
-  const Json& cgroups = at(document, {"cgroups"});
-  if (cgroups.is_array()) {
-    who.clear();
-    for (const Json& cgroup : cgroups) who = listed(who, word(cgroup));
-    who = (cgroups.size() == 1 ? "cgroup " : "cgroups ") + who;
-  } else if (targets.is_array()) {
-    who = std::to_string(targets.size()) + " processes";
-  } else if (is_count(at(target, {"pid"}))) {
-    who += " (pid " + at(target, {"pid"}).dump() + ")";
-  }
-  std::string out = styled(who, Style::kBold, color);
-  if (const std::string runtime = runtime_text(target); !runtime.empty()) out += ", " + runtime;
+  std::string out = target_heading(document, color);
   if (const Json& duration = at(document, {"duration_ns"}); is_count(duration)) {
     out += ", " + with_spread(duration, at(document, {"spread", "duration_ns"}), ns_text);
   }

@@ -116,6 +116,9 @@ def main():
             break
     check(len(lines) > 2, "trace has lines")
     judge.seen.add("trace")
+    judge.accept(tool("trace", "--summary", "--json", "-o", "-", "--backend", "self" if os.getuid() else "auto", "--", binary,
+                      "run", "echo", "--ops", "50", "--conns", "2", "--backend", "none", "-o", "/dev/null", ok=(0, 3)),
+                 "trace --summary")
     judge.accept(tool("stat", "--json", "-o", "/dev/stdout", "--", "true"), "stat of a command")
     judge.accept(tool("stat", "--json", "-r", "2", "-o", "-", "--", "true"), "stat repeated")
     sleeper = subprocess.Popen(["sleep", "300"])

@@ -97,7 +97,7 @@ FOLDERS = {
     "cli/run": ["cli", "cli/documents", "cli/workload"],
     "cli/snapshot": ["cli", "cli/compare", "cli/documents", "cli/graph"],
     "cli/stat": ["cli", "cli/documents"],
-    "cli/trace": ["cli"],
+    "cli/trace": ["cli", "cli/workload"],
     "cli/workload": ["cli/workload/load", "cli/workload/serve"],
     "cli/workload/load": ["cli/workload"],
     "cli/workload/serve": ["cli/workload", "cli/workload/load"],
