@@ -272,8 +272,7 @@ int BPF_PROG(netpoll_stream_leave, struct pt_regs* regs, long result) {
 }
 
 /* A record about a process; kind is a constant. */
-static __always_inline void write_process(struct task_struct* task, __u8 kind, __u8 row, __u64 start_ns,
-                                          __u64 arg) {
+static __always_inline void write_process(struct task_struct* task, __u8 kind, __u8 row, __u64 start_ns, __u64 arg) {
   __u32 cpu = bpf_get_smp_processor_id();
   struct netpoll_stream_cpu* state = cpu_state(cpu);
   if (!state) return;
