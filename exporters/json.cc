@@ -17,17 +17,6 @@ std::string compact(const Json& json) {
   return json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
 }
 
-// Appends text in quotes. Most texts need no escapes and are taken as they are; the rest is the library's business.
-void append_text(std::string& out, const std::string& text) {
-  const bool plain =
-      std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; });
-  if (plain) {
-    out.append(1, '"').append(text).append(1, '"');
-  } else {
-    out += compact(Json(text));
-  }
-}
-
 void append_integer(std::string& out, auto value) {
   std::array<char, 24> digits;
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
@@ -45,7 +34,7 @@ void append_compact(std::string& out, const Json& json) {
       out += json.get_ref<const bool&>() ? "true" : "false";
       return;
     case Json::value_t::string:
-      append_text(out, json.get_ref<const std::string&>());
+      append_string(out, json.get_ref<const std::string&>());
       return;
     case Json::value_t::number_unsigned:
       append_integer(out, json.get_ref<const std::uint64_t&>());
@@ -79,7 +68,7 @@ void append_pretty(std::string& out, const Json& json, std::size_t indent, std::
   const bool object = json.is_object();
   const auto append_key = [&](const std::string* key) {
     if (key == nullptr) return;
-    append_text(out, *key);
+    append_string(out, *key);
     out += ": ";
   };
   const std::size_t begin = out.size();
@@ -110,6 +99,72 @@ void append_pretty(std::string& out, const Json& json, std::size_t indent, std::
 }
 
 }  // namespace
+
+// Most texts need no escapes and are taken as they are; the rest is the library's business.
+void append_string(std::string& out, std::string_view text) {
+  const bool plain =
+      std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; });
+  if (plain) {
+    out.append(1, '"').append(text).append(1, '"');
+  } else {
+    out += compact(Json(std::string(text)));
+  }
+}
+
+void append_json(std::string& out, const Json& json, Layout layout, std::size_t indent, std::size_t column) {
+  if (layout == Layout::kDocument) return append_pretty(out, json, indent, column);
+  append_compact(out, json);
+}
+
+ObjectText::ObjectText(std::string& out, Layout layout, std::size_t indent)
+    : out_(out), layout_(layout), indent_(indent + 2) {
+  out_ += '{';
+}
+
+std::size_t ObjectText::key(std::string_view name) {
+  if (!first_) out_ += ',';
+  first_ = false;
+  if (layout_ == Layout::kDocument) out_.append(1, '\n').append(indent_, ' ');
+  const std::size_t begin = out_.size();
+  append_string(out_, name);
+  out_ += layout_ == Layout::kDocument ? ": " : ":";
+  return indent_ + (out_.size() - begin);
+}
+
+void ObjectText::add(std::string_view name, std::nullptr_t) {
+  key(name);
+  out_ += "null";
+}
+
+void ObjectText::add(std::string_view name, bool value) {
+  key(name);
+  out_ += value ? "true" : "false";
+}
+
+void ObjectText::add(std::string_view name, std::string_view value) {
+  key(name);
+  append_string(out_, value);
+}
+
+void ObjectText::add_integer(std::string_view name, std::int64_t value) {
+  key(name);
+  append_integer(out_, value);
+}
+
+void ObjectText::add_integer(std::string_view name, std::uint64_t value) {
+  key(name);
+  append_integer(out_, value);
+}
+
+void ObjectText::add_json(std::string_view name, const Json& value) {
+  const std::size_t column = key(name);
+  append_json(out_, value, layout_, indent_, column);
+}
+
+void ObjectText::end() {
+  if (layout_ == Layout::kDocument) out_.append(1, '\n').append(indent_ - 2, ' ');
+  out_ += '}';
+}
 
 Json ratio(std::uint64_t part, std::optional<std::uint64_t> whole) {
   if (!whole || *whole == 0) return nullptr;

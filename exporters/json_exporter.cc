@@ -10,7 +10,7 @@ class JsonExporter : public Exporter {
   explicit JsonExporter(Destination& out) : out_(out) {}
 
   Result<void> result(const Json& document) override { return out_.write(to_document(document)); }
-  Result<void> snapshot(const SnapshotDocument& document) override { return result(snapshot_json(document)); }
+  Result<void> snapshot(const SnapshotDocument& document) override { return write_snapshot(out_, document); }
 
  private:
   Destination& out_;

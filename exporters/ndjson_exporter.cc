@@ -19,10 +19,10 @@ class NdjsonExporter : public Exporter {
     Json meta = {{"type", "meta"}};
     meta.update(snapshot_head(document));
     std::string text = to_line(meta);
+    GoroutineText goroutines(document, Layout::kLine);
     for (const std::uint32_t index : document.shown) {
-      Json line = {{"type", "goroutine"}};
-      line.update(goroutine_json(document, document.snapshot.goroutines.at(index)));
-      text += to_line(line);
+      goroutines.append(text, document.snapshot.goroutines.at(index));
+      text += '\n';
       if (text.size() < kPiece) continue;
       if (auto written = out_.write(text); !written) return written;
       text.clear();
@@ -125,7 +125,7 @@ class NdjsonExporter : public Exporter {
   static constexpr std::size_t kPiece = 1 << 20;
 
   void key(std::string_view name) { text_.append(",\"").append(name).append("\":"); }
-  // Words of ours.
+  // Words of ours, which need no escapes.
   void put(std::string_view name, std::string_view word) {
     key(name);
     text_.append(1, '"').append(word).append(1, '"');
@@ -142,22 +142,12 @@ class NdjsonExporter : public Exporter {
       text_ += "null";
     }
   }
-  // Foreign text.
-  void append_foreign(const std::string& text) {
-    const bool plain =
-        std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; });
-    if (plain) {
-      text_.append(1, '"').append(text).append(1, '"');
-    } else {
-      text_ += Json(text).dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
-    }
-  }
   void put_or_null(std::string_view name, const std::string& text) {
     key(name);
     if (text.empty()) {
       text_ += "null";
     } else {
-      append_foreign(text);
+      append_string(text_, text);
     }
   }
 
@@ -169,9 +159,9 @@ class NdjsonExporter : public Exporter {
     for (const auto& [name, value] : *record.labels) {
       if (!first) text_ += ',';
       first = false;
-      append_foreign(name);
+      append_string(text_, name);
       text_ += ':';
-      append_foreign(value);
+      append_string(text_, value);
     }
     text_ += '}';
   }

@@ -117,6 +117,48 @@ std::string pprof_says(const std::string& option, const std::string& profile) {
 
 }  // namespace
 
+TEST_CASE("a snapshot that is written in pieces is laid out as every document") {
+  SnapshotDocument document = small_snapshot();
+  document.head["views"] = Json::object();
+  auto& s = document.snapshot;
+  s.frames.push_back(frame("bad \xff \"name\"\n", "", 0, 0x10, 0));
+  s.frames.push_back(frame("f", "g", 1, 0x11, 0x10));  // short enough for one line
+  s.frames.push_back(frame("", "", 0, 0, 0));
+  auto& odd = s.goroutines[1];
+  odd.stack = {2, 0, 3, 4, 5, 99};
+  odd.labels = {{"k\"", "\x01"}, {"k\"", "again"}, {std::string(100, 'l'), "long"}};
+  odd.remarks = {"leaked", "synctest bubble 1"};
+  odd.peer_processes = {{.pid = 7, .comm = "a\tb", .fd = 3},
+                        {.pid = 8, .comm = "", .fd = 4, .waiters = std::vector<netpoll::trace::PeerWaiter>(2)}};
+  odd.stack_ends_early = "it is deeper than was read";
+  odd.deadline_in_ns = -1;
+  odd.other_fd = 8;
+  s.goroutines[2].stack = {99};
+  s.goroutines[2].created_by = 99;
+  s.goroutines[2].goid = 0;
+  s.warnings = {"one", "two"};
+
+  for (const bool all : {true, false}) {
+    if (!all) document.shown.clear();
+    const std::string text = exported("json", document);
+    const Json whole = Json::parse(text);
+    CHECK(text == to_document(whole));
+    CHECK(whole["goroutines"].size() == document.shown.size());
+
+    std::istringstream lines(exported("ndjson", document));
+    std::size_t count = 0;
+    for (std::string line; std::getline(lines, line);) {
+      const Json json = Json::parse(line);
+      CHECK(line + "\n" == to_line(json));
+      if (json["type"] != "goroutine") continue;
+      Json as_member = json;
+      as_member.erase("type");
+      CHECK(as_member == whole["goroutines"].at(count++));
+    }
+    CHECK(count == document.shown.size());
+  }
+}
+
 TEST_CASE("debug1 is what Go prints, tabs included") {
   CHECK(exported("debug1", small_snapshot()) ==
         "goroutine profile: total 3\n"
