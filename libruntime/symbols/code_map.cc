@@ -143,8 +143,11 @@ Dwarf_Die definition_of(Dwarf_Die die) {
   return die;
 }
 
+// How far functions within functions may be followed; a damaged file may have them in a circle.
+constexpr int kDeepestName = 16;
+
 // The function's name, qualified by what it is declared in.
-std::string name_of(Dwarf_Die* die) {
+std::string name_of(Dwarf_Die* die, int depth = 0) {
   if (std::string name = linkage_name(die); !name.empty()) return name;
   const char* own = dwarf_diename(die);
   if (own == nullptr) return {};
@@ -154,7 +157,7 @@ std::string name_of(Dwarf_Die* die) {
   for (int i = 1; i < parents.size(); ++i) {
     Dwarf_Die* parent = parents.at(i);
     const int tag = dwarf_tag(parent);
-    if (tag == DW_TAG_subprogram) return name_of(parent) + "::" + name;
+    if (tag == DW_TAG_subprogram) return depth < kDeepestName ? name_of(parent, depth + 1) + "::" + name : name;
     const bool scope = tag == DW_TAG_namespace || tag == DW_TAG_structure_type || tag == DW_TAG_class_type;
     if (!scope) continue;
     const char* text = dwarf_diename(parent);
