@@ -66,8 +66,9 @@ Result<EpollView> view_of(const std::vector<pid_t>& pids) {
 Result<exporters::Json> read_view(const std::string& path) {
   auto documents = read_documents(path);
   if (!documents) return std::move(documents).error();
-  const exporters::Json& view = documents->front();
-  if (documents->size() == 1 && view.is_object() && view.value("schema", "") == "netpoll-trace/epoll/v1") return view;
+  const auto schema = schema_of(documents->front(), path);
+  if (!schema) return schema.error();
+  if (documents->size() == 1 && schema->kind == "epoll") return std::move(documents->front());
   return Error(ErrorKind::kInvalid, path + " is no view of interest sets")
       .with_hint("write one by epoll --json -o FILE");
 }

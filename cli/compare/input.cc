@@ -29,10 +29,19 @@ constexpr std::string_view kHowToWrite = "a result is written by: netpoll-trace 
 
 constexpr std::string_view kBlank = " \t\r\n";
 
-// The length of the JSON value at the start of text: a bracketed one to its closing bracket, else up to a blank. npos
-// when the text ends before the value does. Brackets inside strings do not count.
-std::size_t value_length(std::string_view text) {
-  if (text.front() != '{' && text.front() != '[') return std::min(text.find_first_of(kBlank), text.size());
+// Deeper than any document of ours, and less than what costs a program that walks it its stack.
+constexpr std::size_t kDeepest = 128;
+// In one object, whose members are looked for one after the other.
+constexpr std::size_t kMostMembers = 4096;
+
+// Where the JSON value at the start of text ends: a bracketed one behind its closing bracket, else at a blank. Brackets
+// inside strings do not count.
+struct Extent {
+  std::size_t length = std::string_view::npos;    // npos: the text ends before the value does
+  std::size_t too_deep = std::string_view::npos;  // of the bracket that is one too many
+};
+Extent extent_of(std::string_view text) {
+  if (text.front() != '{' && text.front() != '[') return {.length = std::min(text.find_first_of(kBlank), text.size())};
   std::size_t depth = 0;
   bool in_string = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -43,17 +52,89 @@ std::size_t value_length(std::string_view text) {
     } else if (c == '"') {
       in_string = true;
     } else if (c == '{' || c == '[') {
-      ++depth;
+      if (++depth > kDeepest) return {.too_deep = i};
     } else if (c == '}' || c == ']') {
-      if (--depth == 0) return i + 1;
+      if (--depth == 0) return {.length = i + 1};
     }
   }
-  return std::string_view::npos;
+  return {};
 }
 
 std::string line_of(std::string_view text, std::size_t at) {
   return std::to_string(1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
 }
+
+// Puts a document together out of what the parser meets, and stops at what would be lost: a member that comes twice.
+class Builder final : public nlohmann::json_sax<Json> {
+ public:
+  Json take() { return std::move(root_); }
+  // Why it stopped; empty: what it met is no JSON at fault_at().
+  const std::string& why() const { return why_; }
+  std::size_t fault_at() const { return fault_at_; }
+
+  bool null() override { return put(nullptr); }
+  bool boolean(bool value) override { return put(value); }
+  bool number_integer(number_integer_t value) override { return put(value); }
+  bool number_unsigned(number_unsigned_t value) override { return put(value); }
+  bool number_float(number_float_t value, const string_t& /*text*/) override { return put(value); }
+  bool string(string_t& value) override { return put(std::move(value)); }
+  bool binary(binary_t& /*value*/) override { return false; }
+
+  bool start_object(std::size_t /*members*/) override { return open(Json::object()); }
+  bool key(string_t& name) override {
+    const auto [member, is_new] = open_.back()->get_ref<Json::object_t&>().emplace(name, nullptr);
+    if (!is_new) return stop("\"" + name + "\" stands twice in one object");
+    if (open_.back()->size() > kMostMembers) {
+      return stop("an object has more than " + std::to_string(kMostMembers) + " members");
+    }
+    member_ = &member->second;
+    return true;
+  }
+  bool end_object() override { return close(); }
+  bool start_array(std::size_t /*elements*/) override { return open(Json::array()); }
+  bool end_array() override { return close(); }
+
+  bool parse_error(std::size_t position, const std::string& token, const nlohmann::detail::exception& error) override {
+    fault_at_ = position > 0 ? position - 1 : 0;
+    // Of the numbers that do not fit, the parser says "number overflow parsing '1e999'".
+    if (std::string_view(error.what()).find("number overflow") != std::string_view::npos) {
+      why_ = "the number " + token + " is too large";
+    }
+    return false;
+  }
+
+ private:
+  bool stop(std::string why) {
+    why_ = std::move(why);
+    return false;
+  }
+  Json& place(Json value) {
+    if (open_.empty()) return root_ = std::move(value);
+    if (open_.back()->is_array()) {
+      open_.back()->push_back(std::move(value));
+      return open_.back()->back();
+    }
+    return *member_ = std::move(value);
+  }
+  bool put(Json value) {
+    place(std::move(value));
+    return true;
+  }
+  bool open(Json value) {
+    open_.push_back(&place(std::move(value)));
+    return true;
+  }
+  bool close() {
+    open_.pop_back();
+    return true;
+  }
+
+  Json root_;
+  std::vector<Json*> open_;  // from the outermost on; what lies around the innermost does not move while that grows
+  Json* member_ = nullptr;   // of the innermost object, that was named last
+  std::string why_;
+  std::size_t fault_at_ = 0;
+};
 
 }  // namespace
 
@@ -65,19 +146,30 @@ Result<std::vector<Json>> parse_documents(std::string_view text, const std::stri
   std::size_t at = 0;
   while ((at = whole.find_first_not_of(kBlank, at)) != std::string_view::npos) {
     const std::string_view rest = whole.substr(at);
-    const std::size_t length = value_length(rest);
-    if (length == std::string_view::npos) {
+    const Extent extent = extent_of(rest);
+    if (extent.too_deep != std::string_view::npos) {
+      return invalid(name + " is nested more than " + std::to_string(kDeepest) + " deep (line " +
+                         line_of(whole, at + extent.too_deep) + ")",
+                     how);
+    }
+    if (extent.length == std::string_view::npos) {
       return invalid(name + " is cut short: the document that starts in line " + line_of(whole, at) + " does not end",
                      "write it again; -o FILE never leaves half a file");
     }
-    Json value = Json::parse(rest.substr(0, length), nullptr, /*allow_exceptions=*/false);
-    if (value.is_discarded()) return invalid(name + " is not JSON (line " + line_of(whole, at) + ")", how);
+    Builder builder;
+    if (!Json::sax_parse(rest.substr(0, extent.length), &builder)) {
+      if (!builder.why().empty()) {
+        return invalid(name + ": " + builder.why() + " (in the document of line " + line_of(whole, at) + ")", how);
+      }
+      return invalid(name + " is not JSON (line " + line_of(whole, at + builder.fault_at()) + ")", how);
+    }
+    Json value = builder.take();
     if (value.is_array()) {
       for (Json& element : value) documents.push_back(std::move(element));
     } else {
       documents.push_back(std::move(value));
     }
-    at += length;
+    at += extent.length;
   }
   if (documents.empty()) return invalid(name + " holds no document", how);
   for (const Json& document : documents) {
@@ -99,7 +191,16 @@ Result<std::string> read_text(const std::string& path, const std::string& hint) 
     if (!file.valid()) return failed(errno);
     fd = file.get();
   }
+  const auto too_large = [&] {
+    return invalid(path + " is larger than " + std::to_string(kLargestFile >> 20U) + " MiB", hint);
+  };
   std::string text;
+  // What says its size is not read to find out.
+  struct stat status {};
+  if (::fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
+    if (static_cast<std::uint64_t>(status.st_size) > kLargestFile) return too_large();
+    text.reserve(static_cast<std::size_t>(status.st_size) + 1);
+  }
   std::array<char, 65536> buffer{};
   for (;;) {
     const ssize_t n = ::read(fd, buffer.data(), buffer.size());
@@ -107,9 +208,7 @@ Result<std::string> read_text(const std::string& path, const std::string& hint) 
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return failed(errno);
     text.append(buffer.data(), static_cast<std::size_t>(n));
-    if (text.size() > kLargestFile) {
-      return invalid(path + " is larger than " + std::to_string(kLargestFile >> 20U) + " MiB", hint);
-    }
+    if (text.size() > kLargestFile) return too_large();
   }
 }
 

@@ -1,7 +1,11 @@
 // Result files as they come: one, many, cut short, of others, of the future.
 #include "cli/compare/input.h"
 
+#include <filesystem>
+#include <fstream>
+
 #include "tests/support/catch.h"
+#include "tests/support/temp_dir.h"
 
 namespace netpoll::cli {
 namespace {
@@ -32,7 +36,7 @@ TEST_CASE("a file that is cut short says so and where") {
 TEST_CASE("what is not JSON says so") {
   CHECK(refusal("hello world") == "f.json is not JSON (line 1)");
   CHECK(refusal("{}\n{a:1}") == "f.json is not JSON (line 2)");
-  CHECK(refusal("{\"a\":1e999}") == "f.json is not JSON (line 1)");
+  CHECK(refusal("{\"a\":\n1,\n\"b\":x}") == "f.json is not JSON (line 3)");
   CHECK(refusal("]") == "f.json is not JSON (line 1)");
   CHECK(refusal(std::string_view("\0\0\0", 3)) == "f.json is not JSON (line 1)");
 }
@@ -45,9 +49,27 @@ TEST_CASE("JSON that is no result says so") {
   CHECK(refusal("7") == "f.json is JSON, but not a result of netpoll-trace");
 }
 
-TEST_CASE("deep nesting is an ordinary document") {
-  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
-  CHECK(refusal(deep) == "f.json is JSON, but not a result of netpoll-trace");
+TEST_CASE("what a reader could not keep, or would lose, is refused with its place") {
+  const auto nested = [](std::size_t depth) { return std::string(depth, '[') + "{}" + std::string(depth, ']'); };
+  CHECK(refusal(nested(127)) == "f.json is JSON, but not a result of netpoll-trace");
+  CHECK(refusal("{}\n" + nested(128)) == "f.json is nested more than 128 deep (line 2)");
+  CHECK(refusal(nested(1'000'000)) == "f.json is nested more than 128 deep (line 1)");
+  CHECK(refusal("{\"a\":{\"b\":1,\"c\":2,\"b\":1}}") ==
+        "f.json: \"b\" stands twice in one object (in the document of line 1)");
+  CHECK(refusal("{}\n{\"a\":1e999}") == "f.json: the number 1e999 is too large (in the document of line 2)");
+  std::string wide = "{";
+  for (int i = 0; i < 5000; ++i) wide += "\"" + std::to_string(i) + "\":0,";
+  CHECK(refusal(wide + "\"x\":0}") == "f.json: an object has more than 4096 members (in the document of line 1)");
+}
+
+TEST_CASE("a file that is too large is refused before it is read") {
+  const test::TempDir folder;
+  const std::string path = folder / "large";
+  std::ofstream(path).close();
+  std::filesystem::resize_file(path, std::uintmax_t{2} << 30U);
+  const auto text = read_text(path, "a hint");
+  REQUIRE_FALSE(text);
+  CHECK(text.error().message() == path + " is larger than 256 MiB");
 }
 
 TEST_CASE("schemas of others and of the future are refused") {
