@@ -65,6 +65,12 @@ TEST_CASE("mistakes point at line and column") {
   CHECK(refusal("version = 1\n[limits.x]\n").find("sets no limit") != std::string::npos);
   CHECK(refusal("version = 1\n[limits.\"a > b\"]\nmax = 1\n").find("is no path") != std::string::npos);
   CHECK(refusal(std::string_view("\0\xff", 2)).find("b.toml:1:") == 0);
+  CHECK(refusal("version = 1\n[=]\n").find("b.toml:2:2: ") == 0);
+  CHECK(refusal("version = 1\n[limits.\xce\x95]\nmax = 1\n").find("b.toml:2:9: ") == 0);
+}
+
+TEST_CASE("comments may be in any language") {
+  CHECK(budget("\xef\xbb\xbf# \xce\x95\nversion = 1\n[limits.a]\nmax = 1 # \xc2\xb5s\n").size() == 1);
 }
 
 }  // namespace netpoll::cli
