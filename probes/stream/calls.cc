@@ -96,6 +96,11 @@ std::array<CallInfo, kStreamCallCount> make_table() {
 
 }  // namespace
 
+bool changes_descriptors(CallRole role) {
+  return role == CallRole::kCtl || role == CallRole::kAccept || role == CallRole::kConnect ||
+         role == CallRole::kClose || role == CallRole::kReplace || role == CallRole::kCloseRange;
+}
+
 const std::array<CallInfo, kStreamCallCount>& stream_calls() {
   static const std::array<CallInfo, kStreamCallCount> table = make_table();
   return table;

@@ -33,6 +33,9 @@ enum class CallRole : std::uint8_t {
   kCloseRange,
 };
 
+// Whether nobody knows what a descriptor is who has not seen all such calls.
+bool changes_descriptors(CallRole role);
+
 struct CallArg {
   std::uint8_t index = 0;  // among the six of the call
   std::string_view name = {};

@@ -1,5 +1,5 @@
 // Sorts, decodes and annotates events.
-#include "probes/bpf/stream_decoder.h"
+#include "probes/stream/stream_decoder.h"
 
 #include <netinet/in.h>
 #include <sys/epoll.h>
@@ -137,8 +137,8 @@ void StreamDecoder::lose(std::uint16_t cpu, std::uint64_t count, std::uint64_t t
   endpoints_.forget_all();
   sink.lost({.time_ns = time_ns + static_cast<std::uint64_t>(clock_offset_ns_),
              .count = count,
-             .cpu = cpu,
-             .where = "kernel"});
+             .cpu = cpu != NETPOLL_STREAM_NO_CPU ? cpu : -1,
+             .where = cpu != NETPOLL_STREAM_NO_CPU ? "kernel" : "tracer"});
 }
 
 void StreamDecoder::note_losses(const netpoll_stream_event& event, trace::Sink& sink) {
@@ -151,18 +151,25 @@ void StreamDecoder::note_losses(const netpoll_stream_event& event, trace::Sink& 
 }
 
 void StreamDecoder::finish(std::span<const netpoll_stream_cpu> cpus, std::uint64_t now_ns, trace::Sink& sink) {
-  for (std::size_t cpu = 0; cpu < cpus.size(); ++cpu) {
-    const auto number = static_cast<std::uint16_t>(cpu);
-    const std::uint64_t all = cpus[cpu].dropped + cpus[cpu].compat;
-    const auto known = lost_.find(number);
-    const std::uint64_t seen = known != lost_.end() ? known->second : 0;
-    if (all > seen) lose(number, all - seen, now_ns, sink);
-  }
+  for (std::size_t cpu = 0; cpu < cpus.size(); ++cpu)
+    lose_rest(static_cast<std::uint16_t>(cpu), cpus[cpu], now_ns, sink);
+}
+
+void StreamDecoder::finish(const netpoll_stream_cpu& all, std::uint64_t now_ns, trace::Sink& sink) {
+  lose_rest(NETPOLL_STREAM_NO_CPU, all, now_ns, sink);
+}
+
+void StreamDecoder::lose_rest(std::uint16_t cpu, const netpoll_stream_cpu& state, std::uint64_t now_ns,
+                              trace::Sink& sink) {
+  const std::uint64_t all = state.dropped + state.compat;
+  const auto known = lost_.find(cpu);
+  const std::uint64_t seen = known != lost_.end() ? known->second : 0;
+  if (all > seen) lose(cpu, all - seen, now_ns, sink);
 }
 
 void StreamDecoder::decode(const netpoll_stream_event& event, trace::Record& record) {
   record.time_ns = event.time_ns + static_cast<std::uint64_t>(clock_offset_ns_);
-  record.cpu = event.cpu;
+  record.cpu = event.cpu != NETPOLL_STREAM_NO_CPU ? event.cpu : 0;
   record.pid = pid_of(event.tgid);
   record.tid = static_cast<pid_t>(event.tid);
   record.goid = event.goid;

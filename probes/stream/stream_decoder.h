@@ -1,4 +1,4 @@
-// StreamDecoder: makes records out of what syscall_stream.bpf.c writes, and joins them with what else is known.
+// StreamDecoder: makes records out of raw events, and joins them with what else is known.
 #pragma once
 
 #include <sys/types.h>
@@ -13,10 +13,10 @@
 #include <vector>
 
 #include "netpoll/trace/record.h"
-#include "probes/bpf/syscall_stream.h"
 #include "probes/stream/endpoints.h"
 #include "probes/stream/goroutine_names.h"
 #include "probes/stream/interests.h"
+#include "probes/stream/raw_event.h"
 #include "probes/stream/stories.h"
 
 namespace netpoll::probes {
@@ -32,12 +32,14 @@ class StreamDecoder {
   // Processes that were not added and do something are added and loaded then, rather than taken for newly born.
   void expect_strangers() { expect_strangers_ = true; }
 
-  // Takes what the kernel wrote, and keeps a copy.
+  // Takes an event, and keeps a copy.
   void take(std::span<const std::byte> bytes);
   // Hands on everything that happened up to until_ns of the kernel's clock, in order of time.
   void give(std::uint64_t until_ns, trace::Sink& sink);
   // What each CPU has dropped in all, at the end.
   void finish(std::span<const netpoll_stream_cpu> cpus, std::uint64_t now_ns, trace::Sink& sink);
+  // The same where nobody knows the CPU of an event.
+  void finish(const netpoll_stream_cpu& all, std::uint64_t now_ns, trace::Sink& sink);
 
   // Who may have become a Go program since it was last asked: by an exec, or as a stranger.
   struct NewProgram {
@@ -57,6 +59,7 @@ class StreamDecoder {
 
   const netpoll_stream_event& event_at(const Taken& taken) const;
   void note_losses(const netpoll_stream_event& event, trace::Sink& sink);
+  void lose_rest(std::uint16_t cpu, const netpoll_stream_cpu& state, std::uint64_t now_ns, trace::Sink& sink);
   void lose(std::uint16_t cpu, std::uint64_t count, std::uint64_t time_ns, trace::Sink& sink);
   void decode(const netpoll_stream_event& event, trace::Record& record);
   void add_ready(const netpoll_stream_event& event, trace::Record& record);
