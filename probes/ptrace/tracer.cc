@@ -58,14 +58,14 @@ bool is_group_stop(int signal) {
 
 }  // namespace
 
-Tracer::Tracer(const Target& target, std::vector<pid_t> others, bool latency, std::shared_ptr<ExitRelay> relay,
-               bool filtered)
+Tracer::Tracer(const Target& target, std::vector<pid_t> others, CallObserver& observer, bool timed,
+               std::shared_ptr<ExitRelay> relay, bool filtered)
     : target_(target),
       others_(std::move(others)),
-      latency_(latency),
+      observer_(observer),
+      timed_(timed),
       relay_(std::move(relay)),
-      filtered_(filtered),
-      counter_(latency) {}
+      filtered_(filtered) {}
 
 Tracer::~Tracer() {
   if (!thread_.joinable()) return;
@@ -104,13 +104,6 @@ Result<void> Tracer::start() {
   return result.get();
 }
 
-Counts Tracer::counts() const {
-  std::lock_guard lock(counter_mutex_);
-  Counts counts = counter_.counts(latency_ ? base::nanotime() : 0);
-  counts.processes = processes_;
-  return counts;
-}
-
 void Tracer::run(std::promise<Result<void>> started) {
   mask_signals();
   thread_id_ = gettid();
@@ -143,8 +136,7 @@ void Tracer::attached() {
 Result<void> Tracer::seize(int options) {
   if (target_.held) {
     if (request(PTRACE_SEIZE, target_.pid, nullptr, options) != 0) return attach_error(target_.pid, errno);
-    tracees_.emplace(target_.pid, Tracee{target_.pid, target_.pid, false});
-    processes_ = 1;
+    add({target_.pid, target_.pid, false});
     if (relay_ != nullptr) relay_->take();
     return {};
   }
@@ -162,8 +154,7 @@ Result<void> Tracer::seize(int options) {
 bool Tracer::seize_thread(pid_t tid, pid_t tgid, int options) {
   if (request(PTRACE_SEIZE, tid, nullptr, options) != 0) return false;
   request(PTRACE_INTERRUPT, tid);
-  tracees_.emplace(tid, Tracee{tid, tgid, true});
-  if (tid == tgid) ++processes_;
+  add({tid, tgid, true});
   ++interrupted_;
   return true;
 }
@@ -208,7 +199,7 @@ void Tracer::loop() {
       placement_->tick();
       continue;
     }
-    if (latency_) woken_ns_ = base::nanotime();
+    if (timed_) woken_ns_ = base::nanotime();
     streak = tid == previous ? streak + 1 : 0;
     previous = tid;
     if (streak < kStreak || tracees_.size() == 1) {
@@ -256,6 +247,10 @@ void Tracer::handle_stop(Tracee& tracee, int status) {
       return handle_seccomp(tracee);
     case PTRACE_EVENT_EXEC:
       return handle_exec(tracee);
+    case PTRACE_EVENT_FORK:
+    case PTRACE_EVENT_VFORK:
+      handle_fork(tracee);
+      return resume(tracee);
     case PTRACE_EVENT_STOP:
       // A stopped process stays stopped until somebody sends SIGCONT, and reports that.
       if (is_group_stop(signal)) {
@@ -265,7 +260,7 @@ void Tracer::handle_stop(Tracee& tracee, int status) {
       if (first) restart_interrupted_wait(tracee.tid);
       return resume(tracee);
     default:
-      return resume(tracee);  // clone, fork, vfork: the newborn reports itself
+      return resume(tracee);  // clone: the newborn reports itself
   }
 }
 
@@ -279,15 +274,19 @@ Tracee* Tracer::find_or_add(pid_t tid) {
     request(PTRACE_DETACH, tid);
     return nullptr;
   }
-  if (tid == tgid && counted) ++processes_;
-  return &tracees_.emplace(tid, Tracee{tid, tgid, false, counted}).first->second;
+  return &add({tid, tgid, false, counted});
+}
+
+Tracee& Tracer::add(const Tracee& tracee) {
+  if (++threads_[tracee.tgid] == 1 && tracee.counted) ++processes_;
+  return tracees_.emplace(tracee.tid, tracee).first->second;
 }
 
 void Tracer::handle_syscall(Tracee& tracee) {
   SyscallInfo info;
   if (!get_syscall_info(tracee.tid, info)) return resume(tracee);
   if (info.op == PTRACE_SYSCALL_INFO_EXIT) {
-    leave(tracee, info.exit.rval);
+    observer_.leave(tracee, info.exit.rval, woken_ns_);
     return resume(tracee);
   }
   handle_entry(tracee, info.arch, info.entry.nr, info.entry.args);
@@ -311,21 +310,16 @@ bool Tracer::handle_entry(const Tracee& tracee, std::uint32_t arch, std::uint64_
   if (!foreign && native_arch().passes_affinity(nr)) placement_->lift();
   if (!tracee.counted) return false;
   if (foreign) {
-    std::lock_guard lock(counter_mutex_);
-    counter_.lose_foreign();
+    observer_.enter_foreign(tracee);
     return false;
   }
-  if (const auto syscall = syscall_of_number(nr)) {
-    enter(tracee, *syscall, args);
-    return true;
-  }
-  if (const auto beside = socket_call_of_number(nr)) {
-    std::lock_guard lock(counter_mutex_);
-    counter_.note(tracee.tgid, *beside, std::to_array(args));
-  }
-  if (nr != SYS_restart_syscall) return false;
-  reenter(tracee);
-  return true;
+  return observer_.enter(tracee, nr, std::to_array(args));
+}
+
+void Tracer::handle_fork(const Tracee& tracee) {
+  unsigned long child = 0;
+  if (!tracee.counted || request(PTRACE_GETEVENTMSG, tracee.tid, nullptr, &child) != 0) return;
+  observer_.forked(tracee, static_cast<pid_t>(child), woken_ns_);
 }
 
 void Tracer::handle_exec(Tracee& tracee) {
@@ -334,7 +328,8 @@ void Tracer::handle_exec(Tracee& tracee) {
   if (request(PTRACE_GETEVENTMSG, tracee.tid, nullptr, &former) == 0 && static_cast<pid_t>(former) != tracee.tid) {
     drop(static_cast<pid_t>(former));
   }
-  forget_call(tracee.tid);
+  observer_.forget(tracee.tid, woken_ns_);
+  if (tracee.counted) observer_.executed(tracee, woken_ns_);
   if (tracee.tid == target_.pid) executed_ = true;
   resume(tracee);
 }
@@ -344,34 +339,20 @@ void Tracer::handle_end(Event event) {
   if (event.tid == target_.pid && relay_ != nullptr) relay_->deliver(event.status);
 }
 
-void Tracer::forget_call(pid_t tid) {
-  std::lock_guard lock(counter_mutex_);
-  counter_.forget(tid, woken_ns_);
-}
-
 void Tracer::drop(pid_t tid) {
-  forget_call(tid);
+  observer_.forget(tid, woken_ns_);
   placement_->forget(tid);
   const auto found = tracees_.find(tid);
   if (found == tracees_.end()) return;
-  if (found->second.interrupted && --interrupted_ == 0) attached();
-  if (found->second.tid == found->second.tgid && found->second.counted) --processes_;
+  const Tracee tracee = found->second;
   tracees_.erase(found);
-}
-
-void Tracer::enter(const Tracee& tracee, Syscall syscall, const std::uint64_t (&args)[6]) {
-  std::lock_guard lock(counter_mutex_);
-  counter_.enter(tracee.tid, syscall, std::to_array(args));
-}
-
-void Tracer::reenter(const Tracee& tracee) {
-  std::lock_guard lock(counter_mutex_);
-  counter_.reenter(tracee.tid);
-}
-
-void Tracer::leave(const Tracee& tracee, std::int64_t result) {
-  std::lock_guard lock(counter_mutex_);
-  counter_.leave(tracee.tid, result, woken_ns_);
+  if (tracee.interrupted && --interrupted_ == 0) attached();
+  const auto threads = threads_.find(tracee.tgid);
+  if (--threads->second != 0) return;
+  threads_.erase(threads);
+  if (!tracee.counted) return;
+  --processes_;
+  observer_.exited(tracee, woken_ns_);
 }
 
 // A request can fail only because the tracee was killed meanwhile; its end will be reported.
@@ -381,11 +362,7 @@ void Tracer::resume(const Tracee& tracee, int signal) {
 }
 
 void Tracer::resume_to_exit(const Tracee& tracee) {
-  if (latency_) {
-    const std::int64_t now = base::nanotime();
-    std::lock_guard lock(counter_mutex_);
-    counter_.started(tracee.tid, now);
-  }
+  if (timed_) observer_.started(tracee.tid, base::nanotime());
   request(PTRACE_SYSCALL, tracee.tid);
 }
 

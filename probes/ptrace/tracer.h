@@ -24,7 +24,6 @@
 #include <atomic>
 #include <future>
 #include <memory>
-#include <mutex>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -32,7 +31,7 @@
 #include "netpoll/fd.h"
 #include "netpoll/result.h"
 #include "probes/launch/exit_relay.h"
-#include "probes/ptrace/call_counter.h"
+#include "probes/ptrace/call_observer.h"
 #include "probes/ptrace/placement.h"
 #include "probes/ptrace/tracee.h"
 #include "probes/source.h"
@@ -41,10 +40,11 @@ namespace netpoll::probes {
 
 class Tracer {
  public:
-  // others: processes that are left alone although they may descend from the target. relay: of the held child; null for
-  // a running process. filtered: the held child is under make_seccomp_filter().
-  Tracer(const Target& target, std::vector<pid_t> others, bool latency, std::shared_ptr<ExitRelay> relay,
-         bool filtered);
+  // others: processes that are left alone although they may descend from the target. observer outlives the Tracer;
+  // timed: it wants times. relay: of the held child; null for a running process. filtered: the held child is under
+  // make_seccomp_filter().
+  Tracer(const Target& target, std::vector<pid_t> others, CallObserver& observer, bool timed,
+         std::shared_ptr<ExitRelay> relay, bool filtered);
   // Leaves the target, and what it has started, running; kills them where they are filtered.
   ~Tracer();
   Tracer(const Tracer&) = delete;
@@ -55,7 +55,8 @@ class Tracer {
   Result<void> start();
   // Readable once every traced process has ended.
   int gone_fd() const { return gone_.get(); }
-  Counts counts() const;
+  // That are observed and have not ended. Any thread.
+  std::uint64_t processes() const { return processes_; }
 
  private:
   // One report of waitpid.
@@ -76,21 +77,20 @@ class Tracer {
   void handle_syscall(Tracee& tracee);
   void handle_seccomp(Tracee& tracee);
   bool handle_entry(const Tracee& tracee, std::uint32_t arch, std::uint64_t number, const std::uint64_t (&args)[6]);
+  void handle_fork(const Tracee& tracee);
   void handle_exec(Tracee& tracee);
   void handle_end(Event event);
   void drop(pid_t tid);
   Tracee* find_or_add(pid_t tid);
-  void enter(const Tracee& tracee, Syscall syscall, const std::uint64_t (&args)[6]);
-  void reenter(const Tracee& tracee);
-  void leave(const Tracee& tracee, std::int64_t result);
-  void forget_call(pid_t tid);
+  Tracee& add(const Tracee& tracee);
   void resume(const Tracee& tracee, int signal = 0);
   void resume_to_exit(const Tracee& tracee);
   void attached();
 
   const Target target_;
   const std::vector<pid_t> others_;
-  const bool latency_;
+  CallObserver& observer_;
+  const bool timed_;
   const std::shared_ptr<ExitRelay> relay_;
   const bool filtered_;
   Fd gone_;
@@ -98,13 +98,11 @@ class Tracer {
   std::atomic<pid_t> thread_id_{0};
   std::atomic<bool> quit_{false};
   std::atomic<bool> ended_{false};
-  std::atomic<std::uint64_t> processes_{0};  // first threads among tracees_
-
-  mutable std::mutex counter_mutex_;
-  CallCounter counter_;  // GUARDED_BY(counter_mutex_)
+  std::atomic<std::uint64_t> processes_{0};
 
   // The tracer thread's own.
   std::unordered_map<pid_t, Tracee> tracees_;
+  std::unordered_map<pid_t, std::size_t> threads_;  // of each process among tracees_
   std::vector<Event> events_;
   std::optional<Placement> placement_;
   std::promise<Result<void>> started_;
