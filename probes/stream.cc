@@ -3,6 +3,7 @@
 
 #include "probes/bpf/ebpf_stream.h"
 #include "probes/goroutines/go/names.h"
+#include "probes/ptrace/ptrace_stream.h"
 #include "probes/self/self_stream.h"
 
 namespace netpoll::probes {
@@ -23,22 +24,22 @@ Result<std::unique_ptr<StreamSource>> make_stream_source(Backend backend, const 
         why_not->push_back("ebpf: " + error.message() + (error.hint().empty() ? "" : " (" + error.hint() + ")"));
       }
       if (!options.cgroups.empty()) return ebpf;
-      // Whether there is a libruntime to ask depends on the target alone, and attach() says so.
-      return make_self_stream(options);
+      if (options.libruntime) return make_self_stream(options);
+      return make_ptrace_stream(options, make_go_names());
     }
     case Backend::kEbpf:
       return make_ebpf_stream(options, make_go_names());
     case Backend::kSelf:
       return make_self_stream(options);
     case Backend::kPtrace:
+      return make_ptrace_stream(options, make_go_names());
     case Backend::kNone:
     case Backend::kPerf:
       break;
   }
   return Error(ErrorKind::kNotSupported, "the back end " + std::string(backend_name(backend)) + " cannot stream events")
-      .with_hint(
-          "ebpf streams the calls of any process, self the tracepoints of a libruntime program; stat --backend " +
-          std::string(backend_name(backend)) + " counts");
+      .with_hint("ebpf and ptrace stream calls, self the tracepoints of a libruntime program; stat --backend " +
+                 std::string(backend_name(backend)) + " counts");
 }
 
 }  // namespace netpoll::probes

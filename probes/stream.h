@@ -28,6 +28,8 @@ struct StreamOptions {
   // Directories of cgroups v2, at most kMaxCgroups: all processes in and below them, those to come too; attach() is
   // then given no target. Needs Backend::kEbpf.
   std::vector<std::string> cgroups;
+  // All targets are programs of libruntime, as far as is known: kAuto then prefers what they say themselves to ptrace.
+  bool libruntime = false;
 };
 
 // One kind of event that a stream may contain.
@@ -68,8 +70,8 @@ class StreamSource {
   virtual std::string overhead_note() const = 0;
 };
 
-// Creates the back end; kAuto picks the first of ebpf, self that works for the targets-to-be: `self` knows programs of
-// libruntime alone. why_not as in make_source().
+// Creates the back end; kAuto picks ebpf where that works here, else `self` for programs of libruntime, which it alone
+// knows, and ptrace for others. why_not as in make_source().
 Result<std::unique_ptr<StreamSource>> make_stream_source(Backend backend, const StreamOptions& options,
                                                          std::vector<std::string>* why_not);
 

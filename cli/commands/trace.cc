@@ -258,13 +258,20 @@ Json totals_of(const Tracing& tracing, const View& view) {
           {"exit", exit_json(tracing.exit)}};
 }
 
-Result<void> attach_to_processes(Tracing& tracing, const std::vector<pid_t>& pids) {
-  std::vector<probes::Target> targets;
+Result<std::vector<probes::TargetInfo>> describe(const std::vector<pid_t>& pids) {
+  std::vector<probes::TargetInfo> infos;
   for (const pid_t pid : pids) {
     auto info = probes::describe_target(pid);
     if (!info) return std::move(info).error();
-    targets.push_back({pid, /*held=*/false, tracing.options.follow_forks, info->exe.value_or("")});
-    tracing.targets.push_back(std::move(*info));
+    infos.push_back(std::move(*info));
+  }
+  return infos;
+}
+
+Result<void> attach_to_processes(Tracing& tracing) {
+  std::vector<probes::Target> targets;
+  for (const probes::TargetInfo& info : tracing.targets) {
+    targets.push_back({info.pid, /*held=*/false, tracing.options.follow_forks, info.exe.value_or("")});
   }
   return tracing.source->attach(targets);
 }
@@ -414,8 +421,12 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (!pids) return pids.error();
   auto cgroups = find_cgroups(options.cgroup);
   if (!cgroups) return std::move(cgroups).error();
-  const auto stream = stream_options(options, *filter, *cgroups);
+  auto targets = describe(*pids);
+  if (!targets) return std::move(targets).error();
+  auto stream = stream_options(options, *filter, *cgroups);
   if (!stream) return stream.error();
+  const auto is_ours = [](const probes::TargetInfo& target) { return target.kind == "libruntime"; };
+  stream->libruntime = !targets->empty() && std::all_of(targets->begin(), targets->end(), is_ours);
   auto until = parse_until(options.until);
   if (!until) return std::move(until).error();
   if (options.summary && (!options.ring.empty() || !options.filter.sample.empty())) {
@@ -437,13 +448,14 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   auto out = Emitter::open(output, content, invocation.color);
   if (!out) return out.error();
 
-  Tracing tracing{invocation, options, nullptr, *duration, {}, std::move(*cgroups), {}, {}, false, {}, {}, {}};
+  Tracing tracing{invocation, options, nullptr, *duration, std::move(*targets), std::move(*cgroups), {}, {},
+                  false,      {},      {},      {}};
   auto source = probes::make_stream_source(*backend, *stream, &tracing.passed_over);
   if (!source) return std::move(source).error();
   for (const std::string& reason : tracing.passed_over) invocation.log.note("not used: " + reason);
   tracing.source = std::move(*source);
   const SharedKeyboard shared(invocation.interrupt, !program.empty());
-  if (auto attached = program.empty() ? attach_to_processes(tracing, *pids) : launch_program(tracing); !attached) {
+  if (auto attached = program.empty() ? attach_to_processes(tracing) : launch_program(tracing); !attached) {
     return std::move(attached).error();
   }
   tracing.begin = steady_clock::now();

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace netpoll::probes {
@@ -27,5 +28,13 @@ const Arch& native_arch();
 // runs, in which case EINTR it is (ERESTARTNOHAND, arch/*/kernel/signal.c). A wait with a timeout begins anew with the
 // whole of it. Returns false where this architecture offers no way.
 bool restart_interrupted_wait(pid_t tid);
+
+// Where a stopped thread of a Go program says which g it runs: in a word beside its thread pointer, or in a register.
+struct GoRegisters {
+  std::uint64_t tls = 0;  // the thread pointer
+  std::uint64_t sp = 0;
+  std::optional<std::uint64_t> g;  // where a register has it
+};
+std::optional<GoRegisters> go_registers(pid_t tid);
 
 }  // namespace netpoll::probes

@@ -18,7 +18,7 @@ import tempfile
 import time
 import unittest
 
-BINARY, KNOWN_CALLS = sys.argv[1:3]
+BINARY, KNOWN_CALLS = (os.path.abspath(path) for path in sys.argv[1:3])
 PATIENCE = 60
 
 
@@ -42,8 +42,8 @@ def traced(*command, flags=()):
             return lines_of(file.read())
 
 
-def ebpf_works():
-    return tool("trace", "--backend", "ebpf", "-f", "ndjson", "-o", "/dev/null", "--", "true", ok=None).returncode == 0
+def works(backend):
+    return tool("trace", "--backend", backend, "-f", "ndjson", "-o", "/dev/null", "--", "true", ok=None).returncode == 0
 
 
 def programs():
@@ -127,10 +127,56 @@ class Running:
         return out, self.messages + err, self.process.returncode
 
 
-@unittest.skipUnless(ebpf_works(), "no eBPF here")
-class Ebpf(unittest.TestCase):
-    CALLS = "epoll_wait,epoll_pwait,epoll_ctl,epoll_create1,epoll_create,read,write,recvfrom,sendto,close,accept4"
+CALLS = "epoll_wait,epoll_pwait,epoll_ctl,epoll_create1,epoll_create,read,write,recvfrom,sendto,close,accept4"
 
+
+def compare_with_strace(test, calls, *flags):
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "strace")
+        done = subprocess.run(["strace", "-e", "trace=" + calls, "-o", path, KNOWN_CALLS, "polls", "io"],
+                              capture_output=True, timeout=PATIENCE)
+        if done.returncode != 0:
+            test.skipTest("strace may not trace here")
+        with open(path, encoding="utf-8") as file:
+            witness = []
+            for line in file:
+                found = re.match(r"(\w+)\((\w*).* = (-?\d+)(?: (E\w+))?", line)
+                if found:
+                    name, _, result, error = found.groups()
+                    witness.append((name, error or int(result)))
+    _, events, end, _ = traced(KNOWN_CALLS, "polls", "io", flags=("-e", calls, *flags))
+    ours = [(e["name"], e.get("error", e["result"])) for e in events if e["kind"] == "syscall" and "unfinished" not in e]
+    test.assertGreater(len(witness), 20)
+    test.assertEqual(ours, witness)
+    test.assertEqual(end["lost"], 0)
+
+
+def threads_forks_and_a_death(test, *flags):
+    program = ("import os, select, threading\n"
+               "e = select.epoll()\n"
+               "threading.Thread(target=e.poll, daemon=True).start()\n"
+               "pid = os.fork()\n"
+               "if pid == 0: os.execv('/bin/true', ['true'])\n"
+               "os.waitpid(pid, 0)\n"
+               "import time; time.sleep(0.1); os._exit(7)\n")
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "out")
+        done = tool("trace", *flags, "-f", "ndjson", "-o", path, "--", sys.executable, "-c", program, ok=7)
+        with open(path, encoding="utf-8") as file:
+            _, events, end, _ = lines_of(file.read())
+    test.assertEqual(done.returncode, 7)
+    test.assertEqual(end["exit"], {"code": 7, "signal": None})
+    fork = next(e for e in events if e["name"] == "fork")
+    child = fork["args"]["child"]
+    test.assertEqual([e["name"] for e in events if e["pid"] == child and e["kind"] == "process"][:1], ["exec"])
+    # The kernel may let the call return before it ends the thread.
+    waiting = [e for e in events if e["name"].startswith("epoll_") and (e.get("unfinished") or e.get("error") == "EINTR")]
+    test.assertEqual(len(waiting), 1)
+    test.assertGreater(waiting[0]["duration_ns"], 50_000_000)
+
+
+@unittest.skipUnless(works("ebpf"), "no eBPF here")
+class Ebpf(unittest.TestCase):
     def setUp(self):
         self.before = programs()
 
@@ -140,24 +186,7 @@ class Ebpf(unittest.TestCase):
 
     @unittest.skipUnless(shutil.which("strace"), "no strace")
     def test_the_same_calls_as_strace_sees_with_the_same_results_in_the_same_order(self):
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "strace")
-            done = subprocess.run(["strace", "-e", "trace=" + self.CALLS, "-o", path, KNOWN_CALLS, "polls", "io"],
-                                  capture_output=True, timeout=PATIENCE)
-            if done.returncode != 0:
-                self.skipTest("strace may not trace here")
-            with open(path, encoding="utf-8") as file:
-                witness = []
-                for line in file:
-                    found = re.match(r"(\w+)\((\w*).* = (-?\d+)(?: (E\w+))?", line)
-                    if found:
-                        name, first, result, error = found.groups()
-                        witness.append((name, error or int(result)))
-        _, events, end, _ = traced(KNOWN_CALLS, "polls", "io", flags=("-e", self.CALLS))
-        ours = [(e["name"], e.get("error", e["result"])) for e in events if e["kind"] == "syscall" and "unfinished" not in e]
-        self.assertGreater(len(witness), 20)
-        self.assertEqual(ours, witness)
-        self.assertEqual(end["lost"], 0)
+        compare_with_strace(self, CALLS)
 
     def test_every_tracepoint_of_a_run_is_an_event(self):
         # The tool that runs the workload is itself the libruntime program that is traced.
@@ -297,27 +326,7 @@ class Ebpf(unittest.TestCase):
             self.assertIsNone(server.process.poll())
 
     def test_threads_forks_and_a_death_in_a_call(self):
-        program = ("import os, select, threading\n"
-                   "e = select.epoll()\n"
-                   "threading.Thread(target=e.poll, daemon=True).start()\n"
-                   "pid = os.fork()\n"
-                   "if pid == 0: os.execv('/bin/true', ['true'])\n"
-                   "os.waitpid(pid, 0)\n"
-                   "import time; time.sleep(0.1); os._exit(7)\n")
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "out")
-            done = tool("trace", "-f", "ndjson", "-o", path, "--", sys.executable, "-c", program, ok=7)
-            with open(path, encoding="utf-8") as file:
-                _, events, end, _ = lines_of(file.read())
-        self.assertEqual(done.returncode, 7)
-        self.assertEqual(end["exit"], {"code": 7, "signal": None})
-        fork = next(e for e in events if e["name"] == "fork")
-        child = fork["args"]["child"]
-        self.assertEqual([e["name"] for e in events if e["pid"] == child and e["kind"] == "process"][:1], ["exec"])
-        # The kernel may let the call return before it ends the thread.
-        waiting = [e for e in events if e["name"].startswith("epoll_") and (e.get("unfinished") or e.get("error") == "EINTR")]
-        self.assertEqual(len(waiting), 1)
-        self.assertGreater(waiting[0]["duration_ns"], 50_000_000)
+        threads_forks_and_a_death(self)
 
     def test_a_flight_recorder_keeps_the_newest_and_writes_when_asked(self):
         program = "import os\nr, w = os.pipe()\nfor i in range(20000): os.write(w, b'x'); os.read(r, 1)\nos.write(w, b'last')\n"
@@ -392,7 +401,7 @@ class Ebpf(unittest.TestCase):
     def test_a_summary_counts_the_calls_and_errors_that_strace_counts(self):
         with tempfile.TemporaryDirectory() as folder:
             witness, ours = os.path.join(folder, "strace"), os.path.join(folder, "ours")
-            done = subprocess.run(["strace", "-e", "trace=" + self.CALLS, "-o", witness, KNOWN_CALLS, "polls", "io"],
+            done = subprocess.run(["strace", "-e", "trace=" + CALLS, "-o", witness, KNOWN_CALLS, "polls", "io"],
                                   capture_output=True, timeout=PATIENCE)
             if done.returncode != 0:
                 self.skipTest("strace may not trace here")
@@ -405,7 +414,7 @@ class Ebpf(unittest.TestCase):
                         if found.group(3):
                             errors[found.group(3)] = errors.get(found.group(3), 0) + 1
                         expected[found.group(1)] = (count + 1, errors)
-            tool("trace", "--summary", "--json", "-o", ours, "-e", self.CALLS, "--", KNOWN_CALLS, "polls", "io")
+            tool("trace", "--summary", "--json", "-o", ours, "-e", CALLS, "--", KNOWN_CALLS, "polls", "io")
             with open(ours, encoding="utf-8") as file:
                 calls = json.load(file)["syscalls"]
             self.assertEqual({name: (row["count"], row["errors"]) for name, row in calls.items()}, expected)
@@ -424,6 +433,88 @@ class Ebpf(unittest.TestCase):
         self.assertEqual(len(some), -(-len(every) // 3))
         self.assertEqual({e["name"] for e in every if e["kind"] == "syscall"}, {"read"})
         self.assertGreater(end["seen"], end["events"])
+
+
+@unittest.skipUnless(works("ptrace"), "no ptrace here")
+class Ptrace(unittest.TestCase):
+    @unittest.skipUnless(shutil.which("strace"), "no strace")
+    def test_the_same_calls_as_strace_sees_with_the_same_results_in_the_same_order(self):
+        compare_with_strace(self, CALLS, "--backend", "ptrace")
+
+    def test_the_story_of_a_running_server_which_is_left_as_it_was(self):
+        with Server() as server:
+            old = server.connect()  # before we come
+            old.sendall(b"a")
+            old.recv(10)
+            tracer = Running("-p", server.pid, "-f", "ndjson", "--backend", "ptrace")
+            old.sendall(b"b")
+            self.assertEqual(old.recv(10), b"b")
+            client = server.connect()
+            client.sendall(b"b")
+            self.assertEqual(client.recv(10), b"b")
+            time.sleep(0.05)
+            client.sendall(b"c")
+            self.assertEqual(client.recv(10), b"c")
+            out, err, status = tracer.finish()
+            self.assertEqual(status, 130, err)
+            meta, events, end, _ = lines_of(out)
+            self.assertEqual(meta["probe"]["backend"], "ptrace")
+            self.assertEqual(end["lost"], 0)
+            peers = ["127.0.0.1:%d" % c.getsockname()[1] for c in (old, client)]
+            accepted = [e for e in events if e["name"] == "accept4" and e["result"] >= 0]
+            self.assertEqual(len(accepted), 1)
+            reads = [e for e in events if e["name"] == "recvfrom"]
+            self.assertEqual([e["peer"] for e in reads], [peers[0], peers[1], peers[1]])
+            ready = [e for e in events if e.get("ready")]
+            self.assertEqual([entry["fd"] for e in ready for entry in e["ready"]],
+                             [reads[0]["fd"], accepted[0]["fd"], accepted[0]["result"], accepted[0]["result"]])
+            self.assertEqual(reads[2]["step"], "run")
+            self.assertGreater(reads[2]["network_wait_ns"], 40_000_000)
+            self.assertTrue(any(e.get("unfinished") and e["name"].startswith("epoll_") for e in events))
+            # Nobody traces it any more, and it works.
+            with open(f"/proc/{server.pid}/status", encoding="utf-8") as file:
+                self.assertIn("TracerPid:\t0", file.read())
+            old.sendall(b"d")
+            self.assertEqual(old.recv(10), b"d")
+            old.close()
+            client.close()
+
+    def test_threads_forks_and_a_death_in_a_call(self):
+        threads_forks_and_a_death(self, "--backend", "ptrace")
+
+    def test_what_finds_no_room_is_counted(self):
+        program = "import os\nr, w = os.pipe()\nfor i in range(5000): os.write(w, b'x'); os.read(r, 1)\n"
+        _, events, end, lines = traced(sys.executable, "-c", program,
+                                       flags=("--backend", "ptrace", "--buffer", "4Ki", "-e", "read,write"))
+        said = [line for line in lines if line["type"] == "lost"]
+        self.assertGreater(len(said), 0)
+        self.assertEqual({line["where"] for line in said}, {"tracer"})
+        self.assertEqual(end["lost"], sum(line["count"] for line in said))
+        _, _, complete, _ = traced(sys.executable, "-c", program, flags=("--backend", "ptrace", "-e", "read,write"))
+        self.assertEqual(complete["lost"], 0)
+        self.assertLess(abs(end["seen"] + end["lost"] - complete["seen"]), 500)
+
+    def test_who_has_no_privileges_traces_by_ptrace_and_is_told_why(self):
+        if os.getuid() != 0:
+            self.skipTest("only root can become somebody else")
+        done = subprocess.run([BINARY, "trace", "-f", "ndjson", "-o", "-", "-e", "read,write", "--", "cat", "/dev/null"],
+                              capture_output=True, text=True, timeout=PATIENCE, user=65534, group=65534, extra_groups=[],
+                              cwd="/")
+        if done.returncode != 0 and "Permission denied" in done.stderr:
+            self.skipTest("nobody cannot reach the tool here")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        meta, events, end, _ = lines_of(done.stdout)
+        self.assertEqual(meta["probe"]["backend"], "ptrace")
+        self.assertTrue(meta["probe"]["passed_over"][0].startswith("ebpf: "), meta["probe"])
+        self.assertIn(("read", 0), [(e["name"], e["result"]) for e in events if e["kind"] == "syscall"])
+        self.assertEqual((end["lost"], end["exit"]), (0, {"code": 0, "signal": None}))
+
+    def test_who_is_traced_already_is_said(self):
+        with Server() as server:
+            first = Running("-p", server.pid, "-f", "ndjson", "--backend", "ptrace")
+            done = tool("trace", "-p", server.pid, "--backend", "ptrace", ok=3)
+            self.assertIn("traces it already", done.stderr)
+            first.finish()
 
 
 class Self(unittest.TestCase):
@@ -462,8 +553,8 @@ class Self(unittest.TestCase):
         try:
             done = tool("trace", "-p", str(sleeper.pid), "--backend", "self", ok=3)
             self.assertIn("not a libruntime program", done.stderr)
-            done = tool("trace", "-p", str(sleeper.pid), "--backend", "ptrace", ok=3)
-            self.assertIn("ptrace cannot stream", done.stderr)
+            done = tool("trace", "-p", str(sleeper.pid), "--backend", "none", ok=3)
+            self.assertIn("none cannot stream", done.stderr)
         finally:
             sleeper.kill()
             sleeper.wait()

@@ -78,7 +78,7 @@ FOLDERS = {
     "probes/bpf": ["probes", "probes/process", "probes/launch", "probes/stream"],
     "probes/none": ["probes", "probes/process"],
     "probes/perf": ["probes", "probes/process", "probes/launch"],
-    "probes/ptrace": ["probes", "probes/process", "probes/launch"],
+    "probes/ptrace": ["probes", "probes/process", "probes/launch", "probes/stream"],
     "probes/ptrace/arch": ["probes/ptrace"],
     "probes/self": ["probes", "probes/process", "probes/goroutines/libruntime", "probes/stream"],
     "probes/stream": ["probes", "probes/process"],

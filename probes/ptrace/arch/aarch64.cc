@@ -1,8 +1,12 @@
 // Registers and call numbers of 64-bit ARM.
+#include <elf.h>
 #include <linux/audit.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/user.h>
 
 #include "probes/ptrace/arch.h"
+#include "probes/ptrace/requests.h"
 
 namespace netpoll::probes {
 namespace {
@@ -15,5 +19,12 @@ const Arch& native_arch() { return kArch; }
 
 // The kernel looks at the result before the stop, and keeps the first argument, which a restart needs, to itself.
 bool restart_interrupted_wait(pid_t) { return false; }
+
+std::optional<GoRegisters> go_registers(pid_t tid) {
+  user_regs_struct registers = {};
+  iovec place = {&registers, sizeof registers};
+  if (request(PTRACE_GETREGSET, tid, reinterpret_cast<void*>(NT_PRSTATUS), &place) != 0) return std::nullopt;
+  return GoRegisters{.tls = 0, .sp = registers.sp, .g = registers.regs[28]};
+}
 
 }  // namespace netpoll::probes

@@ -40,4 +40,10 @@ bool restart_interrupted_wait(pid_t tid) {
   return true;
 }
 
+std::optional<GoRegisters> go_registers(pid_t tid) {
+  user_regs_struct registers = {};
+  if (request(PTRACE_GETREGS, tid, nullptr, &registers) != 0) return std::nullopt;
+  return GoRegisters{.tls = registers.fs_base, .sp = registers.rsp, .g = std::nullopt};
+}
+
 }  // namespace netpoll::probes
