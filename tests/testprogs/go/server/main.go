@@ -6,6 +6,7 @@
 //	server stale, crowd N, deep MB, labels    see hostile.go
 //	server churn      the first, beside goroutines that start and end as fast as they can
 //	server spin       the first, beside one that never stops running
+//	server speak      see speak.go
 package main
 
 import (
@@ -156,6 +157,7 @@ func main() {
 		waitDeep(number)
 	case "labels":
 		waitLabelled()
+	case "speak":
 	default:
 		few = false
 		waitForSockets()
@@ -175,6 +177,9 @@ func main() {
 	}
 	if mode == "spin" {
 		go spin()
+	}
+	if mode == "speak" {
+		speak()
 	}
 	// A plain call, so that the main goroutine waits in read(0).
 	var end [1]byte

@@ -4,3 +4,6 @@ package main
 
 // waitInC needs C.
 func waitInC() {}
+
+// writeInC needs C.
+func writeInC(int) {}
