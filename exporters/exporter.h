@@ -25,11 +25,20 @@ enum class Content : std::uint8_t {
   kVerdict = 8,   // one document that says whether all is well, point by point: compare
 };
 
+// Which groups of tracks a drawn trace has: --tracks.
+struct TimelineTracks {
+  bool goroutines = true;
+  bool ps = true;
+  bool threads = true;
+  bool fds = true;
+};
+
 struct ExportOptions {
   bool color = false;
   bool everything = false;     // also what is the same on both sides, hidden frames, ...
   bool per_goroutine = false;  // formats that count equal goroutines together keep them apart
   std::size_t width = 80;      // columns of a page
+  TimelineTracks tracks;
 };
 
 // A snapshot and what stands around it.

@@ -1,6 +1,5 @@
 // The format ndjson: a line for what is known of the whole, one for each goroutine, event or interval, and one that
 // says that it is whole.
-#include <algorithm>
 #include <string>
 
 #include "exporters/events/words.h"
@@ -108,7 +107,9 @@ class NdjsonExporter : public Exporter {
     return written;
   }
 
+  // A copy of a trace that was cut short has no last line either.
   Result<void> end(const Json& totals) override {
+    if (totals.value("cut_short", false)) return flush();
     Json line = {{"type", "end"}};
     line.update(totals);
     text_ += to_line(line);

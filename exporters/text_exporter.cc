@@ -74,6 +74,10 @@ class TextExporter : public Exporter {
       return found != totals.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
     };
     text_ += "--- " + grouped(figure("events")) + " events, " + grouped(figure("lost")) + " lost\n";
+    if (totals.value("cut_short", false)) {
+      text_ += styled("--- cut short: the trace has no end line, and what followed is missing", Style::kBad, color_);
+      text_ += '\n';
+    }
     return flush();
   }
 

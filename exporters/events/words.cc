@@ -111,4 +111,80 @@ void append_arg_value(std::string& out, const trace::Arg& arg) {
   append_number(out, arg.value);
 }
 
+std::uint64_t number_of(std::string_view text) {
+  const bool hexadecimal = text.starts_with("0x");
+  if (hexadecimal) text.remove_prefix(2);
+  std::uint64_t value = 0;
+  const auto [end, err] = std::from_chars(text.data(), text.data() + text.size(), value, hexadecimal ? 16 : 10);
+  return err == std::errc() && end == text.data() + text.size() ? value : 0;
+}
+
+std::uint32_t poll_event_of(std::string_view name) {
+  for (const Flag& flag : kPollEvents) {
+    if (flag.name == name) return flag.bit;
+  }
+  return name.starts_with("0x") ? static_cast<std::uint32_t>(number_of(name)) : 0;
+}
+
+bool parse_arg_value(trace::Arg& arg, std::string_view text) {
+  switch (arg.form) {
+    case trace::ArgForm::kHex:
+      if (!text.starts_with("0x")) return false;
+      arg.value = static_cast<std::int64_t>(number_of(text));
+      return true;
+    case trace::ArgForm::kCtlOp:
+      for (std::int64_t op = 1; op < 4; ++op) {
+        if (ctl_op_name(op) == text) arg.value = op;
+      }
+      return arg.value != 0 || std::from_chars(text.data(), text.data() + text.size(), arg.value).ec == std::errc();
+    case trace::ArgForm::kMode:
+      if (text == "read" || text == "write") {
+        arg.value = text == "read" ? 0 : 1;
+        return true;
+      }
+      return std::from_chars(text.data(), text.data() + text.size(), arg.value).ec == std::errc();
+    case trace::ArgForm::kPollEvents:
+    case trace::ArgForm::kText:
+    case trace::ArgForm::kNumber:
+    case trace::ArgForm::kFd:
+    case trace::ArgForm::kMilliseconds:
+    case trace::ArgForm::kNanoseconds:
+      break;
+  }
+  return false;
+}
+
+std::string_view arg_form_name(trace::ArgForm form) {
+  switch (form) {
+    case trace::ArgForm::kFd:
+      return "fd";
+    case trace::ArgForm::kHex:
+      return "hex";
+    case trace::ArgForm::kCtlOp:
+      return "epoll_ctl operation";
+    case trace::ArgForm::kPollEvents:
+      return "epoll events";
+    case trace::ArgForm::kMilliseconds:
+      return "ms";
+    case trace::ArgForm::kNanoseconds:
+      return "ns";
+    case trace::ArgForm::kMode:
+      return "read or write";
+    case trace::ArgForm::kText:
+      return "text";
+    case trace::ArgForm::kNumber:
+      break;
+  }
+  return "number";
+}
+
+trace::ArgForm arg_form_of(std::string_view name) {
+  using trace::ArgForm;
+  for (const ArgForm form : {ArgForm::kFd, ArgForm::kHex, ArgForm::kCtlOp, ArgForm::kPollEvents, ArgForm::kMilliseconds,
+                             ArgForm::kNanoseconds, ArgForm::kMode, ArgForm::kText}) {
+    if (arg_form_name(form) == name) return form;
+  }
+  return ArgForm::kNumber;
+}
+
 }  // namespace netpoll::exporters
