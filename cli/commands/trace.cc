@@ -13,6 +13,7 @@
 #include "cli/compare/condition.h"
 #include "cli/documents/envelope.h"
 #include "cli/emit.h"
+#include "cli/export/tracks_option.h"
 #include "cli/options.h"
 #include "cli/process_list.h"
 #include "cli/stat/nudge.h"
@@ -21,6 +22,7 @@
 #include "cli/trace/trace_summary.h"
 #include "cli/units.h"
 #include "cli/wake_set.h"
+#include "exporters/events/words.h"
 #include "exporters/text.h"
 #include "probes/launch/child.h"
 #include "probes/stream.h"
@@ -48,6 +50,7 @@ struct Options {
   std::string ring;
   std::string until;
   bool summary = false;
+  std::vector<std::string> tracks;
   bool follow_forks = false;
   bool no_follow_forks = false;
 };
@@ -58,35 +61,12 @@ std::uint64_t clock_ns(clockid_t clock) {
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-std::string_view unit_of(trace::ArgForm form) {
-  switch (form) {
-    case trace::ArgForm::kFd:
-      return "fd";
-    case trace::ArgForm::kHex:
-      return "hex";
-    case trace::ArgForm::kCtlOp:
-      return "epoll_ctl operation";
-    case trace::ArgForm::kPollEvents:
-      return "epoll events";
-    case trace::ArgForm::kMilliseconds:
-      return "ms";
-    case trace::ArgForm::kNanoseconds:
-      return "ns";
-    case trace::ArgForm::kMode:
-      return "read or write";
-    case trace::ArgForm::kText:
-      return "text";
-    case trace::ArgForm::kNumber:
-      break;
-  }
-  return "number";
-}
-
 Json vocabulary_json(const probes::StreamSource& source) {
   Json kinds = Json::array();
   for (const probes::EventKind& kind : source.vocabulary()) {
     Json args = Json::object();
-    for (const trace::Arg& arg : kind.args) args[std::string(arg.name)] = std::string(unit_of(arg.form));
+    for (const trace::Arg& arg : kind.args)
+      args[std::string(arg.name)] = std::string(exporters::arg_form_name(arg.form));
     kinds.push_back({{"kind", std::string(trace::record_kind_name(kind.kind))},
                      {"name", std::string(kind.name)},
                      {"args", std::move(args)}});
@@ -298,8 +278,9 @@ Result<void> launch_program(Tracing& tracing) {
 }
 
 // What the recorder has, as a stream of its own. A file is replaced.
-Result<void> write_recording(const Tracing& tracing, const View& view, const OutputOptions& output, const Json& meta) {
-  auto out = Emitter::open(output, exporters::Content::kStream, tracing.invocation.color);
+Result<void> write_recording(const Tracing& tracing, const View& view, const OutputOptions& output,
+                             const exporters::ExportOptions& wishes, const Json& meta) {
+  auto out = Emitter::open(output, exporters::Content::kStream, tracing.invocation.color, wishes);
   if (!out) return out.error();
   if (auto written = view.recorder()->write(out->exporter(), meta, totals_of(tracing, view)); !written) return written;
   return out->finish();
@@ -444,8 +425,11 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   }
   OutputOptions output = options.output;
   if (!program.empty()) output.standard = exporters::Destination::Standard::kError;  // the other is the command's
+  const auto tracks = parse_tracks(options.tracks);
+  if (!tracks) return tracks.error();
+  const exporters::ExportOptions wishes{.tracks = *tracks};
   const auto content = summary ? exporters::Content::kResult : exporters::Content::kStream;
-  auto out = Emitter::open(output, content, invocation.color);
+  auto out = Emitter::open(output, content, invocation.color, wishes);
   if (!out) return out.error();
 
   Tracing tracing{invocation, options, nullptr, *duration, std::move(*targets), std::move(*cgroups), {}, {},
@@ -476,7 +460,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   }
   invocation.log.detail("the probes are attached");
   const auto write_now = [&]() -> Result<void> {
-    if (view.recorder() != nullptr) return write_recording(tracing, view, output, meta);
+    if (view.recorder() != nullptr) return write_recording(tracing, view, output, wishes, meta);
     print_so_far(tracing, view);
     return {};
   };
@@ -523,6 +507,7 @@ Action add(Flags& flags) {
                {"Output", "", "Times, errors and the slowest connections instead of events; also -f json, csv, ..."});
   add_filter_options(flags, options->filter);
   add_output_options(flags, options->output, exporters::Content::kStream, /*strict_too=*/true);
+  add_tracks_option(flags, options->tracks);
   return [options](Invocation& invocation) { return run(*options, invocation); };
 }
 
@@ -544,6 +529,7 @@ const Command trace_command{
         "netpoll-trace trace -p 4711 -d 5s\n"
         "netpoll-trace trace --comm redis-server --min-latency 1ms -e epoll,io\n"
         "netpoll-trace trace -p 4711 -d 10s --summary\n"
+        "netpoll-trace trace -p 4711 -d 5s -f perfetto -o out.pftrace\n"
         "netpoll-trace trace -f ndjson -o out.ndjson -- ./server",
     .takes_program = true,
     .add = add,
