@@ -1,9 +1,11 @@
 // The format folded: a line for each distinct stack, outermost function first, and how many goroutines have it; flame
-// graph tools read it. First comes the program, last the state in brackets.
+// graph tools read it. First comes the program, last the state in brackets. Of a trace, whose events have no stacks,
+// the nanoseconds that were waited for the network and for a CPU, by program, labels and peer.
 #include <algorithm>
 #include <map>
 #include <string>
 
+#include "exporters/events/wait_stacks.h"
 #include "exporters/formats.h"
 #include "exporters/goroutines/names.h"
 #include "exporters/text.h"
@@ -41,9 +43,37 @@ class FoldedExporter : public Exporter {
     return out_.write(text);
   }
 
+  Result<void> begin(const Json& meta) override {
+    waits_.begin(meta);
+    return {};
+  }
+  Result<void> event(const trace::Record& record) override {
+    waits_.add(record);
+    return {};
+  }
+  Result<void> lost(const trace::Loss& loss) override {
+    lost_ += loss.count;
+    return {};
+  }
+  Result<void> end(const Json& totals) override {
+    std::string text;
+    for (const auto& [stack, waits] : waits_.all()) {
+      std::string line;
+      for (const std::string& frame : stack) line += (line.empty() ? "" : ";") + frame_text(frame);
+      if (waits.network_ns != 0) text += line + ";[park IO wait] " + std::to_string(waits.network_ns) + "\n";
+      if (waits.cpu_ns != 0) text += line + ";[runnable] " + std::to_string(waits.cpu_ns) + "\n";
+    }
+    // The format has no other place to say it: a stack of its own, as broad as there were events.
+    if (lost_ != 0) text += "[" + std::to_string(lost_) + " events lost] " + std::to_string(lost_) + "\n";
+    if (totals.value("cut_short", false)) text += "[cut short: the trace has no end line] 1\n";
+    return out_.write(text);
+  }
+
  private:
   Destination& out_;
   bool everything_;
+  WaitStacks waits_;
+  std::uint64_t lost_ = 0;
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "exporters/events/wait_stacks.h"
 #include "exporters/events/words.h"
 #include "exporters/text.h"
 #include "netpoll/trace/event.h"
@@ -75,16 +76,7 @@ std::uint64_t figure_of(const Json& json, const char* name) {
 void Timeline::begin(const Json& meta) {
   started_ns_ = figure_of(meta, "started_ns");
   last_ns_ = started_ns_;
-  const auto know = [&](const Json& target) {
-    if (!target.is_object() || !target.contains("pid") || !target.at("pid").is_number_integer()) return;
-    const auto comm = target.find("comm");
-    if (comm == target.end() || !comm->is_string()) return;
-    names_[target.at("pid").get<pid_t>()] = comm->get<std::string>();
-  };
-  if (meta.contains("target")) know(meta.at("target"));
-  if (meta.contains("targets") && meta.at("targets").is_array()) {
-    for (const Json& target : meta.at("targets")) know(target);
-  }
+  names_ = process_names(meta);
   sink_.track({}, "netpoll-trace");
   TimelineArgs args;
   const auto text = [&](const char* name, const Json& value) {

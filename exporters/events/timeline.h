@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -210,7 +211,7 @@ class Timeline {
   Group ps_;
   Group threads_;
   Group fds_;
-  std::unordered_map<pid_t, std::string> names_;
+  std::map<pid_t, std::string> names_;
   std::unordered_map<pid_t, Process> processes_;
 };
 

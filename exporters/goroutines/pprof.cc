@@ -37,6 +37,7 @@ enum : protozero::pbf_tag_type {
   kDurationNanos = 10,
   kPeriodType = 11,
   kPeriod = 12,
+  kComment = 13,
   kDefaultSampleType = 14,
 };
 }
@@ -111,23 +112,72 @@ class ProfileWriter {
     const auto taken_at = options_.taken_at.time_since_epoch();
     profile_.add_int64(profile::kTimeNanos, std::chrono::duration_cast<std::chrono::nanoseconds>(taken_at).count());
     profile_.add_int64(profile::kDurationNanos, snapshot_.took_ns);
-    // It says that names and lines are there already: pprof would look for the executable otherwise.
-    {
-      pbf_writer m(profile_, profile::kMapping);
-      m.add_uint64(mapping::kId, kMapping);
-      m.add_int64(mapping::kFilename, text(options_.program));
-      m.add_bool(mapping::kHasFunctions, true);
-      m.add_bool(mapping::kHasFilenames, true);
-      m.add_bool(mapping::kHasLineNumbers, true);
-      m.add_bool(mapping::kHasInlineFrames, true);
-    }
+    write_mapping();
     write_samples(shown);
-    for (const std::string* string : strings_) profile_.add_string(profile::kStringTable, *string);
+    write_strings();
+    return std::move(bytes_);
+  }
+
+  std::string write(const WaitStacks& waits, const PprofTrace& trace) {
+    value_type(profile::kSampleType, "waits", "count");
+    value_type(profile::kSampleType, "network", "nanoseconds");
+    value_type(profile::kSampleType, "cpu", "nanoseconds");
+    profile_.add_int64(profile::kDefaultSampleType, text("network"));
+    const auto started_at = trace.started_at.time_since_epoch();
+    profile_.add_int64(profile::kTimeNanos, std::chrono::duration_cast<std::chrono::nanoseconds>(started_at).count());
+    profile_.add_int64(profile::kDurationNanos, trace.duration.count());
+    write_mapping();
+    for (const auto& [stack, sums] : waits.all()) {
+      std::vector<std::uint64_t> locations;
+      for (auto name = stack.rbegin(); name != stack.rend(); ++name) locations.push_back(location_of(*name));
+      pbf_writer s(profile_, profile::kSample);
+      s.add_packed_uint64(sample::kLocationId, locations.begin(), locations.end());
+      const std::array<std::int64_t, 3> values = {static_cast<std::int64_t>(sums.count),
+                                                  static_cast<std::int64_t>(sums.network_ns),
+                                                  static_cast<std::int64_t>(sums.cpu_ns)};
+      s.add_packed_int64(sample::kValue, values.begin(), values.end());
+    }
+    for (const std::string& comment : trace.comments) profile_.add_int64(profile::kComment, text(comment));
+    write_strings();
     return std::move(bytes_);
   }
 
  private:
   static constexpr std::uint64_t kMapping = 1;
+
+  // It says that names and lines are there already: pprof would look for the executable otherwise.
+  void write_mapping() {
+    pbf_writer m(profile_, profile::kMapping);
+    m.add_uint64(mapping::kId, kMapping);
+    m.add_int64(mapping::kFilename, text(options_.program));
+    m.add_bool(mapping::kHasFunctions, true);
+    m.add_bool(mapping::kHasFilenames, true);
+    m.add_bool(mapping::kHasLineNumbers, true);
+    m.add_bool(mapping::kHasInlineFrames, true);
+  }
+
+  void write_strings() {
+    for (const std::string* string : strings_) profile_.add_string(profile::kStringTable, *string);
+  }
+
+  // What is no function of a program stands for one: a number of its own, without an address.
+  std::uint64_t location_of(const std::string& name) {
+    const auto [entry, is_new] = named_.try_emplace(name, named_.size() + 1);
+    if (!is_new) return entry->second;
+    {
+      const std::int64_t string = text(name);
+      pbf_writer f(profile_, profile::kFunction);
+      f.add_uint64(function::kId, entry->second);
+      f.add_int64(function::kName, string);
+      f.add_int64(function::kSystemName, string);
+    }
+    pbf_writer l(profile_, profile::kLocation);
+    l.add_uint64(location::kId, entry->second);
+    l.add_uint64(location::kMappingId, kMapping);
+    pbf_writer at(l, location::kLine);
+    at.add_uint64(line::kFunctionId, entry->second);
+    return entry->second;
+  }
 
   std::int64_t text(std::string_view foreign) {
     const auto [entry, is_new] = string_ids_.try_emplace(printable(foreign), strings_.size());
@@ -251,6 +301,7 @@ class ProfileWriter {
   const PprofOptions& options_;
   std::string bytes_;
   pbf_writer profile_{bytes_};
+  std::map<std::string, std::uint64_t> named_;  // of waits: function and location
   std::map<std::string, std::size_t> string_ids_;
   std::vector<const std::string*> strings_;  // keys of string_ids_, in the order of their numbers
   std::map<std::vector<const Frame*>, std::uint64_t> location_ids_;
@@ -262,6 +313,10 @@ class ProfileWriter {
 std::string pprof_profile(const GoroutineSnapshot& snapshot, std::span<const std::uint32_t> shown,
                           const PprofOptions& options) {
   return ProfileWriter(snapshot, options).write(shown);
+}
+
+std::string pprof_profile(const WaitStacks& waits, const std::string& program, const PprofTrace& trace) {
+  return ProfileWriter({}, {.program = program, .taken_at = {}}).write(waits, trace);
 }
 
 #if NETPOLL_HAVE_ZLIB

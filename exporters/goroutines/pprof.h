@@ -6,7 +6,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "exporters/events/wait_stacks.h"
 #include "netpoll/trace/goroutine.h"
 
 namespace netpoll::exporters {
@@ -26,6 +28,15 @@ struct PprofOptions {
 // Foreign text becomes printable. Equal snapshots are equal bytes.
 std::string pprof_profile(const trace::GoroutineSnapshot& snapshot, std::span<const std::uint32_t> shown,
                           const PprofOptions& options);
+
+// The waits of a trace, as a profile with so many waits, and nanoseconds for the network and for a CPU. Its frames are
+// what the stacks of waits are of: program, labels, peer.
+struct PprofTrace {
+  std::chrono::system_clock::time_point started_at;
+  std::chrono::nanoseconds duration{0};
+  std::vector<std::string> comments;  // what was lost, ...
+};
+std::string pprof_profile(const WaitStacks& waits, const std::string& program, const PprofTrace& trace);
 
 // Bytes as a gzip file without a time; unchanged where the build has no zlib.
 std::string gzipped(std::string bytes);
