@@ -71,7 +71,7 @@ void TraceFigures::count(Rows<Key>& rows, const Key& key, const trace::Record& r
 }
 
 void TraceFigures::add(const trace::Record& record) {
-  if (record.step != trace::Step::kRun) return;
+  if (record.step != trace::Step::kRun || (!record.network_wait_ns && !record.cpu_wait_ns)) return;
   if (record.network_wait_ns) network_.add(*record.network_wait_ns);
   if (record.cpu_wait_ns) cpu_.add(*record.cpu_wait_ns);
   if (record.goid != 0) count(goroutines_, std::pair(record.pid, record.goid), record);

@@ -559,7 +559,7 @@ class Self(unittest.TestCase):
             sleeper.kill()
             sleeper.wait()
         self.assertIn("trace needs a process or a command", tool("trace", ok=2).stderr)
-        self.assertIn("cannot show this", tool("trace", "-f", "pprof", "--", "true", ok=2).stderr)
+        self.assertIn("cannot show this", tool("trace", "-f", "debug1", "--", "true", ok=2).stderr)
         self.assertIn("out of range", tool("trace", "--buffer", "1", "--", "true", ok=2).stderr)
         self.assertIn("exclude each other", tool("trace", "--summary", "--ring", "1M", "--", "true", ok=2).stderr)
         self.assertIn("cannot show this", tool("trace", "--summary", "-f", "text", "--", "true", ok=2).stderr)

@@ -72,11 +72,13 @@ class Reading(Export):
         source = self.recorded([scenario.meta(), *scenario.story()])
         with open(source, "a", encoding="utf-8") as file:
             file.write('{"type":"event","time_ns":1000')
-        for name in ("text", "perfetto", "chrome"):
+        said_in = {"text": b"cut short", "perfetto": b"cut short", "chrome": b'"cut_short":"true"',
+                   "html": b'"cut_short":true', "speedscope": b"cut short", "folded": b"cut short"}
+        for name, words in said_in.items():
             out, said = self.export(source, name)
             self.assertIn("cut short", said)
             with open(out, "rb") as file:
-                self.assertRegex(file.read(), b"cut.short")
+                self.assertIn(words, file.read())
             self.export(source, name, "--strict", ok=4)
         out, said = self.export(source, "ndjson")
         with open(out, encoding="utf-8") as file:
@@ -113,29 +115,53 @@ class Reading(Export):
         with open(out, encoding="utf-8") as file:
             self.assertIn("run goid=1", file.read())
 
-    def test_memory_does_not_grow_with_the_trace(self):
-        def peak(count):
-            source = self.path("large.ndjson")
-            with open(source, "w", encoding="utf-8") as file:
-                file.write(json.dumps(scenario.meta()) + "\n")
-                for i in range(count):
-                    goid = i // 4 + 1
-                    at = i * 100
-                    events = (scenario.run(at, goid), scenario.park(at, goid, goid % 30_000), scenario.ready(at, goid),
-                              scenario.go_exit(at, goid))
-                    file.write(json.dumps(events[i % 4], separators=(",", ":")) + "\n")
-                file.write(json.dumps(scenario.end(count)) + "\n")
-            command = [BINARY, "export", source, "-f", "perfetto", "-o", "/dev/null"]
-            with subprocess.Popen(command) as process:
-                _, status, usage = os.wait4(process.pid, 0)
-                process.returncode = status
-            self.assertEqual(status, 0)
-            return usage.ru_maxrss
+    def large(self, count):
+        """Goroutines that come, wait, run and end, a new one every four events, on 30,000 descriptors."""
+        source = self.path("large.ndjson")
+        with open(source, "w", encoding="utf-8") as file:
+            file.write(json.dumps(scenario.meta()) + "\n")
+            of_one = [json.dumps(line, separators=(",", ":")).replace("777777", "%(goid)d").replace("55555", "%(fd)d")
+                      .replace(str(START + 333333), "%(at)d")
+                      for line in (scenario.park(333333, 777777, 55555), scenario.ready(333333, 777777),
+                                   dict(scenario.tracepoint(333333, "run", {"goid": 777777, "p": 0}, 777777, 55555,
+                                                            "10.0.0.1:55555", step="run"), network_wait_ns=1000,
+                                        cpu_wait_ns=100),
+                                   scenario.go_exit(333333, 777777))]
+            text = "\n".join(of_one) + "\n"
+            for i in range(count // 4):
+                file.write(text % {"goid": i + 1, "fd": i % 30_000, "at": START + i * 400})
+            file.write(json.dumps(scenario.end(count)) + "\n")
+        return source
 
-        small, large = peak(40_000), peak(200_000)
-        if "SANITIZED" not in os.environ:
-            self.assertLess(large, 64 * 1024)
-        self.assertLess(large - small, 8 * 1024)
+    def converted(self, source, name, out="/dev/null"):
+        """Peak memory of a conversion, in KiB."""
+        with subprocess.Popen([BINARY, "export", source, "-f", name, "-o", out]) as process:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = status
+        self.assertEqual(status, 0)
+        return usage.ru_maxrss
+
+    def test_memory_does_not_grow_with_the_trace(self):
+        source = self.large(100_000)
+        small = self.converted(source, "perfetto")
+        source = self.large(1_000_000)
+        peaks = {name: self.converted(source, name) for name in (
+            "perfetto", "chrome", "html", "speedscope", "pprof", "folded", "text", "ndjson")}
+        self.assertLess(peaks["perfetto"] - small, 8 * 1024)
+        # Sanitizers need memory of their own.
+        with open(BINARY, "rb") as file:
+            sanitized = b"__asan_" in file.read()
+        if not sanitized:
+            self.assertLess(max(peaks.values()), 64 * 1024, peaks)
+
+    def test_a_million_events_come_out_again(self):
+        source, again = self.large(1_000_000), self.path("again")
+        self.converted(source, "ndjson", again)
+        with open(again, "rb") as a, open(source, "rb") as b:
+            next(a), next(b)  # meta, whose blanks are the library's
+            for count, (line, other) in enumerate(zip(a, b, strict=True)):
+                if line != other and count < 1_000_000:
+                    self.fail(f"{line} is not {other}")
 
     def test_the_list_names_every_format_with_what_it_accepts(self):
         text = tool("export", "--list").stdout.decode()
@@ -289,6 +315,105 @@ class Chrome(Export):
         document = self.document(self.recorded([scenario.meta(), scenario.run(100, 7), lost, scenario.end(1, 12)]))
         self.assertEqual(document["otherData"]["lost"], "12")
         self.assertEqual([e["args"]["truncated"] for e in document["traceEvents"] if e["ph"] == "X"], [True, True])
+
+
+class Folded(Export):
+    def test_waits_of_a_trace_by_program_labels_and_peer(self):
+        out, _ = self.export(self.story(), "folded")
+        with open(out, encoding="utf-8") as file:
+            lines = file.read().split("\n")
+        self.assertEqual(lines.pop(), "")
+        counts = {}
+        for line in lines:
+            stack, _, count = line.rpartition(" ")
+            counts[tuple(stack.split(";"))] = int(count)
+        self.assertEqual(sorted(counts.values()), [1_800, 19_000])
+        (network,) = (stack for stack, count in counts.items() if count == 19_000)
+        self.assertEqual((network[0], network[-2], network[-1]), ("pid 70", "[::1]", "[park IO wait]"))
+        self.assertEqual(len(network), 4)  # semicolons of labels separate nothing
+
+
+class Speedscope(Export):
+    def document(self, source):
+        out, _ = self.export(source, "speedscope")
+        with open(out, encoding="utf-8") as file:
+            return json.load(file)
+
+    def test_timelines_nest_and_waits_add_up(self):
+        document = self.document(self.story())
+        frames = [frame["name"] for frame in document["shared"]["frames"]]
+        waits, *timelines = document["profiles"]
+        self.assertEqual((waits["type"], waits["unit"], waits["endValue"]), ("sampled", "nanoseconds", 20_800))
+        self.assertEqual(sum(waits["weights"]), 20_800)
+        stacks = {frames[s[-1]]: (frames[s[0]], w) for s, w in zip(waits["samples"], waits["weights"], strict=True)}
+        self.assertEqual(stacks, {"[park IO wait]": ("pid 70", 19_000), "[runnable]": ("pid 70", 1_800)})
+        for timeline in timelines:
+            open_frames, last = [], 0
+            for event in timeline["events"]:
+                self.assertGreaterEqual(event["at"], last)
+                last = event["at"]
+                if event["type"] == "O":
+                    open_frames.append(event["frame"])
+                else:
+                    self.assertEqual(open_frames.pop(), event["frame"])
+            self.assertEqual(open_frames, [])
+            self.assertLessEqual(last, timeline["endValue"])
+        self.assertIn("server pid 41 G7", [t["name"] for t in timelines])
+
+    def test_what_is_lost_is_in_its_name(self):
+        lost = {"type": "lost", "time_ns": START + 300, "count": 12, "cpu": None, "where": "ring"}
+        self.assertEqual(self.document(self.recorded([scenario.meta(), lost, scenario.end(0, 12)]))["name"],
+                         "server, 12 events lost")
+
+
+@unittest.skipUnless(shutil.which("go"), "no go tool pprof here (package golang-go)")
+class Pprof(Export):
+    def pprof(self, path, *flags):
+        done = subprocess.run(["go", "tool", "pprof", *flags, path], capture_output=True, text=True, timeout=120,
+                              env={**os.environ, "PPROF_TMPDIR": self.folder})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def test_waits_of_a_trace_by_program_labels_and_peer(self):
+        source = self.recorded([scenario.meta(), *scenario.story(),
+                                {"type": "lost", "time_ns": START + 40_000, "count": 3, "cpu": 0, "where": "ring"},
+                                scenario.end(20, 3)])
+        out, _ = self.export(source, "pprof")
+        raw = self.pprof(out, "-raw")
+        self.assertIn("waits/count network/nanoseconds", raw.replace("[dflt]", ""))
+        self.assertRegex(raw, r"\n +1 +19000 +1800: \d+ \d+ \d+")
+        self.assertIn("[::1]", self.pprof(out, "-top"))
+        self.assertIn("3 events lost", self.pprof(out, "-comments"))
+
+    def test_a_snapshot_is_the_profile_that_snapshot_writes(self):
+        document = {"schema": "netpoll-trace/snapshot/v1", "started_at": "2026-01-01T00:00:00.000Z",
+                    "target": {"pid": 41, "comm": "server", "kind": "go", "exe": None, "runtime_version": "go1.22"},
+                    "goroutines": [
+                        {"goid": goid, "status": "waiting", "wait_reason": "IO wait", "wait_ns": 5_000_000_000, "fd": 7,
+                         "mode": "read", "kind": "tcp", "peer": f"10.0.0.1:{goid}", "labels": {"role": "reader"},
+                         "stack": [{"function": "net.(*conn).Read", "file": "/net.go", "line": 183, "pc": "0x4a0010",
+                                    "inlined": False, "hidden": False},
+                                   {"function": "main.main", "file": "/main.go", "line": 12, "pc": "0x500020",
+                                    "inlined": False, "hidden": False}]} for goid in (17, 18)]}
+        with open(self.path("snapshot.json"), "w", encoding="utf-8") as file:
+            json.dump(document, file)
+        out, _ = self.export(self.path("snapshot.json"), "pprof")
+        raw = self.pprof(out, "-raw")
+        self.assertRegex(raw, r"\n +2 +10000000000: 1 2")
+        self.assertIn("role:[reader]", raw)
+        out, _ = self.export(self.path("snapshot.json"), "folded")
+        with open(out, encoding="utf-8") as file:
+            self.assertEqual(file.read(), "server;main.main;net.(*conn).Read;[IO wait] 2\n")
+        out, _ = self.export(self.path("snapshot.json"), "ndjson")
+        with open(out, encoding="utf-8") as file:
+            lines = [json.loads(line) for line in file]
+        for goroutine, line in zip(document["goroutines"], lines[1:-1], strict=True):
+            for name, value in goroutine.items():
+                self.assertEqual(line[name], value)
+        # And from lines to a document again.
+        again, _ = self.export(out, "debug1")
+        with open(again, encoding="utf-8") as file:
+            self.assertIn("goroutine profile: total 2", file.read())
 
 
 class Everything(Export):
