@@ -456,11 +456,8 @@ void Timeline::tracepoint(Process& process, const trace::Record& record) {
         close_fd(record.pid, record.fd, *fd, now, false);
       }
       return;
-    case trace::Tp::rearm:
-    case trace::Tp::deadline_set:
-    case trace::Tp::deadline_fire:
-    case trace::Tp::stale_event:
-    case trace::Tp::foreign_ctl: {
+    default: {
+      // What else happened to a descriptor; whatever tracepoints there will be.
       if (fd_of(process, record.pid, record.fd) == nullptr) return;
       TimelineArgs args;
       for (std::size_t i = 0; i < record.argc; ++i) args.number(record.args.at(i).name, record.args.at(i).value);
