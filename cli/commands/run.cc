@@ -3,10 +3,10 @@
 
 #include "cli/command.h"
 #include "cli/compare/expectation.h"
-#include "cli/documents/run.h"
+#include "cli/documents/matrix.h"
 #include "cli/emit.h"
 #include "cli/options.h"
-#include "cli/run/runner.h"
+#include "cli/run/matrix.h"
 #include "cli/spell.h"
 #include "cli/units.h"
 
@@ -15,11 +15,14 @@ namespace {
 
 using workload::Request;
 
+constexpr std::uint64_t kMatrixRounds = 5;
+
 struct Options {
   std::string workload;
   // As typed; empty means not given.
   std::string conns, ops, duration, size, listen, serve, depth, listeners, busy, buffer, timeout, pause, warmup;
-  std::string poll_mode, trigger, poller, procs, stack, server_cpu, load_cpu;
+  Designs designs;
+  std::string repeat, procs, stack, server_cpu, load_cpu;
   bool hold = false;
   std::vector<std::string> expect;
   std::vector<std::string> events;
@@ -79,21 +82,48 @@ Result<Request> request_of(const Options& options) {
   }
   if (!options.listen.empty()) request.listen = options.listen;
   if (options.hold) request.hold = true;
-  if (!options.poll_mode.empty()) request.poll_mode = options.poll_mode;
-  if (!options.trigger.empty()) request.trigger = options.trigger;
-  if (!options.poller.empty()) request.poller = options.poller;
   return request;
 }
 
-// make_plan, and "did you mean" for a name it does not know.
-Result<workload::Plan> plan_of(const Request& request) {
+// plans_of, and "did you mean" for a workload it does not know.
+Result<std::vector<workload::Plan>> checked_plans(const Request& request, const Options& options) {
   if (!request.workload.empty() && workload::find_workload(request.workload) == nullptr) {
     std::vector<std::string> names;
     for (const workload::Workload& row : workload::workloads()) names.emplace_back(row.name);
     return Error(ErrorKind::kInvalid, "unknown workload \"" + request.workload + "\"")
         .with_hint(did_you_mean(request.workload, names, "one of: " + joined(names)));
   }
-  return workload::make_plan(request);
+  auto plans = plans_of(request, options.designs);
+  if (!plans || plans->size() == 1) return plans;
+  if (request.serve_only) {
+    return Error(ErrorKind::kInvalid, "--serve is for one design").with_hint("give one poll mode, trigger and poller");
+  }
+  if (!options.expect.empty()) {
+    return Error(ErrorKind::kInvalid, "--expect is for one design").with_hint("read .cells of the JSON with jq");
+  }
+  return plans;
+}
+
+// How often each design runs: several of them are worth a statement only where each ran often enough.
+Result<std::uint64_t> rounds_of(const Options& options, std::size_t designs) {
+  if (options.repeat.empty()) return designs == 1 ? 1 : kMatrixRounds;
+  const auto rounds = parse_integer(options.repeat, "--repeat", 1, 10'000);
+  if (!rounds) return rounds.error();
+  if (*rounds > 1 && !options.serve.empty()) {
+    return Error(ErrorKind::kInvalid, "--serve and --repeat exclude each other").with_hint("--serve runs until Ctrl-C");
+  }
+  return static_cast<std::uint64_t>(*rounds);
+}
+
+// Losses of all runs together.
+std::uint64_t lost_in(const std::vector<Cell>& cells) {
+  std::uint64_t lost = 0;
+  for (const Cell& cell : cells) {
+    for (const exporters::Json& run : cell.samples) {
+      if (run["probe"]["lost"].is_number()) lost += run["probe"]["lost"].get<std::uint64_t>();
+    }
+  }
+  return lost;
 }
 
 Result<ExitStatus> run(const Options& options, Invocation& invocation) {
@@ -104,8 +134,10 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   }
   const auto request = request_of(options);
   if (!request) return request.error();
-  const auto plan = plan_of(*request);
-  if (!plan) return plan.error();
+  const auto plans = checked_plans(*request, options);
+  if (!plans) return plans.error();
+  const auto rounds = rounds_of(options, plans->size());
+  if (!rounds) return rounds.error();
   const auto backend = parse_backend_option(options.backend);
   if (!backend) return backend.error();
   const auto filter = parse_events(options.events);
@@ -114,21 +146,26 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (!conditions) return conditions.error();
   auto out = Emitter::open(options.output, exporters::Content::kResult, invocation.color);
   if (!out) return out.error();
-  if (auto raised = workload::raise_descriptor_limit(workload::descriptors_needed(*plan)); !raised) {
-    return raised.error();
+  for (const workload::Plan& plan : *plans) {
+    if (auto raised = workload::raise_descriptor_limit(workload::descriptors_needed(plan)); !raised) {
+      return raised.error();
+    }
   }
 
-  const auto outcome = run_plan(*plan, *backend, invocation.interrupt, invocation.log);
-  invocation.log.clear_progress();
-  if (!outcome) return outcome.error();
-  const exporters::Json document = run_document(*plan, *outcome, *filter);
+  const auto started_at = std::chrono::system_clock::now();
+  const auto cells = run_rounds(*plans, *rounds, *backend, *filter, invocation.interrupt, invocation.log);
+  if (!cells) return cells.error();
+  const bool interrupted = invocation.interrupt.requested();
+  if (cells->empty()) return invocation.interrupt.status();
+  const exporters::Json document =
+      plans->size() == 1 ? repeated_run_document(cells->front()) : matrix_document(*cells, started_at, interrupted);
   if (auto done = out->result(document); !done) return done.error();
 
-  if (outcome->interrupted) return invocation.interrupt.status();
+  if (interrupted) return invocation.interrupt.status();
   const auto met = are_met(*conditions, document, invocation.log);
   if (!met) return met.error();
   if (!*met) return ExitStatus::kNo;
-  const std::uint64_t lost = outcome->probe.lost.value_or(0);
+  const std::uint64_t lost = lost_in(*cells);
   if (lost > 0) invocation.log.warning(std::to_string(lost) + " events were lost; counts are too low");
   return lost > 0 && options.output.strict ? ExitStatus::kIncomplete : ExitStatus::kDone;
 }
@@ -145,6 +182,7 @@ Action add(Flags& flags) {
   text("--ops", o.ops, "N", work, "Stop after exactly N operations, so that counts can be compared");
   text("-d,--duration", o.duration, "TIME", work, "Stop after TIME; with --ops whichever comes first");
   text("--size", o.size, "BYTES", work, "Bytes of one message");
+  text("-r,--repeat", o.repeat, "N", work, "Run N times; figures are medians. Several designs: 5 unless told");
   text("--warmup", o.warmup, "N", work, "Operations before the measured ones");
   text("--listen", o.listen, "ADDR", work, "Where the server listens: 127.0.0.1:0, [::1]:8080, unix:/path, unix:@name");
   text("--serve", o.serve, "ADDR", work, "Run only the server, for another client, until interrupted");
@@ -156,9 +194,9 @@ Action add(Flags& flags) {
   text("--timeout", o.timeout, "TIME", work, "The read deadline that is left to pass (deadline)");
   text("--pause", o.pause, "TIME", work, "Between two reads of a slow reader (slow)");
   const char* runtime = "Runtime";
-  text("--poll-mode", o.poll_mode, "MODE", runtime, "Who polls: thread, inline or hybrid");
-  text("--trigger", o.trigger, "NAME", runtime, "How interest is armed: oneshot, edge or level");
-  text("--poller", o.poller, "NAME", runtime, "What tells readiness: epoll, or kqueue where the build has it");
+  text("--poll-mode", o.designs.poll_modes, "MODE", runtime, "Who polls: thread, inline or hybrid; a list runs each");
+  text("--trigger", o.designs.triggers, "NAME", runtime, "How interest is armed: oneshot, edge or level; or a list");
+  text("--poller", o.designs.pollers, "NAME", runtime, "What tells readiness: epoll, or kqueue where the build has it");
   text("--procs", o.procs, "N", runtime, "Ps: goroutines that run at the same time; one per CPU unless told");
   text("--stack", o.stack, "BYTES", runtime, "Stack of a goroutine");
   text("--server-cpu", o.server_cpu, "N", runtime, "Pin the server to this CPU");
@@ -185,11 +223,15 @@ const Command run_command{
         "the server's first call to its last.\n"
         "\n"
         "With --ops the counts of two runs can be compared exactly, with --duration there is throughput. Without root "
-        "or BPF the ptrace back end counts the same, more slowly; a note says so.",
+        "or BPF the ptrace back end counts the same, more slowly; a note says so.\n"
+        "\n"
+        "Lists of poll modes, triggers and pollers run every combination in turn, round by round, and print one table: "
+        "each design against the first, with what may be chance marked as such.",
     .examples =
         "netpoll-trace run echo --conns 64 --ops 100000 --json > head.json\n"
         "netpoll-trace run idle --conns 1000 --duration 30s\n"
         "netpoll-trace run echo --poll-mode thread --trigger oneshot --expect 'syscalls.epoll_ctl.per_op <= 2'\n"
+        "netpoll-trace run echo --ops 50000 --poll-mode thread,inline,hybrid --trigger oneshot,edge\n"
         "netpoll-trace run echo --serve 127.0.0.1:7777",
     .takes_program = false,
     .add = add,

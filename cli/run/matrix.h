@@ -1,0 +1,44 @@
+// The matrix of `run`: one workload under several designs of the runtime, measured in turn, so that what the machine
+// does meanwhile meets all of them alike.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/interrupt.h"
+#include "cli/log.h"
+#include "cli/options.h"
+#include "cli/workload/workload.h"
+#include "exporters/json.h"
+#include "netpoll/result.h"
+#include "probes/session.h"
+
+namespace netpoll::cli {
+
+// The designs that were asked for, as typed: "thread,inline". Empty: the default alone.
+struct Designs {
+  std::string poll_modes;
+  std::string triggers;
+  std::string pollers;
+};
+
+// A plan for each combination, in the order of the lists; poll mode changes slowest. Fails with kInvalid on a name that
+// make_plan does not know, one that stands twice, or an empty one.
+Result<std::vector<workload::Plan>> plans_of(const workload::Request& request, const Designs& designs);
+
+// "hybrid-edge-epoll"
+std::string design_name(const workload::Plan& plan);
+
+// The documents of the runs of one design, in the order of the rounds.
+struct Cell {
+  workload::Plan plan;
+  std::vector<exporters::Json> samples;
+};
+
+// Runs every plan once a round. The order turns by one each round, so that none is always first. An interrupt ends it
+// with what there is: the runs that were complete, of plans that have one. Fails as run_plan does.
+Result<std::vector<Cell>> run_rounds(const std::vector<workload::Plan>& plans, std::uint64_t rounds,
+                                     probes::Backend backend, const EventFilter& filter, Interrupt& interrupt,
+                                     Log& log);
+
+}  // namespace netpoll::cli
