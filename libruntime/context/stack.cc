@@ -21,6 +21,12 @@ constexpr std::int64_t kUnknown = INT64_MIN;
 enum class Install : std::uint8_t { kUntried, kWorks, kMissing };
 std::atomic<Install> guard_install{Install::kUntried};
 std::atomic<std::int64_t> splits_left{kUnknown};
+std::atomic<std::int64_t> splits_in_all{0};
+
+// Of the first guards each has a mapping of its own even where it need not. gdb's gcore, and others that read a process
+// mapping by mapping, give a mapping up where they cannot read a page (gdb/gcore.c, gcore_copy_callback), so the stacks
+// around a guard inside of one would be missing in their cores.
+constexpr std::int64_t kSplitFirst = 1024;
 
 // How many guards may split a mapping: three quarters of what vm.max_map_count allows, two mappings each.
 std::int64_t splits_allowed() {
@@ -37,14 +43,16 @@ std::int64_t splits_allowed() {
   return mappings / 4 * 3 / 2;
 }
 
-// True: one guard may split its mapping, and give_split() has to follow once it does not any more.
-bool take_split() {
+// True: one guard may split its mapping, and give_splits() has to follow once it does not any more. most: unless so
+// many do already.
+bool take_split(std::int64_t most = INT64_MAX) {
   std::int64_t left = splits_left.load(std::memory_order_relaxed);
   if (left == kUnknown) {
     const std::int64_t allowed = splits_allowed();
+    splits_in_all.store(allowed, std::memory_order_relaxed);
     if (splits_left.compare_exchange_strong(left, allowed, std::memory_order_relaxed)) left = allowed;
   }
-  while (left > 0) {
+  while (left > 0 && splits_in_all.load(std::memory_order_relaxed) - left < most) {
     if (splits_left.compare_exchange_weak(left, left - 1, std::memory_order_relaxed)) return true;
   }
   return false;
@@ -97,12 +105,14 @@ Stack StackSlab::at(std::size_t index) const {
 
 StackGuard StackSlab::protect(std::size_t index) {
   char* guard = base_ + index * slot_;
-  if (install_guard(guard)) return StackGuard::kFault;
-  if (!take_split()) return StackGuard::kZeroed;
+  if (!take_split(kSplitFirst)) {
+    if (install_guard(guard)) return StackGuard::kFault;
+    if (!take_split()) return StackGuard::kZeroed;
+  }
   // ENOMEM although there should be mappings left: the program has many of its own.
   if (base::sys(SYS_mprotect, guard, kGuardSize, PROT_NONE) != 0) {
     give_splits(1);
-    return StackGuard::kZeroed;
+    return install_guard(guard) ? StackGuard::kFault : StackGuard::kZeroed;
   }
   ++split_off_;
   return StackGuard::kFault;
@@ -126,6 +136,7 @@ __attribute__((no_sanitize("address", "thread"))) bool stack_overflowed(const St
 void pretend_old_kernel(std::int64_t guards) {
   guard_install.store(Install::kMissing);
   splits_left.store(guards);
+  splits_in_all.store(guards);
 }
 
 void stack_trim(const Stack& stack) {

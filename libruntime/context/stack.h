@@ -24,7 +24,7 @@ struct Stack {
 // mprotect and splits the mapping, two mappings a guard, of which a process may have vm.max_map_count: 65,530 unless
 // told otherwise. When they are used up no thread starts and malloc fails, so guards take at most three quarters of
 // them, and stacks beyond are kZeroed: a program with 100,000 connections goes on, and learns of an overflow a little
-// later.
+// later. The first 1,024 guards are split off on every kernel, so that cores of gcore have their stacks.
 enum class StackGuard : std::uint8_t {
   kNone,    // not chosen yet
   kFault,   // any access to the guard faults

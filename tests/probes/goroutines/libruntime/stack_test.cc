@@ -71,6 +71,24 @@ const Goroutine* labelled(const GoroutineSnapshot& snapshot, const std::string& 
   return nullptr;
 }
 
+// A core has what the program had when it was alive.
+void check_core(const std::string& core, const GoroutineSnapshot& live) {
+  auto subject = make_core_subject(core, "");
+  REQUIRE(subject);
+  auto reader = attach_reader(**subject);
+  REQUIRE(reader);
+  auto dead = (*reader)->read({});
+  REQUIRE(dead);
+  REQUIRE(dead->goroutines.size() == live.goroutines.size());
+  for (std::size_t i = 0; i < dead->goroutines.size(); ++i) {
+    const Goroutine& g = dead->goroutines[i];
+    INFO(g.goid << " " << g.stack_ends_early);
+    if (g.status == "waiting") CHECK(g.stack_ends_early.empty());
+    CHECK(g.labels == live.goroutines[i].labels);
+    CHECK(visible_functions(*dead, g) == visible_functions(live, live.goroutines[i]));
+  }
+}
+
 }  // namespace
 
 TEST_CASE("from outside a program looks as it does to itself") {
@@ -188,19 +206,21 @@ TEST_CASE("a core of the kernel has the stacks and labels that the program had")
   kill(prey.pid(), SIGABRT);
   (void)prey.rest();
   if (folder.names().empty()) NETPOLL_SKIP("no core was written");
-  auto subject = make_core_subject(folder / folder.names().front(), "");
-  REQUIRE(subject);
-  auto reader = attach_reader(**subject);
-  REQUIRE(reader);
-  auto dead = (*reader)->read({});
-  REQUIRE(dead);
-  REQUIRE(dead->goroutines.size() == live->goroutines.size());
-  for (std::size_t i = 0; i < dead->goroutines.size(); ++i) {
-    const Goroutine& g = dead->goroutines[i];
-    INFO(g.goid << " " << g.stack_ends_early);
-    CHECK(g.labels == live->goroutines[i].labels);
-    CHECK(visible_functions(*dead, g) == visible_functions(*live, live->goroutines[i]));
+  check_core(folder / folder.names().front(), *live);
+}
+
+TEST_CASE("so has a core of gcore") {
+  if (!has("gcore")) NETPOLL_SKIP("no gcore: gdb is not installed");
+  const netpoll::test::TempDir folder;
+  Prey prey({SELF_AWARE});
+  REQUIRE(prey.sleeps());
+  auto live = snapshot_of(prey.pid());
+  REQUIRE(live);
+  const std::string pid = std::to_string(prey.pid());
+  if (std::system(("gcore -o '" + (folder / "core") + "' " + pid + " >/dev/null 2>&1").c_str()) != 0) {
+    NETPOLL_SKIP("gcore may not attach here");
   }
+  check_core(folder / ("core." + pid), *live);
 }
 
 TEST_CASE("labels that lie are no labels") {
