@@ -7,7 +7,11 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <list>
 #include <mutex>
@@ -26,6 +30,8 @@ using Clock = std::chrono::steady_clock;
 // Clients at once, and how long one request may take to arrive and its answer to leave.
 constexpr std::size_t kMaxConnections = 16;
 constexpr std::chrono::seconds kPatience{10};
+// The longest time that a difference may be made over.
+constexpr std::chrono::seconds kMaxDifference = std::chrono::hours(24);
 
 // A connection as httplib reads and writes it. What lies between is bounded by one deadline, not by one for each byte.
 class ConnectionStream : public httplib::Stream {
@@ -55,6 +61,17 @@ class ConnectionStream : public httplib::Stream {
   void get_remote_ip_and_port(std::string& /*ip*/, int& /*port*/) const override {}
   void get_local_ip_and_port(std::string& /*ip*/, int& /*port*/) const override {}
   socket_t socket() const override { return fd_; }
+
+  // False where the client leaves meanwhile or the endpoint ends. The answer has as long as ever.
+  bool wait_for(std::chrono::seconds time) {
+    for (const auto until = Clock::now() + time;;) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
+      deadline_ = Clock::now() + kPatience;
+      if (left <= 0) return true;
+      std::array<pollfd, 2> fds = {{{fd_, POLLRDHUP, 0}, {stop_, POLLIN, 0}}};
+      if (poll(fds.data(), fds.size(), static_cast<int>(left)) > 0) return false;
+    }
+  }
 
  private:
   bool wait(short events) const {
@@ -102,13 +119,18 @@ class Routes : public httplib::Server {
   }
 
   // Answers one request.
-  void answer(httplib::Stream& stream) {
+  void answer(ConnectionStream& stream) {
     bool closed = false;
+    connection = &stream;
     process_request(stream, /*close_connection=*/true, closed, nullptr);
+    connection = nullptr;
   }
 
  private:
   static constexpr const char* kText = "text/plain; charset=utf-8";
+
+  // What this thread answers: handlers are not told.
+  static thread_local ConnectionStream* connection;
 
   static HandlerResponse refuse(httplib::Response& response, int status, const char* why) {
     response.status = status;
@@ -121,7 +143,7 @@ class Routes : public httplib::Server {
   static void goroutine_page(const Runtime& runtime, const httplib::Request& request, httplib::Response& response) {
     const std::string debug = request.get_param_value("debug");
     if (request.has_param("seconds")) {
-      refuse(response, 400, "seconds: differences are not made here; netpoll-trace snapshot --diff compares two\n");
+      difference_page(runtime, request, response);
     } else if (debug.empty() || debug == "0") {
       response.set_header("Content-Disposition", "attachment; filename=\"goroutine\"");
       response.set_content(formatted_snapshot(runtime, "pprof", wants_all(request)), "application/octet-stream");
@@ -131,7 +153,32 @@ class Routes : public httplib::Server {
       refuse(response, 400, "debug is 0, 1 or 2\n");
     }
   }
+
+  // What Go's endpoint answers for a while of so many seconds (net/http/pprof, serveDeltaProfile).
+  static void difference_page(const Runtime& runtime, const httplib::Request& request, httplib::Response& response) {
+    const std::string text = request.get_param_value("seconds");
+    const std::string debug = request.get_param_value("debug");
+    int seconds = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+    if (error != std::errc{} || end != text.data() + text.size() || seconds < 1 || seconds > kMaxDifference.count()) {
+      refuse(response, 400, "seconds is a whole number from 1 to 86400\n");
+      return;
+    }
+    if (!debug.empty() && debug != "0") {
+      refuse(response, 400, "seconds and debug exclude each other: a difference is a profile\n");
+      return;
+    }
+    const trace::GoroutineSnapshot earlier = runtime.snapshot();
+    if (!connection->wait_for(std::chrono::seconds(seconds))) {
+      refuse(response, 503, "the endpoint ends\n");  // or nobody is there to be answered
+      return;
+    }
+    response.set_header("Content-Disposition", "attachment; filename=\"goroutine-delta\"");
+    response.set_content(formatted_difference(runtime, earlier, wants_all(request)), "application/octet-stream");
+  }
 };
+
+thread_local ConnectionStream* Routes::connection = nullptr;
 
 }  // namespace
 

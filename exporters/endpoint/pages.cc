@@ -12,6 +12,7 @@
 
 #include "exporters/formats.h"
 #include "exporters/goroutines/names.h"
+#include "exporters/goroutines/pprof.h"
 #include "netpoll/trace/event.h"
 #include "netpoll/wait_reason.h"
 
@@ -71,6 +72,14 @@ std::string formatted_snapshot(const Runtime& runtime, std::string_view format, 
   // Writing to memory does not fail.
   (void)exporters::find_format(format)->make(out, {.everything = all})->snapshot(document);
   return text;
+}
+
+std::string formatted_difference(const Runtime& runtime, const trace::GoroutineSnapshot& earlier, bool all) {
+  const exporters::PprofOptions options{
+      .program = own_executable(), .taken_at = std::chrono::system_clock::now(), .everything = all};
+  const trace::GoroutineSnapshot now = runtime.snapshot();
+  const std::chrono::nanoseconds between(now.taken_at_ns - earlier.taken_at_ns);
+  return exporters::gzipped(exporters::pprof_difference(earlier, now, between, options));
 }
 
 std::string index_page(const Runtime& runtime) {

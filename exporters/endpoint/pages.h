@@ -11,6 +11,9 @@ namespace netpoll::debug {
 // too.
 std::string formatted_snapshot(const Runtime& runtime, std::string_view format, bool all);
 
+// What has changed since an earlier snapshot, as the format pprof.
+std::string formatted_difference(const Runtime& runtime, const trace::GoroutineSnapshot& earlier, bool all);
+
 // The index of /debug/pprof/, as HTML.
 std::string index_page(const Runtime& runtime);
 

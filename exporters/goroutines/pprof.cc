@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <numeric>
 #include <protozero/pbf_writer.hpp>
 #include <tuple>
 #include <vector>
@@ -98,12 +99,22 @@ std::string_view without_port(const Goroutine& g) {
 
 class ProfileWriter {
  public:
-  ProfileWriter(const GoroutineSnapshot& snapshot, const PprofOptions& options)
-      : snapshot_(snapshot), options_(options) {
+  explicit ProfileWriter(const PprofOptions& options) : options_(options) {
     text("");  // by the format's rule the first one
   }
 
-  std::string write(std::span<const std::uint32_t> shown) {
+  // Counts goroutines, each `sign` times.
+  void add(const GoroutineSnapshot& snapshot, std::span<const std::uint32_t> shown, std::int64_t sign) {
+    location_of_.clear();
+    for (const std::uint32_t index : shown) {
+      const Goroutine& g = snapshot.goroutines.at(index);
+      SampleValue& value = samples_[{locations_of(snapshot, g), labels_of(snapshot, g)}];
+      value.goroutines += sign;
+      value.wait_ns += sign * known_wait_ns(g).value_or(0);
+    }
+  }
+
+  std::string write(std::int64_t duration_ns) {
     value_type(profile::kSampleType, "goroutine", "count");
     value_type(profile::kSampleType, "delay", "nanoseconds");
     value_type(profile::kPeriodType, "goroutine", "count");
@@ -111,9 +122,9 @@ class ProfileWriter {
     profile_.add_int64(profile::kDefaultSampleType, text("goroutine"));
     const auto taken_at = options_.taken_at.time_since_epoch();
     profile_.add_int64(profile::kTimeNanos, std::chrono::duration_cast<std::chrono::nanoseconds>(taken_at).count());
-    profile_.add_int64(profile::kDurationNanos, snapshot_.took_ns);
+    profile_.add_int64(profile::kDurationNanos, duration_ns);
     write_mapping();
-    write_samples(shown);
+    write_samples();
     write_strings();
     return std::move(bytes_);
   }
@@ -191,15 +202,9 @@ class ProfileWriter {
     v.add_int64(value_type::kUnit, text(unit));
   }
 
-  void write_samples(std::span<const std::uint32_t> shown) {
-    std::map<SampleKey, SampleValue> samples;
-    for (const std::uint32_t index : shown) {
-      const Goroutine& g = snapshot_.goroutines.at(index);
-      SampleValue& value = samples[{locations_of(g), labels_of(g)}];
-      ++value.goroutines;
-      value.wait_ns += known_wait_ns(g).value_or(0);
-    }
-    for (const auto& [key, value] : samples) {
+  void write_samples() {
+    for (const auto& [key, value] : samples_) {
+      if (value.goroutines == 0 && value.wait_ns == 0) continue;  // of a difference
       pbf_writer s(profile_, profile::kSample);
       s.add_packed_uint64(sample::kLocationId, key.first.begin(), key.first.end());
       const std::array<std::int64_t, 2> values = {value.goroutines, value.wait_ns};
@@ -214,7 +219,7 @@ class ProfileWriter {
     }
   }
 
-  std::vector<Label> labels_of(const Goroutine& g) {
+  std::vector<Label> labels_of(const GoroutineSnapshot& snapshot, const Goroutine& g) {
     std::vector<Label> labels;
     const auto add = [&](std::string_view key, std::string_view value) {
       if (!value.empty()) labels.push_back({.key = text(key), .str = text(value)});
@@ -238,7 +243,7 @@ class ProfileWriter {
         add_number("wait", *wait, "nanoseconds");
         add_number("go::goroutine_wait_minutes", *wait / kMinute, "minutes");
       }
-      if (const Frame* creator = frame_at(snapshot_, g.created_by)) {
+      if (const Frame* creator = frame_at(snapshot, g.created_by)) {
         add("go::goroutine_created_by", frame_name(*creator));
       }
     }
@@ -246,10 +251,10 @@ class ProfileWriter {
     return labels;
   }
 
-  std::vector<std::uint64_t> locations_of(const Goroutine& g) {
+  std::vector<std::uint64_t> locations_of(const GoroutineSnapshot& snapshot, const Goroutine& g) {
     std::vector<std::uint64_t> ids;
     std::vector<const Frame*> lines;  // of one location: inlined calls share the address of the function around them
-    for (const Frame* frame : shown_frames(snapshot_, g, options_.everything)) {
+    for (const Frame* frame : shown_frames(snapshot, g, options_.everything)) {
       const bool same = !lines.empty() && lines.back()->inlined && lines.back()->pc == frame->pc;
       if (!same && !lines.empty()) {
         ids.push_back(location_id(lines));
@@ -264,20 +269,27 @@ class ProfileWriter {
   }
 
   std::uint64_t location_id(const std::vector<const Frame*>& lines) {
-    const auto [entry, is_new] = location_ids_.try_emplace(lines, location_ids_.size() + 1);
+    const auto [known, is_new] = location_of_.try_emplace(lines);
+    if (is_new) known->second = new_location_id(lines);
+    return known->second;
+  }
+
+  // The same in each snapshot.
+  std::uint64_t new_location_id(const std::vector<const Frame*>& lines) {
+    // Of the call, not of what comes after it.
+    const std::uint64_t pc = lines.front()->pc > 0 ? lines.front()->pc - 1 : 0;
+    LocationKey key{pc, {}};
+    for (const Frame* frame : lines) key.second.emplace_back(function_id(*frame), frame->line);
+    const auto [entry, is_new] = location_ids_.try_emplace(std::move(key), location_ids_.size() + 1);
     if (!is_new) return entry->second;
-    std::vector<std::uint64_t> functions;
-    for (const Frame* frame : lines) functions.push_back(function_id(*frame));
     pbf_writer l(profile_, profile::kLocation);
     l.add_uint64(location::kId, entry->second);
     l.add_uint64(location::kMappingId, kMapping);
-    // Of the call, not of what comes after it.
-    const std::uint64_t pc = lines.front()->pc;
-    l.add_uint64(location::kAddress, pc > 0 ? pc - 1 : 0);
-    for (std::size_t i = 0; i < lines.size(); ++i) {
+    l.add_uint64(location::kAddress, pc);
+    for (const auto& [function, number] : entry->first.second) {
       pbf_writer at(l, location::kLine);
-      at.add_uint64(line::kFunctionId, functions[i]);
-      at.add_int64(line::kLine, lines[i]->line);
+      at.add_uint64(line::kFunctionId, function);
+      at.add_int64(line::kLine, number);
     }
     return entry->second;
   }
@@ -297,14 +309,18 @@ class ProfileWriter {
     return entry->second;
   }
 
-  const GoroutineSnapshot& snapshot_;
+  // Address, and the function and line of each call there, innermost first.
+  using LocationKey = std::pair<std::uint64_t, std::vector<std::pair<std::uint64_t, int>>>;
+
   const PprofOptions& options_;
   std::string bytes_;
   pbf_writer profile_{bytes_};
   std::map<std::string, std::uint64_t> named_;  // of waits: function and location
   std::map<std::string, std::size_t> string_ids_;
   std::vector<const std::string*> strings_;  // keys of string_ids_, in the order of their numbers
-  std::map<std::vector<const Frame*>, std::uint64_t> location_ids_;
+  std::map<std::vector<const Frame*>, std::uint64_t> location_of_;  // of the snapshot that is being added
+  std::map<LocationKey, std::uint64_t> location_ids_;
+  std::map<SampleKey, SampleValue> samples_;
   std::map<std::tuple<std::int64_t, std::int64_t, std::int64_t>, std::uint64_t> function_ids_;
 };
 
@@ -312,11 +328,26 @@ class ProfileWriter {
 
 std::string pprof_profile(const GoroutineSnapshot& snapshot, std::span<const std::uint32_t> shown,
                           const PprofOptions& options) {
-  return ProfileWriter(snapshot, options).write(shown);
+  ProfileWriter writer(options);
+  writer.add(snapshot, shown, 1);
+  return writer.write(snapshot.took_ns);
+}
+
+std::string pprof_difference(const GoroutineSnapshot& earlier, const GoroutineSnapshot& snapshot,
+                             std::chrono::nanoseconds before, const PprofOptions& options) {
+  const auto all_of = [](const GoroutineSnapshot& s) {
+    std::vector<std::uint32_t> all(s.goroutines.size());
+    std::iota(all.begin(), all.end(), 0);
+    return all;
+  };
+  ProfileWriter writer(options);
+  writer.add(snapshot, all_of(snapshot), 1);
+  writer.add(earlier, all_of(earlier), -1);
+  return writer.write(before.count());
 }
 
 std::string pprof_profile(const WaitStacks& waits, const std::string& program, const PprofTrace& trace) {
-  return ProfileWriter({}, {.program = program, .taken_at = {}}).write(waits, trace);
+  return ProfileWriter({.program = program, .taken_at = {}}).write(waits, trace);
 }
 
 #if NETPOLL_HAVE_ZLIB

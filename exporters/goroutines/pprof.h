@@ -38,6 +38,11 @@ struct PprofTrace {
 };
 std::string pprof_profile(const WaitStacks& waits, const std::string& program, const PprofTrace& trace);
 
+// What has changed since an earlier snapshot of the same process, `before` old, as Go's endpoint answers ?seconds=:
+// samples of the earlier one count against equal ones of this, and what comes to nothing is left out.
+std::string pprof_difference(const trace::GoroutineSnapshot& earlier, const trace::GoroutineSnapshot& snapshot,
+                             std::chrono::nanoseconds before, const PprofOptions& options);
+
 // Bytes as a gzip file without a time; unchanged where the build has no zlib.
 std::string gzipped(std::string bytes);
 

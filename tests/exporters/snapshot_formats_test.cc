@@ -11,6 +11,7 @@
 
 #include "exporters/exporter.h"
 #include "exporters/goroutines/names.h"
+#include "exporters/goroutines/pprof.h"
 #include "exporters/text.h"
 #include "tests/support/catch.h"
 #include "tests/support/skip.h"
@@ -116,6 +117,33 @@ std::string pprof_says(const std::string& option, const std::string& profile) {
 }
 
 }  // namespace
+
+TEST_CASE("of a difference of profiles what came counts for it, and what went against it") {
+  if (!has_go()) NETPOLL_SKIP("go tool pprof is the judge, and there is no go");
+  const SnapshotDocument earlier = small_snapshot();
+  SnapshotDocument now = small_snapshot();
+  now.snapshot.frames.insert(now.snapshot.frames.begin(), frame("other", "", 0, 0, 0));  // numbers mean nothing
+  for (Goroutine& g : now.snapshot.goroutines) {
+    for (std::uint32_t& index : g.stack) ++index;
+    g.entry = 2;
+    g.created_by = 3;
+  }
+  now.snapshot.goroutines.push_back(now.snapshot.goroutines[2]);                             // one more that runs
+  now.snapshot.goroutines.erase(now.snapshot.goroutines.begin());                            // fd 7 was closed
+  now.snapshot.goroutines[0].wait_ns = *now.snapshot.goroutines[0].wait_ns + 5'000'000'000;  // fd 8 still waits
+  const std::string profile =
+      pprof_difference(earlier.snapshot, now.snapshot, std::chrono::seconds(5), {.program = "server"});
+  const std::string raw = pprof_says("-raw", gzipped(profile));
+  CHECK(raw.find("Duration: 5s") != std::string::npos);
+  CHECK(raw.find(" 1          0: ") != std::string::npos);
+  CHECK(raw.find(" -1 -150000000000: ") != std::string::npos);
+  CHECK(raw.find(" 0 5000000000: ") != std::string::npos);
+
+  const std::string nothing =
+      pprof_difference(earlier.snapshot, earlier.snapshot, std::chrono::seconds(5), {.program = "server"});
+  CHECK(pprof_says("-raw", gzipped(nothing)).find("Samples:\ngoroutine/count[dflt] delay/nanoseconds\nLocations") !=
+        std::string::npos);
+}
 
 TEST_CASE("a snapshot that is written in pieces is laid out as every document") {
   SnapshotDocument document = small_snapshot();

@@ -6,8 +6,8 @@
 //   go tool pprof http://127.0.0.1:PORT/debug/pprof/goroutine
 //
 // Paths: /debug/pprof/ (an index), /debug/pprof/goroutine (a gzipped pprof profile; ?debug=1 and ?debug=2: the texts of
-// Go's net/http/pprof; &all=1: the runtime's own frames too), /debug/netpoll (JSON: the document of netpoll-trace
-// snapshot), /metrics (Prometheus).
+// Go's net/http/pprof; ?seconds=N: a profile of what changed in so long; &all=1: the runtime's own frames too),
+// /debug/netpoll (JSON: the document of netpoll-trace snapshot), /metrics (Prometheus).
 //
 // It runs on threads of its own, never on the runtime's, and nothing waits for it: a client that is slow or silent is
 // dropped after some seconds, and more than some at once are turned away. While it is there, a deadlock of all
