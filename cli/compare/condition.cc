@@ -21,6 +21,8 @@ struct OpRow {
 constexpr OpRow kOps[] = {{">=", Op::kGreaterEqual}, {"<=", Op::kLessEqual}, {"==", Op::kEqual},
                           {"!=", Op::kNotEqual},     {">", Op::kGreater},    {"<", Op::kLess}};
 
+constexpr std::string_view kOfPaths = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-/ \t";
+
 std::string_view trimmed(std::string_view text) {
   const auto first = text.find_first_not_of(" \t");
   if (first == std::string_view::npos) return {};
@@ -32,22 +34,38 @@ bool parse_plain(std::string_view text, double& value) {
   return err == std::errc() && end == text.data() + text.size() && std::isfinite(value);
 }
 
+// How many characters of UTF-8 there are.
+std::size_t characters(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80; }));
+}
+
+// The first of them.
+std::string_view first_character(std::string_view text) {
+  std::size_t size = 1;
+  while (size < text.size() && (static_cast<unsigned char>(text[size]) & 0xc0U) == 0x80) ++size;
+  return text.substr(0, size);
+}
+
 // A limit without sign and percent, in the unit of its path.
 Result<double> parse_amount(std::string_view text, const Condition& condition, std::string_view flag) {
   double value = 0;
   if (!text.starts_with('-') && !text.starts_with('+') && parse_plain(text, value)) return value;
   const std::string what = std::string(flag) + " '" + condition.text + "'";
+  const auto invalid = [&](std::string_view kind) {
+    const std::size_t at = characters(condition.text.substr(0, condition.text.rfind(text)));
+    return Error(ErrorKind::kInvalid, what + ": \"" + std::string(text) + "\" at character " + std::to_string(at + 1) +
+                                          " is not a " + std::string(kind));
+  };
   if (condition.path.find("_ns") != std::string::npos) {
     const auto duration = parse_duration(text, what);
-    if (!duration) return duration.error();
+    if (!duration) return invalid("duration").with_hint(duration.error().hint());
     return static_cast<double>(duration->count());
   }
   const auto size = parse_size(text, what);
   if (!size) {
-    const auto at = condition.text.rfind(text);
-    return Error(ErrorKind::kInvalid,
-                 what + ": \"" + std::string(text) + "\" at character " + std::to_string(at + 1) + " is not a limit")
-        .with_hint("a number, a change (+100), a relative change (+2%), or for paths in ns a duration (5ms)");
+    return invalid("limit").with_hint(
+        "a number, a change (+100), a relative change (+2%), or for paths in ns a duration (5ms)");
   }
   return static_cast<double>(*size);
 }
@@ -60,15 +78,18 @@ Result<Condition> parse_condition(std::string_view text, std::string_view flag) 
   const std::string_view whole = condition.text;
   // Which character of the text is wrong, counted from 1.
   const auto invalid = [&](std::string_view why, std::size_t at) {
-    std::string where = " at character " + std::to_string(at + 1);
-    if (at < whole.size()) where += ", '" + std::string(whole.substr(at, 1)) + "'";
+    std::string where = " at character " + std::to_string(characters(whole.substr(0, at)) + 1);
+    if (at < whole.size()) where += ", '" + std::string(first_character(whole.substr(at))) + "'";
     if (at >= whole.size()) where = " at its end";
     return Error(ErrorKind::kInvalid,
                  std::string(flag) + " '" + condition.text + "' " + std::string(why) + " (" + where.substr(1) + ")")
         .with_hint("PATH OP LIMIT, for example 'syscalls.epoll_ctl.per_op > +2%'; OP is one of > >= < <= == !=");
   };
   const auto at = whole.find_first_of("<>=!");
-  if (at == std::string_view::npos) return invalid("has no comparison", whole.size());
+  if (at == std::string_view::npos) {
+    // Where a path ends, something like a comparison may stand.
+    return invalid("has no comparison", std::min(whole.find_first_not_of(kOfPaths), whole.size()));
+  }
   const std::string_view rest = whole.substr(at);
   std::string_view limit;
   for (const OpRow& row : kOps) {

@@ -64,4 +64,18 @@ TEST_CASE("malformed conditions say what is missing") {
   }
 }
 
+TEST_CASE("a mistake is pointed at, counted in characters and not in bytes") {
+  const auto refuses = [](std::string_view text, std::string_view with) {
+    const auto parsed = parse_condition(text, "--fail-on");
+    REQUIRE_FALSE(parsed);
+    INFO(parsed.error().message());
+    return parsed.error().message().find(with) != std::string::npos && !parsed.error().hint().empty();
+  };
+  CHECK(refuses("latency_ns.p99 > 5mx", "\"5mx\" at character 18 is not a duration"));
+  CHECK(refuses("x > 5q", "\"5q\" at character 5 is not a limit"));
+  CHECK(refuses("x \xe2\x89\xa5 3", "(at character 3, '\xe2\x89\xa5')"));
+  CHECK(refuses("\xc3\xa9 >> 3", "(at character 4, '>')"));
+  CHECK(refuses("x.count", "(at its end)"));
+}
+
 }  // namespace netpoll::cli
