@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "cli/compare/input.h"
 #include "cli/mcp/tools.h"
 #include "cli/version.h"
 
@@ -134,6 +135,9 @@ Result<void> McpServer::take_message(const Json& message) {
 
 Result<void> McpServer::take_line(std::string_view line) {
   if (line.find_first_not_of(" \t\r") == std::string_view::npos) return {};
+  // One value, not nested so deep that whoever looks at it runs out of stack.
+  const auto values = values_of(line, "the message");
+  if (!values) return refuse(nullptr, kParseError, values.error().message());
   const Json message = Json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (message.is_discarded()) return refuse(nullptr, kParseError, "not JSON");
   return take_message(message);

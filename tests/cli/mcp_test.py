@@ -101,6 +101,7 @@ def protocol():
 
     errors = {
         "not json": (None, -32700),
+        '{"jsonrpc":"2.0","id":' + "[" * 200_000 + "]" * 200_000 + "}": (None, -32700),
         "[]": (None, -32600),
         '{"jsonrpc":"1.0","id":1,"method":"ping"}': (None, -32600),
         '{"jsonrpc":"2.0","id":null,"method":"ping"}': (None, -32600),

@@ -95,7 +95,7 @@ FOLDERS = {
     "cli/documents": ["cli", "cli/compare", "cli/graph", "cli/run"],
     "cli/export": ["cli"],
     "cli/graph": ["cli"],
-    "cli/mcp": ["cli", "cli/run"],
+    "cli/mcp": ["cli", "cli/compare", "cli/run"],
     "cli/run": ["cli", "cli/documents", "cli/workload"],
     "cli/snapshot": ["cli", "cli/compare", "cli/documents", "cli/graph"],
     "cli/stat": ["cli", "cli/documents"],
