@@ -4,11 +4,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <map>
 #include <string_view>
-#include <unordered_map>
 
+#include "cli/compare/columns.h"
 #include "cli/compare/input.h"
 #include "cli/compare/nature.h"
 #include "cli/documents/median.h"
@@ -18,85 +17,6 @@ namespace netpoll::cli {
 namespace {
 
 using exporters::Json;
-
-// Top-level members that say what was measured and not what came out.
-constexpr std::array<std::string_view, 15> kDescriptions{
-    "schema", "tool", "host",      "started_at",  "target", "targets", "workload", "samples",
-    "exit",   "per",  "intervals", "interrupted", "spread", "groups",  "cgroups"};
-constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
-
-bool describes(std::string_view member) {
-  return std::find(kDescriptions.begin(), kDescriptions.end(), member) != kDescriptions.end();
-}
-
-bool is_errno_path(std::string_view path) { return path.find(".errors.") != std::string_view::npos; }
-
-// Takes the numbers of run after run apart. Runs name nearly the same paths in the same order, so the next path is
-// looked for where the last run had it.
-class Columns {
- public:
-  void run(const Json& frame, const Json& sample) {
-    expected_ = 0;
-    for (const auto& [key, value] : frame.items()) {
-      if (describes(key)) continue;
-      const auto own = sample.find(key);
-      path_ = key;
-      collect(own != sample.end() ? *own : value);
-    }
-    for (const auto& [key, value] : sample.items()) {
-      if (describes(key) || frame.contains(key)) continue;
-      path_ = key;
-      collect(value);
-    }
-    ++runs_;
-  }
-
-  std::size_t runs() const { return runs_; }
-
-  std::vector<Figure> take() {
-    for (Figure& figure : figures_) {
-      figure.runs.resize(runs_, kUnknown);
-      if (!is_errno_path(figure.path)) continue;
-      for (double& value : figure.runs) value = std::isnan(value) ? 0 : value;
-    }
-    return std::move(figures_);
-  }
-
- private:
-  void collect(const Json& node) {
-    if (node.is_object()) {
-      const std::size_t length = path_.size();
-      for (const auto& [key, value] : node.items()) {
-        path_ += '.';
-        path_ += key;
-        collect(value);
-        path_.resize(length);
-      }
-    } else if (node.is_number()) {
-      put(node.get<double>());
-    } else if (node.is_null()) {
-      put(kUnknown);
-    }
-  }
-
-  void put(double value) {
-    if (expected_ >= figures_.size() || figures_[expected_].path != path_) {
-      const auto [it, added] = index_.try_emplace(path_, figures_.size());
-      if (added) figures_.push_back({path_, {}});
-      expected_ = it->second;
-    }
-    std::vector<double>& runs = figures_[expected_].runs;
-    runs.resize(runs_, kUnknown);
-    runs.push_back(value);
-    ++expected_;
-  }
-
-  std::vector<Figure> figures_;
-  std::unordered_map<std::string, std::size_t> index_;
-  std::string path_;
-  std::size_t expected_ = 0;
-  std::size_t runs_ = 0;
-};
 
 // Adds the figures without_eagain behind the counts they are made of.
 void split_attempts(std::vector<Figure>& figures) {
@@ -160,14 +80,6 @@ bool is_amount(std::string_view path) {
          path.starts_with("server.") || path.starts_with("load.");
 }
 
-Json without_samples(const Json& document) {
-  Json frame = Json::object();
-  for (const auto& [key, value] : document.items()) {
-    if (key != "samples" && key != "spread" && key != "intervals") frame[key] = value;
-  }
-  return frame;
-}
-
 // The result, or the first difference of a document from the first one.
 Result<void> check_alike(const ResultSet& results, const Json& document, const std::string& name) {
   const auto different = differences(results.frame, document);
@@ -176,41 +88,56 @@ Result<void> check_alike(const ResultSet& results, const Json& document, const s
       .with_hint("a file holds repeated runs of the same thing");
 }
 
-// Adds a document's runs.
-Result<void> add_document(ResultSet& results, Columns& columns, const Json& document, const std::string& name) {
-  const auto schema = schema_of(document, name);
-  if (!schema) return schema.error();
-  if (schema->kind != "run" && schema->kind != "stat") {
-    return Error(ErrorKind::kInvalid,
-                 name + " is the result of " + schema->kind + "; compare reads those of run and stat")
-        .with_hint("netpoll-trace run echo --json -o FILE, or netpoll-trace stat -p PID -d 5s --json -o FILE");
-  }
-  if (!results.kind.empty() && results.kind != schema->kind) {
-    return Error(ErrorKind::kInvalid, name + " holds results of run and of stat").with_hint("keep them in two files");
-  }
-  results.kind = schema->kind;
-  const Json frame = without_samples(document);
-  if (results.frame.is_null()) results.frame = frame;
-  if (auto alike = check_alike(results, frame, name); !alike) return alike;
+// Adds the runs of the documents of one file.
+class Adder final : public ResultVisitor {
+ public:
+  Adder(ResultSet& results, Columns& columns, std::string name)
+      : results_(results), columns_(columns), name_(std::move(name)) {}
 
-  static const Json kNoSample = Json::object();
-  const auto samples = document.find("samples");
-  if (samples == document.end() || !samples->is_array()) {
-    columns.run(frame, kNoSample);
+  Result<void> document(Json frame, std::optional<std::size_t> samples) override {
+    const auto schema = schema_of(frame, name_);
+    if (!schema) return schema.error();
+    if (schema->kind != "run" && schema->kind != "stat") {
+      return Error(ErrorKind::kInvalid,
+                   name_ + " is the result of " + schema->kind + "; compare reads those of run and stat")
+          .with_hint("netpoll-trace run echo --json -o FILE, or netpoll-trace stat -p PID -d 5s --json -o FILE");
+    }
+    if (!results_.kind.empty() && results_.kind != schema->kind) {
+      return Error(ErrorKind::kInvalid, name_ + " holds results of run and of stat")
+          .with_hint("keep them in two files");
+    }
+    results_.kind = schema->kind;
+    frame_ = std::move(frame);
+    if (results_.frame.is_null()) results_.frame = frame_;
+    if (auto alike = check_alike(results_, frame_, name_); !alike) return alike;
+    if (!samples) {
+      columns_.run(frame_, Json::object());
+      return single();
+    }
+    if (*samples == 0) {
+      return Error(ErrorKind::kInvalid, name_ + " has an empty set of samples")
+          .with_hint("it says that it was repeated, but holds no repetition: measure again");
+    }
     return {};
   }
-  if (samples->empty()) {
-    return Error(ErrorKind::kInvalid, name + " has an empty set of samples")
-        .with_hint("it says that it was repeated, but holds no repetition: measure again");
+
+  Result<void> sample(const Sample& sample) override {
+    columns_.run(frame_, sample);
+    return single();
   }
-  for (const Json& sample : *samples) {
-    if (!sample.is_object()) {
-      return Error(ErrorKind::kInvalid, name + " has a sample that is no object").with_hint("was it edited?");
-    }
-    columns.run(frame, sample);
+
+ private:
+  Result<void> single() const {
+    if (!columns_.doubled()) return {};
+    return Error(ErrorKind::kInvalid, name_ + ": " + *columns_.doubled() + " stands twice in one run")
+        .with_hint("which of the two counts, nobody can tell: was it edited?");
   }
-  return {};
-}
+
+  ResultSet& results_;
+  Columns& columns_;
+  std::string name_;
+  Json frame_;
+};
 
 ResultSet finished(ResultSet results, Columns& columns) {
   results.runs = columns.runs();
@@ -283,8 +210,9 @@ Result<ResultSet> results_of(const std::vector<Json>& documents, const std::stri
   results.name = name;
   results.files = {name};
   Columns columns;
+  Adder adder(results, columns, name);
   for (const Json& document : documents) {
-    if (auto added = add_document(results, columns, document, name); !added) return added.error();
+    if (auto added = visit(document, name, adder); !added) return added.error();
   }
   if (columns.runs() == 0) return Error(ErrorKind::kInvalid, name + " holds no result");
   return finished(std::move(results), columns);
@@ -296,11 +224,13 @@ Result<ResultSet> read_results(const std::vector<std::string>& paths) {
   for (const std::string& path : paths) {
     const std::string name = path == "-" ? "standard input" : path;
     results.files.push_back(name);
-    const auto documents = read_documents(path);
-    if (!documents) return documents.error();
-    for (const Json& document : *documents) {
-      if (auto added = add_document(results, columns, document, name); !added) return added.error();
-    }
+    auto text = read_text(path, std::string(kHowToWrite));
+    if (!text) return text.error();
+    text->append(kSpare, ' ');
+    Adder adder(results, columns, name);
+    const std::size_t before = columns.runs();
+    if (auto added = visit_text(*text, name, adder); !added) return added.error();
+    if (columns.runs() == before) return no_document(name);
   }
   results.name = results.files.front();
   if (paths.size() > 1) results.name += " and " + std::to_string(paths.size() - 1) + " more";

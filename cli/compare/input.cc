@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <iterator>
 
 #include "netpoll/fd.h"
 
@@ -24,8 +25,6 @@ constexpr std::size_t kLargestFile = 256U << 20U;
 Error invalid(std::string message, std::string hint) {
   return Error(ErrorKind::kInvalid, std::move(message)).with_hint(std::move(hint));
 }
-
-constexpr std::string_view kHowToWrite = "a result is written by: netpoll-trace run echo --json -o FILE";
 
 constexpr std::string_view kBlank = " \t\r\n";
 
@@ -138,43 +137,75 @@ class Builder final : public nlohmann::json_sax<Json> {
 
 }  // namespace
 
-Result<std::vector<Json>> parse_documents(std::string_view text, const std::string& name) {
+Error no_document(const std::string& name) { return invalid(name + " holds no document", std::string(kHowToWrite)); }
+
+Error no_result(const std::string& name) {
+  return invalid(name + " is JSON, but not a result of netpoll-trace", std::string(kHowToWrite));
+}
+
+Error no_sample(const std::string& name) { return invalid(name + " has a sample that is no object", "was it edited?"); }
+
+Error stands_twice(const std::string& name, std::string_view member) {
+  return invalid(name + ": \"" + std::string(member) + "\" stands twice in one object", std::string(kHowToWrite));
+}
+
+Result<std::vector<std::string_view>> values_of(std::string_view text, const std::string& name) {
   static constexpr std::string_view kBom = "\xef\xbb\xbf";
-  const std::string_view whole = text.starts_with(kBom) ? text.substr(kBom.size()) : text;
   const std::string how(kHowToWrite);
-  std::vector<Json> documents;
-  std::size_t at = 0;
-  while ((at = whole.find_first_not_of(kBlank, at)) != std::string_view::npos) {
-    const std::string_view rest = whole.substr(at);
-    const Extent extent = extent_of(rest);
+  std::vector<std::string_view> values;
+  std::size_t at = text.starts_with(kBom) ? kBom.size() : 0;
+  while ((at = text.find_first_not_of(kBlank, at)) != std::string_view::npos) {
+    const Extent extent = extent_of(text.substr(at));
     if (extent.too_deep != std::string_view::npos) {
       return invalid(name + " is nested more than " + std::to_string(kDeepest) + " deep (line " +
-                         line_of(whole, at + extent.too_deep) + ")",
+                         line_of(text, at + extent.too_deep) + ")",
                      how);
     }
     if (extent.length == std::string_view::npos) {
-      return invalid(name + " is cut short: the document that starts in line " + line_of(whole, at) + " does not end",
+      return invalid(name + " is cut short: the document that starts in line " + line_of(text, at) + " does not end",
                      "write it again; -o FILE never leaves half a file");
     }
-    Builder builder;
-    if (!Json::sax_parse(rest.substr(0, extent.length), &builder)) {
-      if (!builder.why().empty()) {
-        return invalid(name + ": " + builder.why() + " (in the document of line " + line_of(whole, at) + ")", how);
-      }
-      return invalid(name + " is not JSON (line " + line_of(whole, at + builder.fault_at()) + ")", how);
-    }
-    Json value = builder.take();
-    if (value.is_array()) {
-      for (Json& element : value) documents.push_back(std::move(element));
-    } else {
-      documents.push_back(std::move(value));
-    }
+    values.push_back(text.substr(at, extent.length));
     at += extent.length;
   }
-  if (documents.empty()) return invalid(name + " holds no document", how);
-  for (const Json& document : documents) {
-    if (!document.is_object()) return invalid(name + " is JSON, but not a result of netpoll-trace", how);
+  if (values.empty()) return no_document(name);
+  return values;
+}
+
+Result<std::vector<Json>> documents_of(std::string_view text, std::string_view value, const std::string& name) {
+  const auto at = static_cast<std::size_t>(value.data() - text.data());
+  Builder builder;
+  if (!Json::sax_parse(value, &builder)) {
+    if (!builder.why().empty()) {
+      return invalid(name + ": " + builder.why() + " (in the document of line " + line_of(text, at) + ")",
+                     std::string(kHowToWrite));
+    }
+    return invalid(name + " is not JSON (line " + line_of(text, at + builder.fault_at()) + ")",
+                   std::string(kHowToWrite));
   }
+  std::vector<Json> documents;
+  Json parsed = builder.take();
+  if (parsed.is_array()) {
+    for (Json& element : parsed) documents.push_back(std::move(element));
+  } else {
+    documents.push_back(std::move(parsed));
+  }
+  for (const Json& document : documents) {
+    if (!document.is_object()) return no_result(name);
+  }
+  return documents;
+}
+
+Result<std::vector<Json>> parse_documents(std::string_view text, const std::string& name) {
+  const auto values = values_of(text, name);
+  if (!values) return values.error();
+  std::vector<Json> documents;
+  for (const std::string_view value : *values) {
+    auto more = documents_of(text, value, name);
+    if (!more) return more;
+    std::move(more->begin(), more->end(), std::back_inserter(documents));
+  }
+  if (documents.empty()) return no_document(name);
   return documents;
 }
 
@@ -199,7 +230,8 @@ Result<std::string> read_text(const std::string& path, const std::string& hint) 
   struct stat status {};
   if (::fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
     if (static_cast<std::uint64_t>(status.st_size) > kLargestFile) return too_large();
-    text.reserve(static_cast<std::size_t>(status.st_size) + 1);
+    // And a little more: some parsers want to read on behind the end.
+    text.reserve(static_cast<std::size_t>(status.st_size) + 256);
   }
   std::array<char, 65536> buffer{};
   for (;;) {

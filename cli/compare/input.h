@@ -14,12 +14,27 @@ namespace netpoll::cli {
 // than any honest one.
 Result<std::string> read_text(const std::string& path, const std::string& hint);
 
+// How a file of results comes to be, as a hint.
+inline constexpr std::string_view kHowToWrite = "a result is written by: netpoll-trace run echo --json -o FILE";
+
 // Returns the documents of a file ("-": standard input): one, an array of them, or several one after the other, as
 // NDJSON or as `>>` leaves them. Fails with kInvalid (the file is the caller's mistake), naming file and line:
 // unreadable, empty, not JSON, cut short, not our documents.
 Result<std::vector<exporters::Json>> read_documents(const std::string& path);
 // The same for bytes in memory; name is for messages.
 Result<std::vector<exporters::Json>> parse_documents(std::string_view text, const std::string& name);
+
+// The same in two steps: the pieces of text that are a value each, whole and not nested too deep; and the documents in
+// one of them, one or an array.
+Result<std::vector<std::string_view>> values_of(std::string_view text, const std::string& name);
+Result<std::vector<exporters::Json>> documents_of(std::string_view text, std::string_view value,
+                                                  const std::string& name);
+
+// The errors of whoever reads the text of a file in another way.
+Error no_document(const std::string& name);
+Error no_result(const std::string& name);
+Error no_sample(const std::string& name);
+Error stands_twice(const std::string& name, std::string_view member);
 
 // "netpoll-trace/stat/v1" -> {"stat", 1}; so does "netpoll-trace/stat/v1.4", whose additions we pass over.
 struct SchemaName {
