@@ -69,7 +69,7 @@ constexpr std::array<std::string_view, kStreamCallCount> kNames = {
 #include "probes/syscalls.def"
 #undef NETPOLL_SYSCALL
 #define NETPOLL_BOOKKEEPING_CALL(name) #name,
-#include "probes/stream/bookkeeping_calls.def"
+#include "probes/socket_calls.def"
 #undef NETPOLL_BOOKKEEPING_CALL
 };
 
@@ -79,7 +79,7 @@ constexpr std::array<std::string_view, kStreamCallCount> kNames = {
 
 constexpr std::array kBookkeepingNumbers = {
 #define NETPOLL_BOOKKEEPING_CALL(name) SYS_##name,
-#include "probes/stream/bookkeeping_calls.def"
+#include "probes/socket_calls.def"
 #undef NETPOLL_BOOKKEEPING_CALL
 };
 

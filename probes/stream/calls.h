@@ -1,4 +1,4 @@
-// The system calls of a stream: those of syscalls.def, in its order, then those of bookkeeping_calls.def. And what
+// The system calls of a stream: those of syscalls.def, in its order, then the bookkeeping calls of socket_calls.def. And what
 // their arguments are.
 #pragma once
 
@@ -15,7 +15,7 @@ namespace netpoll::probes {
 
 inline constexpr std::size_t kStreamCallCount = kSyscallCount
 #define NETPOLL_BOOKKEEPING_CALL(name) +1
-#include "probes/stream/bookkeeping_calls.def"
+#include "probes/socket_calls.def"
 #undef NETPOLL_BOOKKEEPING_CALL
     ;
 
