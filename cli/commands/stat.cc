@@ -216,18 +216,6 @@ Result<std::int64_t> repeats_of(const Options& options, const MeasurePlan& plan,
   return repeat;
 }
 
-// 126 or 127 as a shell would, for a command that cannot be executed.
-ExitStatus not_executed(const Error& error, const std::string& program, Invocation& invocation) {
-  const int code = probes::exec_failure_code(error);
-  if (!error.hint().empty()) {
-    invocation.log.error(error);
-  } else {
-    invocation.log.error(error.message(), code == 127 ? "is it installed, and in PATH? " + program
-                                                      : "is it an executable file? " + program);
-  }
-  return pass_through(code);
-}
-
 // What became of a command that we asked to end.
 void note_ending(const Measurement& measurement, const std::string& program, const Options& options,
                  Invocation& invocation) {
@@ -317,7 +305,10 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
     auto measurement = program.empty() ? measure_processes(*pids, *plan, invocation.interrupt, invocation.log)
                                        : measure_program(program, *plan, invocation.interrupt, invocation.log);
     if (!measurement) return std::move(measurement).error();
-    if (measurement->exec_error) return not_executed(*measurement->exec_error, program.front(), invocation);
+    if (measurement->exec_error) {
+      invocation.log.error(*measurement->exec_error);
+      return pass_through(probes::exec_failure_code(*measurement->exec_error));
+    }
     all.push_back(std::move(*measurement));
     if (!program.empty() && !all.back().target_ended) {
       note_ending(all.back(), program.front(), options, invocation);

@@ -29,13 +29,21 @@ std::optional<SetupReport> read_report(int fd) {
   return message;
 }
 
+std::string exec_hint(const SetupReport& report, const std::string& command) {
+  switch (report.sys_errno) {
+    case ENOENT:
+      if (command.find('/') == std::string::npos) return "no '" + command + "' in PATH; give the path of the program";
+      return "there is no such file, or it names an interpreter that does not exist";
+    case ENOEXEC:
+      return "it is no program of this machine; a script begins with #! and its interpreter";
+    default:
+      return "is it an executable file? chmod +x makes it one";
+  }
+}
+
 Error setup_error(const SetupReport& report, const std::string& command) {
   if (report.step == SetupStep::kExec) {
-    Error error = posix_error("cannot execute '" + command + "'", report.sys_errno);
-    if (report.sys_errno == ENOENT && command.find('/') == std::string::npos) {
-      return std::move(error).with_hint("no '" + command + "' in PATH; give the path of the program");
-    }
-    return error;
+    return posix_error("cannot execute '" + command + "'", report.sys_errno).with_hint(exec_hint(report, command));
   }
   return posix_error("cannot start '" + command + "': " + setup_step_name(report.step), report.sys_errno);
 }
