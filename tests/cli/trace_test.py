@@ -47,7 +47,7 @@ def works(backend):
 
 
 def programs():
-    """Ids of our BPF programs."""
+    """Ids of our BPF programs; a link of ours would keep one."""
     bpftool = shutil.which("bpftool") or "/usr/sbin/bpftool"
     shown = subprocess.run([bpftool, "-j", "prog", "show"], capture_output=True, text=True)
     if shown.returncode != 0:
@@ -76,6 +76,7 @@ class Server:
 
     SOURCE = """
 import select, socket, sys
+if len(sys.argv) > 1: open("/proc/self/comm", "w").write(sys.argv[1])
 l = socket.socket(); l.bind(("127.0.0.1", 0)); l.listen(); l.setblocking(False)
 e = select.epoll(); e.register(l, select.EPOLLIN)
 print(l.getsockname()[1], flush=True)
@@ -90,8 +91,11 @@ while True:
             else: e.unregister(fd); conns.pop(fd).close()
 """
 
+    def __init__(self, *name):
+        self.name = name
+
     def __enter__(self):
-        self.process = subprocess.Popen([sys.executable, "-c", self.SOURCE], stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([sys.executable, "-c", self.SOURCE, *self.name], stdout=subprocess.PIPE, text=True)
         self.port = int(self.process.stdout.readline())
         return self
 
@@ -197,15 +201,16 @@ class Ebpf(unittest.TestCase):
             self.assertEqual(end["lost"], 0)
             with open(counts, encoding="utf-8") as file:
                 expected = json.load(file)["tracepoints"]
-        # Server and load are processes of their own; the server is the one that ran most.
-        by_pid = {}
+        # The load is no program of libruntime.
+        seen = {}
         for event in events:
             if event["kind"] == "tracepoint":
-                by_pid.setdefault(event["pid"], []).append(event)
-        self.assertTrue(by_pid)
-        parked = max((sum(e["name"] == "park" for e in of), pid) for pid, of in by_pid.items())
-        self.assertGreaterEqual(parked[0], expected["park"]["count"])
-        runs = [e for e in by_pid[parked[1]] if e.get("step") == "run"]
+                of = seen.setdefault(event["pid"], {})
+                of[event["name"]] = of.get(event["name"], 0) + 1
+        self.assertEqual(len(seen), 1)
+        (server, counted), = seen.items()
+        self.assertEqual(counted, {name: row["count"] for name, row in expected.items() if row and row["count"]})
+        runs = [e for e in events if e["pid"] == server and e.get("step") == "run"]
         self.assertTrue(any("network_wait_ns" in e and "cpu_wait_ns" in e for e in runs))
 
     def test_processes_of_a_cgroup_are_traced_those_that_enter_it_later_too(self):
@@ -324,6 +329,80 @@ class Ebpf(unittest.TestCase):
             self.assertEqual(tracer.process.wait(timeout=PATIENCE), 3)
             tracer.process.stderr.close()
             self.assertIsNone(server.process.poll())
+
+    def test_several_processes_by_number_or_name_are_one_stream(self):
+        name = f"srv{os.getpid()}"
+        with Server(name) as one, Server(name) as two, Server() as three:
+            for flags, servers in ((["-p", one.pid, "-p", three.pid], (one, three)), (["--comm", name], (one, two))):
+                tracer = Running(*flags, "-f", "ndjson")
+                peers = {}
+                for server in (one, two, three):
+                    with server.connect() as client:
+                        peers[int(server.pid)] = "127.0.0.1:%d" % client.getsockname()[1]
+                        client.sendall(b"x")
+                        self.assertEqual(client.recv(10), b"x")
+                out, _, _ = tracer.finish()
+                meta, events, end, _ = lines_of(out)
+                pids = {int(server.pid) for server in servers}
+                self.assertEqual({target["pid"] for target in meta["targets"]}, pids)
+                self.assertIsNone(meta["target"])
+                self.assertEqual({e["pid"] for e in events}, pids)
+                self.assertEqual({(e["pid"], e["peer"]) for e in events if e["name"] == "sendto"},
+                                 {(pid, peers[pid]) for pid in pids})
+                self.assertEqual(end["lost"], 0)
+
+    def test_two_tracers_of_one_server_see_the_same(self):
+        with Server() as server:
+            tracers = [Running("-p", server.pid, "-f", "ndjson", "-e", "accept4,recvfrom,sendto") for _ in range(2)]
+            with server.connect() as client:
+                for _ in range(20):
+                    client.sendall(b"x")
+                    self.assertEqual(client.recv(10), b"x")
+            outs = [lines_of(tracer.finish()[0]) for tracer in tracers]
+            seen = [[(e["name"], e["fd"], e["result"], e.get("peer")) for e in events] for _, events, _, _ in outs]
+            self.assertEqual(len([e for e in seen[0] if e[0] == "sendto"]), 20)
+            self.assertEqual(seen[0], seen[1])
+
+    def test_who_interrupts_twice_does_not_wait_for_a_reader_that_does_not_read(self):
+        with Server() as server:
+            tracer = Running("-p", server.pid, "-f", "ndjson")
+            with server.connect() as client:
+                for _ in range(5000):  # more than a pipe holds
+                    client.sendall(b"x")
+                    client.recv(10)
+            time.sleep(0.1)
+            tracer.process.send_signal(signal.SIGINT)
+            time.sleep(0.5)  # what comes at once is taken for the same request
+            self.assertIsNone(tracer.process.poll())
+            tracer.process.send_signal(signal.SIGINT)
+            self.assertEqual(tracer.process.wait(timeout=PATIENCE), -signal.SIGINT)
+            tracer.process.stdout.close()
+            tracer.process.stderr.close()
+            with server.connect() as client:
+                client.sendall(b"y")
+                self.assertEqual(client.recv(10), b"y")
+
+    def test_a_running_target_that_becomes_another_program_is_followed(self):
+        target = subprocess.Popen(["sh", "-c", "read line; exec cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            tracer = Running("-p", str(target.pid), "-f", "ndjson", "-e", "read,write")
+            target.stdin.write(b"first\nsecond\n")
+            target.stdin.flush()
+            self.assertEqual(target.stdout.readline(), b"second\n")
+            target.stdin.close()
+            target.wait(timeout=PATIENCE)
+            out, err = tracer.process.communicate(timeout=PATIENCE)
+            self.assertEqual(tracer.process.returncode, 0, err)
+        finally:
+            target.kill()
+            target.wait()
+            target.stdout.close()
+        _, events, end, _ = lines_of(out)
+        self.assertTrue(end["target_ended"])
+        names = [e["name"] for e in events if e["kind"] == "process"]
+        self.assertEqual(names, ["exec", "exit"])
+        after = events[[e["name"] for e in events].index("exec"):]
+        self.assertIn(("write", 7), [(e["name"], e["result"]) for e in after if e["kind"] == "syscall"])
 
     def test_threads_forks_and_a_death_in_a_call(self):
         threads_forks_and_a_death(self)
@@ -563,7 +642,9 @@ class Self(unittest.TestCase):
         self.assertIn("out of range", tool("trace", "--buffer", "1", "--", "true", ok=2).stderr)
         self.assertIn("exclude each other", tool("trace", "--summary", "--ring", "1M", "--", "true", ok=2).stderr)
         self.assertIn("cannot show this", tool("trace", "--summary", "-f", "text", "--", "true", ok=2).stderr)
-        tool("trace", "--", "/nonexistent", ok=127)
+        self.assertIn("hint: there is no such file", tool("trace", "--", "/nonexistent", ok=127).stderr)
+        self.assertIn("hint: no 'nonexistent' in PATH", tool("trace", "--", "nonexistent", ok=127).stderr)
+        self.assertIn("hint: is it an executable file?", tool("trace", "--", "/etc/passwd", ok=126).stderr)
 
 
 if __name__ == "__main__":
