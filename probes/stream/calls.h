@@ -1,5 +1,5 @@
-// The system calls of a stream: those of syscalls.def, in its order, then the bookkeeping calls of socket_calls.def. And what
-// their arguments are.
+// The system calls of a stream: those of syscalls.def, in its order, then the bookkeeping calls of socket_calls.def.
+// And what their arguments are.
 #pragma once
 
 #include <array>
