@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -13,18 +14,20 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <cstdlib>
 #include <list>
 #include <mutex>
 #include <utility>
 
-#include "exporters/endpoint/listening.h"
 #include "exporters/endpoint/pages.h"
+#include "exporters/http/listening.h"
 #include "libruntime/base/thread.h"
 #include "netpoll/error.h"
 
 namespace netpoll::debug {
 namespace {
 
+using http::Listening;
 using Clock = std::chrono::steady_clock;
 
 // Clients at once, and how long one request may take to arrive and its answer to leave.
@@ -32,6 +35,12 @@ constexpr std::size_t kMaxConnections = 16;
 constexpr std::chrono::seconds kPatience{10};
 // The longest time that a difference may be made over.
 constexpr std::chrono::seconds kMaxDifference = std::chrono::hours(24);
+
+std::string default_address() {
+  const char* folder = std::getenv("XDG_RUNTIME_DIR");
+  const bool usable = folder != nullptr && folder[0] == '/' && access(folder, W_OK) == 0;
+  return "unix:" + std::string(usable ? folder : "/tmp") + "/netpoll-" + std::to_string(getpid()) + ".sock";
+}
 
 // A connection as httplib reads and writes it. What lies between is bounded by one deadline, not by one for each byte.
 class ConnectionStream : public httplib::Stream {
@@ -107,8 +116,9 @@ class Routes : public httplib::Server {
     Get("/debug/netpoll", [&runtime](const httplib::Request& request, httplib::Response& response) {
       response.set_content(formatted_snapshot(runtime, "json", wants_all(request)), "application/json");
     });
-    Get("/metrics", [&runtime](const httplib::Request&, httplib::Response& response) {
-      response.set_content(metrics_page(runtime), "text/plain; version=0.0.4; charset=utf-8");
+    Get("/metrics", [&runtime](const httplib::Request& request, httplib::Response& response) {
+      const auto page = exporters::metrics_page(metrics_of(runtime), request.get_header_value("Accept"));
+      response.set_content(page.text, page.type.c_str());
     });
     set_error_handler([](const httplib::Request&, httplib::Response& response) {
       if (response.body.empty()) response.set_content("there is /debug/pprof/, /debug/netpoll and /metrics\n", kText);
@@ -277,7 +287,10 @@ Endpoint::~Endpoint() = default;
 const std::string& Endpoint::address() const { return server_->address; }
 
 Result<Endpoint> serve(const Runtime& runtime, const EndpointOptions& options) {
-  auto listening = Listening::open(options.address, options.allow_remote);
+  auto listening = Listening::open(options.address.empty() ? default_address() : options.address,
+                                   {.what = "debug endpoint",
+                                    .remote_switch = "EndpointOptions::allow_remote",
+                                    .allow_remote = options.allow_remote});
   if (!listening) return std::move(listening).error();
   Fd stop(eventfd(0, EFD_CLOEXEC));
   if (!stop.valid()) return posix_error("debug endpoint: eventfd", errno);

@@ -91,32 +91,27 @@ std::string index_page(const Runtime& runtime) {
          "<p><a href=\"/debug/netpoll\">/debug/netpoll</a>, <a href=\"/metrics\">/metrics</a></p>\n</body></html>\n";
 }
 
-std::string metrics_page(const Runtime& runtime) {
-  std::string text;
-  const auto family = [&text](std::string_view name, std::string_view type, std::string_view help) {
-    text.append("# HELP ").append(name).append(" ").append(help).append("\n");
-    text.append("# TYPE ").append(name).append(" ").append(type).append("\n");
-  };
-  family("netpoll_goroutines", "gauge", "Goroutines by status.");
-  const GoroutineCounts goroutines = runtime.goroutine_counts();
+exporters::MetricFamilies metrics_of(const Runtime& runtime) {
+  using exporters::MetricFamily;
+  using exporters::MetricType;
+  using exporters::MetricUnit;
+  MetricFamily goroutines{"netpoll_goroutines", MetricType::kGauge, MetricUnit::kNone, "Goroutines by status.", {}};
+  const GoroutineCounts now = runtime.goroutine_counts();
   // Zeros too, so that rates work from the start.
   for (const auto& [status, count] :
-       {std::pair{GStatus::kRunnable, goroutines.runnable}, std::pair{GStatus::kRunning, goroutines.running},
-        std::pair{GStatus::kSyscall, goroutines.syscall}, std::pair{GStatus::kWaiting, goroutines.waiting}}) {
-    text.append("netpoll_goroutines{status=\"").append(g_status_name(status));
-    text.append("\"} ").append(std::to_string(count)) += '\n';
+       {std::pair{GStatus::kRunnable, now.runnable}, std::pair{GStatus::kRunning, now.running},
+        std::pair{GStatus::kSyscall, now.syscall}, std::pair{GStatus::kWaiting, now.waiting}}) {
+    goroutines.add({{"status", std::string(g_status_name(status))}}, count);
   }
-  family("netpoll_events_total", "counter", "Tracepoints passed.");
+  MetricFamily events{"netpoll_events", MetricType::kCounter, MetricUnit::kNone, "Tracepoints passed.", {}};
   const auto counts = runtime.tracepoint_counts();
   for (std::size_t row = 0; row < trace::kTpCount; ++row) {
-    text.append("netpoll_events_total{event=\"").append(trace::tracepoints()[row].name).append("\"} ");
-    text.append(std::to_string(counts[row])) += '\n';
+    events.add({{"event", std::string(trace::tracepoints()[row].name)}}, counts[row]);
   }
-  family("netpoll_procs", "gauge", "Ps: goroutines that can run at once.");
-  text.append("netpoll_procs ").append(std::to_string(runtime.config().procs)) += '\n';
-  family("netpoll_build_info", "gauge", "The version of libruntime.");
-  text.append("netpoll_build_info{version=\"" NETPOLL_VERSION "\"} 1\n");
-  return text;
+  MetricFamily procs{
+      "netpoll_procs", MetricType::kGauge, MetricUnit::kNone, "Ps: goroutines that can run at once.", {}};
+  procs.add({}, static_cast<std::uint64_t>(runtime.config().procs));
+  return {exporters::build_family(NETPOLL_VERSION), std::move(goroutines), std::move(events), std::move(procs)};
 }
 
 }  // namespace netpoll::debug

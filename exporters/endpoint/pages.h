@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "exporters/metrics/families.h"
 #include "netpoll/runtime.h"
 
 namespace netpoll::debug {
@@ -17,7 +18,7 @@ std::string formatted_difference(const Runtime& runtime, const trace::GoroutineS
 // The index of /debug/pprof/, as HTML.
 std::string index_page(const Runtime& runtime);
 
-// Prometheus text format 0.0.4.
-std::string metrics_page(const Runtime& runtime);
+// What /metrics shows.
+exporters::MetricFamilies metrics_of(const Runtime& runtime);
 
 }  // namespace netpoll::debug

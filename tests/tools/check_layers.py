@@ -44,11 +44,12 @@ KNOWS = {
     "runtime": ["net", "sync", "debug"],
     "probes": ["symbols"],
     "exporters": ["trace"],
-    "endpoint": ["runtime", "symbols", "exporters"],
-    "cli": ["probes", "exporters", "runtime"],
+    "http": ["net"],
+    "endpoint": ["runtime", "symbols", "exporters", "http"],
+    "cli": ["probes", "exporters", "runtime", "http"],
 }
 # Folders of a tree that are a layer of their own, above their neighbours.
-FOLDER_LAYERS = {"exporters/endpoint": "endpoint"}
+FOLDER_LAYERS = {"exporters/endpoint": "endpoint", "exporters/http": "http"}
 # What is in the runtime's own archive.
 RUNTIME = ("base", "trace", "context", "sched", "poll", "sync", "net", "debug", "runtime")
 TREES = ("libruntime", "probes", "exporters", "cli")
@@ -82,14 +83,16 @@ FOLDERS = {
     "probes/ptrace/arch": ["probes/ptrace"],
     "probes/self": ["probes", "probes/process", "probes/goroutines/libruntime", "probes/stream"],
     "probes/stream": ["probes", "probes/process"],
-    "exporters": ["exporters/events", "exporters/goroutines", "exporters/html", "exporters/pages"],
-    "exporters/endpoint": ["exporters", "exporters/goroutines"],
+    "exporters": ["exporters/events", "exporters/goroutines", "exporters/html", "exporters/metrics", "exporters/pages"],
+    "exporters/endpoint": ["exporters", "exporters/goroutines", "exporters/http", "exporters/metrics"],
     "exporters/events": ["exporters"],
     "exporters/goroutines": ["exporters", "exporters/events"],
     "exporters/html": ["exporters", "exporters/events"],
+    "exporters/http": [],
+    "exporters/metrics": ["exporters", "exporters/pages"],
     "exporters/pages": ["exporters", "exporters/goroutines"],
     "cli": ["cli/workload"],
-    "cli/commands": ["cli", "cli/compare", "cli/documents", "cli/export", "cli/graph", "cli/mcp", "cli/run",
+    "cli/commands": ["cli", "cli/compare", "cli/documents", "cli/export", "cli/graph", "cli/mcp", "cli/run", "cli/serve",
                      "cli/snapshot", "cli/stat", "cli/trace", "cli/workload"],
     "cli/compare": ["cli", "cli/documents"],
     "cli/documents": ["cli", "cli/compare", "cli/graph", "cli/run"],
@@ -97,6 +100,7 @@ FOLDERS = {
     "cli/graph": ["cli"],
     "cli/mcp": ["cli", "cli/compare", "cli/run"],
     "cli/run": ["cli", "cli/documents", "cli/workload"],
+    "cli/serve": ["cli", "cli/documents"],
     "cli/snapshot": ["cli", "cli/compare", "cli/documents", "cli/graph"],
     "cli/stat": ["cli", "cli/documents"],
     "cli/trace": ["cli", "cli/workload"],

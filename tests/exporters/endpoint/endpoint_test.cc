@@ -230,6 +230,10 @@ TEST_CASE("the document of netpoll-trace snapshot, and counters for Prometheus")
   CHECK(metrics->body.find("netpoll_goroutines{status=\"waiting\"} " + std::to_string(kWaiters + 2)) !=
         std::string::npos);
   CHECK(metrics->body.find("# TYPE netpoll_events_total counter\n") != std::string::npos);
+  const auto open = client.Get("/metrics", httplib::Headers{{"Accept", "application/openmetrics-text;version=1.0.0"}});
+  REQUIRE(open);
+  CHECK(open->get_header_value("Content-Type") == "application/openmetrics-text; version=1.0.0; charset=utf-8");
+  CHECK(open->body.find("# EOF\n") != std::string::npos);
 }
 
 TEST_CASE("promtool finds no fault with the metrics") {

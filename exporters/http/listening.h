@@ -1,4 +1,4 @@
-// The socket that an endpoint listens on, and who may talk to it.
+// The socket that pages are served on, and who may talk to it.
 #pragma once
 
 #include <string>
@@ -8,14 +8,22 @@
 #include "netpoll/net/addr.h"
 #include "netpoll/result.h"
 
-namespace netpoll::debug {
+namespace netpoll::http {
+
+// Who listens, for messages: "debug endpoint", and what lets other machines in: "--allow-remote".
+struct ListenOptions {
+  std::string what;
+  std::string remote_switch;
+  bool allow_remote = false;
+};
 
 // Owns the socket, and the file of a Unix socket, which goes with it.
 class Listening {
  public:
-  // address: as in EndpointOptions. kInvalid for one that is not allowed, kExists for a Unix socket that somebody
-  // listens on; one that nobody does is replaced.
-  static Result<Listening> open(const std::string& address, bool allow_remote);
+  // address: "unix:/path", or "127.0.0.1:6060", "[::1]:0", "localhost:6060" with port 0 for any. kInvalid for one that
+  // is not allowed (other machines', without allow_remote), kExists for a Unix socket that somebody listens on; one
+  // that nobody does is replaced.
+  static Result<Listening> open(const std::string& address, const ListenOptions& options);
   Listening(Listening&&) noexcept = default;
   Listening& operator=(Listening&&) = delete;
   ~Listening();
@@ -38,4 +46,4 @@ class Listening {
   bool remote_;
 };
 
-}  // namespace netpoll::debug
+}  // namespace netpoll::http

@@ -1,5 +1,5 @@
 // Binds to addresses that are allowed, and asks the kernel who is there.
-#include "exporters/endpoint/listening.h"
+#include "exporters/http/listening.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -8,21 +8,14 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 
 #include "netpoll/error.h"
 
-namespace netpoll::debug {
+namespace netpoll::http {
 namespace {
 
-constexpr int kBacklog = 16;
-
-std::string default_address() {
-  const char* folder = std::getenv("XDG_RUNTIME_DIR");
-  const bool usable = folder != nullptr && folder[0] == '/' && access(folder, W_OK) == 0;
-  return "unix:" + std::string(usable ? folder : "/tmp") + "/netpoll-" + std::to_string(getpid()) + ".sock";
-}
+constexpr int kBacklog = 1024;  // the kernel takes no more than net.core.somaxconn
 
 bool is_loopback(const Addr& address) {
   if (address.family() == AF_INET) {
@@ -35,19 +28,18 @@ bool is_loopback(const Addr& address) {
   return IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr);
 }
 
-Result<Addr> allowed(const std::string& text, bool allow_remote) {
+Result<Addr> allowed(const std::string& text, const ListenOptions& options) {
+  const std::string what = options.what + " " + text;
   auto address = Addr::parse(text);
-  if (!address) return std::move(address).error().within("debug endpoint");
+  if (!address) return std::move(address).error().within(options.what);
   const bool abstract = address->family() == AF_UNIX && address->unix_path().empty();
   if (abstract) {
-    return Error(ErrorKind::kInvalid,
-                 "debug endpoint " + text + ": an abstract name has no file whose mode could protect it")
+    return Error(ErrorKind::kInvalid, what + ": an abstract name has no file whose mode could protect it")
         .with_hint("unix:/path");
   }
-  if (address->family() != AF_UNIX && !is_loopback(*address) && !allow_remote) {
-    return Error(ErrorKind::kInvalid,
-                 "debug endpoint " + text + ": other machines could read it, and it has no password")
-        .with_hint("127.0.0.1:PORT, a Unix socket, or EndpointOptions::allow_remote");
+  if (address->family() != AF_UNIX && !is_loopback(*address) && !options.allow_remote) {
+    return Error(ErrorKind::kInvalid, what + ": other machines could read it, and it has no password")
+        .with_hint("127.0.0.1:PORT, a Unix socket, or " + options.remote_switch);
   }
   return address;
 }
@@ -71,11 +63,10 @@ Addr name_of(int fd) {
 
 }  // namespace
 
-Result<Listening> Listening::open(const std::string& address, bool allow_remote) {
-  const std::string text = address.empty() ? default_address() : address;
-  const auto parsed = allowed(text, allow_remote);
+Result<Listening> Listening::open(const std::string& address, const ListenOptions& options) {
+  const auto parsed = allowed(address, options);
   if (!parsed) return parsed.error();
-  const std::string what = "debug endpoint " + text;
+  const std::string what = options.what + " " + address;
   Fd fd(socket(parsed->family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return posix_error(what + ": socket", errno);
   if (parsed->family() == AF_UNIX) {
@@ -88,7 +79,7 @@ Result<Listening> Listening::open(const std::string& address, bool allow_remote)
   }
   if (bind(fd.get(), parsed->data(), parsed->size()) != 0) return posix_error(what + ": bind", errno);
   const Addr bound = parsed->family() == AF_UNIX ? *parsed : name_of(fd.get());
-  Listening listening(std::move(fd), bound, allow_remote);
+  Listening listening(std::move(fd), bound, options.allow_remote);
   if (listen(listening.fd(), kBacklog) != 0) return posix_error(what + ": listen", errno);
   return listening;
 }
@@ -119,4 +110,4 @@ bool Listening::admits_host(std::string_view host) const {
   return inet_pton(AF_INET6, name.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
-}  // namespace netpoll::debug
+}  // namespace netpoll::http
