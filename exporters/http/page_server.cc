@@ -158,7 +158,8 @@ struct PageServer::State {
                                connection.out.size() - connection.sent, MSG_NOSIGNAL);
       if (n < 0 && errno == EINTR) continue;
       if (n < 0 && errno == EAGAIN) {
-        watch(epoll.get(), EPOLL_CTL_MOD, connection.fd.get(), EPOLLIN | EPOLLOUT, &connection);
+        // Not its end: a client may close its half as soon as it has asked.
+        watch(epoll.get(), EPOLL_CTL_MOD, connection.fd.get(), EPOLLOUT, &connection);
         return;
       }
       if (n < 0) {
