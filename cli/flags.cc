@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <map>
 
 #include "cli/spell.h"
 
@@ -10,6 +11,8 @@ namespace netpoll::cli {
 
 struct Flags::State {
   CLI::App app;
+  std::map<const CLI::Option*, std::vector<std::string>> choices;
+  std::optional<std::vector<std::string>> positional_choices;
 };
 
 Flags::Flags() : state_(std::make_unique<State>()) {
@@ -21,7 +24,8 @@ Flags::Flags() : state_(std::make_unique<State>()) {
 Flags::~Flags() = default;
 
 void Flags::text(const char* names, std::string& field, const Look& look) {
-  state_->app.add_option(names, field, look.help)->type_name(look.type)->group(look.group);
+  CLI::Option* option = state_->app.add_option(names, field, look.help)->type_name(look.type)->group(look.group);
+  state_->choices[option] = look.choices;
 }
 
 void Flags::on_off(const char* names, bool& field, const Look& look) {
@@ -35,18 +39,34 @@ void Flags::list(const char* names, std::vector<std::string>& field, bool separa
   } else {
     option->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   }
+  state_->choices[option] = look.choices;
 }
 
-void Flags::positional(const char* name, std::string& field) { state_->app.add_option(name, field); }
+void Flags::positional(const char* name, std::string& field, std::vector<std::string> choices) {
+  state_->app.add_option(name, field);
+  state_->positional_choices = std::move(choices);
+}
 
-void Flags::positionals(const char* name, std::vector<std::string>& field) { state_->app.add_option(name, field); }
+void Flags::positionals(const char* name, std::vector<std::string>& field, std::vector<std::string> choices) {
+  state_->app.add_option(name, field);
+  state_->positional_choices = std::move(choices);
+}
+
+const std::optional<std::vector<std::string>>& Flags::positional_choices() const { return state_->positional_choices; }
 
 std::vector<Flags::Row> Flags::rows() const {
   std::vector<Row> rows;
   for (const CLI::Option* option : state_->app.get_options()) {
     if (option->get_positional()) continue;
-    Row row{option->get_snames(), option->get_lnames(), "", option->get_group(), option->get_description()};
+    Row row{.short_names = option->get_snames(),
+            .long_names = option->get_lnames(),
+            .type = "",
+            .group = option->get_group(),
+            .help = option->get_description(),
+            .choices = {}};
     if (option->get_items_expected_max() > 0) row.type = option->get_type_name();
+    if (const auto found = state_->choices.find(option); found != state_->choices.end()) row.choices = found->second;
+    row.list = option->get_delimiter() == ',';
     rows.push_back(std::move(row));
   }
   return rows;
@@ -68,7 +88,25 @@ std::string Flags::flag_without_value(const std::vector<std::string>& words) con
   return {};
 }
 
-Result<void> Flags::parse(const std::vector<std::string>& words, const std::string& usage, const std::string& help) {
+Result<void> Flags::take_defaults(const Defaults& defaults) {
+  for (CLI::Option* option : state_->app.get_options()) {
+    if (option->get_positional() || option->get_lnames().empty() || option->count() > 0) continue;
+    const std::string& name = option->get_lnames().front();
+    const auto values = defaults(name);
+    if (!values) continue;
+    try {
+      for (const std::string& value : *values) option->add_result(value);
+      option->run_callback();
+    } catch (const CLI::ParseError&) {
+      return Error(ErrorKind::kInvalid, "the configuration's value of --" + name + " cannot be taken")
+          .with_hint("netpoll-trace gen-config says what it may be");
+    }
+  }
+  return {};
+}
+
+Result<void> Flags::parse(const std::vector<std::string>& words, const std::string& usage, const std::string& help,
+                          const Defaults& defaults) {
   std::string failure;
   try {
     state_->app.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them from the back
@@ -95,7 +133,7 @@ Result<void> Flags::parse(const std::vector<std::string>& words, const std::stri
   if (const std::string flag = flag_without_value(words); !flag.empty()) failure = flag + " needs a value";
   if (!failure.empty()) return Error(ErrorKind::kInvalid, failure).with_hint(help);
   if (!rest.empty()) return Error(ErrorKind::kInvalid, "unexpected argument \"" + rest.front() + "\"").with_hint(usage);
-  return {};
+  return defaults ? take_defaults(defaults) : Result<void>();
 }
 
 }  // namespace netpoll::cli

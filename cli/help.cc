@@ -80,14 +80,20 @@ std::string flag_list(const Flags& flags) {
   return out;
 }
 
-std::string exit_codes() {
-  return "Exit codes of netpoll-trace:\n\n" + item("0", "done", 12) +
-         item("1", "the answer is \"no\": compare found a regression, run --expect was not met", 12) +
-         item("2", "the command line or an input file is wrong", 12) +
-         item("3", "cannot: permission, kernel feature, target gone or unsupported; a hint says what would help", 12) +
-         item("4", "done, but the data is incomplete (events lost, snapshot truncated) and --strict was given", 12) +
-         item("126, 127", "of stat -- CMD: CMD cannot be executed, or is not found", 12) +
-         item("130, 143", "interrupted by SIGINT or SIGTERM; what was collected so far is still printed", 12) + "\n" +
+constexpr std::array<ExitCode, 7> kExitCodes{{
+    {"0", "done"},
+    {"1", "the answer is \"no\": compare found a regression, run --expect was not met"},
+    {"2", "the command line or an input file is wrong"},
+    {"3", "cannot: permission, kernel feature, target gone or unsupported; a hint says what would help"},
+    {"4", "done, but the data is incomplete (events lost, snapshot truncated) and --strict was given"},
+    {"126, 127", "of stat -- CMD: CMD cannot be executed, or is not found"},
+    {"130, 143", "interrupted by SIGINT or SIGTERM; what was collected so far is still printed"},
+}};
+
+std::string exit_code_page() {
+  std::string out = "Exit codes of netpoll-trace:\n\n";
+  for (const ExitCode& row : kExitCodes) out += item(std::string(row.code), row.meaning, 12);
+  return out + "\n" +
          paragraphs(
              "stat -- CMD otherwise ends with CMD's own exit status, or 128 and the signal that ended it, after the "
              "result has been written; with 0 when -d ended CMD.");
@@ -157,7 +163,7 @@ struct Topic {
   std::string (*text)();
 };
 constexpr std::array<Topic, 5> kTopics{{
-    {"exit-codes", "what the exit status says", exit_codes},
+    {"exit-codes", "what the exit status says", exit_code_page},
     {"units", "how durations, sizes and counts are written", units},
     {"workloads", "what run can run", workload_list},
     {"tracepoints", "the events that libruntime reports", tracepoint_list},
@@ -165,6 +171,8 @@ constexpr std::array<Topic, 5> kTopics{{
 }};
 
 }  // namespace
+
+std::span<const ExitCode> exit_codes() { return kExitCodes; }
 
 std::string overview() {
   std::string out =

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,13 @@ namespace netpoll::cli {
 
 std::string overview();
 std::string command_help(const Command& command);
+
+// The exit statuses, as they are documented: "126, 127".
+struct ExitCode {
+  std::string_view code;
+  std::string_view meaning;
+};
+std::span<const ExitCode> exit_codes();
 
 // Pages beside the commands: "exit-codes", "units", "workloads", "tracepoints".
 std::vector<std::string> topics();

@@ -4,7 +4,10 @@
 #include <span>
 
 #include "cli/command.h"
+#include "cli/complete.h"
+#include "cli/config.h"
 #include "cli/help.h"
+#include "cli/manual.h"
 #include "cli/options.h"
 #include "cli/spell.h"
 #include "cli/version.h"
@@ -32,13 +35,17 @@ int run_command(const Command& command, const std::vector<std::string>& words, s
   const Action action = command.add(flags);
   GeneralOptions general;
   add_general_options(flags, general);
+  const auto config = Config::load(command.name, flags.rows());
+  Flags::Defaults defaults;
+  if (config) defaults = [&config](const std::string& flag) { return config->value(flag); };
   const std::string usage = "netpoll-trace " + std::string(command.name) + " " + std::string(command.usage);
-  const auto parsed =
-      flags.parse(words, "usage: " + usage, "netpoll-trace help " + std::string(command.name) + " lists the flags");
+  const auto parsed = flags.parse(words, "usage: " + usage,
+                                  "netpoll-trace help " + std::string(command.name) + " lists the flags", defaults);
   if (general.help) return print(log, command_help(command));
   const auto color = parse_color(general.color);
   log.configure(general.quiet, general.verbose, color.value_or(ColorChoice::kAuto));
   if (!parsed) return fail(log, parsed.error());
+  if (!config) return fail(log, config.error());
   if (!color) return fail(log, color.error());
   if (has_program && !command.takes_program) {
     return fail(log,
@@ -60,6 +67,8 @@ int dispatch(std::span<char*> args, Log& log) {
     const std::string_view hidden = args[1];
     if (hidden == "__serve") return workload::serve_main(args.subspan(2));
     if (hidden == "__load") return workload::load_main(args.subspan(2));
+    if (hidden == "__man" && args.size() == 3) return print(log, manual_page(args[2]).value_or(""));
+    if (hidden == "__complete") return print(log, completions({args.begin() + 2, args.end()}));
   }
   std::vector<std::string> words(args.begin() + (args.empty() ? 0 : 1), args.end());
   if (words.empty()) {

@@ -6,6 +6,7 @@
 #include "cli/process_list.h"
 #include "cli/spell.h"
 #include "cli/units.h"
+#include "netpoll/trace/event.h"
 
 namespace netpoll::cli {
 namespace {
@@ -15,13 +16,27 @@ Error unknown(std::string_view kind, const std::string& word, const std::vector<
       .with_hint(did_you_mean(word, known, "one of: " + joined(known)));
 }
 
+const std::vector<std::string> kBackends = {"auto", "ebpf", "ptrace", "self", "none"};
+
+// Groups, system calls and tracepoints, for -e.
+std::vector<std::string> event_names() {
+  std::vector<std::string> names = {"epoll", "io", "thread", "syscalls", "tracepoints"};
+  for (std::size_t i = 0; i < probes::kSyscallCount; ++i) {
+    names.emplace_back(probes::syscall_name(static_cast<probes::Syscall>(i)));
+  }
+  for (const trace::TpInfo& row : trace::tracepoints()) names.emplace_back(row.name);
+  return names;
+}
+
 }  // namespace
 
 void add_general_options(Flags& flags, GeneralOptions& options) {
   const char* group = "Messages";
   flags.on_off("-q,--quiet", options.quiet, {group, "", "No progress and no notes on standard error"});
   flags.on_off("-v,--verbose", options.verbose, {group, "", "Say what is being done, and why"});
-  flags.text("--color", options.color, {group, "WHEN", "When to colour: auto, always or never; NO_COLOR is respected"});
+  flags.text(
+      "--color", options.color,
+      {group, "WHEN", "When to colour: auto, always or never; NO_COLOR is respected", {"auto", "always", "never"}});
   flags.on_off("-h,--help", options.help, {group, "", "Show this help"});
 }
 
@@ -37,7 +52,8 @@ void add_output_options(Flags& flags, OutputOptions& options, exporters::Content
   flags.text("-f,--format", options.format,
              {group, "NAME",
               joined(exporters::format_names(content), " or ") +
-                  (content == exporters::Content::kStream ? "; text unless told" : "; a table unless told")});
+                  (content == exporters::Content::kStream ? "; text unless told" : "; a table unless told"),
+              exporters::format_names(content)});
   flags.on_off("--json", options.json, {group, "", "The same as -f json"});
   flags.text("-o,--output", options.path, {group, "FILE", "Write to FILE, which appears once it is complete"});
   if (strict_too) flags.on_off("--strict", options.strict, {group, "", "Exit with 4 when data was lost"});
@@ -133,18 +149,19 @@ Result<void> check_targets(std::string_view command, const ProcessOptions& proce
 }
 
 void add_backend_option(Flags& flags, std::string& backend) {
-  flags.text("--backend", backend, {"Probes", "NAME", "How to observe: auto, ebpf, ptrace, self or none"});
+  flags.text("--backend", backend, {"Probes", "NAME", "How to observe: auto, ebpf, ptrace, self or none", kBackends});
 }
 
 Result<probes::Backend> parse_backend_option(const std::string& text) {
   if (const auto backend = probes::parse_backend(text)) return *backend;
-  return unknown("back end", text, {"auto", "ebpf", "ptrace", "self", "none"});
+  return unknown("back end", text, kBackends);
 }
 
 void add_event_option(Flags& flags, std::vector<std::string>& events) {
   flags.list("-e,--event", events, /*separate=*/true,
              {"Probes", "LIST",
-              "Show only these: system calls, tracepoints, or the groups epoll, io, thread, syscalls, tracepoints"});
+              "Show only these: system calls, tracepoints, or the groups epoll, io, thread, syscalls, tracepoints",
+              event_names()});
 }
 
 std::optional<std::bitset<probes::kSyscallCount>> EventFilter::only_syscalls() const {
@@ -157,7 +174,6 @@ std::optional<std::bitset<probes::kSyscallCount>> EventFilter::only_syscalls() c
 Result<EventFilter> parse_events(const std::vector<std::string>& events) {
   EventFilter filter;
   filter.everything = events.empty();
-  std::vector<std::string> known = {"epoll", "io", "thread", "syscalls", "tracepoints"};
   const auto select = [&](std::string_view word) {
     bool hit = false;
     for (std::size_t i = 0; i < probes::kSyscallCount; ++i) {
@@ -167,17 +183,15 @@ Result<EventFilter> parse_events(const std::vector<std::string>& events) {
       if (word == row || word == klass || word == "syscalls" || (word == "epoll" && epoll)) {
         filter.syscalls[i] = hit = true;
       }
-      known.emplace_back(row);
     }
     for (std::size_t tp = 0; tp < trace::kTpCount; ++tp) {
       const std::string_view row = trace::tracepoints()[tp].name;
       if (word == row || word == "tracepoints") filter.tracepoints[tp] = hit = true;
-      known.emplace_back(row);
     }
     return hit;
   };
   for (const std::string& word : events) {
-    if (!select(word)) return unknown("event", word, known);
+    if (!select(word)) return unknown("event", word, event_names());
   }
   return filter;
 }

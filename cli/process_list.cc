@@ -16,14 +16,14 @@ namespace {
 
 std::string proc_path(pid_t pid, const char* file) { return "/proc/" + std::to_string(pid) + "/" + file; }
 
-std::vector<pid_t> all_processes() {
+}  // namespace
+
+std::vector<pid_t> processes() {
   std::vector<pid_t> pids = probes::process_ids();
   std::erase(pids, ::getpid());
   std::sort(pids.begin(), pids.end());
   return pids;
 }
-
-}  // namespace
 
 pid_t process_of_thread(pid_t tid) { return static_cast<pid_t>(probes::status_number(tid, "Tgid").value_or(tid)); }
 
@@ -57,7 +57,7 @@ std::string find_program(const std::string& name) {
 
 std::vector<pid_t> processes_named(const std::string& comm) {
   std::vector<pid_t> named;
-  for (const pid_t pid : all_processes()) {
+  for (const pid_t pid : processes()) {
     if (process_comm(pid) == comm && process_exists(pid)) named.push_back(pid);
   }
   return named;
@@ -65,7 +65,7 @@ std::vector<pid_t> processes_named(const std::string& comm) {
 
 std::vector<std::string> process_names() {
   std::set<std::string> names;
-  for (const pid_t pid : all_processes()) names.insert(process_comm(pid));
+  for (const pid_t pid : processes()) names.insert(process_comm(pid));
   names.erase("");
   return {names.begin(), names.end()};
 }

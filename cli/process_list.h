@@ -21,6 +21,7 @@ std::string process_comm(pid_t pid);
 std::string find_program(const std::string& name);
 
 // Ascending, without ourselves.
+std::vector<pid_t> processes();
 std::vector<pid_t> processes_named(const std::string& comm);
 // Every name once, sorted.
 std::vector<std::string> process_names();

@@ -20,6 +20,13 @@ Result<std::string> schema_named(const std::vector<std::string>& words) {
       .with_hint(did_you_mean(words[1], schema_names(), "one of: " + joined(schema_names())));
 }
 
+std::vector<std::string> known_words() {
+  std::vector<std::string> known = command_names();
+  for (const std::string& topic : topics()) known.push_back(topic);
+  known.emplace_back("schema");
+  return known;
+}
+
 Result<std::string> text_for(const std::vector<std::string>& words) {
   if (words.empty()) return overview();
   if (words[0] == "schema") return schema_named(words);
@@ -29,16 +36,14 @@ Result<std::string> text_for(const std::vector<std::string>& words) {
   }
   if (const Command* command = find_command(words[0])) return command_help(*command);
   if (auto text = topic_help(words[0])) return *text;
-  std::vector<std::string> known = command_names();
-  for (const std::string& topic : topics()) known.push_back(topic);
-  known.emplace_back("schema");
+  const std::vector<std::string> known = known_words();
   return Error(ErrorKind::kInvalid, "there is no help on \"" + words[0] + "\"")
       .with_hint(did_you_mean(words[0], known, "one of: " + joined(known)));
 }
 
 Action add(Flags& flags) {
   auto words = std::make_shared<std::vector<std::string>>();
-  flags.positionals("topic", *words);
+  flags.positionals("topic", *words, known_words());
   return [words](Invocation&) -> Result<ExitStatus> {
     auto text = text_for(*words);
     if (!text) return text.error();

@@ -170,13 +170,19 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   return lost > 0 && options.output.strict ? ExitStatus::kIncomplete : ExitStatus::kDone;
 }
 
+std::vector<std::string> workload_names() {
+  std::vector<std::string> names;
+  for (const workload::Workload& row : workload::workloads()) names.emplace_back(row.name);
+  return names;
+}
+
 Action add(Flags& flags) {
   auto options = std::make_shared<Options>();
   Options& o = *options;
   const auto text = [&](const char* names, std::string& field, const char* type, const char* group, const char* help) {
     flags.text(names, field, {group, type, help});
   };
-  flags.positional("workload", o.workload);
+  flags.positional("workload", o.workload, workload_names());
   const char* work = "Workload";
   text("--conns", o.conns, "N", work, "Connections, or pairs of goroutines");
   text("--ops", o.ops, "N", work, "Stop after exactly N operations, so that counts can be compared");
@@ -194,9 +200,14 @@ Action add(Flags& flags) {
   text("--timeout", o.timeout, "TIME", work, "The read deadline that is left to pass (deadline)");
   text("--pause", o.pause, "TIME", work, "Between two reads of a slow reader (slow)");
   const char* runtime = "Runtime";
-  text("--poll-mode", o.designs.poll_modes, "MODE", runtime, "Who polls: thread, inline or hybrid; a list runs each");
-  text("--trigger", o.designs.triggers, "NAME", runtime, "How interest is armed: oneshot, edge or level; or a list");
-  text("--poller", o.designs.pollers, "NAME", runtime, "What tells readiness: epoll, or kqueue where the build has it");
+  flags.text(
+      "--poll-mode", o.designs.poll_modes,
+      {runtime, "MODE", "Who polls: thread, inline or hybrid; a list runs each", {"thread", "inline", "hybrid"}});
+  flags.text(
+      "--trigger", o.designs.triggers,
+      {runtime, "NAME", "How interest is armed: oneshot, edge or level; or a list", {"oneshot", "edge", "level"}});
+  flags.text("--poller", o.designs.pollers,
+             {runtime, "NAME", "What tells readiness: epoll, or kqueue where the build has it", {"epoll", "kqueue"}});
   text("--procs", o.procs, "N", runtime, "Ps: goroutines that run at the same time; one per CPU unless told");
   text("--stack", o.stack, "BYTES", runtime, "Stack of a goroutine");
   text("--server-cpu", o.server_cpu, "N", runtime, "Pin the server to this CPU");

@@ -367,13 +367,18 @@ Action add(Flags& flags) {
   const char* how = "How to look at them";
   flags.text("--top", options->top, {how, "N", "The N longest waits, or the N largest groups"});
   flags.on_off("--summary", options->view.summary, {how, "", "What is wrong, the largest groups, the longest waits"});
-  flags.text("--group-by", options->group_by, {how, "WHAT", "Count by stack, peer, fd, func, state or label:KEY"});
+  flags.text("--group-by", options->group_by,
+             {how,
+              "WHAT",
+              "Count by stack, peer, fd, func, state or label:KEY",
+              {"stack", "peer", "fd", "func", "state", "label:"}});
   flags.on_off("--tree", options->view.tree, {how, "", "Below the goroutine that started it"});
   flags.text("--diff", options->diff, {how, "FILE", "What appeared, stayed and went since the snapshot in FILE"});
   flags.on_off("--per-goroutine", options->per_goroutine, {how, "", "With -f pprof: a sample for each, with its goid"});
   flags.text("--watch", options->watch, {how, "TIME", "Again every TIME, until interrupted"});
-  flags.list("--redact", options->redact, /*separate=*/true,
-             {how, "WHAT", "Hide values of labels, addresses of peers, args of functions"});
+  flags.list(
+      "--redact", options->redact, /*separate=*/true,
+      {how, "WHAT", "Hide values of labels, addresses of peers, args of functions", {"labels", "peers", "args"}});
   flags.on_off("--follow", options->follow, {how, "", "Read the processes at the other ends: who waits there"});
   flags.on_off("--graph", options->graph, {how, "", "Who waits for whom, from one -p or several; names cycles"});
   const char* reading = "How it is read";
