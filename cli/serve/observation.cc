@@ -25,6 +25,8 @@ constexpr std::size_t kMaxProcesses = 1024;
 constexpr std::size_t kMaxRead = 64;
 // How long ptrace and the stream of events wait for each other.
 constexpr int kTurnMs = 20;
+// At attaching, while processes end under our hands.
+constexpr int kTries = 5;
 
 bool is_in(const std::vector<pid_t>& pids, pid_t pid) { return std::find(pids.begin(), pids.end(), pid) != pids.end(); }
 
@@ -69,11 +71,11 @@ Result<void> Observation::start() {
     if (auto watch = probes::ProcessWatch::open(pid)) processes_[pid].watch = std::move(*watch);
   }
   if (selection_.backend == probes::Backend::kNone) return {};
-  if (auto counting = start_counting(); !counting) {
+  if (auto counting = attach([this] { return start_counting(); }); !counting) {
     if (selection_.backend != probes::Backend::kAuto) return counting;
     say_once("system calls are not counted", counting.error());
   }
-  if (selection_.waits) start_streaming();
+  if (selection_.waits) time_waits();
   return {};
 }
 
@@ -110,8 +112,22 @@ std::vector<std::string> Observation::cgroup_paths() const {
   return paths;
 }
 
+void Observation::drop_ended() {
+  for (auto process = processes_.begin(); process != processes_.end();) {
+    process = process->second.watch.alive() ? std::next(process) : processes_.erase(process);
+  }
+}
+
+// Attaches to all; anew without whoever ended while we did.
+Result<void> Observation::attach(const std::function<Result<void>()>& to_all) {
+  for (int tries = 1;; ++tries) {
+    drop_ended();
+    auto attached = by_cgroup() || !processes_.empty() ? to_all() : Result<void>();
+    if (attached || !attached.error().is(ErrorKind::kNotFound) || tries == kTries) return attached;
+  }
+}
+
 Result<void> Observation::start_counting() {
-  if (!by_cgroup() && processes_.empty()) return {};
   const auto backend = selection_.backend == probes::Backend::kAuto ? probes::Backend::kEbpf : selection_.backend;
   auto session = probes::Session::choose(
       backend, {.cgroups = cgroup_paths(), .targets = std::max<std::size_t>(processes_.size(), 1)});
@@ -136,21 +152,29 @@ void Observation::stop_counting() {
   session_.reset();
 }
 
-void Observation::start_streaming() {
-  if (!by_cgroup() && processes_.empty()) return;
+void Observation::time_waits() {
+  const auto streaming = attach([this] { return start_streaming(); });
+  if (!streaming) say_once("waits are not timed", streaming.error());
+}
+
+Result<void> Observation::start_streaming() {
   probes::StreamOptions options;
   options.cgroups = cgroup_paths();
   const auto& calls = probes::stream_calls();
   for (std::size_t row = 0; row < calls.size(); ++row) {
     options.calls.at(row) = calls.at(row).role != probes::CallRole::kOther;
   }
-  auto stream =
-      probes::make_stream_source(by_cgroup() ? probes::Backend::kEbpf : probes::Backend::kAuto, options, nullptr);
-  if (!stream) return say_once("waits are not timed", stream.error());
-  if (auto attached = (*stream)->attach(targets()); !attached) {
-    return say_once("waits are not timed", attached.error());
+  auto stream = probes::make_stream_source(probes::Backend::kEbpf, options, nullptr);
+  if (!stream) {
+    // The rings of libruntime cost nobody anything; to stop a server at each call is no choice.
+    auto rings = probes::make_stream_source(probes::Backend::kSelf, options, nullptr);
+    if (!rings || by_cgroup() || !(*rings)->attach(targets())) return std::move(stream).error();
+    stream_ = std::move(*rings);
+    return {};
   }
+  if (auto attached = (*stream)->attach(targets()); !attached) return attached;
   stream_ = std::move(*stream);
+  return {};
 }
 
 void Observation::stop_streaming() {
@@ -184,9 +208,7 @@ void Observation::wait(int timeout_ms, int stop_fd) {
 
 // Takes leave of who ended, and attaches to who came.
 void Observation::refresh() {
-  for (auto process = processes_.begin(); process != processes_.end();) {
-    process = process->second.watch.alive() ? std::next(process) : processes_.erase(process);
-  }
+  drop_ended();
   bool came = false;
   for (const pid_t pid : find()) {
     if (processes_.contains(pid)) continue;
@@ -200,11 +222,12 @@ void Observation::refresh() {
   const bool anew = !by_cgroup() && !selection_.follow_forks;
   if (!session_ || anew) {
     stop_counting();
-    if (auto counting = start_counting(); !counting) say_once("system calls are not counted", counting.error());
+    const auto counting = attach([this] { return start_counting(); });
+    if (!counting) say_once("system calls are not counted", counting.error());
   }
   if (selection_.waits && (!stream_ || anew)) {
     stop_streaming();
-    start_streaming();
+    time_waits();
   }
 }
 
@@ -260,7 +283,8 @@ std::vector<trace::GoroutineSnapshot> Observation::snapshots() {
       process.looked = true;
       auto subject = probes::make_live_subject(pid);
       if (!subject) {
-        say_once("goroutines of pid " + std::to_string(pid) + " are not read", subject.error());
+        if (process.watch.alive())
+          say_once("goroutines of pid " + std::to_string(pid) + " are not read", subject.error());
         continue;
       }
       process.subject = std::move(*subject);

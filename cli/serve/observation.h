@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -57,9 +58,12 @@ class Observation {
   bool by_cgroup() const { return !selection_.cgroups.empty(); }
   std::vector<probes::Target> targets() const;
   std::vector<std::string> cgroup_paths() const;
+  void drop_ended();
+  Result<void> attach(const std::function<Result<void>()>& to_all);
   Result<void> start_counting();
   void stop_counting();
-  void start_streaming();
+  void time_waits();
+  Result<void> start_streaming();
   void stop_streaming();
   void drain();
   exporters::MetricFamily up() const;

@@ -105,8 +105,8 @@ while True:
 
 
 class Serve(Child):
-    def __init__(self, *arguments):
-        self.process = subprocess.Popen([BINARY, "serve", "--listen", "127.0.0.1:0", *arguments],
+    def __init__(self, *arguments, before=(BINARY,)):
+        self.process = subprocess.Popen([*before, "serve", "--listen", "127.0.0.1:0", *arguments],
                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self.port = int(first_match(self.process.stderr, r"http://127\.0\.0\.1:(\d+)/metrics").group(1))
         self.url = f"http://127.0.0.1:{self.port}/metrics"
@@ -347,6 +347,40 @@ class Life(unittest.TestCase):
         finally:
             until(lambda: not (group / "cgroup.procs").read_text(encoding="utf-8"), "the cgroup is empty")
             group.rmdir()
+
+    @unittest.skipUnless(EBPF and os.geteuid() == 0 and shutil.which("setpriv"), "needs root, eBPF and setpriv")
+    def test_two_capabilities_are_enough_to_count_and_to_time_as_the_unit_has_it(self):
+        with tempfile.TemporaryDirectory() as folder, Named(sys.executable) as target:
+            os.chmod(folder, 0o755)
+            binary = shutil.copy(BINARY, folder)
+            os.chmod(binary, 0o755)
+            nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all,+bpf,+perfmon",
+                      "--ambient-caps=+bpf,+perfmon", "--bounding-set=-all,+bpf,+perfmon", "--no-new-privs", binary)
+            with Serve("-p", str(target.process.pid), before=nobody) as serve:
+                with target.connect() as client:
+                    client.sendall(b"x")
+                    self.assertEqual(client.recv(1), b"x")
+                until(lambda: serve.value('netpoll_syscalls_total{syscall="sendto"}') == 1, "its call is counted")
+                self.assertEqual(serve.value('netpoll_source_up{source="waits"}'), 1)
+
+    def test_processes_that_end_while_it_attaches_do_not_keep_it_from_the_others(self):
+        if not EBPF:
+            self.skipTest("no eBPF here")
+        with tempfile.TemporaryDirectory() as folder:
+            binary = os.path.join(folder, f"np-{os.getpid()}")
+            os.symlink(shutil.which("sleep"), binary)
+            # Under one name: one that stays, and others that come and go.
+            stays = Child()
+            stays.process = subprocess.Popen([binary, "1000"])
+            flock = subprocess.Popen(["sh", "-c", f"while :; do {binary} 0.03; done"])
+            try:
+                with stays:
+                    for _ in range(5):
+                        with Serve("--comm", os.path.basename(binary)) as serve:
+                            until(lambda: serve.value('netpoll_source_up{source="syscalls"}') == 1, "it counts")
+            finally:
+                flock.kill()
+                flock.wait(timeout=PATIENCE)
 
     @needs_ebpf
     def test_sigterm_ends_it_and_nothing_stays_in_the_kernel(self):
