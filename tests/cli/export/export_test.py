@@ -106,6 +106,17 @@ class Reading(Export):
                 file.write(content)
             self.export(self.path("in.ndjson"), "text", ok=2)
 
+    def test_a_disk_that_is_full_and_a_file_that_is_not_there_are_said(self):
+        for name in ("ndjson", "perfetto", "chrome", "html", "speedscope", "pprof", "folded"):
+            done = tool("export", self.story(), "-f", name, "-o", "/dev/full", ok=3)
+            self.assertIn(b"No space left on device", done.stderr)
+        for path in ("/nonexistent", self.folder):
+            done = tool("export", path, "-f", "text", ok=2)
+            self.assertIn(b"cannot read " + path.encode(), done.stderr)
+        with open(self.story(), "rb") as file:
+            done = tool("export", "-", "-f", "folded", stdin=file)
+        self.assertIn(b"[park IO wait] 19000", done.stdout)
+
     def test_a_newer_minor_version_is_read(self):
         event = scenario.run(5, 1)
         event["new"] = {"deep": [{"er": [1, "x", None, 2.5, {"a": "b"}]}]}
