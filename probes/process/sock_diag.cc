@@ -42,6 +42,9 @@ const rtattr* next_attribute(const rtattr* attribute, unsigned& left) {
 
 using OnMessage = std::function<void(const void* payload, std::size_t size)>;
 
+// All but those that have no descriptor: half-open ones, and what is left of connections that ended.
+constexpr unsigned kStates = ~((1U << TCP_SYN_RECV) | (1U << TCP_TIME_WAIT) | (1U << 12 /* TCP_NEW_SYN_RECV */));
+
 // Sends one dump request and hands over each answer.
 template <typename Request>
 Result<void> dump(int netlink, const Request& request, const OnMessage& on_message) {
@@ -99,7 +102,7 @@ Result<void> dump_inet(int netlink, std::uint8_t family, std::uint8_t protocol, 
   inet_diag_req_v2 request{};
   request.sdiag_family = family;
   request.sdiag_protocol = protocol;
-  request.idiag_states = ~0U;
+  request.idiag_states = kStates;
   if (is_tcp) request.idiag_ext = 1U << (INET_DIAG_INFO - 1);
   return dump(netlink, request, [&](const void* payload, std::size_t size) {
     inet_diag_msg m;
