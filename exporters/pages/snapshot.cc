@@ -33,6 +33,20 @@ std::string wait_of(const Json& row) {
   return at_least.empty() ? at_least : at_least + " +";
 }
 
+// "IO wait 12, select 3", on as many lines as it takes.
+std::string states_text(const Json& states, std::size_t width) {
+  std::string text;
+  std::size_t column = 0;
+  for (const auto& [state, count] : states.items()) {
+    const std::string item = printable(state) + " " + grouped(count);
+    const bool fits = column + display_width(item) + 3 <= width;
+    if (!text.empty()) text += fits ? ", " : ",\n";
+    column = (text.empty() || !fits ? 0 : column + 2) + display_width(item);
+    text += item;
+  }
+  return text.empty() ? text : text + "\n";
+}
+
 // "server/9", where the process at the other end is known.
 std::string holder_of(const Json& row) {
   const Json& peer = at(row, {"peer_process"});
@@ -232,11 +246,7 @@ std::string snapshot_page(const Json& document, const ExportOptions& options) {
                            : styled(printable(text_of(target, "comm")), Style::kBold, color) + " (pid " +
                                  target["pid"].dump() + "), " + runtime_text(target);
   out += ": " + grouped(shown) + " of " + grouped(document["total"]) + " goroutines\n";
-  std::string states;
-  for (const auto& [state, count] : document["states"].items()) {
-    states += (states.empty() ? "" : ", ") + printable(state) + " " + grouped(count);
-  }
-  if (!states.empty()) out += states + "\n";
+  out += states_text(document["states"], options.width);
   out += body(document, options);
   if (dump.is_object()) {
     const bool asked = dump["found"].is_number();
