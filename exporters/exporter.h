@@ -37,6 +37,7 @@ struct ExportOptions {
   bool color = false;
   bool everything = false;     // also what is the same on both sides, hidden frames, ...
   bool per_goroutine = false;  // formats that count equal goroutines together keep them apart
+  bool go_compat = false;      // dumps name no file whose ending the readers of Go's dumps do not know
   std::size_t width = 80;      // columns of a page
   TimelineTracks tracks;
 };

@@ -200,6 +200,22 @@ TEST_CASE("debug1 is what Go prints, tabs included") {
         "\n");
 }
 
+TEST_CASE("debug2 for readers that know the sources of Go alone names no others") {
+  SnapshotDocument document = small_snapshot();
+  document.snapshot.frames[1].file = "/src/server.cc";
+  const auto count = [](const std::string& text, const std::string& word) {
+    std::size_t found = 0;
+    for (auto at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++found;
+    return found;
+  };
+  const std::string as_it_is = exported("debug2", document);
+  const std::string compatible = exported("debug2", document, {.go_compat = true});
+  CHECK(count(as_it_is, "\t/src/server.cc:183") > 0);
+  CHECK(count(compatible, "server.cc") == 0);
+  CHECK(count(compatible, "\t??:0 +0x") == count(as_it_is, "\t/src/server.cc:183 +0x"));
+  CHECK(count(compatible, "netpoll.go:351") == count(as_it_is, "netpoll.go:351"));
+}
+
 TEST_CASE("debug2 is what Go prints, who runs first") {
   CHECK(exported("debug2", small_snapshot()) ==
         "goroutine 19 [running]:\n"
