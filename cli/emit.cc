@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "cli/pager.h"
 #include "cli/spell.h"
 
 namespace netpoll::cli {
@@ -69,8 +70,33 @@ Result<Emitter> Emitter::open(const OutputOptions& options, exporters::Content c
   }
   wishes.color = use_color_for(color, *emitter.out_);
   wishes.width = width_of(*emitter.out_);
+  emitter.format_ = *format;
+  emitter.wishes_ = wishes;
+  emitter.no_pager_ = options.no_pager;
   emitter.exporter_ = (*format)->make(*emitter.out_, wishes);
   return emitter;
+}
+
+void Emitter::offer_pager(Interrupt& interrupt) {
+  const std::optional<int> fd = out_->standard_fd();
+  if (no_pager_ || format_->name != "table" || fd != STDOUT_FILENO || isatty(STDOUT_FILENO) == 0) return;
+  interrupt_ = &interrupt;
+  terminal_ = std::move(out_);
+  page_ = std::make_unique<std::string>();
+  out_ = std::make_unique<exporters::Destination>(exporters::Destination::to_memory(*page_));
+  exporter_ = format_->make(*out_, wishes_);
+}
+
+Result<void> Emitter::commit() {
+  if (!terminal_) return out_->commit();
+  const std::string pager = is_longer_than_screen(*page_, STDOUT_FILENO) ? pager_command() : std::string();
+  if (!pager.empty()) {
+    const auto shown = show_in_pager(pager, *page_, *interrupt_);
+    if (!shown) return shown.error();
+    if (*shown) return {};
+  }
+  if (auto written = terminal_->write(*page_); !written) return written;
+  return terminal_->commit();
 }
 
 void Emitter::interval(const exporters::Json& head, const exporters::Json& interval) {
@@ -80,12 +106,12 @@ void Emitter::interval(const exporters::Json& head, const exporters::Json& inter
 
 Result<void> Emitter::snapshot(const exporters::SnapshotDocument& document) { return exporter_->snapshot(document); }
 
-Result<void> Emitter::finish() { return out_->commit(); }
+Result<void> Emitter::finish() { return commit(); }
 
 Result<void> Emitter::result(const exporters::Json& document) {
   if (failed_) return *failed_;
   if (auto written = exporter_->result(document); !written) return written;
-  if (auto done = out_->commit(); !done) return done;
+  if (auto done = commit(); !done) return done;
   if (!save_) return {};
   if (auto written = save_->write(exporters::to_document(document)); !written) return written;
   return save_->commit();

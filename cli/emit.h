@@ -12,6 +12,8 @@
 
 namespace netpoll::cli {
 
+class Interrupt;
+
 // The format of -f and --json. kInvalid for an unknown one, and for one that cannot show content.
 Result<const exporters::Format*> format_of(const OutputOptions& options, exporters::Content content);
 
@@ -24,11 +26,15 @@ class Emitter {
   static Result<Emitter> open(const OutputOptions& options, exporters::Content content, ColorChoice color,
                               exporters::ExportOptions wishes = {});
 
+  // For who has a page to show, and all of it at once: on a terminal one that is longer than the screen goes through a
+  // pager, unless --no-pager says otherwise. Before anything is written.
+  void offer_pager(Interrupt& interrupt);
+
   // A figure on the way to the result (stat -i). A failure to write is kept and returned by result().
   void interval(const exporters::Json& head, const exporters::Json& interval);
   // Writes the document and makes it visible, and the same in JSON where --save asked for it. Once.
   Result<void> result(const exporters::Json& document);
-  // One snapshot of several (--watch); finish() makes them visible. One alone is snapshot(), then finish().
+  // One snapshot of several (--watch, several -p); finish() makes them visible. One alone is snapshot(), then finish().
   Result<void> snapshot(const exporters::SnapshotDocument& document);
   Result<void> finish();
   // A stream goes to the exporter itself, and finish() makes it visible. write_behind() first where it must not wait
@@ -40,8 +46,15 @@ class Emitter {
 
  private:
   Emitter() = default;
+  Result<void> commit();
 
-  std::unique_ptr<exporters::Destination> out_;  // keeps its address, which the exporter knows
+  std::unique_ptr<exporters::Destination> out_;       // keeps its address, which the exporter knows
+  std::unique_ptr<exporters::Destination> terminal_;  // where the pager's page is to go, which out_ collects
+  std::unique_ptr<std::string> page_;
+  Interrupt* interrupt_ = nullptr;
+  const exporters::Format* format_ = nullptr;
+  exporters::ExportOptions wishes_;
+  bool no_pager_ = false;
   std::optional<exporters::Destination> save_;
   std::unique_ptr<exporters::Exporter> exporter_;
   std::optional<Error> failed_;

@@ -59,6 +59,10 @@ void add_output_options(Flags& flags, OutputOptions& options, exporters::Content
   if (strict_too) flags.on_off("--strict", options.strict, {group, "", "Exit with 4 when data was lost"});
 }
 
+void add_pager_option(Flags& flags, OutputOptions& options) {
+  flags.on_off("--no-pager", options.no_pager, {"Output", "", "No pager for a table that is longer than the screen"});
+}
+
 void add_save_option(Flags& flags, OutputOptions& options) {
   flags.text("--save", options.save, {"Output", "FILE", "Write the result as JSON to FILE as well"});
 }

@@ -34,7 +34,7 @@ struct GeneralOptions {
 void add_general_options(Flags& flags, GeneralOptions& options);
 Result<ColorChoice> parse_color(const std::string& text);
 
-// -f --json -o --save --strict: commands with a result have them. What becomes of them is in emit.h.
+// -f --json -o --save --strict --no-pager: commands with a result have them. What becomes of them is in emit.h.
 struct OutputOptions {
   std::string format;  // empty: not given
   bool json = false;
@@ -42,9 +42,12 @@ struct OutputOptions {
   exporters::Destination::Standard standard = exporters::Destination::Standard::kOutput;
   std::string save;  // the JSON document beside it, so that one run leaves a table to read and a file to compare with
   bool strict = false;
+  bool no_pager = false;
 };
 // content: what the command has to show, and so which formats there are. strict_too: its data can be incomplete.
 void add_output_options(Flags& flags, OutputOptions& options, exporters::Content content, bool strict_too);
+// --no-pager, for commands that offer one.
+void add_pager_option(Flags& flags, OutputOptions& options);
 void add_save_option(Flags& flags, OutputOptions& options);
 // -p --comm: whom to look at.
 struct ProcessOptions {

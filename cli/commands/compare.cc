@@ -165,6 +165,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
 
   auto out = Emitter::open(options.output, Content::kVerdict, invocation.color, {.everything = options.all});
   if (!out) return out.error();
+  out->offer_pager(invocation.interrupt);
   if (auto done = out->result(compare_document(*base, *head, *comparison, *different, *per, turns)); !done) {
     return done.error();
   }
@@ -201,6 +202,7 @@ Action add(Flags& flags) {
   flags.on_off("--force", options->force, {group, "", "Compare results that were not measured in the same way"});
   flags.on_off("--all", options->all, {group, "", "List every figure, also those of timing"});
   add_output_options(flags, options->output, Content::kVerdict, /*strict_too=*/true);
+  add_pager_option(flags, options->output);
   return [options](Invocation& invocation) { return run(*options, invocation); };
 }
 

@@ -121,6 +121,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   }
   auto out = Emitter::open(options.output, exporters::Content::kResult, invocation.color);
   if (!out) return out.error();
+  if (!*every) out->offer_pager(invocation.interrupt);
   auto view = view_of(*pids);
   if (!view) return view.error();
   if (*every) {
@@ -150,6 +151,7 @@ Action add(Flags& flags) {
   flags.text("--watch", options->watch,
              {"Output", "TIME", "Look again every TIME and tell what changed, until Ctrl-C or the end of a process"});
   add_output_options(flags, options->output, exporters::Content::kResult, /*strict_too=*/false);
+  add_pager_option(flags, options->output);
   return [options](Invocation& invocation) { return run(*options, invocation); };
 }
 
