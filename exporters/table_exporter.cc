@@ -1,6 +1,7 @@
 // The format table: a page for people, of each kind of document its own.
 #include <cstdlib>
 #include <string>
+#include <utility>
 
 #include "exporters/formats.h"
 #include "exporters/goroutines/document.h"
@@ -31,7 +32,13 @@ class TableExporter : public Exporter {
     std::abort();  // a document without a page: the row is missing
   }
 
-  Result<void> snapshot(const SnapshotDocument& document) override { return result(snapshot_json(document)); }
+  // Pages of several are set apart by an empty line.
+  Result<void> snapshot(const SnapshotDocument& document) override {
+    if (std::exchange(begun_, true)) {
+      if (auto written = out_.write("\n"); !written) return written;
+    }
+    return result(snapshot_json(document));
+  }
 
   Result<void> interval(const Json& /*head*/, const Json& interval) override {
     return out_.write(interval.contains("appeared") ? epoll_changes_text(interval) : interval_line(interval));
@@ -40,6 +47,7 @@ class TableExporter : public Exporter {
  private:
   Destination& out_;
   ExportOptions options_;
+  bool begun_ = false;
 };
 
 }  // namespace

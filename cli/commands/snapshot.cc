@@ -41,21 +41,29 @@ struct Options {
   std::string watch;
   std::string retries;
   bool per_goroutine = false;
+  bool go_compat = false;
   bool graph = false;
   bool follow = false;
   bool pause = false;
 };
 
-Result<pid_t> one_process(const ProcessOptions& options) {
-  const auto pids = find_processes(options);
+Error no_process(std::string hint) {
+  return Error(ErrorKind::kInvalid, "snapshot needs a process").with_hint(std::move(hint));
+}
+
+Result<std::vector<pid_t>> some_processes(const ProcessOptions& options) {
+  auto pids = find_processes(options);
+  if (!pids || !pids->empty()) return pids;
+  return no_process("netpoll-trace snapshot -p PID, --comm NAME, or --core FILE of one that died");
+}
+
+// what: the flag that takes but one.
+Result<pid_t> one_process(const ProcessOptions& options, const std::string& what) {
+  const auto pids = some_processes(options);
   if (!pids) return pids.error();
-  if (pids->empty()) {
-    return Error(ErrorKind::kInvalid, "snapshot needs a process")
-        .with_hint("netpoll-trace snapshot -p PID, --comm NAME, or --core FILE of one that died");
-  }
   if (pids->size() > 1) {
-    return Error(ErrorKind::kInvalid, "snapshot looks at one process, not " + std::to_string(pids->size()))
-        .with_hint("choose one: -p " + std::to_string(pids->front()) + "; --graph takes several");
+    return Error(ErrorKind::kInvalid, what + " takes one process, not " + std::to_string(pids->size()))
+        .with_hint("choose one: -p " + std::to_string(pids->front()));
   }
   return pids->front();
 }
@@ -164,8 +172,14 @@ Result<Source> open_core(const Options& options, Log& log) {
   return Source{.subject = std::move(*core), .describe = [target] { return Result<probes::TargetInfo>(target); }};
 }
 
-Result<Source> open_source(const Options& options, Log& log) {
-  if (!options.core.empty()) return open_core(options, log);
+Result<Source> open_live(pid_t pid) {
+  auto subject = probes::make_live_subject(pid);
+  if (!subject) return std::move(subject).error();
+  return Source{.subject = std::move(*subject), .describe = [pid] { return probes::describe_target(pid); }};
+}
+
+// What belongs to the other kind of target.
+Result<void> check_live(const Options& options) {
   if (!options.fdinfo.empty()) {
     return Error(ErrorKind::kInvalid, "--fdinfo belongs to --core FILE")
         .with_hint("the descriptors of a live process are read from /proc");
@@ -174,11 +188,7 @@ Result<Source> open_source(const Options& options, Log& log) {
     return Error(ErrorKind::kInvalid, "unexpected argument \"" + options.exe + "\"")
         .with_hint("netpoll-trace snapshot -p PID; an executable belongs to --core FILE");
   }
-  const auto pid = one_process(options.process);
-  if (!pid) return pid.error();
-  auto subject = probes::make_live_subject(*pid);
-  if (!subject) return std::move(subject).error();
-  return Source{.subject = std::move(*subject), .describe = [pid = *pid] { return probes::describe_target(pid); }};
+  return {};
 }
 
 // What the process or core of a dump tells of its goroutines.
@@ -192,7 +202,15 @@ Result<std::optional<DumpOrigin>> read_origin(const Options& options, Log& log) 
   if (!live && options.core.empty()) return std::optional<DumpOrigin>();
   const auto read = read_options_of(options);
   if (!read) return read.error();
-  const auto source = open_source(options, log);
+  if (live && options.core.empty()) {
+    if (auto fits = check_live(options); !fits) return fits.error();
+  }
+  const auto open = [&]() -> Result<Source> {
+    if (!options.core.empty()) return open_core(options, log);
+    const auto pid = one_process(options.process, "--annotate");
+    return pid ? open_live(*pid) : pid.error();
+  };
+  const auto source = open();
   if (!source) return source.error();
   auto reader = probes::attach_reader(*source->subject);
   if (!reader) return std::move(reader).error();
@@ -234,8 +252,9 @@ Result<ExitStatus> run_annotate(const Options& options, SnapshotView view, Invoc
     invocation.log.warning(file->path + " holds " + std::to_string(file->dumps.size()) + " dumps; this is the last");
   }
   view.filter.all = true;
-  auto out = Emitter::open(options.output, exporters::Content::kSnapshot, invocation.color,
-                           {.everything = true, .per_goroutine = options.per_goroutine});
+  auto out =
+      Emitter::open(options.output, exporters::Content::kSnapshot, invocation.color,
+                    {.everything = true, .per_goroutine = options.per_goroutine, .go_compat = options.go_compat});
   if (!out) return out.error();
   const probes::TargetInfo target = *origin ? (*origin)->target : probes::TargetInfo{};
   auto dump = dump_json(*file, match);
@@ -257,12 +276,10 @@ Result<ExitStatus> run_graph(const Options& options, const SnapshotView& view, I
   }
   const auto pids = find_processes(options.process);
   if (!pids) return pids.error();
-  if (pids->empty()) {
-    return Error(ErrorKind::kInvalid, "snapshot needs a process")
-        .with_hint("netpoll-trace snapshot --graph -p PID -p PID, or -p PID --follow");
-  }
+  if (pids->empty()) return no_process("netpoll-trace snapshot --graph -p PID -p PID, or -p PID --follow");
   auto out = Emitter::open(options.output, exporters::Content::kResult, invocation.color);
   if (!out) return out.error();
+  out->offer_pager(invocation.interrupt);
   const auto taken_at = std::chrono::system_clock::now();
   const auto begin = std::chrono::steady_clock::now();
   const auto graph = read_wait_graph(*pids, options.follow);
@@ -276,70 +293,171 @@ Result<ExitStatus> run_graph(const Options& options, const SnapshotView& view, I
   return ExitStatus::kDone;
 }
 
-// Reads and writes one snapshot; says how many goroutines kept moving.
-Result<std::uint64_t> look_once(probes::Reader& reader, const probes::ReadOptions& read, const Source& source,
-                                const std::string& core, const SnapshotView& view, bool follow, Emitter& out,
-                                Log& log) {
-  auto target = source.describe();
-  if (!target) return std::move(target).error();
-  const auto taken_at = std::chrono::system_clock::now();
-  auto snapshot = reader.read(read);
-  if (!snapshot) return std::move(snapshot).error();
-  if (follow) follow_peers(*snapshot, view.filter);
-  for (const std::string& warning : snapshot->warnings) log.warning(warning);
-  const std::uint64_t inconsistent = snapshot->inconsistent;
-  auto document = snapshot_document(std::move(*snapshot), *target, taken_at, view, core);
-  if (!document) return std::move(document).error();
-  if (auto written = out.snapshot(*document); !written) return std::move(written).error();
-  if (inconsistent > 0) log.warning(std::to_string(inconsistent) + " goroutines kept moving while they were read");
-  return inconsistent;
-}
-
 // Writes down what a core of the process will lack, and looks at nothing.
 Result<ExitStatus> save_context(const Options& options, Log& log) {
   if (!options.core.empty()) {
     return Error(ErrorKind::kInvalid, "--save-core-context excludes --core")
         .with_hint("it is for a live process: netpoll-trace snapshot -p PID --save-core-context DIR");
   }
-  const auto pid = one_process(options.process);
+  const auto pid = one_process(options.process, "--save-core-context");
   if (!pid) return pid.error();
   if (auto saved = probes::save_core_context(*pid, options.save_core_context); !saved) return std::move(saved).error();
   log.note("read it with a later core: netpoll-trace snapshot --core FILE --fdinfo " + options.save_core_context);
   return ExitStatus::kDone;
 }
 
+// A flag that one format alone knows, given with another.
+Result<void> check_formats(const Options& options) {
+  const auto format = format_of(options.output, exporters::Content::kSnapshot);
+  if (!format) return format.error();
+  if (!options.go_compat || (*format)->name == "debug2") return {};
+  return Error(ErrorKind::kInvalid, "--go-compat is for dumps").with_hint("-f debug2 --go-compat writes one");
+}
+
+// A document or a page for each of several processes: what cannot hold them, or means one of them.
+Result<void> check_number(const Options& options, std::size_t processes) {
+  if (processes < 2) return {};
+  if (!options.diff.empty()) {
+    return Error(ErrorKind::kInvalid, "--diff compares the snapshots of one process")
+        .with_hint("give the -p of the one that is in " + options.diff);
+  }
+  const auto format = format_of(options.output, exporters::Content::kSnapshot);
+  if (!format) return format.error();
+  if (!(*format)->binary) return {};
+  return Error(ErrorKind::kInvalid, "a file of the format " + std::string((*format)->name) + " holds one process")
+      .with_hint("write one file for each -p, or choose json, ndjson or a text");
+}
+
+// The targets, looked at one after the other, once or again and again. One of several that cannot be read is said, and
+// passed over.
+class Looks {
+ public:
+  Looks(const probes::ReadOptions& read, const SnapshotView& view, std::string core, bool follow, Emitter& out,
+        Log& log)
+      : read_(read), view_(view), core_(std::move(core)), follow_(follow), out_(out), log_(log) {}
+
+  Result<void> attach(Source source) {
+    auto reader = probes::attach_reader(*source.subject);
+    if (!reader) return std::move(reader).error();
+    targets_.push_back({.source = std::move(source), .reader = std::move(*reader)});
+    return {};
+  }
+
+  Result<void> attach_each(const std::vector<pid_t>& pids) {
+    const bool alone = pids.size() == 1;
+    for (const pid_t pid : pids) {
+      auto source = open_live(pid);
+      auto attached = source ? attach(std::move(*source)) : Result<void>(std::move(source).error());
+      if (attached) continue;
+      if (alone) return attached;
+      pass_over(attached.error());
+    }
+    return {};
+  }
+
+  // first: a process that ends later has simply been looked at long enough.
+  Result<void> look(bool first) {
+    const bool alone = targets_.size() == 1;
+    for (std::size_t i = 0; i < targets_.size();) {
+      const auto snapshot = take(targets_[i]);
+      if (snapshot) {
+        if (auto written = out_.snapshot(*snapshot); !written) return written;
+        ++i;
+        continue;
+      }
+      if (!first && snapshot.error().is(ErrorKind::kNotFound)) {
+        log_.note(snapshot.error().message());
+      } else if (alone && passed_over_ == 0) {
+        return snapshot.error();
+      } else {
+        pass_over(snapshot.error());
+      }
+      targets_.erase(targets_.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+    return {};
+  }
+
+  bool over() const { return targets_.empty(); }
+  std::size_t passed_over() const { return passed_over_; }
+  std::uint64_t inconsistent() const { return inconsistent_; }  // goroutines that kept moving
+
+ private:
+  struct Target {
+    Source source;
+    std::unique_ptr<probes::Reader> reader;
+  };
+
+  Result<exporters::SnapshotDocument> take(const Target& of) {
+    auto target = of.source.describe();
+    if (!target) return std::move(target).error();
+    const auto taken_at = std::chrono::system_clock::now();
+    auto snapshot = of.reader->read(read_);
+    if (!snapshot) return std::move(snapshot).error();
+    if (follow_) follow_peers(*snapshot, view_.filter);
+    for (const std::string& warning : snapshot->warnings) log_.warning(warning);
+    if (const std::uint64_t moved = snapshot->inconsistent; moved > 0) {
+      inconsistent_ += moved;
+      log_.warning(std::to_string(moved) + " goroutines kept moving while they were read");
+    }
+    return snapshot_document(std::move(*snapshot), *target, taken_at, view_, core_);
+  }
+
+  void pass_over(const Error& error) {
+    ++passed_over_;
+    log_.error(error);
+  }
+
+  const probes::ReadOptions& read_;
+  const SnapshotView& view_;
+  const std::string core_;
+  const bool follow_;
+  Emitter& out_;
+  Log& log_;
+  std::vector<Target> targets_;
+  std::size_t passed_over_ = 0;
+  std::uint64_t inconsistent_ = 0;
+};
+
 Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (!options.save_core_context.empty()) return save_context(options, invocation.log);
   const auto view = view_of(options);
   if (!view) return view.error();
   if (options.graph) return run_graph(options, *view, invocation);
+  if (auto fits = check_formats(options); !fits) return fits.error();
   if (!options.annotate.empty()) return run_annotate(options, *view, invocation);
   const auto read = read_options_of(options);
   if (!read) return read.error();
   const auto every = watch_interval(options);
   if (!every) return every.error();
-  const auto source = open_source(options, invocation.log);
-  if (!source) return source.error();
-  auto out = Emitter::open(options.output, exporters::Content::kSnapshot, invocation.color,
-                           {.everything = view->filter.all, .per_goroutine = options.per_goroutine});
+  std::vector<pid_t> pids;
+  std::optional<Source> core;
+  if (!options.core.empty()) {
+    auto opened = open_core(options, invocation.log);
+    if (!opened) return std::move(opened).error();
+    core = std::move(*opened);
+  } else {
+    if (auto fits = check_live(options); !fits) return fits.error();
+    auto found = some_processes(options.process);
+    if (!found) return std::move(found).error();
+    pids = std::move(*found);
+    if (auto fits = check_number(options, pids.size()); !fits) return fits.error();
+  }
+  auto out = Emitter::open(
+      options.output, exporters::Content::kSnapshot, invocation.color,
+      {.everything = view->filter.all, .per_goroutine = options.per_goroutine, .go_compat = options.go_compat});
   if (!out) return out.error();
-  auto reader = probes::attach_reader(*source->subject);
-  if (!reader) return std::move(reader).error();
+  if (!*every) out->offer_pager(invocation.interrupt);
 
-  std::uint64_t inconsistent = 0;
-  for (bool first = true; first || (*every && !invocation.interrupt.requested()); first = false) {
-    auto looked = look_once(**reader, *read, *source, options.core, *view, options.follow, *out, invocation.log);
-    if (!looked && (first || !looked.error().is(ErrorKind::kNotFound))) return std::move(looked).error();
-    if (!looked) {
-      invocation.log.note(looked.error().message());
-      break;
-    }
-    inconsistent += *looked;
-    if (*every) wait_readable(invocation.interrupt.fd(), **every);
+  Looks looks(*read, *view, options.core, options.follow, *out, invocation.log);
+  if (auto r = core ? looks.attach(std::move(*core)) : looks.attach_each(pids); !r) return r.error();
+  for (bool first = true; first || (*every && !looks.over() && !invocation.interrupt.requested()); first = false) {
+    if (auto looked = looks.look(first); !looked) return looked.error();
+    if (*every && !looks.over()) wait_readable(invocation.interrupt.fd(), **every);
   }
   if (auto done = out->finish(); !done) return std::move(done).error();
   if (*every && invocation.interrupt.requested()) return invocation.interrupt.status();
-  return inconsistent > 0 && options.output.strict ? ExitStatus::kIncomplete : ExitStatus::kDone;
+  if (looks.passed_over() > 0) return ExitStatus::kCannot;
+  return looks.inconsistent() > 0 && options.output.strict ? ExitStatus::kIncomplete : ExitStatus::kDone;
 }
 
 Action add(Flags& flags) {
@@ -375,6 +493,8 @@ Action add(Flags& flags) {
   flags.on_off("--tree", options->view.tree, {how, "", "Below the goroutine that started it"});
   flags.text("--diff", options->diff, {how, "FILE", "What appeared, stayed and went since the snapshot in FILE"});
   flags.on_off("--per-goroutine", options->per_goroutine, {how, "", "With -f pprof: a sample for each, with its goid"});
+  flags.on_off("--go-compat", options->go_compat,
+               {how, "", "With -f debug2: ??:0 for files that readers of Go's dumps stop at"});
   flags.text("--watch", options->watch, {how, "TIME", "Again every TIME, until interrupted"});
   flags.list(
       "--redact", options->redact, /*separate=*/true,
@@ -385,6 +505,7 @@ Action add(Flags& flags) {
   flags.on_off("--pause", options->pause, {reading, "", "Stop the target while its memory is copied"});
   flags.text("--retries", options->retries, {reading, "N", "Read what moved again, up to N times (4)"});
   add_output_options(flags, options->output, exporters::Content::kSnapshot, /*strict_too=*/true);
+  add_pager_option(flags, options->output);
   return [options](Invocation& invocation) { return run(*options, invocation); };
 }
 
@@ -393,7 +514,7 @@ Action add(Flags& flags) {
 const Command snapshot_command{
     .name = "snapshot",
     .summary = "lists the goroutines of a process, or a core, that wait for I/O",
-    .usage = "-p PID | --core FILE [EXE] | --annotate DUMP [-p PID | --core FILE] [options]",
+    .usage = "-p PID... | --core FILE [EXE] | --annotate DUMP [-p PID | --core FILE] [options]",
     .description =
         "Reads the goroutines of a running libruntime or Go program from its memory: what each waits for and how long, "
         "the descriptor, its addresses and TCP state, and the function. The target keeps running and needs no symbols; "
@@ -401,7 +522,10 @@ const Command snapshot_command{
         "and its executable, the one that the core names or EXE. Cores compressed with zstd, lz4 or gzip, and inside of a "
         "crash report of apport, are read as they are. Deadlines and times are not in a core. The descriptors come from "
         "its stacks, or with --fdinfo PATH from what was saved of the process: a folder of --save-core-context, a copy "
-        "of /proc/PID/fdinfo, or systemd-coredump's COREDUMP_OPEN_FDS.",
+        "of /proc/PID/fdinfo, or systemd-coredump's COREDUMP_OPEN_FDS.\n"
+        "\n"
+        "Of several processes each has a page, or a document, one after the other, as jq reads them. One that cannot be "
+        "read is named on standard error, and the exit status is 3 at the end.",
     .examples =
         "netpoll-trace snapshot -p 4711\n"
         "netpoll-trace snapshot -p 4711 --min-wait 30s --no-deadline\n"
