@@ -46,6 +46,17 @@ std::optional<std::string> go_version_of(const ElfFile& file) {
   return std::nullopt;
 }
 
+const Mapping* find_go_library(Subject& subject) {
+  const std::string executable = subject.executable_path();
+  for (const Mapping& m : subject.mappings()) {
+    // Each file once, by the mapping of its beginning. Devices and what was deleted are not to be opened by name.
+    if (m.file_offset != 0 || m.path == executable || !m.path.starts_with('/') || m.path.starts_with("/dev/")) continue;
+    const auto file = subject.open(m);
+    if (file && go_version_of(*file)) return &m;
+  }
+  return nullptr;
+}
+
 std::string find_build_version(const Image& image, Memory& memory, const ModuleData& module) {
   std::string found;
   const auto visit = [&](Bytes bytes) {

@@ -16,6 +16,10 @@ namespace netpoll::probes {
 // an empty string: a Go program that does not say (layout: Go's debug/buildinfo/buildinfo.go, 1.18 and later).
 std::optional<std::string> go_version_of(const ElfFile& file);
 
+// A mapping of the first library that Go built with its runtime (-buildmode=c-shared), for a program that is none of
+// Go's; null: it has none.
+const Mapping* find_go_library(Subject& subject);
+
 // runtime.buildVersion, which programs without build information have as well. Empty: not found.
 std::string find_build_version(const Image& image, Memory& memory, const ModuleData& module);
 

@@ -1,4 +1,4 @@
-// Maps the executable and finds the address at which it was loaded.
+// Maps the file and finds the address at which it was loaded.
 #include "probes/goroutines/go/image.h"
 
 #include <string>
@@ -7,8 +7,7 @@ namespace netpoll::probes {
 namespace {
 
 // What is added to the addresses of the file: a mapping of it tells, since segments keep their distances.
-std::optional<std::uint64_t> find_bias(Subject& subject, const ElfFile& file) {
-  const std::string path = subject.executable_path();
+std::optional<std::uint64_t> find_bias(Subject& subject, const ElfFile& file, const std::string& path) {
   for (const Elf64_Phdr& h : file.program_headers()) {
     if (h.p_type != PT_LOAD || h.p_filesz == 0) continue;
     for (const Mapping& m : subject.mappings()) {
@@ -27,12 +26,22 @@ std::optional<std::uint64_t> find_bias(Subject& subject, const ElfFile& file) {
 Result<Image> Image::open(Subject& subject) {
   auto file = subject.open_executable();
   if (!file) return std::move(file).error();
-  const auto bias = find_bias(subject, *file);
+  return of(subject, std::move(*file), subject.executable_path());
+}
+
+Result<Image> Image::open(Subject& subject, const Mapping& library) {
+  auto file = subject.open(library);
+  if (!file) return std::move(file).error();
+  return of(subject, std::move(*file), library.path);
+}
+
+Result<Image> Image::of(Subject& subject, ElfFile file, const std::string& path) {
+  const auto bias = find_bias(subject, file, path);
   if (!bias) {
-    return Error(ErrorKind::kNotSupported,
-                 subject.name() + ": its executable is not mapped as the file's headers say (packed?)");
+    return Error(ErrorKind::kNotSupported, subject.name() + ": " + (path.empty() ? "its executable" : path) +
+                                               " is not mapped as the file's headers say (packed?)");
   }
-  return Image(std::move(*file), *bias);
+  return Image(std::move(file), *bias);
 }
 
 Bytes Image::at(std::uint64_t address) const {

@@ -1,8 +1,10 @@
-// Image: the executable of a subject as it was loaded: its read-only bytes by address, its segments and sections.
+// Image: the executable of a subject, or a library, as it was loaded: its read-only bytes by address, its segments and
+// sections.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -26,6 +28,8 @@ class Image {
   // Errors: those of Subject::open_executable, and kNotSupported where the executable is not mapped as its headers say
   // (packed, or another file by now).
   static Result<Image> open(Subject& subject);
+  // Of a library, one of whose mappings it is.
+  static Result<Image> open(Subject& subject, const Mapping& library);
 
   const ElfFile& file() const { return file_; }
 
@@ -40,6 +44,7 @@ class Image {
   std::vector<AddressRange> segments(std::uint32_t flags = 0) const;
 
  private:
+  static Result<Image> of(Subject& subject, ElfFile file, const std::string& path);
   Image(ElfFile file, std::uint64_t bias) : file_(std::move(file)), bias_(bias) {}
 
   ElfFile file_;

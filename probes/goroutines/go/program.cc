@@ -88,34 +88,46 @@ Result<std::unique_ptr<GoProgram>> open_with(Subject& subject, Image image, cons
                                                .warnings = std::move(warnings)});
 }
 
-}  // namespace
-
-Result<std::unique_ptr<GoProgram>> open_program(Subject& subject) {
-  auto image = Image::open(subject);
-  if (!image) {
-    if (image.error().is(ErrorKind::kProtocol)) {
-      if (is_go_of_32_bits(subject)) return not_supported(subject.name() + ": a 32-bit Go program");
-      return std::unique_ptr<GoProgram>();
-    }
-    // Not mapped as its headers say: no program of ours, unless it claims to be Go.
-    if (image.error().is(ErrorKind::kNotSupported)) {
-      const auto file = subject.open_executable();
-      if (file && !go_version_of(*file)) return std::unique_ptr<GoProgram>();
-    }
-    return std::move(image).error();
-  }
-  const auto version = go_version_of(image->file());
-  auto place = find_pclntab(*image);
+// Null where the file is no Go program's.
+Result<std::unique_ptr<GoProgram>> open_in(Subject& subject, Image image) {
+  const auto version = go_version_of(image.file());
+  auto place = find_pclntab(image);
   if (!place) return of_version(std::move(place).error(), version.value_or("")).within(subject.name());
   if (!*place) {
     if (!version) return std::unique_ptr<GoProgram>();
     return of_version(not_supported("the Go program's pclntab was not found"), *version).within(subject.name());
   }
-  auto program = open_with(subject, std::move(*image), **place, version.value_or(""));
+  auto program = open_with(subject, std::move(image), **place, version.value_or(""));
   if (!program && program.error().is(ErrorKind::kNotSupported)) {
     return of_version(std::move(program).error(), version.value_or("")).within(subject.name());
   }
   return program;
+}
+
+Result<std::unique_ptr<GoProgram>> open_executable(Subject& subject) {
+  auto image = Image::open(subject);
+  if (image) return open_in(subject, std::move(*image));
+  if (image.error().is(ErrorKind::kProtocol)) {
+    if (is_go_of_32_bits(subject)) return not_supported(subject.name() + ": a 32-bit Go program");
+    return std::unique_ptr<GoProgram>();
+  }
+  // Not mapped as its headers say: no program of ours, unless it claims to be Go.
+  if (image.error().is(ErrorKind::kNotSupported)) {
+    const auto file = subject.open_executable();
+    if (file && !go_version_of(*file)) return std::unique_ptr<GoProgram>();
+  }
+  return std::move(image).error();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<GoProgram>> open_program(Subject& subject) {
+  auto program = open_executable(subject);
+  if (!program || *program != nullptr) return program;
+  const Mapping* library = find_go_library(subject);
+  if (library == nullptr) return program;
+  auto image = Image::open(subject, *library);
+  return image ? open_in(subject, std::move(*image)) : std::move(image).error();
 }
 
 }  // namespace netpoll::probes

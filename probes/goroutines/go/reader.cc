@@ -349,7 +349,12 @@ class GoReader : public Reader {
 
 Result<std::optional<std::string>> go_version(Subject& subject) {
   const auto file = subject.open_executable();
-  return file ? go_version_of(*file) : std::optional<std::string>();
+  if (!file) return std::optional<std::string>();
+  if (auto version = go_version_of(*file)) return version;
+  const Mapping* library = find_go_library(subject);
+  if (library == nullptr) return std::optional<std::string>();
+  const auto loaded = subject.open(*library);
+  return loaded ? go_version_of(*loaded) : std::optional<std::string>();
 }
 
 Result<std::unique_ptr<Reader>> attach_go(Subject& subject) {

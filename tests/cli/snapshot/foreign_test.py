@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""snapshot on Go programs that are not ours, and on one that never stands still: foreign_test.py BINARY SCHEMAS GO_BUILDS
+"""snapshot on Go programs that are not ours, and on one that never stands still: 
+foreign_test.py BINARY SCHEMAS GO_BUILDS LIBRARY_SOURCE
 
 Truth is what the programs say themselves: prometheus by its pprof endpoint, esbuild (which an npm package brings, built
-by a modern Go and stripped of all that can be) by its own dump on SIGQUIT; and the descriptors in /proc. What is not
-installed, and cannot be had by npm, is skipped aloud.
+by a modern Go and stripped of all that can be) by its own dump on SIGQUIT; a Go library in a Python program by what it
+was told to do; and the descriptors in /proc. What is not installed, and cannot be had by npm, is skipped aloud.
 """
 
 import json
@@ -21,7 +22,7 @@ from pathlib import Path
 import jsonschema
 from support import Checks, Programs, dump_goroutines, eventually, go_server, snapshot_goroutines
 
-BINARY, SCHEMAS, BUILDS = sys.argv[1:4]
+BINARY, SCHEMAS, BUILDS, LIBRARY = sys.argv[1:5]
 ESBUILD = "@esbuild/linux-x64@0.28.2"
 check = Checks("snapshot_foreign")
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(Path(SCHEMAS, "snapshot.json").read_text(encoding="utf-8")))
@@ -191,8 +192,37 @@ def churn_test():
         check(newest - first > 50_000, "they came and went while we read", f"{first} to {newest}")
 
 
+HOST = """
+import ctypes, sys
+print(ctypes.CDLL(sys.argv[1]).Start(), flush=True)
+sys.stdin.read()
+"""
+
+
+def library_test():
+    """A Go runtime in a program of another language."""
+    go = next((g for g in ("/usr/bin/go", "/usr/local/go/bin/go") if os.access(g, os.X_OK)), None)
+    with tempfile.TemporaryDirectory() as folder, Programs() as programs:
+        environment = dict(os.environ, CGO_ENABLED="1", GOFLAGS="-buildvcs=false", GOWORK="off")
+        library = f"{folder}/library.so"
+        if go is None or subprocess.run([go, "build", "-buildmode=c-shared", "-o", library, "."], cwd=LIBRARY,
+                                        env=environment, capture_output=True).returncode != 0:
+            check.skip("a Go library in another program: no Go that builds it")
+            return
+        host = programs.start(sys.executable, "-c", HOST, library)
+        port = int(host.stdout.readline())
+        document = eventually(lambda: snapshot(host.pid),
+                              lambda d: any(g["wait_reason"] == "IO wait" for g in d["goroutines"]))
+        check(document["target"]["kind"] == "go", "a Go library makes a Go program", document["target"])
+        waits = [(g["local"], g["tcp_state"]) for g in document["goroutines"] if g["wait_reason"] == "IO wait"]
+        check(waits == [(f"127.0.0.1:{port}", "LISTEN")], "its listener is waited for", waits)
+        functions = {g["function"] for g in document["goroutines"] if not g["system"]}
+        check({"main.Start.func1", "main.Start.func2"} <= functions, "its goroutines are there", functions)
+
+
 def main():
     signal.alarm(580)
+    library_test()
     churn_test()
     prometheus_test()
     esbuild_test()
