@@ -156,7 +156,7 @@ std::vector<Mapping> parse_file_note(Bytes note) {
 
 void add_notes(Bytes bytes, std::uint16_t elf_machine, Notes& notes) {
   for_each_note(bytes, [&](const std::string& name, std::uint32_t type, Bytes contents) {
-    if (name != "CORE") return;
+    if (name != "CORE" && !name.empty()) return;  // delve leaves the owner out
     if (type == NT_FILE) notes.mappings = parse_file_note(contents);
     if (type == NT_PRPSINFO && contents.size() >= kInfoName + kInfoNameSize) {
       notes.pid = value_at<std::int32_t>(contents, kInfoPid);
@@ -232,8 +232,11 @@ Result<Tables> read_tables(const RegularFile& core, const std::string& path) {
       if (s.p_filesz > notes_left) return not_a_core(path, "the core's headers make no sense");
       notes_left -= s.p_filesz;
       std::vector<std::byte> bytes(s.p_filesz);
-      if (!core.read(s.p_offset, bytes.data(), bytes.size()))
-        return not_a_core(path, "the core is cut off in its notes");
+      // gcore writes them last: what the executable tells may do in their place.
+      if (!core.read(s.p_offset, bytes.data(), bytes.size())) {
+        tables.cut_short = true;
+        continue;
+      }
       add_notes(bytes, header->e_machine, tables.notes);
     }
     if (s.p_type != PT_LOAD || s.p_memsz == 0 || s.p_vaddr + s.p_memsz < s.p_vaddr) continue;
@@ -369,10 +372,41 @@ std::string executable_of(const Notes& notes) {
   return notes.mappings.empty() ? std::string() : notes.mappings.front().path;
 }
 
+// Of a core that names no files, as delve and qemu write them: where an executable must have been mapped. Empty: it
+// could not have been what ran, or nobody can tell.
+std::vector<Mapping> mappings_of(const std::string& exe, std::uint64_t at_entry) {
+  constexpr std::uint64_t kPage = 4096;
+  const auto file = RegularFile::open(exe);
+  Elf64_Ehdr header;
+  if (!file || !file->read(0, &header, sizeof(header)) || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
+      header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_phentsize != sizeof(Elf64_Phdr)) {
+    return {};
+  }
+  const std::uint64_t bias = header.e_type == ET_DYN ? at_entry - header.e_entry : 0;
+  if (bias % kPage != 0) return {};
+  std::vector<Mapping> mappings;
+  for (std::uint64_t i = 0; i < std::min<std::uint64_t>(header.e_phnum, kMaxFileHeaders); ++i) {
+    Elf64_Phdr s;
+    if (!file->read(header.e_phoff + i * sizeof(s), &s, sizeof(s))) return {};
+    if (s.p_type != PT_LOAD || s.p_filesz == 0) continue;
+    const std::uint64_t before = s.p_vaddr % kPage;
+    Mapping m{.start = s.p_vaddr - before + bias,
+              .end = s.p_vaddr + s.p_filesz + bias,
+              .file_offset = s.p_offset - before,
+              .path = exe};
+    if (s.p_offset < before || m.start >= m.end) return {};
+    mappings.push_back(std::move(m));
+  }
+  std::stable_sort(mappings.begin(), mappings.end(),
+                   [](const Mapping& a, const Mapping& b) { return a.start < b.start; });
+  return mappings;
+}
+
 class CoreFile : public CoreSubject {
  public:
   CoreFile(std::string path, RegularFile core, Tables tables, const std::string& exe)
       : path_(std::move(path)), notes_(std::move(tables.notes)), cut_short_(tables.cut_short) {
+    if (notes_.mappings.empty() && !exe.empty()) notes_.mappings = mappings_of(exe, notes_.at_entry);
     executable_ = executable_of(notes_);
     // A reader groups mappings by inode.
     std::map<std::string, std::uint64_t> inodes;
@@ -391,7 +425,10 @@ class CoreFile : public CoreSubject {
 
   // That the executable is there, and the one that ran.
   Result<void> check_executable() {
-    if (executable_.empty()) return not_a_core(path_, "the core does not name its executable (no NT_FILE note)");
+    if (executable_.empty()) {
+      return Error(ErrorKind::kProtocol, name() + ": the core does not name its executable (no NT_FILE note)")
+          .with_hint("name the one that ran: netpoll-trace snapshot --core " + path_ + " EXE");
+    }
     MappedFile& file = files_.at(executable_);
     if (file.file() == nullptr) {
       return Error(ErrorKind::kNotFound, path_ + ": its executable " + file.path() + " is not there")
