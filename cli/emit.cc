@@ -99,9 +99,10 @@ Result<void> Emitter::commit() {
   return terminal_->commit();
 }
 
-void Emitter::interval(const exporters::Json& head, const exporters::Json& interval) {
-  if (failed_) return;
+bool Emitter::interval(const exporters::Json& head, const exporters::Json& interval) {
+  if (failed_) return false;
   if (auto written = exporter_->interval(head, interval); !written) failed_ = std::move(written).error();
+  return !failed_;
 }
 
 Result<void> Emitter::snapshot(const exporters::SnapshotDocument& document) { return exporter_->snapshot(document); }

@@ -30,8 +30,8 @@ class Emitter {
   // pager, unless --no-pager says otherwise. Before anything is written.
   void offer_pager(Interrupt& interrupt);
 
-  // A figure on the way to the result (stat -i). A failure to write is kept and returned by result().
-  void interval(const exporters::Json& head, const exporters::Json& interval);
+  // A figure on the way to the result (stat -i). False: it could not be written; why is kept and returned by result().
+  bool interval(const exporters::Json& head, const exporters::Json& interval);
   // Writes the document and makes it visible, and the same in JSON where --save asked for it. Once.
   Result<void> result(const exporters::Json& document);
   // One snapshot of several (--watch, several -p); finish() makes them visible. One alone is snapshot(), then finish().

@@ -33,6 +33,7 @@ class Session {
   // of the last target on.
   Result<bool> wait(int timeout_ms, int stop_fd);
   Result<Counts> read();
+  std::vector<std::string> left_out() const { return source_->left_out(); }
   Result<std::vector<GroupCounts>> read_groups() { return source_->read_groups(); }
   // The last reading; then leaves the targets as they were.
   Result<Counts> stop();

@@ -47,15 +47,18 @@ struct SourceOptions {
   // too. Then attach() is given no target.
   std::vector<std::string> cgroups;
   GroupBy group_by = GroupBy::kNothing;
-  bool held = false;  // the target will be a command of ours, held before its exec (Target::held)
+  bool best_effort = false;  // a probe that the kernel refuses is left out, see Source::left_out()
+  bool held = false;         // the target will be a command of ours, held before its exec (Target::held)
   std::optional<std::bitset<kSyscallCount>> syscalls;  // the only ones of interest; others may be counted all the same
   std::size_t targets = 1;  // how many attach() will be given: so many are counted apart, as far as there is memory
 };
 
 // The calls of one kind that one process, thread, descriptor or cgroup made, and that returned.
 struct GroupCounts {
-  pid_t pid = 0;             // in the initial pid namespace; 0 with kCgroup
-  pid_t tid = 0;             // with kThread
+  pid_t pid = 0;     // in the initial pid namespace; 0 with kCgroup
+  pid_t tid = 0;     // with kThread
+  pid_t ns_pid = 0;  // the same two in our own pid namespace, where that is another and they are in it; else 0
+  pid_t ns_tid = 0;
   int fd = -1;               // with kFd
   std::uint64_t inode = 0;   // with kFd: of the file behind it, which tells apart who had the number
   std::uint64_t cgroup = 0;  // with kCgroup: its id, which is the inode of its directory
@@ -96,6 +99,8 @@ class Source {
   virtual Result<CountsByTarget> read_each() = 0;
   // By SourceOptions::group_by. kNotSupported where the back end cannot tell.
   virtual Result<std::vector<GroupCounts>> read_groups();
+  // What SourceOptions::best_effort went on without, one sentence each. After attach().
+  virtual std::vector<std::string> left_out() const { return {}; }
   // Leaves the targets as they were. Idempotent; the destructor calls it.
   virtual void detach() = 0;
   // One sentence for .probe.overhead_note: what this back end costs the target.

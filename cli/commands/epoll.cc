@@ -92,7 +92,7 @@ Result<EpollView> watch(EpollView view, const std::vector<pid_t>& pids, int fd, 
     exporters::Json changes = epoll_changes(last, now);
     if (anything_changed(changes)) {
       changes["at"] = now["started_at"];
-      out.interval(head, changes);
+      if (!out.interval(head, changes)) return view;  // result() says why
     }
     last = std::move(now);
   }

@@ -39,6 +39,7 @@ struct Options {
   bool follow_forks = false;
   bool no_follow_forks = false;
   bool kill_on_exit = false;
+  bool best_effort = false;
   OutputOptions output;
 };
 
@@ -198,6 +199,7 @@ Result<MeasurePlan> plan_of(const Options& options, bool has_program) {
         .with_hint("a running process is always left as it was");
   }
   plan.kill_on_exit = options.kill_on_exit;
+  plan.best_effort = options.best_effort;
   plan.follow_forks = (has_program || options.follow_forks) && !options.no_follow_forks;
   return plan;
 }
@@ -297,7 +299,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (!out) return out.error();
 
   plan->on_interval = [&](const Interval& interval, const Measurement& so_far) {
-    out->interval(head_of(so_far, view), interval_json(interval, so_far.probe.backend, view));
+    return out->interval(head_of(so_far, view), interval_json(interval, so_far.probe.backend, view));
   };
   plan->on_nudge = [&](const Measurement& so_far) { print_so_far(so_far, view, invocation); };
   std::vector<Measurement> all;
@@ -346,6 +348,8 @@ Action add(Flags& flags) {
   flags.on_off("--per-fd", options->per_fd, {group, "", "Also figures of each descriptor, with its address"});
   flags.on_off("--by-cgroup", options->by_cgroup, {group, "", "Also figures of each cgroup"});
   add_backend_option(flags, options->backend);
+  flags.on_off("--best-effort", options->best_effort,
+               {group, "", "Go on without a tracepoint that the kernel refuses, and say so"});
   add_event_option(flags, options->events);
   add_output_options(flags, options->output, exporters::Content::kResult, /*strict_too=*/true);
   add_save_option(flags, options->output);

@@ -12,6 +12,7 @@
 #include "exporters/text.h"
 #include "probes/process/cgroups.h"
 #include "probes/process/descriptors.h"
+#include "probes/process/proc_status.h"
 
 namespace netpoll::cli {
 namespace {
@@ -78,10 +79,19 @@ Json calls_json(const Row& row) {
   return calls;
 }
 
-// By pid, the descriptors of its rows.
+// The number that /proc knows it by here.
+pid_t own_number(const GroupCounts& who) { return who.ns_pid != 0 ? who.ns_pid : who.pid; }
+
+// In its own pid namespace: ours, where the kernel told that number, or that of a container.
+Json innermost_pid(const GroupCounts& who) {
+  if (const auto inner = probes::innermost_id(own_number(who))) return *inner;
+  return who.ns_pid != 0 ? Json(who.ns_pid) : Json(nullptr);
+}
+
+// By number, the descriptors of its rows.
 std::map<pid_t, probes::Descriptors> descriptors_of(const std::vector<Row>& rows) {
   std::map<pid_t, std::vector<int>> numbers;
-  for (const Row& row : rows) numbers[row.who.pid].push_back(row.who.fd);
+  for (const Row& row : rows) numbers[own_number(row.who)].push_back(row.who.fd);
   std::map<pid_t, probes::Descriptors> all;
   for (const auto& [pid, fds] : numbers) all.emplace(pid, probes::describe_descriptors(pid, fds));
   return all;
@@ -91,7 +101,7 @@ void put_descriptor(Json& json, const GroupCounts& who, const std::map<pid_t, pr
   json["fd"] = who.fd;
   json["inode"] = who.inode;
   json["kind"] = json["local"] = json["peer"] = nullptr;
-  const auto& descriptors = all.at(who.pid);
+  const auto& descriptors = all.at(own_number(who));
   const auto found = descriptors.find(who.fd);
   if (found == descriptors.end()) return;
   // The number may be another file's by now.
@@ -130,6 +140,7 @@ Json call_groups_json(const std::vector<GroupCounts>& groups, GroupBy by) {
       entry["cgroup_id"] = exporters::hex(row.who.cgroup);
     } else {
       entry["pid"] = row.who.pid;
+      entry["ns_pid"] = innermost_pid(row.who);
       if (by == GroupBy::kThread) entry["tid"] = row.who.tid;
       entry["comm"] = row.who.comm;
     }

@@ -17,6 +17,7 @@ using exporters::text_or_null;
 Json target_json(const probes::TargetInfo& target) {
   Json json;
   json["pid"] = target.pid > 0 ? Json(target.pid) : Json(nullptr);
+  json["ns_pid"] = exporters::or_null(target.ns_pid);
   json["comm"] = exporters::or_null(target.comm);
   json["exe"] = exporters::or_null(target.exe);
   json["kind"] = target.kind ? Json(std::string(*target.kind)) : Json(nullptr);

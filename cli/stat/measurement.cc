@@ -56,8 +56,11 @@ class Meter {
     if (!wake) return std::move(wake).error();
     auto nudge = Nudge::install();
     if (!nudge) return std::move(nudge).error();
-    auto session = probes::Session::choose(
-        plan.backend, {.cgroups = plan.cgroups, .group_by = plan.group_by, .held = held, .syscalls = plan.syscalls});
+    auto session = probes::Session::choose(plan.backend, {.cgroups = plan.cgroups,
+                                                          .group_by = plan.group_by,
+                                                          .best_effort = plan.best_effort,
+                                                          .held = held,
+                                                          .syscalls = plan.syscalls});
     if (!session) return std::move(session).error();
     if (session->backend() != probes::Backend::kEbpf) {
       if (!plan.cgroups.empty()) return needs_ebpf("the processes of a cgroup", *session);
@@ -89,6 +92,7 @@ class Meter {
       const auto mark = plan_.interval ? last_ + *plan_.interval : steady_clock::time_point::max();
       if (now >= mark) {
         if (auto ok = take_interval(now); !ok) return ok;
+        if (unread_ && child == nullptr) break;
         continue;
       }
       if (now >= end) break;
@@ -133,6 +137,7 @@ class Meter {
     if (!counts) return std::move(counts).error();
     result_.counts = *counts;
     result_.duration = now - begin_;
+    for (std::string& left : session_.left_out()) result_.probe.notes.push_back(std::move(left));
     note_forks_left(result_);
     note_uring(result_);
     if (result_.probe.backend != probes::Backend::kNone) put_losses(result_.probe, *counts);
@@ -157,7 +162,7 @@ class Meter {
     if (!counts) return std::move(counts).error();
     result_.intervals.push_back({last_ - begin_, now - last_, counts_between(counts_at_last_, *counts)});
     log_.clear_progress();
-    if (plan_.on_interval) plan_.on_interval(result_.intervals.back(), result_);
+    if (plan_.on_interval && !plan_.on_interval(result_.intervals.back(), result_)) unread_ = true;
     counts_at_last_ = std::move(*counts);
     last_ = now;
     return {};
@@ -195,6 +200,7 @@ class Meter {
   probes::Session session_;
   Measurement result_;
   probes::Counts counts_at_last_;
+  bool unread_ = false;  // nobody reads the intervals
   steady_clock::time_point begin_;
   steady_clock::time_point last_;
 };

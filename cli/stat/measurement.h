@@ -46,8 +46,10 @@ struct MeasurePlan {
   std::optional<std::chrono::nanoseconds> interval;
   std::vector<std::string> cgroups;  // directories, as SourceOptions::cgroups
   probes::GroupBy group_by = probes::GroupBy::kNothing;
-  // so_far: what is known of the measurement as a whole; its counts are older.
-  std::function<void(const Interval&, const Measurement& so_far)> on_interval;
+  bool best_effort = false;  // as SourceOptions::best_effort
+  // so_far: what is known of the measurement as a whole; its counts are older. False: nobody reads any more, which ends
+  // a measurement of running processes; a command is none the wiser.
+  std::function<bool(const Interval&, const Measurement& so_far)> on_interval;
   // Somebody sent SIGUSR1: the figures so far.
   std::function<void(const Measurement& so_far)> on_nudge;
 };

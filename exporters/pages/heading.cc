@@ -21,7 +21,7 @@ std::string target_heading(const Json& document, bool color) {
   } else if (targets.is_array()) {
     who = std::to_string(targets.size()) + " processes";
   } else if (is_count(at(target, {"pid"}))) {
-    who += " (pid " + at(target, {"pid"}).dump() + ")";
+    who += " (pid " + both_numbers(target) + ")";
   }
   const std::string runtime = runtime_text(target);
   return styled(who, Style::kBold, color) + (runtime.empty() ? "" : ", " + runtime);

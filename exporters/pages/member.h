@@ -29,6 +29,13 @@ inline std::string count_text(const Json& value) { return is_count(value) ? grou
 inline std::string ns_text(const Json& value) { return is_count(value) ? human_ns(value.get<std::uint64_t>()) : ""; }
 inline std::string word(const Json& value) { return value.is_string() ? printable(value.get<std::string>()) : ""; }
 
+// The number of a process or thread, and a second where it is in a pid namespace of its own.
+inline std::string both_numbers(const Json& who) {
+  const std::string pid = at(who, {"pid"}).dump();
+  const Json& inner = at(who, {"ns_pid"});
+  return is_count(inner) && inner != at(who, {"pid"}) ? pid + " (" + inner.dump() + " inside)" : pid;
+}
+
 // What a target runs on: "libruntime 0.1.0", "go1.22.5"; empty for no known runtime.
 inline std::string runtime_text(const Json& target) {
   const std::string kind = word(at(target, {"kind"}));

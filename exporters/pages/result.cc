@@ -227,7 +227,7 @@ std::string derived_lines(const Json& document, bool verbose) {
 
 std::string group_name(const Json& row, const std::string& by) {
   if (by == "cgroup") return word(at(row, {at(row, {"cgroup"}).is_string() ? "cgroup" : "cgroup_id"}));
-  return at(row, {"pid"}).dump();
+  return both_numbers(row);
 }
 
 // The two calls that took the most time, or were the most.

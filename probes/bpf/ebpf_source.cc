@@ -77,6 +77,7 @@ class EbpfSource : public Source {
     if (options_.group_by == GroupBy::kNothing) return std::vector<GroupCounts>();
     return read_group_map(bpf_map__fd(skeleton_->maps.groups), options_.group_by);
   }
+  std::vector<std::string> left_out() const override { return left_out_; }
   void detach() override;
   std::string overhead_note() const override;
 
@@ -115,6 +116,7 @@ class EbpfSource : public Source {
   ProcessTable processes_;
   std::vector<Attached> attached_;
   ProcessWatches watches_;
+  std::vector<std::string> left_out_;
   bool sees_uring_ = false;
   std::vector<bpf_link*> links_;
   std::vector<UsdtLinks> usdt_;  // one per executable
@@ -130,6 +132,10 @@ Result<void> EbpfSource::load(const SourceOptions& options, const EbpfTuning& tu
   skeleton_->rodata->measure_latency = options.latency;
   skeleton_->rodata->slot_mask = slots - 1;
   skeleton_->rodata->group_by = static_cast<std::uint32_t>(options.group_by);
+  if (const auto space = own_pid_namespace()) {
+    skeleton_->rodata->pidns_dev = space->device;
+    skeleton_->rodata->pidns_ino = space->inode;
+  }
   fill_call_table(skeleton_->rodata->call_of_nr);
   skeleton_->rodata->cgroups = static_cast<std::uint32_t>(options.cgroups.size());
   for (std::size_t i = 0; i < options.cgroups.size(); ++i) {
@@ -148,6 +154,8 @@ Result<void> EbpfSource::load(const SourceOptions& options, const EbpfTuning& tu
   bpf_map__set_max_entries(skeleton_->maps.threads, slots);
   bpf_map__set_max_entries(skeleton_->maps.processes, slots);
   bpf_program__set_autoload(skeleton_->progs.netpoll_enter, options.latency);
+  bpf_program__set_autoload(skeleton_->progs.netpoll_tasks, !cgroups());
+  bpf_program__set_autoload(skeleton_->progs.netpoll_cgroup_tasks, cgroups());
   if (options.tracepoints) {
     uprobes_ = tuning.single_uprobes ? UprobeKind::kSingle : best_uprobe_kind();
     if (uprobes_ == UprobeKind::kMulti) {
@@ -230,7 +238,7 @@ void EbpfSource::link_uring() {
 
 Result<bool> EbpfSource::walk(netpoll_task_job job, pid_t pid) {
   skeleton_->bss->task_job = job;
-  return walk_tasks(skeleton_->progs.netpoll_tasks, pid);
+  return walk_tasks(cgroups() ? skeleton_->progs.netpoll_cgroup_tasks : skeleton_->progs.netpoll_tasks, pid);
 }
 
 // BPF knows processes by their number in the initial pid namespace, which in a container is not the one we know.
@@ -314,8 +322,18 @@ Result<EbpfSource::Tracepoints> EbpfSource::attach_usdt_of(const Target& target,
   // Several processes and descendants have memory of their own: there the file is probed wherever it runs, and the
   // program asks who hit it.
   const pid_t pid = several() || target.follow_forks ? 0 : target.pid;
-  auto links = UsdtLinks::attach(bpf_program__fd(skeleton_->progs.netpoll_usdt), uprobes_, pid, path, wanted);
+  std::vector<UsdtRefusal> refused;
+  auto links = UsdtLinks::attach(bpf_program__fd(skeleton_->progs.netpoll_usdt), uprobes_, pid, path, wanted, &refused);
   if (!links) return std::move(links).error();
+  for (UsdtRefusal& refusal : refused) {
+    const std::string name(trace::tracepoints()[refusal.cookie].name);
+    if (!options_.best_effort) {
+      return std::move(refusal.error).within("tracepoint " + name + ": ").with_hint("--best-effort goes on without it");
+    }
+    has[refusal.cookie] = false;
+    left_out_.push_back("the kernel refused the tracepoint " + name +
+                        ", which is not counted: " + refusal.error.message());
+  }
   usdt_.push_back(std::move(*links));
   return has;
 }

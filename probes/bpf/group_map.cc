@@ -23,6 +23,8 @@ GroupCounts group_of(const netpoll_group_key& key, const netpoll_group_counts& c
     group.inode = key.id >> 32;
   }
   if (group_by == GroupBy::kCgroup) group.cgroup = key.id;
+  group.ns_pid = static_cast<pid_t>(counts.ns_pid);
+  if (group_by == GroupBy::kThread) group.ns_tid = static_cast<pid_t>(counts.ns_tid);
   group.comm.assign(counts.comm, ::strnlen(counts.comm, sizeof(counts.comm)));
   group.syscall = static_cast<Syscall>(key.call);
   group.count = counts.count;

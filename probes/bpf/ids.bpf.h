@@ -99,9 +99,8 @@ static __always_inline __u32 account_of_current(struct task_struct* task) {
   return NETPOLL_NO_TARGET;
 }
 
-/* And of any other, whom no helper knows. */
-static __always_inline __u32 account_of_other(struct task_struct* task) {
-  if (!cgroups) return account_of(task->tgid);
+/* And of any other, whom no helper knows, where cgroups are targets. */
+static __always_inline __u32 account_in_cgroups(struct task_struct* task) {
   struct css_set* set = NULL;
   struct cgroup* own = NULL;
   int level = -1;
@@ -120,6 +119,27 @@ static __always_inline __u32 account_of_other(struct task_struct* task) {
     if (id == cgroup_ids[i]) return 0;
   }
   return NETPOLL_NO_TARGET;
+}
+
+static __always_inline __u32 account_of_other(struct task_struct* task) {
+  return cgroups ? account_in_cgroups(task) : account_of(task->tgid);
+}
+
+/* Threads of the process that have not begun to exit. */
+static __always_inline int live_threads(struct task_struct* task) {
+  struct signal_struct* signal = NULL;
+  int live = 0;
+  READ_KERNEL(signal, task->signal);
+  READ_KERNEL(live, signal->live.counter);
+  return live;
+}
+
+static __always_inline __u32 parent_tgid(struct task_struct* task) {
+  struct task_struct* parent = NULL;
+  pid_t tgid = 0;
+  READ_KERNEL(parent, task->real_parent);
+  READ_KERNEL(tgid, parent->tgid);
+  return tgid;
 }
 
 /* False: no room. User space does the same (process_table.cc). */

@@ -34,6 +34,9 @@ const volatile __u8 call_of_nr[NETPOLL_MAX_NR] = {};
 
 /* enum netpoll_group, and how many cgroups are targets, in which case nobody else is. */
 const volatile __u32 group_by = 0;
+/* Device and inode of our pid namespace, unless that is the initial one: of what is in it, its own number is told. */
+const volatile __u64 pidns_dev = 0;
+const volatile __u64 pidns_ino = 0;
 
 /* While set, marks are removed as calls return, but nothing is counted. */
 __u32 paused = 0;
@@ -296,6 +299,11 @@ static __noinline int count_group(struct pt_regs* regs, __u64 call, long result,
   if (!mine) {
     struct netpoll_group_counts fresh = {};
     bpf_get_current_comm(fresh.comm, sizeof(fresh.comm));
+    struct bpf_pidns_info ours = {};
+    if (pidns_ino && bpf_get_ns_current_pid_tgid(pidns_dev, pidns_ino, &ours, sizeof(ours)) == 0) {
+      fresh.ns_pid = ours.tgid;
+      fresh.ns_tid = ours.pid;
+    }
     bpf_map_update_elem(&groups, &key, &fresh, BPF_NOEXIST);
     mine = bpf_map_lookup_elem(&groups, &key);
   }
@@ -471,7 +479,7 @@ int BPF_PROG(netpoll_exit, struct task_struct* task) {
   __u32 tid = task->pid;
   forget_thread(tid);
   bpf_map_delete_elem(&restarts, &tid);
-  if (task->signal->live.counter == 0) forget_target(tgid);
+  if (live_threads(task) == 0) forget_target(tgid);
   return 0;
 }
 
@@ -505,8 +513,7 @@ static __always_inline void count_in_flight(struct netpoll_account* books, struc
  * thread that runs is inside a call, or on which side of its boundary, nobody can tell from outside; one that sleeps in
  * a call is seen exactly, and that is the one that matters, because it may sleep for hours.
  */
-SEC("iter/task")
-int netpoll_tasks(struct bpf_iter__task* ctx) {
+static __always_inline int visit(struct bpf_iter__task* ctx, bool in_cgroups) {
   struct task_struct* task = ctx->task;
   if (!task) return 0;
   if (task_job == NETPOLL_TASKS_RESOLVE) {
@@ -514,10 +521,10 @@ int netpoll_tasks(struct bpf_iter__task* ctx) {
     return 0;
   }
   __u32 tid = task->pid, tgid = task->tgid;
-  __u32 account = account_of_other(task);
+  __u32 account = in_cgroups ? account_in_cgroups(task) : account_of(tgid);
   if (task_job == NETPOLL_TASKS_ADOPT) {
-    if (account != NETPOLL_NO_TARGET || tid != tgid || task->signal->live.counter == 0) return 0;
-    account = account_of(task->real_parent->tgid);
+    if (account != NETPOLL_NO_TARGET || tid != tgid || live_threads(task) == 0) return 0;
+    account = account_of(parent_tgid(task));
     if (account == NETPOLL_NO_TARGET) return 0;
     if (add_target(tgid, account)) {
       adopted++;
@@ -558,6 +565,13 @@ int netpoll_tasks(struct bpf_iter__task* ctx) {
   }
   return 0;
 }
+
+/* One of the two is loaded: each type of the kernel that a program looks into takes libbpf most of a millisecond. */
+SEC("iter/task")
+int netpoll_tasks(struct bpf_iter__task* ctx) { return visit(ctx, false); }
+
+SEC("iter/task")
+int netpoll_cgroup_tasks(struct bpf_iter__task* ctx) { return visit(ctx, true); }
 
 /*
  * An operation is taken from a submission queue, by its owner or by the kernel's thread in the owner's process. Not

@@ -137,6 +137,8 @@ struct netpoll_group_counts {
   __u64 again;
   __u64 result;
   __u64 total_ns;
+  __u32 ns_pid; /* in pidns_ino; 0: unknown */
+  __u32 ns_tid;
   char comm[16];
 };
 

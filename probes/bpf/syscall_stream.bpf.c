@@ -326,7 +326,7 @@ int BPF_PROG(netpoll_stream_exit, struct task_struct* task) {
     write_process(task, NETPOLL_STREAM_UNFINISHED, thread->call - 1, thread->start_ns, 0);
   }
   forget_thread(tid);
-  if (task->signal->live.counter == 0) {
+  if (live_threads(task) == 0) {
     write_process(task, NETPOLL_STREAM_EXIT, 0, 0, 0);
     bpf_map_delete_elem(&go_programs, &tgid);
     if (!cgroups) forget_target(tgid);
@@ -356,8 +356,8 @@ int netpoll_stream_tasks(struct bpf_iter__task* ctx) {
     }
     return 0;
   }
-  if (account != NETPOLL_NO_TARGET || tid != tgid || task->signal->live.counter == 0) return 0;
-  account = account_of(task->real_parent->tgid);
+  if (account != NETPOLL_NO_TARGET || tid != tgid || live_threads(task) == 0) return 0;
+  account = account_of(parent_tgid(task));
   if (account == NETPOLL_NO_TARGET) return 0;
   if (add_target(tgid, account)) adopted++;
   return 0;

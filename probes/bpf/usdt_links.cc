@@ -89,15 +89,21 @@ UsdtLinks::~UsdtLinks() {
 }
 
 Result<UsdtLinks> UsdtLinks::attach(int program_fd, UprobeKind kind, pid_t pid, const std::string& path,
-                                    const std::vector<UsdtAttachment>& sites) {
+                                    const std::vector<UsdtAttachment>& sites, std::vector<UsdtRefusal>* refused) {
   UsdtLinks links;
   if (sites.empty()) return links;
   if (kind == UprobeKind::kMulti) {
-    if (auto attached = links.attach_multi(program_fd, pid, path, sites); !attached) return std::move(attached).error();
-    return links;
+    auto attached = links.attach_multi(program_fd, pid, path, sites);
+    if (attached) return links;
+    if (refused == nullptr) return std::move(attached).error();
   }
+  // One by one, so that the one which the kernel refuses is known.
   for (const UsdtAttachment& site : sites) {
-    if (auto attached = links.attach_single(program_fd, pid, path, site); !attached) return std::move(attached).error();
+    auto attached = kind == UprobeKind::kMulti ? links.attach_multi(program_fd, pid, path, {site})
+                                               : links.attach_single(program_fd, pid, path, site);
+    if (attached) continue;
+    if (refused == nullptr) return std::move(attached).error();
+    refused->push_back({site.cookie, std::move(attached).error()});
   }
   return links;
 }

@@ -20,6 +20,12 @@ struct UsdtAttachment {
   std::uint64_t cookie = 0;
 };
 
+// One that the kernel did not take, by its cookie.
+struct UsdtRefusal {
+  std::uint64_t cookie;
+  Error error;
+};
+
 // How the kernel attaches a program to several places. The program must have been loaded for the one that is used.
 enum class UprobeKind {
   kMulti,   // one link for all sites (Linux 6.6): attaching and leaving take as long for fifty sites as for one
@@ -39,9 +45,10 @@ class UsdtLinks {
   ~UsdtLinks();
 
   // Attaches the program behind program_fd, of type kprobe, at every site in path, for the process pid alone (0: every
-  // process that runs the file). On failure nothing stays.
+  // process that runs the file). On failure nothing stays; with `refused` there is none, and it gets what was refused.
   static Result<UsdtLinks> attach(int program_fd, UprobeKind kind, pid_t pid, const std::string& path,
-                                  const std::vector<UsdtAttachment>& sites);
+                                  const std::vector<UsdtAttachment>& sites,
+                                  std::vector<UsdtRefusal>* refused = nullptr);
 
   // Starts detaching on threads of its own and returns at once: the kernel removes the breakpoints first, and then
   // waits out grace periods. finish() waits for the end.

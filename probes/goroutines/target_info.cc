@@ -30,6 +30,7 @@ Result<TargetInfo> describe_target(pid_t pid) {
   info.pid = pid;
   info.comm = unless_empty(comm_of(pid));
   if (!info.comm) return process_error(pid, ESRCH);
+  info.ns_pid = innermost_id(pid);
   info.exe = unless_empty(executable_link(pid));
   auto subject = make_live_subject(pid);
   if (!subject) {

@@ -15,6 +15,7 @@ namespace netpoll::probes {
 // The `target` object of our JSON documents. Unknown is nullopt.
 struct TargetInfo {
   pid_t pid = -1;
+  std::optional<pid_t> ns_pid;  // in its own pid namespace, where that is another than ours
   std::optional<std::string> comm;
   std::optional<std::string> exe;              // path of the executable as the target sees it
   std::optional<std::string_view> kind;        // ReaderRow::language, or "other". nullopt: it does not let us look

@@ -2,6 +2,7 @@
 #include "probes/process/proc_status.h"
 
 #include <dirent.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <memory>
+#include <sstream>
 #include <string>
 
 namespace netpoll::probes {
@@ -85,6 +87,26 @@ int yama_ptrace_scope() {
   std::ifstream file("/proc/sys/kernel/yama/ptrace_scope");
   int scope = 0;
   return file >> scope ? scope : 0;
+}
+
+std::optional<pid_t> innermost_id(pid_t id) {
+  std::ifstream file(proc_path(id, "status"));
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with("NSpid:")) continue;
+    std::istringstream numbers(line.substr(6));
+    int count = 0;
+    pid_t last = 0;
+    for (pid_t number = 0; numbers >> number; ++count) last = number;
+    return count > 1 ? std::optional(last) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+std::optional<PidNamespace> own_pid_namespace() {
+  constexpr ino_t kInitial = 0xEFFFFFFC;  // PROC_PID_INIT_INO (include/linux/proc_ns.h)
+  struct stat file {};
+  if (::stat("/proc/self/ns/pid", &file) != 0 || file.st_ino == kInitial) return std::nullopt;
+  return PidNamespace{file.st_dev, file.st_ino};
 }
 
 std::vector<pid_t> process_ids() { return ids_in("/proc"); }

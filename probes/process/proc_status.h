@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,6 +35,18 @@ bool is_zombie(pid_t id);
 // itself, or another that lives where the first thread has left (pthread_exit in main), which has neither any more. 0
 // when none lives.
 pid_t living_thread(pid_t pid);
+
+// The number of a process or thread in its own pid namespace, which is the innermost that it is in. nullopt where it
+// has no other than ours, or is gone.
+std::optional<pid_t> innermost_id(pid_t id);
+
+// A pid namespace, by the file that stands for it.
+struct PidNamespace {
+  std::uint64_t device;
+  std::uint64_t inode;
+};
+// Ours; nullopt where that is the initial one, in which numbers of the kernel are ours.
+std::optional<PidNamespace> own_pid_namespace();
 
 // All processes of this machine that /proc shows, in no order.
 std::vector<pid_t> process_ids();

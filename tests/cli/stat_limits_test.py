@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -44,7 +45,8 @@ def alive(pid):
 
 
 class Prey:
-    """A process that waits, writes once for each byte that it is sent, and ends with its standard input."""
+    """A process that waits, writes once for each byte that it is sent, and ends with its standard input. Then its
+    threads, one after the other, return from a read and write twice."""
 
     SOURCE = """
 import os, sys, threading
@@ -54,12 +56,13 @@ null = os.open("/dev/null", os.O_WRONLY)
 def wait():
     os.read(r, 1)
     os.write(null, b"x")
+    os.write(w, b"x")
 threads = [threading.Thread(target=wait) for _ in range(int(sys.argv[1]))]
 for t in threads: t.start()
 print("ready", flush=True)
 while os.read(0, 1):
     os.write(null, b"y")
-os.write(w, b"x" * len(threads))
+os.write(w, b"x")
 for t in threads: t.join()
 """
 
@@ -146,6 +149,202 @@ class KillOnExit(unittest.TestCase):
 
     def test_it_is_for_commands(self):
         self.assertIn("--kill-on-exit", stat("--kill-on-exit", "-p", str(os.getpid()), ok=2).stderr)
+
+
+@unittest.skipUnless(works("ebpf"), "no eBPF here")
+class Ebpf(unittest.TestCase):
+    def test_ten_thousand_threads_that_wait_when_we_come(self):
+        with Prey(10_000) as prey:
+            attached = Attached("--json", "-p", prey.pid)
+            prey.process.stdin.close()
+            # The end of the process ends the measurement.
+            out, err = attached.process.communicate(timeout=PATIENCE)
+        self.assertEqual(attached.process.returncode, 0, err)
+        document = json.loads(out)
+        self.assertEqual(document["probe"]["lost"], 0)
+        # Their reads had begun before us; so had that of the first thread.
+        self.assertEqual(document["syscalls"]["read"]["returned"], 0)
+        # And what the interpreter writes to its pipe.
+        self.assertIn(document["syscalls"]["write"]["returned"], range(20_001, 20_011))
+
+    def test_two_copies_of_the_tool_count_the_same(self):
+        with Prey() as prey:
+            copies = [Attached("--json", "-p", prey.pid) for _ in range(2)]
+            prey.poke(300)
+            time.sleep(0.2)
+            counted = []
+            for copy in copies:
+                out, _, status = copy.finish()
+                self.assertEqual(status, 130)
+                counted.append(json.loads(out)["syscalls"]["write"]["returned"])
+        self.assertEqual(counted, [300, 300])
+
+    def test_a_target_that_somebody_else_traces(self):
+        if not shutil.which("strace"):
+            self.skipTest("no strace")
+        with Prey() as prey:
+            strace = subprocess.Popen(["strace", "-q", "-o", "/dev/null", "-p", prey.pid], stderr=subprocess.DEVNULL)
+            try:
+                def traced():
+                    with open(f"/proc/{prey.pid}/status", encoding="utf-8") as file:
+                        return f"TracerPid:\t{strace.pid}\n" in file.read()
+                until(traced, "strace traces it")
+                attached = Attached("--json", "-p", prey.pid)
+                prey.poke(10)
+                time.sleep(0.2)
+                out, _, _ = attached.finish()
+                self.assertEqual(json.loads(out)["syscalls"]["write"]["returned"], 10)
+                refused = stat("--backend", "ptrace", "-p", prey.pid, ok=3)
+                self.assertIn(str(strace.pid), refused.stderr)
+            finally:
+                strace.terminate()
+                strace.wait()
+
+    def test_a_process_in_a_pid_namespace_has_both_numbers(self):
+        if not shutil.which("unshare"):
+            self.skipTest("no unshare")
+        program = "import sys\nprint('ready', flush=True)\nwhile sys.stdin.buffer.raw.read(1): sys.stdout.flush()\n"
+        outer = subprocess.Popen(["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", program],
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            if outer.stdout.readline() != "ready\n":
+                self.skipTest("no pid namespace can be made here")
+            with open(f"/proc/{outer.pid}/task/{outer.pid}/children", encoding="ascii") as file:
+                pid = file.read().split()[0]
+            attached = Attached("--json", "--per-process", "-p", pid)
+            outer.stdin.write("xxx")
+            outer.stdin.flush()
+            time.sleep(0.2)
+            out, _, _ = attached.finish()
+            document = json.loads(out)
+            self.assertEqual((document["target"]["pid"], document["target"]["ns_pid"]), (int(pid), 1))
+            row, = document["groups"]["rows"]
+            self.assertEqual((row["pid"], row["ns_pid"]), (int(pid), 1))
+            attached = Attached("-p", pid)
+            out, _, _ = attached.finish()
+            self.assertIn(f"(pid {pid} (1 inside))", out)
+        finally:
+            outer.stdin.close()
+            outer.wait(timeout=PATIENCE)
+            outer.stdout.close()
+
+    def test_in_a_pid_namespace_our_own_numbers_are_told(self):
+        if not shutil.which("unshare"):
+            self.skipTest("no unshare")
+        done = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", BINARY, "stat", "--json", "-o", "-",
+                               "--per-thread", "--", "/bin/sh", "-c", "cat /dev/null; :"], capture_output=True, text=True,
+                              timeout=PATIENCE)
+        if "unshare failed" in done.stderr:
+            self.skipTest("no pid namespace can be made here")
+        document = json.loads(done.stdout)
+        rows = document["groups"]["rows"]
+        self.assertEqual(len(rows), 2)
+        self.assertIn(document["target"]["pid"], [row["ns_pid"] for row in rows])
+        self.assertTrue(all(0 < row["ns_pid"] < 100 for row in rows), rows)
+
+    def test_a_probe_that_the_kernel_refuses_is_named_and_may_be_left_out(self):
+        # A breakpoint that is in the file is one that uprobes refuse.
+        notes = subprocess.run(["readelf", "-n", "-W", BINARY], capture_output=True, text=True).stdout
+        site = re.search(r"Name: deadline_fire\s+Location: 0x([0-9a-f]+)", notes)
+        headers = subprocess.run(["readelf", "-l", "-W", BINARY], capture_output=True, text=True).stdout
+        loads = [[int(x, 16) for x in m.groups()] for m in
+                 re.finditer(r"LOAD\s+0x(\w+) 0x(\w+) 0x\w+ 0x(\w+)", headers)]
+        if not site or not loads:
+            self.skipTest("no USDT probes in the tool itself")
+        address = int(site.group(1), 16)
+        offset = next(file + address - start for file, start, size in loads if start <= address < start + size)
+        with tempfile.TemporaryDirectory() as folder:
+            copy = os.path.join(folder, "program")
+            shutil.copy(BINARY, copy)
+            with open(copy, "r+b") as file:
+                file.seek(offset)
+                file.write(b"\xcc")
+            run = subprocess.Popen([copy, "run", "churn", "--duration", "5m", "--backend", "none", "-o", "/dev/null"],
+                                   stderr=subprocess.PIPE, text=True)
+            try:
+                said = run.stderr.readline()
+                pid = re.search(r"server: pid (\d+)", said).group(1)
+                flags = ["--json", "--backend", "ebpf", "-d", "300ms", "-p", pid]
+                refused = stat(*flags, ok=3)
+                self.assertIn("tracepoint deadline_fire", refused.stderr)
+                self.assertIn("--best-effort", refused.stderr)
+                done = stat(*flags, "--best-effort")
+            finally:
+                run.send_signal(signal.SIGINT)
+                run.communicate(timeout=PATIENCE)
+        document = json.loads(done.stdout)
+        self.assertIsNone(document["tracepoints"]["deadline_fire"])
+        self.assertGreater(document["tracepoints"]["park"]["count"], 0)
+        self.assertIn("deadline_fire", document["probe"]["notes"][0])
+
+    def test_a_pod_is_found_by_its_name_and_its_processes_are_counted(self):
+        with open("/proc/self/mounts", encoding="utf-8") as file:
+            mounts = [line.split()[1] for line in file if line.split()[2] == "cgroup2"]
+        if not mounts or os.path.exists("/var/log/pods") or not os.access("/var/log", os.W_OK):
+            self.skipTest("no cgroup v2, a real kubelet, or /var/log may not be written")
+        uid = f"1234abcd-0000-4000-8000-{os.getpid():012d}"
+        slices = [f"kubepods-besteffort-pod{uid.replace('-', '_')}.slice", f"cri-containerd-{'ab' * 32}.scope"]
+        pod = os.path.join(mounts[0], *slices[:1])
+        container = os.path.join(mounts[0], *slices)
+        logs = f"/var/log/pods/shop_web-0_{uid}"
+        try:
+            os.makedirs(container)
+        except OSError as error:
+            self.skipTest(f"no cgroup may be made here: {error}")
+        try:
+            os.makedirs(logs)
+            tool = Attached("--json", "--by-cgroup", "--pod", "shop/web-0")
+            inside = f"echo $$ > {container}/cgroup.procs; for i in 1 2 3; do cat /etc/passwd; done"
+            subprocess.run(["/bin/sh", "-c", inside], check=True, stdout=subprocess.DEVNULL)
+            out, _, _ = tool.finish()
+            self.assertEqual(stat("--pod", "shop/web-1", "-d", "10ms", ok=3).returncode, 3)
+        finally:
+            shutil.rmtree("/var/log/pods")
+
+            def left():
+                try:
+                    os.rmdir(container)
+                    return True
+                except OSError:
+                    return False
+            until(left, "an empty cgroup")
+            os.rmdir(pod)
+        document = json.loads(out)
+        self.assertGreaterEqual(document["syscalls"]["read"]["returned"], 6)
+        self.assertEqual(len(document["groups"]["rows"]), 1)
+        self.assertIn(uid.replace("-", "_"), document["groups"]["rows"][0]["cgroup"])
+
+
+class Ends(unittest.TestCase):
+    @unittest.skipUnless(works("auto"), "no back end works here")
+    def test_ctrl_c_twice_prints_one_result(self):
+        with Prey() as prey:
+            out, _, status = Attached("--json", "-p", prey.pid).finish(interrupts=2)
+        self.assertEqual(status, 130)
+        self.assertIn("syscalls", json.loads(out))
+
+    @unittest.skipUnless(works("auto"), "no back end works here")
+    def test_a_reader_of_intervals_that_leaves_ends_the_measurement(self):
+        for format in ("table", "ndjson"):
+            with self.subTest(format=format), Prey() as prey:
+                attached = Attached("-i", "20ms", "-f", format, "-p", prey.pid)
+                attached.process.stdout.close()
+                self.assertEqual(attached.process.wait(timeout=PATIENCE), 3)
+                attached.process.stderr.close()
+                self.assertIsNone(prey.process.poll())
+
+    @unittest.skipUnless(works("auto"), "no back end works here")
+    def test_a_command_does_not_notice_that_nobody_reads_its_intervals(self):
+        read_end, write_end = os.pipe()
+        os.close(read_end)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "done")
+            done = subprocess.run([BINARY, "stat", "-i", "20ms", "-o", f"/dev/fd/{write_end}", "--", "/bin/sh", "-c",
+                                   f"sleep 0.2; echo done > {path}"], pass_fds=(write_end,), capture_output=True,
+                                  timeout=PATIENCE)
+            os.close(write_end)
+            self.assertEqual(done.returncode, 3)
+            self.assertTrue(os.path.exists(path))
 
 
 def main():
