@@ -1,22 +1,19 @@
 // epoll: the interest sets of running programs, and what is wrong with them.
 #include <algorithm>
 #include <memory>
-#include <thread>
 
 #include "cli/command.h"
 #include "cli/compare/input.h"
 #include "cli/documents/epoll.h"
 #include "cli/documents/epoll_diff.h"
 #include "cli/emit.h"
+#include "cli/epoll/look.h"
 #include "cli/options.h"
 #include "cli/units.h"
 #include "probes/process/watch.h"
 
 namespace netpoll::cli {
 namespace {
-
-// Between two looks at an entry that has bytes to be read: longer than any loop may take to come round.
-constexpr std::chrono::milliseconds kBetweenLooks{200};
 
 struct Options {
   ProcessOptions process;
@@ -26,41 +23,6 @@ struct Options {
   std::string diff;
   std::string watch;
 };
-
-Result<std::vector<probes::InterestSet>> look(const std::vector<pid_t>& pids) {
-  std::vector<probes::InterestSet> all;
-  for (const pid_t pid : pids) {
-    auto sets = probes::read_interest_sets(pid);
-    if (!sets) return std::move(sets).error();
-    std::move(sets->begin(), sets->end(), std::back_inserter(all));
-  }
-  return all;
-}
-
-Result<EpollView> view_of(const std::vector<pid_t>& pids) {
-  EpollView view;
-  view.taken_at = std::chrono::system_clock::now();
-  const auto begin = std::chrono::steady_clock::now();
-  for (const pid_t pid : pids) {
-    auto target = probes::describe_target(pid);
-    if (!target) return std::move(target).error();
-    view.targets.push_back(std::move(*target));
-  }
-  auto sets = look(pids);
-  if (!sets) return std::move(sets).error();
-  std::vector<probes::InterestSet> earlier;
-  if (probes::wants_second_look(*sets)) {
-    std::this_thread::sleep_for(kBetweenLooks);
-    earlier = std::move(*sets);
-    sets = look(pids);
-    if (!sets) return std::move(sets).error();
-    view.looks = 2;
-  }
-  view.sets = std::move(*sets);
-  view.findings = probes::find_faults(view.sets, earlier);
-  view.took = std::chrono::steady_clock::now() - begin;
-  return view;
-}
 
 // An older view, from a file.
 Result<exporters::Json> read_view(const std::string& path) {
@@ -84,7 +46,7 @@ Result<EpollView> watch(EpollView view, const std::vector<pid_t>& pids, int fd, 
     const auto stopped = probes::wait_readable(invocation.interrupt.fd(), every_ms, -1);
     if (!stopped) return stopped.error();
     if (*stopped) return view;
-    auto next = view_of(pids);
+    auto next = look_at_interest_sets(pids);
     if (!next && next.error().is(ErrorKind::kNotFound)) return view;
     if (!next) return std::move(next).error();
     view = std::move(*next);
@@ -122,7 +84,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   auto out = Emitter::open(options.output, exporters::Content::kResult, invocation.color);
   if (!out) return out.error();
   if (!*every) out->offer_pager(invocation.interrupt);
-  auto view = view_of(*pids);
+  auto view = look_at_interest_sets(*pids);
   if (!view) return view.error();
   if (*every) {
     if (!older) older = epoll_document(*view, fd);
@@ -167,8 +129,8 @@ const Command epoll_command{
         "\n"
         "Marked are: numbers that are closed or stand for another file while the registered one lives on elsewhere and "
         "keeps firing; blocking descriptors; level-triggered EPOLLOUT on a socket with room; masks that only hang-ups "
-        "wake; one listener in several instances; nested instances; and bytes that nobody reads at two looks. With "
-        "several processes it also says how their connections are spread.",
+        "wake; one listener in several instances; nested instances; and bytes that nobody reads at two looks. It "
+        "also says how connections are spread over processes, and over event loops with the threads that wait on them.",
     .examples =
         "netpoll-trace epoll -p 4711\n"
         "netpoll-trace epoll --comm nginx --findings\n"

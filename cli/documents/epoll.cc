@@ -1,10 +1,12 @@
 // Interest sets as JSON.
 #include "cli/documents/epoll.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
 #include "cli/documents/envelope.h"
+#include "probes/process/proc_status.h"
 
 namespace netpoll::cli {
 namespace {
@@ -76,6 +78,64 @@ Json instance_json(const InterestSet& set, const Rules& rules, int fd) {
   return json;
 }
 
+bool is_connection(const InterestEntry& e) {
+  return e.state == NumberState::kSame && !e.file.peer.empty() && (e.file.kind == "tcp" || e.file.kind == "unix");
+}
+
+std::uint64_t connections_in(const InterestSet& set) {
+  return static_cast<std::uint64_t>(std::count_if(set.entries.begin(), set.entries.end(), is_connection));
+}
+
+// Adds .share to each row. Returns how far the fullest is from the mean: 0 where all have the same, 1 where it has
+// twice the mean; null of one or none.
+Json share_out(Json& rows) {
+  std::uint64_t all = 0, most = 0;
+  for (const Json& row : rows) {
+    const auto connections = row["connections"].get<std::uint64_t>();
+    all += connections;
+    most = std::max(most, connections);
+  }
+  for (Json& row : rows) {
+    row["share"] =
+        exporters::ratio(row["connections"].get<std::uint64_t>(), all == 0 ? std::nullopt : std::optional(all));
+  }
+  if (all == 0 || rows.size() < 2) return nullptr;
+  const double mean = static_cast<double>(all) / static_cast<double>(rows.size());
+  return std::round((static_cast<double>(most) / mean - 1) * 1000) / 1000;
+}
+
+// Connections of each process.
+void put_workers(Json& document, const EpollView& view) {
+  Json workers = Json::array();
+  for (const probes::TargetInfo& target : view.targets) {
+    std::uint64_t connections = 0;
+    for (const InterestSet& set : view.sets) connections += set.pid == target.pid ? connections_in(set) : 0;
+    workers.push_back({{"pid", target.pid}, {"comm", exporters::or_null(target.comm)}, {"connections", connections}});
+  }
+  document["imbalance"] = share_out(workers);
+  document["workers"] = std::move(workers);
+}
+
+// Connections of each event loop, which is an instance and whoever waits on it. One that nobody waits on, and that has
+// no connection, is none.
+void put_loops(Json& document, const EpollView& view) {
+  Json loops = Json::array();
+  for (const InterestSet& set : view.sets) {
+    const std::uint64_t connections = connections_in(set);
+    if (connections == 0 && set.waiting_threads.empty()) continue;
+    Json threads = Json::array();
+    for (const pid_t tid : set.waiting_threads) {
+      threads.push_back({{"tid", tid}, {"comm", text_or_null(probes::comm_of(tid))}});
+    }
+    loops.push_back(
+        {{"pid", set.pid}, {"epfd", set.epfd}, {"threads", std::move(threads)}, {"connections", connections}});
+  }
+  document["loop_imbalance"] = share_out(loops);
+  document["loops"] = std::move(loops);
+}
+
+}  // namespace
+
 Json finding_json(const Finding& finding) {
   return {{"rule", std::string(finding.rule->id)},
           {"level", std::string(finding.rule->level)},
@@ -86,38 +146,6 @@ Json finding_json(const Finding& finding) {
           {"evidence", finding.evidence},
           {"fix", std::string(finding.rule->fix)}};
 }
-
-bool is_connection(const InterestEntry& e) {
-  return e.state == NumberState::kSame && !e.file.peer.empty() && (e.file.kind == "tcp" || e.file.kind == "unix");
-}
-
-// Connections of each process, and how far the fullest is from the mean: 0 where all have the same, 1 where it has
-// twice the mean.
-void put_workers(Json& document, const EpollView& view) {
-  std::uint64_t all = 0;
-  std::uint64_t most = 0;
-  Json workers = Json::array();
-  for (const probes::TargetInfo& target : view.targets) {
-    std::uint64_t connections = 0;
-    for (const InterestSet& set : view.sets) {
-      if (set.pid != target.pid) continue;
-      for (const InterestEntry& e : set.entries) connections += is_connection(e) ? 1U : 0U;
-    }
-    all += connections;
-    most = std::max(most, connections);
-    workers.push_back({{"pid", target.pid}, {"comm", exporters::or_null(target.comm)}, {"connections", connections}});
-  }
-  for (Json& worker : workers) {
-    worker["share"] =
-        exporters::ratio(worker["connections"].get<std::uint64_t>(), all == 0 ? std::nullopt : std::optional(all));
-  }
-  const double mean = static_cast<double>(all) / static_cast<double>(std::max<std::size_t>(1, view.targets.size()));
-  document["workers"] = std::move(workers);
-  document["imbalance"] =
-      all == 0 || view.targets.size() < 2 ? Json(nullptr) : Json(std::round((most / mean - 1) * 1000) / 1000);
-}
-
-}  // namespace
 
 Json epoll_document(const EpollView& view, int fd) {
   Json json = new_document("epoll", view.taken_at);
@@ -141,6 +169,7 @@ Json epoll_document(const EpollView& view, int fd) {
     if (fd < 0 || f.fd == fd) json["findings"].push_back(finding_json(f));
   }
   put_workers(json, view);
+  put_loops(json, view);
   return json;
 }
 

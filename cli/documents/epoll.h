@@ -21,6 +21,8 @@ struct EpollView {
   std::vector<probes::Finding> findings;
 };
 
+exporters::Json finding_json(const probes::Finding& finding);
+
 // fd: only registrations of this number; -1: all.
 exporters::Json epoll_document(const EpollView& view, int fd);
 

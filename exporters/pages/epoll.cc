@@ -75,6 +75,49 @@ std::string change_line(const char* sign, const Json& row) {
   return out + "\n";
 }
 
+std::string share_text(const Json& row) {
+  const Json& share = row["share"];
+  return share.is_number() ? fixed(share.get<double>() * 100, 1) + " %" : "";
+}
+
+std::string imbalance_text(const Json& imbalance) {
+  if (!imbalance.is_number()) return "";
+  return "the fullest has " + fixed(imbalance.get<double>() * 100, 1) + " % more than the mean\n";
+}
+
+std::string workers_text(const Json& document, const ExportOptions& options) {
+  if (document["workers"].size() < 2) return "";
+  Table workers;
+  workers.column("worker", Align::kLeft);
+  workers.column("pid", Align::kRight);
+  workers.column("connections", Align::kRight);
+  workers.column("share", Align::kRight);
+  for (const Json& w : document["workers"]) {
+    workers.row({word(w["comm"]), w["pid"].dump(), count_text(w["connections"]), share_text(w)});
+  }
+  return "\n" + workers.text(options.color) + imbalance_text(document["imbalance"]);
+}
+
+// Where some process has more than one.
+std::string loops_text(const Json& document, const ExportOptions& options) {
+  const Json& loops = at(document, {"loops"});
+  if (!loops.is_array() || loops.size() < 2 || loops.size() <= document["workers"].size()) return "";
+  Table table;
+  table.column("pid", Align::kRight);
+  table.column("epoll fd", Align::kRight);
+  table.column("waiting thread", Align::kLeft);
+  table.column("connections", Align::kRight);
+  table.column("share", Align::kRight);
+  for (const Json& loop : loops) {
+    std::string threads;
+    for (const Json& thread : loop["threads"]) {
+      threads += (threads.empty() ? "" : ", ") + word(thread["comm"]) + " " + thread["tid"].dump();
+    }
+    table.row({loop["pid"].dump(), loop["epfd"].dump(), threads, count_text(loop["connections"]), share_text(loop)});
+  }
+  return "\n" + table.text(options.color) + imbalance_text(document["loop_imbalance"]);
+}
+
 }  // namespace
 
 std::string epoll_changes_text(const Json& changes) {
@@ -99,22 +142,7 @@ std::string epoll_page(const Json& document, const ExportOptions& options) {
     const std::string changes = epoll_changes_text(diff);
     out += changes.empty() ? "\nthe registrations are the same as before\n" : "\nsince the older view:\n" + changes;
   }
-  if (document["workers"].size() < 2) return out;
-  Table workers;
-  workers.column("worker", Align::kLeft);
-  workers.column("pid", Align::kRight);
-  workers.column("connections", Align::kRight);
-  workers.column("share", Align::kRight);
-  for (const Json& w : document["workers"]) {
-    const Json& share = w["share"];
-    workers.row({word(w["comm"]), w["pid"].dump(), count_text(w["connections"]),
-                 share.is_number() ? fixed(share.get<double>() * 100, 1) + " %" : ""});
-  }
-  out += "\n" + workers.text(options.color);
-  if (const Json& imbalance = document["imbalance"]; imbalance.is_number()) {
-    out += "the fullest has " + fixed(imbalance.get<double>() * 100, 1) + " % more than the mean\n";
-  }
-  return out;
+  return out + workers_text(document, options) + loops_text(document, options);
 }
 
 }  // namespace netpoll::exporters

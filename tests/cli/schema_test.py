@@ -146,6 +146,7 @@ def main():
         judge.accept(tool("snapshot", "-p", pid, "--follow", "--json"), "snapshot --follow")
         judge.accept(tool("snapshot", "-p", pid, "--graph", "--follow", "--json"), "snapshot --graph")
         judge.accept(tool("epoll", "-p", pid, "--json"), "epoll")
+        judge.accept(tool("lint", "-p", pid, "--json"), "lint")
         for view in (["--summary"], ["--tree", "--top", "2"], ["--redact", "labels,peers,args"], ["--group-by", "peer"]):
             judge.accept(tool("snapshot", "-p", pid, "--json", *view), "snapshot " + " ".join(view))
         with tempfile.TemporaryDirectory() as folder:

@@ -1,0 +1,23 @@
+// The document of `lint`: what processes do wrong with their pollers, rule by rule.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/documents/epoll.h"
+#include "exporters/json.h"
+#include "netpoll/trace/goroutine.h"
+
+namespace netpoll::cli {
+
+// The goroutines of one process, where it has any.
+struct LintedRuntime {
+  pid_t pid = -1;
+  trace::GoroutineSnapshot snapshot;
+};
+
+// errors_only: findings of level "warning" are left out. notes: what could not be looked at, and why.
+exporters::Json lint_document(const EpollView& view, const std::vector<LintedRuntime>& runtimes,
+                              std::vector<std::string> notes, bool errors_only);
+
+}  // namespace netpoll::cli

@@ -1,0 +1,52 @@
+// One look or two, and the findings.
+#include "cli/epoll/look.h"
+
+#include <chrono>
+#include <iterator>
+#include <thread>
+#include <utility>
+
+namespace netpoll::cli {
+namespace {
+
+// Between two looks at an entry that has bytes to be read: longer than any loop may take to come round.
+constexpr std::chrono::milliseconds kBetweenLooks{200};
+
+Result<std::vector<probes::InterestSet>> look(const std::vector<pid_t>& pids) {
+  std::vector<probes::InterestSet> all;
+  for (const pid_t pid : pids) {
+    auto sets = probes::read_interest_sets(pid);
+    if (!sets) return std::move(sets).error();
+    std::move(sets->begin(), sets->end(), std::back_inserter(all));
+  }
+  return all;
+}
+
+}  // namespace
+
+Result<EpollView> look_at_interest_sets(const std::vector<pid_t>& pids) {
+  EpollView view;
+  view.taken_at = std::chrono::system_clock::now();
+  const auto begin = std::chrono::steady_clock::now();
+  for (const pid_t pid : pids) {
+    auto target = probes::describe_target(pid);
+    if (!target) return std::move(target).error();
+    view.targets.push_back(std::move(*target));
+  }
+  auto sets = look(pids);
+  if (!sets) return std::move(sets).error();
+  std::vector<probes::InterestSet> earlier;
+  if (probes::wants_second_look(*sets)) {
+    std::this_thread::sleep_for(kBetweenLooks);
+    earlier = std::move(*sets);
+    sets = look(pids);
+    if (!sets) return std::move(sets).error();
+    view.looks = 2;
+  }
+  view.sets = std::move(*sets);
+  view.findings = probes::find_faults(view.sets, earlier);
+  view.took = std::chrono::steady_clock::now() - begin;
+  return view;
+}
+
+}  // namespace netpoll::cli
