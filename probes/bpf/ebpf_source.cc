@@ -15,6 +15,7 @@
 #include "probes/bpf/group_map.h"
 #include "probes/bpf/libbpf_log.h"
 #include "probes/bpf/process_table.h"
+#include "probes/bpf/program_links.h"
 #include "probes/bpf/syscall_counts.skel.h"
 #include "probes/bpf/task_walk.h"
 #include "probes/bpf/uprobe_multi.h"
@@ -90,15 +91,11 @@ class EbpfSource : public Source {
     Tracepoints has{};
   };
 
-  Result<void> link(bpf_program* program);
   Result<void> attach_programs();
   void link_uring();
   Result<void> attach_usdt();
   Result<Tracepoints> attach_usdt_of(const Target& target, const std::string& path);
   Result<void> begin();
-  Result<std::uint32_t> resolve(pid_t pid);
-  Result<void> adopt();
-  Result<bool> walk(netpoll_task_job job, pid_t pid);
   Result<bool> look_for_calls_in_flight();
   Counts counts_of(CountMaps::Range accounts, const Tracepoints& has) const;
   bool several() const { return attached_.size() > 1; }
@@ -118,7 +115,8 @@ class EbpfSource : public Source {
   ProcessWatches watches_;
   std::vector<std::string> left_out_;
   bool sees_uring_ = false;
-  std::vector<bpf_link*> links_;
+  TaskWalk walk_;
+  ProgramLinks links_;
   std::vector<UsdtLinks> usdt_;  // one per executable
 };
 
@@ -167,6 +165,7 @@ Result<void> EbpfSource::load(const SourceOptions& options, const EbpfTuning& tu
   const int loaded = syscall_counts__load(skeleton_.get());
   if (loaded != 0) return bpf_error("load the BPF programs", loaded, log);
 
+  walk_ = TaskWalk(cgroups() ? skeleton_->progs.netpoll_cgroup_tasks : skeleton_->progs.netpoll_tasks, *skeleton_->bss);
   const auto& maps = skeleton_->maps;
   auto mapped =
       CountMaps::map(bpf_map__fd(maps.counters), bpf_map__fd(maps.accounts), accounts, static_cast<std::size_t>(cpus));
@@ -175,14 +174,6 @@ Result<void> EbpfSource::load(const SourceOptions& options, const EbpfTuning& tu
   auto processes = ProcessTable::map(bpf_map__fd(maps.processes), bpf_map__fd(maps.processes_overflow), slots);
   if (!processes) return std::move(processes).error();
   processes_ = std::move(*processes);
-  return {};
-}
-
-Result<void> EbpfSource::link(bpf_program* program) {
-  LibbpfLog log;
-  bpf_link* made = bpf_program__attach(program);
-  if (made == nullptr) return bpf_error(std::string("attach ") + bpf_program__name(program), -errno, log);
-  links_.push_back(made);
   return {};
 }
 
@@ -217,9 +208,7 @@ Result<void> EbpfSource::attach_programs() {
   if (held()) order.push_back(programs.netpoll_exec);
   if (options_.latency) order.push_back(programs.netpoll_enter);
   order.push_back(programs.netpoll_leave);
-  for (bpf_program* program : order) {
-    if (auto linked = link(program); !linked) return linked;
-  }
+  if (auto attached = links_.attach(order); !attached) return attached;
   link_uring();
   return {};
 }
@@ -231,23 +220,9 @@ void EbpfSource::link_uring() {
     bpf_link* made = bpf_program__attach_raw_tracepoint(skeleton_->progs.netpoll_uring, name);
     sees_uring_ = made != nullptr;
     if (!sees_uring_) continue;
-    links_.push_back(made);
+    links_.add(made);
     return;
   }
-}
-
-Result<bool> EbpfSource::walk(netpoll_task_job job, pid_t pid) {
-  skeleton_->bss->task_job = job;
-  return walk_tasks(cgroups() ? skeleton_->progs.netpoll_cgroup_tasks : skeleton_->progs.netpoll_tasks, pid);
-}
-
-// BPF knows processes by their number in the initial pid namespace, which in a container is not the one we know.
-Result<std::uint32_t> EbpfSource::resolve(pid_t pid) {
-  auto& shared = *skeleton_->bss;
-  shared.found_tgid = 0;
-  auto resolved = walk(NETPOLL_TASKS_RESOLVE, pid);
-  if (!resolved) return std::move(resolved).error();
-  return *resolved && shared.found_tgid != 0 ? shared.found_tgid : static_cast<std::uint32_t>(pid);
 }
 
 // Makes the targets targets. What they did before this moment is not counted, nor is the rest of a call they are in.
@@ -256,7 +231,7 @@ Result<void> EbpfSource::begin() {
   if (!held()) __atomic_store_n(&shared.paused, 1u, __ATOMIC_SEQ_CST);
   if (follow_forks() || several()) __atomic_store_n(&shared.use_processes, 1u, __ATOMIC_SEQ_CST);
   for (const Attached& attached : attached_) {
-    const auto tgid = resolve(attached.target.pid);
+    const auto tgid = walk_.resolve(attached.target.pid);
     if (!tgid) return tgid.error();
     if (several()) {
       if (auto added = processes_.add(*tgid, attached.account); !added) return added;
@@ -266,22 +241,12 @@ Result<void> EbpfSource::begin() {
   }
   if (held()) return {};
   if (follow_forks()) {
-    if (auto adopted = adopt(); !adopted) return adopted;
+    if (auto adopted = walk_.adopt_children(); !adopted) return adopted;
   }
   for (const netpoll_task_job job : {NETPOLL_TASKS_MARK, NETPOLL_TASKS_CHECK}) {
-    if (auto walked = walk(job, scope()); !walked) return std::move(walked).error();
+    if (auto walked = walk_.run(job, scope()); !walked) return std::move(walked).error();
   }
   __atomic_store_n(&shared.paused, 0u, __ATOMIC_SEQ_CST);
-  return {};
-}
-
-// Children that exist become targets; those that a target forks meanwhile do so by themselves.
-Result<void> EbpfSource::adopt() {
-  auto& shared = *skeleton_->bss;
-  do {
-    shared.adopted = 0;
-    if (auto walked = walk(NETPOLL_TASKS_ADOPT, 0); !walked) return std::move(walked).error();
-  } while (shared.adopted != 0);
   return {};
 }
 
@@ -360,7 +325,7 @@ Result<bool> EbpfSource::look_for_calls_in_flight() {
   const bool one = !cgroups() && !several() && !follow_forks();
   if (one && __atomic_load_n(&skeleton_->bss->root_tgid, __ATOMIC_ACQUIRE) == 0) return false;
   count_maps_.clear_in_flight();
-  if (auto walked = walk(NETPOLL_TASKS_IN_FLIGHT, scope()); !walked) return std::move(walked).error();
+  if (auto walked = walk_.run(NETPOLL_TASKS_IN_FLIGHT, scope()); !walked) return std::move(walked).error();
   return true;
 }
 
@@ -421,10 +386,7 @@ void EbpfSource::detach() {
     __atomic_store_n(&skeleton_->bss->use_processes, 0u, __ATOMIC_RELAXED);
   }
   for (UsdtLinks& links : usdt_) links.detach();  // goes on in the background
-  while (!links_.empty()) {
-    bpf_link__destroy(links_.back());
-    links_.pop_back();
-  }
+  links_.detach();
 }
 
 std::string EbpfSource::overhead_note() const {

@@ -16,6 +16,7 @@
 
 #include "probes/bpf/libbpf_log.h"
 #include "probes/bpf/process_table.h"
+#include "probes/bpf/program_links.h"
 #include "probes/bpf/syscall_counts.h"
 #include "probes/bpf/syscall_stream.h"
 #include "probes/bpf/syscall_stream.skel.h"
@@ -134,12 +135,10 @@ class EbpfStream : public StreamSource {
   }
 
  private:
-  Result<void> link(bpf_program* program);
   Result<void> attach_programs();
   Result<void> attach_usdt();
   Result<void> attach_usdt_of(const std::string& path);
   Result<void> begin();
-  Result<std::uint32_t> resolve(pid_t pid);
   Result<std::uint32_t> add_running(pid_t pid);
   void ask_for_goroutines();
   std::size_t cpu_bytes() const { return sizeof(netpoll_stream_cpu) * cpu_count_; }
@@ -162,7 +161,8 @@ class EbpfStream : public StreamSource {
   std::vector<pid_t> members_;  // of cgroups, when they became targets
   GoroutineQuestions questions_;
   ProcessWatches watches_;
-  std::vector<bpf_link*> links_;
+  TaskWalk walk_;
+  ProgramLinks links_;
   std::vector<UsdtLinks> usdt_;
   std::uint32_t usdt_sites_ = 0;
   bool busy_ = false;
@@ -222,6 +222,7 @@ Result<void> EbpfStream::load(const StreamOptions& options) {
     return bpf_error("get " + std::to_string(buffer >> 20) + " MiB for the ring of events", loaded, log);
   }
   if (loaded != 0) return bpf_error("load the BPF programs", loaded, log);
+  walk_ = TaskWalk(programs.netpoll_stream_tasks, *skeleton_->bss);
   ring_ = ring_buffer__new(bpf_map__fd(maps.events), take_record, &decoder_, nullptr);
   if (ring_ == nullptr) return bpf_error("map the ring of events", -errno, log);
   void* states = ::mmap(nullptr, cpu_bytes(), PROT_READ, MAP_SHARED, bpf_map__fd(maps.cpu_states), 0);
@@ -230,14 +231,6 @@ Result<void> EbpfStream::load(const StreamOptions& options) {
   auto processes = ProcessTable::map(bpf_map__fd(maps.processes), bpf_map__fd(maps.processes_overflow), slots);
   if (!processes) return std::move(processes).error();
   processes_ = std::move(*processes);
-  return {};
-}
-
-Result<void> EbpfStream::link(bpf_program* program) {
-  LibbpfLog log;
-  bpf_link* made = bpf_program__attach(program);
-  if (made == nullptr) return bpf_error(std::string("attach ") + bpf_program__name(program), -errno, log);
-  links_.push_back(made);
   return {};
 }
 
@@ -272,25 +265,12 @@ Result<void> EbpfStream::attach_programs() {
   if (cgroups() || follow_forks()) order.push_back(programs.netpoll_stream_fork);
   order.push_back(programs.netpoll_stream_enter);
   order.push_back(programs.netpoll_stream_leave);
-  for (bpf_program* program : order) {
-    if (auto linked = link(program); !linked) return linked;
-  }
-  return {};
-}
-
-// BPF knows processes by their number in the initial pid namespace.
-Result<std::uint32_t> EbpfStream::resolve(pid_t pid) {
-  auto& shared = *skeleton_->bss;
-  shared.found_tgid = 0;
-  shared.task_job = NETPOLL_TASKS_RESOLVE;
-  auto resolved = walk_tasks(skeleton_->progs.netpoll_stream_tasks, pid);
-  if (!resolved) return std::move(resolved).error();
-  return *resolved && shared.found_tgid != 0 ? shared.found_tgid : static_cast<std::uint32_t>(pid);
+  return links_.attach(order);
 }
 
 // Tells the decoder of a process that runs already; its number for the kernel.
 Result<std::uint32_t> EbpfStream::add_running(pid_t pid) {
-  auto tgid = resolve(pid);
+  auto tgid = walk_.resolve(pid);
   if (!tgid) return tgid;
   decoder_.add_target(*tgid, pid, /*load=*/true);
   questions_.add(*tgid, pid);
@@ -312,7 +292,7 @@ Result<void> EbpfStream::begin() {
   std::vector<std::uint32_t> tgids;
   for (const Target& target : targets_) {
     // What is open and registered now is looked up first: from then on the events say what changes.
-    const auto tgid = held ? resolve(target.pid) : add_running(target.pid);
+    const auto tgid = held ? walk_.resolve(target.pid) : add_running(target.pid);
     if (!tgid) return tgid.error();
     if (held) decoder_.add_target(*tgid, target.pid, /*load=*/false);
     tgids.push_back(*tgid);
@@ -327,12 +307,7 @@ Result<void> EbpfStream::begin() {
     }
   }
   if (held || !follow_forks()) return {};
-  do {
-    shared.adopted = 0;
-    shared.task_job = NETPOLL_TASKS_ADOPT;
-    if (auto walked = walk_tasks(skeleton_->progs.netpoll_stream_tasks, 0); !walked) return std::move(walked).error();
-  } while (shared.adopted != 0);
-  return {};
+  return walk_.adopt_children();
 }
 
 Result<void> EbpfStream::attach_usdt() {
@@ -340,7 +315,7 @@ Result<void> EbpfStream::attach_usdt() {
   std::vector<Target> targets = targets_;
   for (const pid_t pid : members_) targets.push_back({.pid = pid, .held = false, .follow_forks = false, .exe = {}});
   for (const Target& target : targets) {
-    const std::string path = target.held ? target.exe : "/proc/" + std::to_string(living_thread(target.pid)) + "/exe";
+    const std::string path = target.held ? target.exe : executable_file(target.pid);
     struct stat file {};
     if (path.empty() || ::stat(path.c_str(), &file) != 0) continue;
     if (!seen.insert({file.st_dev, file.st_ino}).second) continue;
@@ -410,16 +385,12 @@ void EbpfStream::detach() {
   if (!skeleton_ || !attached_) return;
   attached_ = false;
   // Calls in which threads sleep now will return when nobody looks.
-  skeleton_->bss->task_job = NETPOLL_TASKS_IN_FLIGHT;
-  static_cast<void>(walk_tasks(skeleton_->progs.netpoll_stream_tasks, scope()));
+  static_cast<void>(walk_.run(NETPOLL_TASKS_IN_FLIGHT, scope()));
   __atomic_store_n(&skeleton_->bss->held_tgid, 0u, __ATOMIC_RELAXED);
   __atomic_store_n(&skeleton_->bss->root_tgid, 0u, __ATOMIC_RELAXED);
   __atomic_store_n(&skeleton_->bss->use_processes, 0u, __ATOMIC_RELAXED);
   for (UsdtLinks& links : usdt_) links.detach();  // goes on in the background
-  while (!links_.empty()) {
-    bpf_link__destroy(links_.back());
-    links_.pop_back();
-  }
+  links_.detach();
 }
 
 StreamTotals EbpfStream::totals() const {

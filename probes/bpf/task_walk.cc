@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <utility>
 
 #include "netpoll/fd.h"
 #include "probes/bpf/libbpf_log.h"
@@ -34,14 +35,15 @@ bpf_link* attach(bpf_program* program, pid_t pid) {
 
 }  // namespace
 
-Result<bool> walk_tasks(bpf_program* program, pid_t pid) {
+Result<bool> TaskWalk::run(netpoll_task_job job, pid_t pid) const {
+  *job_ = job;
   LibbpfLog log;
   bool limited = pid != 0;
-  bpf_link* link = attach(program, pid);
+  bpf_link* link = attach(program_, pid);
   if (link == nullptr && limited) {
     if (errno == ESRCH) return true;
     limited = false;
-    link = attach(program, 0);
+    link = attach(program_, 0);
   }
   if (link == nullptr) return bpf_error("walk the threads by BPF", -errno, log);
   const Fd walk(bpf_iter_create(bpf_link__fd(link)));
@@ -57,6 +59,21 @@ Result<bool> walk_tasks(bpf_program* program, pid_t pid) {
   if (result == -ESRCH && limited) return true;
   if (result != 0) return bpf_error("walk the threads by BPF", result, log);
   return limited;
+}
+
+Result<std::uint32_t> TaskWalk::resolve(pid_t pid) const {
+  *found_tgid_ = 0;
+  auto resolved = run(NETPOLL_TASKS_RESOLVE, pid);
+  if (!resolved) return std::move(resolved).error();
+  return *resolved && *found_tgid_ != 0 ? *found_tgid_ : static_cast<std::uint32_t>(pid);
+}
+
+Result<void> TaskWalk::adopt_children() const {
+  do {
+    *adopted_ = 0;
+    if (auto walked = run(NETPOLL_TASKS_ADOPT, 0); !walked) return std::move(walked).error();
+  } while (*adopted_ != 0);
+  return {};
 }
 
 }  // namespace netpoll::probes
