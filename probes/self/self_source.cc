@@ -70,16 +70,10 @@ class RuntimeTarget {
 
  private:
   Result<void> find() {
-    auto subject = make_live_subject(pid_);
-    if (!subject) return std::move(subject).error();
-    auto views = find_runtime_views(**subject);
-    if (!views) return std::move(views).error();
-    if (views->empty()) {
-      return Error(ErrorKind::kNotSupported, "pid " + std::to_string(pid_) + " is not a libruntime program")
-          .with_hint("netpoll-trace stat -p " + std::to_string(pid_) +
-                     " counts the poller's system calls of any process");
-    }
-    process_.emplace(RuntimeProcess{.subject = std::move(*subject), .views = std::move(*views)});
+    auto found = find_runtime_process(
+        pid_, "netpoll-trace stat -p " + std::to_string(pid_) + " counts the poller's system calls of any process");
+    if (!found) return std::move(found).error();
+    process_ = std::move(*found);
     return {};
   }
 
@@ -105,12 +99,6 @@ class RuntimeTarget {
     ledger_.look(alive);
     return {};
   }
-
-  // The views refer to the subject, which keeps its address.
-  struct RuntimeProcess {
-    std::unique_ptr<Subject> subject;
-    std::vector<RuntimeView> views;
-  };
 
   pid_t pid_ = -1;
   ProcessWatch watch_;

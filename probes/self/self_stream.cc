@@ -97,25 +97,13 @@ class RingTarget {
   void detach() { process_.reset(); }
 
  private:
-  // The views refer to the subject, which keeps its address.
-  struct RuntimeProcess {
-    std::unique_ptr<Subject> subject;
-    std::vector<RuntimeView> views;
-  };
-
   std::uint64_t ours(std::uint64_t time_ns) const { return time_ns - static_cast<std::uint64_t>(clock_offset_); }
 
   Result<void> find() {
     readers_.clear();
-    auto subject = make_live_subject(pid_);
-    if (!subject) return std::move(subject).error();
-    auto views = find_runtime_views(**subject);
-    if (!views) return std::move(views).error();
-    if (views->empty()) {
-      return Error(ErrorKind::kNotSupported, "pid " + std::to_string(pid_) + " is not a libruntime program")
-          .with_hint("trace --backend ebpf sees the system calls of any process");
-    }
-    process_.emplace(RuntimeProcess{.subject = std::move(*subject), .views = std::move(*views)});
+    auto found = find_runtime_process(pid_, "trace --backend ebpf sees the system calls of any process");
+    if (!found) return std::move(found).error();
+    process_ = std::move(*found);
     return {};
   }
 

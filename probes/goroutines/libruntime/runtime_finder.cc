@@ -29,4 +29,16 @@ Result<std::vector<RuntimeView>> find_runtime_views(Subject& subject) {
   return views;
 }
 
+Result<RuntimeProcess> find_runtime_process(pid_t pid, const std::string& hint) {
+  auto subject = make_live_subject(pid);
+  if (!subject) return std::move(subject).error();
+  auto views = find_runtime_views(**subject);
+  if (!views) return std::move(views).error();
+  if (views->empty()) {
+    return Error(ErrorKind::kNotSupported, "pid " + std::to_string(pid) + " is not a libruntime program")
+        .with_hint(hint);
+  }
+  return RuntimeProcess{.subject = std::move(*subject), .views = std::move(*views)};
+}
+
 }  // namespace netpoll::probes
