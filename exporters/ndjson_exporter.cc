@@ -2,6 +2,7 @@
 // says that it is whole.
 #include <string>
 
+#include "exporters/events/line_exporter.h"
 #include "exporters/events/words.h"
 #include "exporters/formats.h"
 #include "exporters/goroutines/document.h"
@@ -10,9 +11,9 @@
 namespace netpoll::exporters {
 namespace {
 
-class NdjsonExporter : public Exporter {
+class NdjsonExporter : public LineExporter {
  public:
-  explicit NdjsonExporter(Destination& out) : out_(out) {}
+  explicit NdjsonExporter(Destination& out) : LineExporter(out, kPiece) {}
 
   Result<void> snapshot(const SnapshotDocument& document) override {
     Json meta = {{"type", "meta"}};
@@ -88,7 +89,7 @@ class NdjsonExporter : public Exporter {
     if (record.network_wait_ns) optional("network_wait_ns", record.network_wait_ns);
     if (record.cpu_wait_ns) optional("cpu_wait_ns", record.cpu_wait_ns);
     text_ += "}\n";
-    return text_.size() < kPiece ? Result<void>() : flush();
+    return line_ended();
   }
 
   Result<void> lost(const trace::Loss& loss) override {
@@ -98,13 +99,6 @@ class NdjsonExporter : public Exporter {
                       {"cpu", loss.cpu >= 0 ? Json(loss.cpu) : Json(nullptr)},
                       {"where", std::string(loss.where)}});
     return {};
-  }
-
-  Result<void> flush() override {
-    if (text_.empty()) return {};
-    auto written = out_.write(text_);
-    text_.clear();
-    return written;
   }
 
   // A copy of a trace that was cut short has no last line either.
@@ -241,9 +235,7 @@ class NdjsonExporter : public Exporter {
     if (record.ready_omitted != 0) number("ready_omitted", record.ready_omitted);
   }
 
-  Destination& out_;
   bool begun_ = false;  // a result of intervals
-  std::string text_;
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <string>
 
+#include "exporters/events/line_exporter.h"
 #include "exporters/events/words.h"
 #include "exporters/formats.h"
 #include "exporters/text.h"
@@ -13,9 +14,9 @@
 namespace netpoll::exporters {
 namespace {
 
-class TextExporter : public Exporter {
+class TextExporter : public LineExporter {
  public:
-  TextExporter(Destination& out, const ExportOptions& options) : out_(out), color_(options.color) {}
+  TextExporter(Destination& out, const ExportOptions& options) : LineExporter(out, kPiece), color_(options.color) {}
 
   Result<void> begin(const Json& meta) override {
     const auto started = meta.find("started_ns");
@@ -48,7 +49,7 @@ class TextExporter : public Exporter {
     }
     append_step(record);
     text_ += '\n';
-    return text_.size() < kPiece ? Result<void>() : flush();
+    return line_ended();
   }
 
   Result<void> lost(const trace::Loss& loss) override {
@@ -59,13 +60,6 @@ class TextExporter : public Exporter {
     text_ += styled(line + ")", Style::kBad, color_);
     text_ += '\n';
     return {};
-  }
-
-  Result<void> flush() override {
-    if (text_.empty()) return {};
-    auto written = out_.write(text_);
-    text_.clear();
-    return written;
   }
 
   Result<void> end(const Json& totals) override {
@@ -170,10 +164,8 @@ class TextExporter : public Exporter {
     if (record.cpu_wait_ns) text_ += (record.network_wait_ns ? ", CPU " : ": CPU ") + human_ns(*record.cpu_wait_ns);
   }
 
-  Destination& out_;
   bool color_;
   std::uint64_t started_ns_ = 0;
-  std::string text_;
 };
 
 }  // namespace
