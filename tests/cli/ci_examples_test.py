@@ -12,21 +12,16 @@ import sys
 import tempfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from checks import check, exit_status  # noqa: E402
+
 try:
     import yaml
 except ImportError:
     print("SKIPPED: python3-yaml is not installed")
     sys.exit(77)
 
-failures = 0
 STRICT = 'version = 1\n[limits."operations"]\nmax = 1\n'
-
-
-def check(good, what, detail=""):
-    global failures
-    if not good:
-        failures += 1
-        print(f"FAILED: {what}\n  {detail}")
 
 
 def github_steps(document):
@@ -70,8 +65,7 @@ def main():
             gate = next(step for step in steps if "--update" in step)
             check(run(gate).returncode == 1, f"the gate of {name} can fail", gate)
         print(f"ran {name}: {len(steps)} steps, twice")
-    print("failures:", failures)
-    return 1 if failures else 0
+    return exit_status()
 
 
 sys.exit(main())

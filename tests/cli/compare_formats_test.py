@@ -15,15 +15,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-failures = 0
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from checks import check, exit_status  # noqa: E402
+
 HOSTILE = "a\"b\\c<d>&e;f,g%h\ni\u0001j::k|l`m</script>"
-
-
-def check(good, what, detail=""):
-    global failures
-    if not good:
-        failures += 1
-        print(f"FAILED: {what}\n  {detail}")
 
 
 def run_document(per_op, p99):
@@ -124,8 +119,7 @@ def main():
         cells = {line.replace("\\|", "").count("|") for line in table.splitlines() if line.startswith("|")}
         check(cells == {5, 6}, "no name ends a cell", cells)
         check("<" not in table and "### netpoll-trace compare: regression" in table, "no tag in markdown", table)
-    print("failures:", failures)
-    return 1 if failures else 0
+    return exit_status()
 
 
 sys.exit(main())

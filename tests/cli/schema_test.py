@@ -17,26 +17,9 @@ from pathlib import Path
 
 import jsonschema
 
-failures = 0
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from checks import check, exit_status, strict  # noqa: E402
 
-
-def check(good, what, detail=""):
-    global failures
-    if not good:
-        failures += 1
-        print(f"FAILED: {what}\n  {detail}")
-
-
-def strict(node):
-    """A copy in which every object with properties is closed."""
-    if isinstance(node, list):
-        return [strict(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    out = {key: strict(value) for key, value in node.items()}
-    if isinstance(node.get("properties"), dict) and ("object" in node.get("type", [])):
-        out["unevaluatedProperties"] = False
-    return out
 
 
 def load_schemas(folder):
@@ -184,8 +167,7 @@ def main():
     check(judge.seen | {"doctor"} >= set(schemas), f"documents without an example: {set(schemas) - judge.seen}")
     if "doctor" in schemas:
         judge.accept(tool("doctor", "--json", ok=(0, 3)), "doctor")
-    print("failures:", failures)
-    return 1 if failures else 0
+    return exit_status()
 
 
 sys.exit(main())

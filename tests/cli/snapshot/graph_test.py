@@ -18,27 +18,11 @@ from pathlib import Path
 
 import jsonschema
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "support"))
+from checks import check, exit_status, strict  # noqa: E402
+
 BINARY, SCHEMA, SOURCE = sys.argv[1:4]
-failures = 0
 skipped = 0
-
-
-def check(good, what, detail=""):
-    global failures
-    if not good:
-        failures += 1
-        print(f"FAILED: {what}\n  {detail}")
-
-
-def strict(node):
-    if isinstance(node, list):
-        return [strict(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    out = {key: strict(value) for key, value in node.items()}
-    if isinstance(node.get("properties"), dict) and "object" in node.get("type", []):
-        out["unevaluatedProperties"] = False
-    return out
 
 
 VALIDATOR = jsonschema.Draft202012Validator(strict(json.loads(Path(SCHEMA).read_text())))
@@ -222,8 +206,7 @@ def main():
                     chain_test(relay, network, processes)
             with Processes() as processes:
                 ring_test(relay, processes)
-    print(f"graph: {failures} failures")
-    sys.exit(1 if failures else 0)
+    sys.exit(exit_status())
 
 
 main()
