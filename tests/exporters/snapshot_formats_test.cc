@@ -14,7 +14,9 @@
 #include "exporters/goroutines/pprof.h"
 #include "exporters/text.h"
 #include "tests/support/catch.h"
+#include "tests/support/shell.h"
 #include "tests/support/skip.h"
+#include "tests/support/temp_dir.h"
 
 using namespace netpoll::exporters;
 using netpoll::trace::Frame;
@@ -93,24 +95,18 @@ std::size_t widest_line(const std::string& text) {
   return widest;
 }
 
-bool has_go() { return std::system("go version > /dev/null 2>&1") == 0; }
+bool has_go() { return netpoll::test::has_program("go"); }
 
 // What go tool pprof says to a profile, and its exit status.
-std::pair<int, std::string> pprof_on(const std::string& option, const std::string& profile) {
-  char path[] = "/tmp/netpoll-profile-XXXXXX";
-  close(mkstemp(path));
+std::pair<std::string, int> pprof_on(const std::string& option, const std::string& profile) {
+  const netpoll::test::TempDir folder;
+  const std::string path = folder / "profile";
   std::ofstream(path) << profile;
-  std::FILE* pipe = popen(("PPROF_TMPDIR=/tmp go tool pprof " + option + " " + path + " 2>&1").c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  std::string text;
-  for (int c = std::fgetc(pipe); c != EOF; c = std::fgetc(pipe)) text += static_cast<char>(c);
-  const int status = pclose(pipe);
-  unlink(path);
-  return {status, text};
+  return netpoll::test::output_of("PPROF_TMPDIR=/tmp go tool pprof " + option + " " + path);
 }
 
 std::string pprof_says(const std::string& option, const std::string& profile) {
-  auto [status, text] = pprof_on(option, profile);
+  auto [text, status] = pprof_on(option, profile);
   INFO(text);
   CHECK(status == 0);
   return text;
@@ -319,7 +315,7 @@ TEST_CASE("pprof: an inlined call is a line of the place that it is inlined in")
 TEST_CASE("pprof: a profile that is cut off is no profile") {
   if (!has_go()) NETPOLL_SKIP("go tool pprof is the judge, and there is no go");
   const std::string profile = exported("pprof", small_snapshot());
-  const auto [status, text] = pprof_on("-raw", profile.substr(0, profile.size() / 2));
+  const auto [text, status] = pprof_on("-raw", profile.substr(0, profile.size() / 2));
   INFO(text);
   CHECK(status != 0);
 }

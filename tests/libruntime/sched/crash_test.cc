@@ -2,11 +2,11 @@
 // (testprogs/crash_cases).
 #include <sys/wait.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <string>
+#include <utility>
 
 #include "tests/support/catch.h"
+#include "tests/support/shell.h"
 
 namespace {
 
@@ -21,16 +21,9 @@ struct Outcome {
 };
 
 Outcome run_case(const std::string& name, const std::string& environment = "") {
-  Outcome outcome;
-  const std::string command =
-      "ulimit -c 0; " + environment + " " CRASH_LAUNCHER " '" + CRASH_CASES "' " + name + " 2>&1";
-  std::FILE* pipe = popen(command.c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  char buffer[4096];
-  std::size_t n;
-  while ((n = std::fread(buffer, 1, sizeof buffer, pipe)) > 0) outcome.output.append(buffer, n);
-  outcome.status = pclose(pipe);
-  return outcome;
+  auto [output, status] =
+      netpoll::test::output_of("ulimit -c 0; " + environment + " " CRASH_LAUNCHER " '" + CRASH_CASES "' " + name);
+  return {.output = std::move(output), .status = status};
 }
 
 TEST_CASE("a goroutine that overflows its stack is named") {

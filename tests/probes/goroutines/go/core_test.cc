@@ -21,12 +21,12 @@
 
 namespace {
 
-using netpoll::test::DumpFrame;
 using netpoll::test::DumpGoroutine;
 using netpoll::test::go_builds;
 using netpoll::test::GoServerTruth;
 using netpoll::test::GoTruth;
 using netpoll::test::Prey;
+using netpoll::test::shown_stack;
 using netpoll::test::TempDir;
 using netpoll::test::truth_of;
 using netpoll::trace::FdSource;
@@ -41,15 +41,6 @@ std::string build_named(const std::string& name) {
     if (build.name == name && std::filesystem::exists(build.path)) return build.path.string();
   }
   return {};
-}
-
-std::vector<DumpFrame> shown_stack(const GoroutineSnapshot& snapshot, const Goroutine& g) {
-  std::vector<DumpFrame> shown;
-  for (const std::uint32_t index : g.stack) {
-    const auto& frame = snapshot.frames.at(index);
-    if (!frame.hidden) shown.push_back({.function = frame.function, .file = frame.file, .line = frame.line});
-  }
-  return shown;
 }
 
 void check_core(const std::string& core, const std::string& exe, pid_t pid, const GoServerTruth& truth) {

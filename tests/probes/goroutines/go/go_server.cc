@@ -16,6 +16,21 @@ std::vector<GoBuild> go_builds() {
 
 std::string system_go_build() { return (std::filesystem::path(GO_BUILDS) / "system-plain").string(); }
 
+bool has_system_go_build() { return std::filesystem::exists(system_go_build()); }
+
+DumpFrame as_dumped(const trace::Frame& frame) {
+  return {.function = frame.function, .file = frame.file, .line = frame.line};
+}
+
+std::vector<DumpFrame> shown_stack(const trace::GoroutineSnapshot& snapshot, const trace::Goroutine& g) {
+  std::vector<DumpFrame> shown;
+  for (const std::uint32_t index : g.stack) {
+    const trace::Frame& frame = snapshot.frames.at(index);
+    if (!frame.hidden) shown.push_back(as_dumped(frame));
+  }
+  return shown;
+}
+
 GoServerTruth truth_of(const Prey& server) {
   GoServerTruth truth;
   const auto document = nlohmann::json::parse(server.lines().at(0));

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "netpoll/trace/goroutine.h"
 #include "tests/probes/goroutines/go/go_dump.h"
 #include "tests/support/prey.h"
 
@@ -21,6 +22,7 @@ struct GoBuild {
 std::vector<GoBuild> go_builds();
 // One of the system's Go; a path that does not exist where there is no Go.
 std::string system_go_build();
+bool has_system_go_build();
 
 // What the server says of one of its goroutines.
 struct GoTruth {
@@ -40,5 +42,9 @@ struct GoServerTruth {
 };
 // From the line that a server printed before it was ready.
 GoServerTruth truth_of(const Prey& server);
+
+// A frame, and the frames of g that are shown, as Go's dump has them.
+DumpFrame as_dumped(const trace::Frame& frame);
+std::vector<DumpFrame> shown_stack(const trace::GoroutineSnapshot& snapshot, const trace::Goroutine& g);
 
 }  // namespace netpoll::test

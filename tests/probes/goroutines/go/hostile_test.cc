@@ -25,6 +25,7 @@ namespace {
 using netpoll::ErrorKind;
 using netpoll::test::GoServerTruth;
 using netpoll::test::GoTruth;
+using netpoll::test::has_system_go_build;
 using netpoll::test::Prey;
 using netpoll::test::snapshot_of;
 using netpoll::test::system_go_build;
@@ -33,8 +34,6 @@ using netpoll::test::truth_of;
 using netpoll::trace::Goroutine;
 using netpoll::trace::GoroutineSnapshot;
 using namespace netpoll::probes;
-
-bool has_go() { return std::filesystem::exists(system_go_build()); }
 
 // A copy of the server in which each `from` is `to`, of the same length.
 std::string patched(const TempDir& folder, const std::string& from, const std::string& to) {
@@ -80,7 +79,7 @@ const Goroutine* find(const GoroutineSnapshot& snapshot, std::uint64_t goid) {
 }  // namespace
 
 TEST_CASE("a number that was closed or reused behind the runtime's back is said to be, without another's addresses") {
-  if (!has_go()) NETPOLL_SKIP("no Go program: there is no Go");
+  if (!has_system_go_build()) NETPOLL_SKIP("no Go program: there is no Go");
   Prey server({system_go_build(), "stale"});
   REQUIRE(server.valid());
   const GoServerTruth truth = truth_of(server);
@@ -102,7 +101,7 @@ TEST_CASE("a number that was closed or reused behind the runtime's back is said 
 }
 
 TEST_CASE("a Go that is newer than any known is read with a warning where every check holds") {
-  if (!has_go()) NETPOLL_SKIP("no Go program: there is no Go");
+  if (!has_system_go_build()) NETPOLL_SKIP("no Go program: there is no Go");
   const std::string version = version_of_server();
   const TempDir folder;
   Prey server({patched(folder, version, made_newer(version))});
@@ -124,7 +123,7 @@ TEST_CASE("a Go that is newer than any known is read with a warning where every 
 }
 
 TEST_CASE("a Go whose structures are not as known is refused with what could not be established") {
-  if (!has_go()) NETPOLL_SKIP("no Go program: there is no Go");
+  if (!has_system_go_build()) NETPOLL_SKIP("no Go program: there is no Go");
   const TempDir folder;
   Prey server({patched(folder, "atomicstatus", "atomicStatus")});
   REQUIRE(server.valid());
@@ -137,7 +136,7 @@ TEST_CASE("a Go whose structures are not as known is refused with what could not
 }
 
 TEST_CASE("labels of megabytes and of bytes that are no text are read") {
-  if (!has_go()) NETPOLL_SKIP("no Go program: there is no Go");
+  if (!has_system_go_build()) NETPOLL_SKIP("no Go program: there is no Go");
   Prey server({system_go_build(), "labels"});
   REQUIRE(server.valid());
   const GoServerTruth truth = truth_of(server);
@@ -154,7 +153,7 @@ TEST_CASE("labels of megabytes and of bytes that are no text are read") {
 }
 
 TEST_CASE("a stack of 256 MB and 100,000 goroutines are read within bounds") {
-  if (!has_go()) NETPOLL_SKIP("no Go program: there is no Go");
+  if (!has_system_go_build()) NETPOLL_SKIP("no Go program: there is no Go");
   Prey deep({system_go_build(), "deep", "256"});
   REQUIRE(deep.valid());
   const auto stack = snapshot_of(deep.pid());
@@ -176,7 +175,7 @@ TEST_CASE("a stack of 256 MB and 100,000 goroutines are read within bounds") {
 
 // The program stands still, while every word that a reader follows may change at any time into anything.
 TEST_CASE("memory that is forged while it is read leads to an error or to records, never to harm") {
-  if (!has_go()) NETPOLL_SKIP("no Go program: there is no Go");
+  if (!has_system_go_build()) NETPOLL_SKIP("no Go program: there is no Go");
   for (const std::uint64_t seed : {1, 2, 3, 4}) {
     Prey server({system_go_build()});
     REQUIRE(server.valid());
@@ -247,7 +246,7 @@ TEST_CASE("memory that is forged while it is read leads to an error or to record
 }
 
 TEST_CASE("a program that ends while it is read is gone, and no other answer") {
-  if (!has_go()) NETPOLL_SKIP("no Go program: there is no Go");
+  if (!has_system_go_build()) NETPOLL_SKIP("no Go program: there is no Go");
   for (int i = 0; i < 10; ++i) {
     Prey server({system_go_build(), "stale"});
     REQUIRE(server.valid());

@@ -17,6 +17,7 @@ namespace {
 using netpoll::ErrorKind;
 using netpoll::test::GoServerTruth;
 using netpoll::test::GoTruth;
+using netpoll::test::has_system_go_build;
 using netpoll::test::Prey;
 using netpoll::test::system_go_build;
 using netpoll::test::truth_of;
@@ -24,7 +25,26 @@ using netpoll::trace::Goroutine;
 using netpoll::trace::GoroutineSnapshot;
 using namespace netpoll::probes;
 
-bool has_go() { return std::filesystem::exists(system_go_build()); }
+// A server with a reader that is attached to it.
+struct WatchedServer {
+  explicit WatchedServer(const std::vector<std::string>& command) : prey(command) {
+    REQUIRE(prey.valid());
+    truth = truth_of(prey);
+    auto made = make_live_subject(prey.pid());
+    REQUIRE(made);
+    subject = std::move(*made);
+    auto found = attach_go(*subject);
+    REQUIRE(found);
+    REQUIRE(*found);
+    attached = std::move(*found);
+  }
+  auto& reader() { return *attached; }
+
+  Prey prey;
+  GoServerTruth truth;
+  std::unique_ptr<Subject> subject;
+  std::unique_ptr<Reader> attached;
+};
 
 // Everything that stands still is there, and is what the program says, whatever moves beside it.
 void check_what_stood_still(const GoServerTruth& truth, const GoroutineSnapshot& snapshot) {
@@ -57,66 +77,48 @@ void check_what_stood_still(const GoServerTruth& truth, const GoroutineSnapshot&
 }  // namespace
 
 TEST_CASE("what stands still is found beside goroutines that start and end all the time") {
-  if (!has_go()) NETPOLL_SKIP("no Go program: there is no Go");
-  Prey server({system_go_build(), "churn"});
-  REQUIRE(server.valid());
-  const GoServerTruth truth = truth_of(server);
-  auto subject = make_live_subject(server.pid());
-  REQUIRE(subject);
-  auto reader = attach_go(**subject);
-  REQUIRE(reader);
-  REQUIRE(*reader);
+  if (!has_system_go_build()) NETPOLL_SKIP("no Go program: there is no Go");
+  WatchedServer server({system_go_build(), "churn"});
   std::size_t moving = 0;
   for (int i = 0; i < 100; ++i) {
-    const auto snapshot = (*reader)->read({});
+    const auto snapshot = server.reader().read({});
     REQUIRE(snapshot);
-    check_what_stood_still(truth, *snapshot);
-    moving += snapshot->goroutines.size() - truth.goroutines.size();
+    check_what_stood_still(server.truth, *snapshot);
+    moving += snapshot->goroutines.size() - server.truth.goroutines.size();
   }
   CHECK(moving > 100);
-  server.kill();
+  server.prey.kill();
 }
 
 TEST_CASE("a stopped Go program is read in one moment and runs on") {
-  if (!has_go()) NETPOLL_SKIP("no Go program: there is no Go");
-  Prey server({system_go_build(), "churn"});
-  REQUIRE(server.valid());
-  const GoServerTruth truth = truth_of(server);
-  auto subject = make_live_subject(server.pid());
-  REQUIRE(subject);
-  auto reader = attach_go(**subject);
-  REQUIRE(reader);
+  if (!has_system_go_build()) NETPOLL_SKIP("no Go program: there is no Go");
+  WatchedServer server({system_go_build(), "churn"});
   ReadOptions options;
   options.pause = true;
   for (int i = 0; i < 10; ++i) {
-    const auto snapshot = (*reader)->read(options);
+    const auto snapshot = server.reader().read(options);
     if (!snapshot && snapshot.error().is(ErrorKind::kPermission)) NETPOLL_SKIP(snapshot.error().message());
     REQUIRE(snapshot);
     CHECK(snapshot->paused_ns > 0);
     CHECK(snapshot->paused_ns < snapshot->took_ns);
-    check_what_stood_still(truth, *snapshot);
-    CHECK(status_number(server.pid(), "TracerPid") == 0);
+    check_what_stood_still(server.truth, *snapshot);
+    CHECK(status_number(server.prey.pid(), "TracerPid") == 0);
   }
-  server.kill();
+  server.prey.kill();
 }
 
 TEST_CASE("a Go program that ended is not found any more") {
-  if (!has_go()) NETPOLL_SKIP("no Go program: there is no Go");
-  Prey server({system_go_build()});
-  REQUIRE(server.valid());
-  auto subject = make_live_subject(server.pid());
-  REQUIRE(subject);
-  auto reader = attach_go(**subject);
-  REQUIRE(reader);
-  REQUIRE((*reader)->read({}));
-  server.finish();
-  const auto snapshot = (*reader)->read({});
+  if (!has_system_go_build()) NETPOLL_SKIP("no Go program: there is no Go");
+  WatchedServer server({system_go_build()});
+  REQUIRE(server.reader().read({}));
+  server.prey.finish();
+  const auto snapshot = server.reader().read({});
   REQUIRE_FALSE(snapshot);
   CHECK(snapshot.error().is(ErrorKind::kNotFound));
 }
 
 TEST_CASE("10,000 goroutines in IO wait are all found, with their descriptors from both sources") {
-  if (!has_go()) NETPOLL_SKIP("no Go program: there is no Go");
+  if (!has_system_go_build()) NETPOLL_SKIP("no Go program: there is no Go");
   constexpr std::size_t kMany = 10'000;
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);

@@ -14,6 +14,7 @@
 
 namespace {
 
+using netpoll::test::as_dumped;
 using netpoll::test::DumpFrame;
 using netpoll::test::DumpGoroutine;
 using netpoll::test::go_builds;
@@ -21,24 +22,13 @@ using netpoll::test::GoBuild;
 using netpoll::test::GoServerTruth;
 using netpoll::test::GoTruth;
 using netpoll::test::Prey;
+using netpoll::test::shown_stack;
 using netpoll::test::snapshot_of;
 using netpoll::test::truth_of;
 using netpoll::trace::FdSource;
-using netpoll::trace::Frame;
 using netpoll::trace::Goroutine;
 using netpoll::trace::GoroutineSnapshot;
 using netpoll::trace::IoMode;
-
-DumpFrame as_dumped(const Frame& frame) { return {.function = frame.function, .file = frame.file, .line = frame.line}; }
-
-std::vector<DumpFrame> shown_stack(const GoroutineSnapshot& snapshot, const Goroutine& g) {
-  std::vector<DumpFrame> shown;
-  for (const std::uint32_t index : g.stack) {
-    const Frame& frame = snapshot.frames.at(index);
-    if (!frame.hidden) shown.push_back(as_dumped(frame));
-  }
-  return shown;
-}
 
 std::string text(const std::vector<DumpFrame>& stack) {
   std::string result;

@@ -18,11 +18,14 @@
 #include "tests/support/catch.h"
 #include "tests/support/goroutine_text.h"
 #include "tests/support/prey.h"
+#include "tests/support/shell.h"
 #include "tests/support/skip.h"
 #include "tests/support/snapshot_of.h"
 #include "tests/support/temp_dir.h"
 
 using netpoll::test::goroutine_text;
+using netpoll::test::has_program;
+using netpoll::test::output_of;
 using netpoll::test::Prey;
 using netpoll::test::snapshot_of;
 using netpoll::trace::Frame;
@@ -31,20 +34,6 @@ using netpoll::trace::GoroutineSnapshot;
 using namespace netpoll::probes;
 
 namespace {
-
-std::string output_of(const std::string& command) {
-  std::string output;
-  std::FILE* pipe = popen(command.c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  std::array<char, 4096> buffer;
-  for (std::size_t n; (n = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) output.append(buffer.data(), n);
-  pclose(pipe);
-  return output;
-}
-
-bool has(const char* program) {
-  return std::system(("command -v " + std::string(program) + " >/dev/null").c_str()) == 0;
-}
 
 std::vector<std::string> texts_of(const GoroutineSnapshot& snapshot) {
   std::vector<std::string> texts;
@@ -135,7 +124,7 @@ TEST_CASE("a stack has its functions, those that were inlined, and ends where th
 }
 
 TEST_CASE("addr2line says the same of every address, inlined calls included") {
-  if (!has("addr2line")) NETPOLL_SKIP("addr2line is the judge (binutils)");
+  if (!has_program("addr2line")) NETPOLL_SKIP("addr2line is the judge (binutils)");
   Prey prey({SELF_AWARE});
   REQUIRE(prey.sleeps());
   auto snapshot = snapshot_of(prey.pid());
@@ -159,7 +148,7 @@ TEST_CASE("addr2line says the same of every address, inlined calls included") {
       REQUIRE(image);
       std::ostringstream command;
       command << "addr2line -i -e " << SELF_AWARE << " " << std::hex << pc - 1 - image->bias;
-      std::istringstream lines(output_of(command.str()));
+      std::istringstream lines(output_of(command.str()).first);
       std::string theirs;
       for (std::string line; std::getline(lines, line);) {
         // "file:line (discriminator 2)"
