@@ -31,23 +31,9 @@ constexpr std::uint32_t kLastGoStatus = 11;
 // The number has been the same in all versions so far; see wait_reasons.h.
 constexpr std::uint8_t kGoIoWait = 2;
 
-struct GoG {
+struct GoG : GWords {
   std::uint64_t address = 0;
-  std::uint64_t stack_lo = 0;
-  std::uint64_t stack_hi = 0;
-  std::uint64_t m = 0;
-  std::uint64_t sched_sp = 0;
-  std::uint64_t sched_pc = 0;
-  std::uint64_t sched_lr = 0;
-  std::uint64_t syscall_sp = 0;
-  std::uint64_t syscall_pc = 0;
-  std::uint64_t goid = 0;
   std::uint64_t parent_goid = 0;
-  std::int64_t wait_since = 0;
-  std::uint64_t go_pc = 0;
-  std::uint64_t start_pc = 0;
-  std::uint64_t locked_m = 0;
-  std::uint64_t labels = 0;
   GoStatus status = GoStatus::kIdle;
   std::uint8_t wait_reason = 0;
 

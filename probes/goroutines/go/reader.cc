@@ -243,7 +243,8 @@ class Reading {
     if (g.waits()) {
       record.wait_reason = program_.wait_reasons.name(g.wait_reason);
       record.io_wait = g.in_io_wait();
-      if (g.wait_since > 0 && now_) record.wait_at_least_ns = std::max<std::int64_t>(0, *now_ - g.wait_since);
+      const auto since = static_cast<std::int64_t>(g.wait_since);
+      if (since > 0 && now_) record.wait_at_least_ns = std::max<std::int64_t>(0, *now_ - since);
     }
     record.locked_to_thread = g.locked_m != 0;
     record.stable = sample.stable;
