@@ -10,12 +10,16 @@
 #include <cstdint>
 
 #include "libruntime/base/clock.h"
+#include "probes/launch/child.h"
 
 namespace netpoll::cli {
 namespace {
 
 // timeout(1) and others signal a process and then its group. What follows so soon is the same request.
 constexpr std::int64_t kEchoNs = 250'000'000;
+
+// How long we wait for a command to end that was asked to.
+constexpr int kGraceMs = 5000;
 
 // The handler has no argument to carry an object in.
 std::atomic<int> received{0};
@@ -110,5 +114,10 @@ std::optional<int> Interrupt::signal() const {
 }
 
 ExitStatus Interrupt::status() const { return pass_through(128 + signal().value_or(SIGINT)); }
+
+Result<std::optional<probes::ChildExit>> ask_to_end(probes::Child& command, const Interrupt& interrupt) {
+  if (auto sent = command.send(interrupt.signal().value_or(SIGTERM)); !sent) return std::move(sent).error();
+  return command.wait(kGraceMs);
+}
 
 }  // namespace netpoll::cli

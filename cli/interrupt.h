@@ -10,6 +10,11 @@
 #include "netpoll/fd.h"
 #include "netpoll/result.h"
 
+namespace netpoll::probes {
+class Child;
+struct ChildExit;
+}  // namespace netpoll::probes
+
 namespace netpoll::cli {
 
 // At most one exists at a time: signal dispositions belong to the process. Handlers and not blocked signals, because
@@ -49,6 +54,10 @@ class Interrupt {
   Fd write_;
   std::vector<int> ignored_by_caller_;
 };
+
+// Asks a command that is still running to end: with the signal that ended us, or as perf stat --timeout does. One that
+// does not obey within some seconds is left to live as it would have without us: nothing.
+Result<std::optional<probes::ChildExit>> ask_to_end(probes::Child& command, const Interrupt& interrupt);
 
 // Where shared, the keyboard belongs to the command for as long as this lives.
 class SharedKeyboard {

@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/compare/expectation.h"
 #include "cli/documents/matrix.h"
+#include "cli/documents/run.h"
 #include "cli/emit.h"
 #include "cli/options.h"
 #include "cli/run/matrix.h"
@@ -153,7 +154,10 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   }
 
   const auto started_at = std::chrono::system_clock::now();
-  const auto cells = run_rounds(*plans, *rounds, *backend, *filter, invocation.interrupt, invocation.log);
+  const RunDocument document_of = [&filter](const workload::Plan& plan, const RunOutcome& outcome) {
+    return run_document(plan, outcome, *filter);
+  };
+  const auto cells = run_rounds(*plans, *rounds, *backend, document_of, invocation.interrupt, invocation.log);
   if (!cells) return cells.error();
   const bool interrupted = invocation.interrupt.requested();
   if (cells->empty()) return invocation.interrupt.status();

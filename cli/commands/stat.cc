@@ -6,9 +6,9 @@
 
 #include "cli/command.h"
 #include "cli/compare/expectation.h"
+#include "cli/compare/median.h"
 #include "cli/documents/call_groups.h"
 #include "cli/documents/counts_json.h"
-#include "cli/documents/median.h"
 #include "cli/emit.h"
 #include "cli/options.h"
 #include "cli/spell.h"

@@ -37,7 +37,6 @@ using std::chrono::steady_clock;
 
 // What a slow reader of our output may leave unread before events are dropped.
 constexpr std::size_t kBacklog = std::size_t{16} << 20;
-constexpr milliseconds kGrace{5000};
 
 struct Options {
   ProcessOptions process;
@@ -351,12 +350,10 @@ Result<void> follow(Tracing& tracing, View& view, const std::function<Result<voi
   }
 }
 
-// Asks a command that still runs to end, as stat does.
-Result<void> end_program(Tracing& tracing) {
-  if (!tracing.target_ended) {
-    if (auto sent = tracing.child->send(tracing.invocation.interrupt.signal().value_or(SIGTERM)); !sent) return sent;
-  }
-  auto status = tracing.child->wait(tracing.target_ended ? -1 : static_cast<int>(kGrace.count()));
+// What became of the command; one that still runs is asked to end.
+Result<void> take_exit(Tracing& tracing) {
+  auto status =
+      tracing.target_ended ? tracing.child->wait(-1) : ask_to_end(*tracing.child, tracing.invocation.interrupt);
   if (!status) return std::move(status).error();
   tracing.exit = *status;
   return {};
@@ -467,13 +464,13 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (auto followed = follow(tracing, view, write_now); !followed) return std::move(followed).error();
   if (tracing.child && !tracing.duration && !view.found()) {
     // Its ending belongs to what it did.
-    if (auto ended = end_program(tracing); !ended) return std::move(ended).error();
+    if (auto ended = take_exit(tracing); !ended) return std::move(ended).error();
   }
   tracing.source->detach();
   if (auto drained = tracing.source->drain(view); !drained) return std::move(drained).error();
   view.say_what_was_dropped();
   if (tracing.child && (tracing.duration || view.found())) {
-    if (auto ended = end_program(tracing); !ended) return std::move(ended).error();
+    if (auto ended = take_exit(tracing); !ended) return std::move(ended).error();
   }
   if (view.failed()) return *view.failed();
   const Json totals = totals_of(tracing, view);

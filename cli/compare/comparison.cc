@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "cli/documents/median.h"
+#include "cli/compare/median.h"
 
 namespace netpoll::cli {
 namespace {

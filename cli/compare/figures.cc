@@ -9,8 +9,8 @@
 
 #include "cli/compare/columns.h"
 #include "cli/compare/input.h"
+#include "cli/compare/median.h"
 #include "cli/compare/nature.h"
-#include "cli/documents/median.h"
 #include "cli/spell.h"
 
 namespace netpoll::cli {

@@ -22,7 +22,4 @@ void put_counts(exporters::Json& document, const probes::Counts& counts, probes:
                 std::optional<std::uint64_t> operations, std::optional<std::chrono::nanoseconds> window,
                 const EventFilter& filter);
 
-// Says in probe.lost and probe.notes what is missing in counts.
-void put_losses(ProbeInfo& probe, const probes::Counts& counts);
-
 }  // namespace netpoll::cli

@@ -25,14 +25,6 @@ Json target_json(const probes::TargetInfo& target) {
   return json;
 }
 
-ProbeInfo probe_info(const probes::Session& session, Log& log) {
-  ProbeInfo probe;
-  probe.backend = session.backend();
-  probe.passed_over = session.passed_over();
-  for (const std::string& reason : probe.passed_over) log.note("not used: " + reason);
-  return probe;
-}
-
 Json probe_json(const ProbeInfo& probe) {
   Json json;
   json["backend"] = std::string(probes::backend_name(probe.backend));

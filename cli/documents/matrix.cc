@@ -5,9 +5,9 @@
 #include <cmath>
 #include <optional>
 
+#include "cli/compare/median.h"
 #include "cli/compare/statistics.h"
 #include "cli/documents/envelope.h"
-#include "cli/documents/median.h"
 
 namespace netpoll::cli {
 namespace {

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "cli/documents/run.h"
-#include "cli/run/runner.h"
 #include "netpoll/config.h"
 
 namespace netpoll::cli {
@@ -63,7 +61,7 @@ Result<std::vector<Plan>> plans_of(const Request& request, const Designs& design
 }
 
 Result<std::vector<Cell>> run_rounds(const std::vector<Plan>& plans, std::uint64_t rounds, probes::Backend backend,
-                                     const EventFilter& filter, Interrupt& interrupt, Log& log) {
+                                     const RunDocument& document, Interrupt& interrupt, Log& log) {
   std::vector<Cell> cells;
   for (const Plan& plan : plans) cells.push_back({plan, {}});
   for (std::uint64_t round = 0; round < rounds && !interrupt.requested(); ++round) {
@@ -76,7 +74,7 @@ Result<std::vector<Cell>> run_rounds(const std::vector<Plan>& plans, std::uint64
       if (!outcome) return outcome.error();
       // A run that was cut short is no sample beside whole ones; if it is all there is, it is the result.
       const bool only = plans.size() == 1 && cell.samples.empty();
-      if (!outcome->interrupted || only) cell.samples.push_back(run_document(cell.plan, *outcome, filter));
+      if (!outcome->interrupted || only) cell.samples.push_back(document(cell.plan, *outcome));
     }
   }
   std::erase_if(cells, [](const Cell& cell) { return cell.samples.empty(); });

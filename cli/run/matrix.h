@@ -2,12 +2,13 @@
 // does meanwhile meets all of them alike.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "cli/interrupt.h"
 #include "cli/log.h"
-#include "cli/options.h"
+#include "cli/run/runner.h"
 #include "cli/workload/workload.h"
 #include "exporters/json.h"
 #include "netpoll/result.h"
@@ -35,10 +36,13 @@ struct Cell {
   std::vector<exporters::Json> samples;
 };
 
+// What becomes of the outcome of a run.
+using RunDocument = std::function<exporters::Json(const workload::Plan& plan, const RunOutcome& outcome)>;
+
 // Runs every plan once a round. The order turns by one each round, so that none is always first. An interrupt ends it
 // with what there is: the runs that were complete, of plans that have one. Fails as run_plan does.
 Result<std::vector<Cell>> run_rounds(const std::vector<workload::Plan>& plans, std::uint64_t rounds,
-                                     probes::Backend backend, const EventFilter& filter, Interrupt& interrupt,
+                                     probes::Backend backend, const RunDocument& document, Interrupt& interrupt,
                                      Log& log);
 
 }  // namespace netpoll::cli

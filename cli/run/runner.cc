@@ -4,7 +4,6 @@
 #include <csignal>
 #include <cstring>
 
-#include "cli/documents/counts_json.h"
 #include "cli/run/worker.h"
 #include "cli/spell.h"
 #include "cli/units.h"

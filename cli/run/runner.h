@@ -7,13 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "cli/documents/envelope.h"
 #include "cli/interrupt.h"
 #include "cli/log.h"
+#include "cli/probe_info.h"
 #include "cli/workload/protocol.h"
 #include "cli/workload/workload.h"
 #include "netpoll/result.h"
 #include "probes/counts.h"
+#include "probes/goroutines/target_info.h"
 
 namespace netpoll::cli {
 

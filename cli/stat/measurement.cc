@@ -5,7 +5,6 @@
 #include <csignal>
 #include <utility>
 
-#include "cli/documents/counts_json.h"
 #include "cli/process_list.h"
 #include "cli/stat/nudge.h"
 #include "cli/wake_set.h"
@@ -19,9 +18,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
-
-// How long we wait for a command to end that was asked to.
-constexpr milliseconds kGrace{5000};
 
 Error needs_ebpf(const std::string& what, const probes::Session& session) {
   return Error(ErrorKind::kNotSupported,
@@ -213,11 +209,10 @@ Error not_attached(Error error) {
   return error;
 }
 
-// Asks a command that is still running to end: with the signal that ended us, or as perf stat --timeout does. One that
-// does not obey is left to live as it would have without us, or killed.
+// Asks a command that is still running to end. One that does not obey is left to live as it would have without us, or
+// killed.
 Result<std::optional<probes::ChildExit>> end_program(probes::Child& child, bool kill, const Interrupt& interrupt) {
-  if (auto sent = child.send(interrupt.signal().value_or(SIGTERM)); !sent) return std::move(sent).error();
-  auto status = child.wait(static_cast<int>(kGrace.count()));
+  auto status = ask_to_end(child, interrupt);
   if (!status || *status || !kill) return status;
   auto killed = child.kill();
   if (!killed) return std::move(killed).error();

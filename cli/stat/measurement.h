@@ -8,11 +8,12 @@
 #include <string>
 #include <vector>
 
-#include "cli/documents/envelope.h"
 #include "cli/interrupt.h"
 #include "cli/log.h"
+#include "cli/probe_info.h"
 #include "netpoll/result.h"
 #include "probes/counts.h"
+#include "probes/goroutines/target_info.h"
 #include "probes/launch/child.h"
 
 namespace netpoll::cli {

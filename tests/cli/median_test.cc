@@ -1,5 +1,5 @@
 // Medians and spreads of documents, figure by figure.
-#include "cli/documents/median.h"
+#include "cli/compare/median.h"
 
 #include "tests/support/catch.h"
 

@@ -7,6 +7,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from check_layers import circles
+
 SCRIPT = Path(__file__).with_name("check_layers.py")
 
 GOOD = {
@@ -87,6 +89,11 @@ class CheckLayers(unittest.TestCase):
                       {"cli/commands/run.h": "", "cli/documents/run.cc": '#include "cli/commands/run.h"\n'})
         self.rejected("cli/workload/ must not know",
                       {"cli/log.h": "", "cli/workload/plan.cc": '#include "cli/log.h"\n'})
+
+    def test_no_two_folders_know_each_other_but_where_one_lies_in_the_other(self):
+        self.assertEqual(circles({"a": ["a/b"], "a/b": ["a"], "a/c": ["a", "a/b"]}), [])
+        self.assertEqual(circles({"a/b": ["a/c"], "a/c": ["a/d"], "a/d": ["a/b"], "a/e": ["a/b"]}),
+                         ["a/b", "a/c", "a/d"])
 
     def test_a_new_folder_needs_a_row(self):
         for tree in ("probes", "exporters", "cli"):

@@ -1,5 +1,5 @@
 // The median of several documents, figure by figure.
-#include "cli/documents/median.h"
+#include "cli/compare/median.h"
 
 #include <algorithm>
 #include <cstdint>
