@@ -21,9 +21,11 @@
 #include <vector>
 
 #include "probes/source.h"
+#include "tests/bench/spread.h"
 
 namespace {
 
+using netpoll::bench::spread;
 using netpoll::probes::Backend;
 using netpoll::probes::Target;
 
@@ -51,11 +53,6 @@ struct Step {
   }
 
   nlohmann::ordered_json json() const { return {{"wall_ms", spread(wall_ms)}, {"cpu_ms", spread(cpu_ms)}}; }
-
-  static nlohmann::ordered_json spread(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    return {{"median", values[values.size() / 2]}, {"min", values.front()}, {"max", values.back()}};
-  }
 };
 
 }  // namespace

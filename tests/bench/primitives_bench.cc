@@ -21,10 +21,12 @@
 #include "libruntime/sched/timers.h"
 #include "netpoll/net/pipe.h"
 #include "netpoll/runtime.h"
+#include "tests/bench/spread.h"
 
 namespace {
 
 using namespace netpoll;
+using bench::quantile;
 using std::chrono::steady_clock;
 
 // Returns nanoseconds per operation of `count` operations.
@@ -266,10 +268,6 @@ double socket_round_trip(std::int64_t count) {
     }
     (void)pair->first.close();
   });
-}
-
-double quantile(const std::vector<double>& sorted, double q) {
-  return sorted[static_cast<std::size_t>(q * static_cast<double>(sorted.size() - 1) + 0.5)];
 }
 
 }  // namespace

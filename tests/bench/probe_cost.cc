@@ -26,10 +26,12 @@
 
 #include "probes/source.h"
 #include "tests/bench/probe_floor.h"
+#include "tests/bench/spread.h"
 
 namespace {
 
 using netpoll::Result;
+using netpoll::bench::spread;
 using netpoll::probes::Backend;
 using netpoll::probes::Source;
 using netpoll::probes::SourceOptions;
@@ -117,14 +119,6 @@ Result<std::unique_ptr<Source>> make(const Config& config) {
   auto floor = netpoll::bench::make_floor_source(config.options);
   if (floor) return floor;
   return netpoll::Error(netpoll::ErrorKind::kNotSupported, "no BPF here");
-}
-
-nlohmann::ordered_json spread(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const auto at = [&](double q) {
-    return values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1))];
-  };
-  return {{"median", at(0.5)}, {"p25", at(0.25)}, {"p75", at(0.75)}, {"min", values.front()}, {"max", values.back()}};
 }
 
 }  // namespace

@@ -30,10 +30,12 @@
 #include "probes/launch/child.h"
 #include "probes/perf/perf_source.h"
 #include "probes/ptrace/ptrace_source.h"
+#include "tests/bench/spread.h"
 
 namespace {
 
 using netpoll::Fd;
+using netpoll::bench::spread;
 using netpoll::probes::Child;
 using netpoll::probes::LaunchSpec;
 using netpoll::probes::Source;
@@ -179,14 +181,6 @@ Cost measure(const Config& config, long calls) {
   source.reset();
   const double all_calls = static_cast<double>((calls + kWarmUp) * config.threads);
   return {std::atof(text.c_str()), (cpu_seconds() - cpu_before) * 1e9 / all_calls};
-}
-
-nlohmann::ordered_json spread(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const auto at = [&](double q) {
-    return values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1))];
-  };
-  return {{"median", at(0.5)}, {"p25", at(0.25)}, {"p75", at(0.75)}, {"min", values.front()}, {"max", values.back()}};
 }
 
 }  // namespace

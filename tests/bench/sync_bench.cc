@@ -26,10 +26,12 @@
 #include "netpoll/sync/select.h"
 #include "netpoll/sync/semaphore.h"
 #include "netpoll/sync/wait_group.h"
+#include "tests/bench/spread.h"
 
 namespace {
 
 using namespace netpoll;
+using bench::quantile;
 
 // Runs count operations inside a goroutine and returns how long that took.
 using Body = std::function<void(std::int64_t count)>;
@@ -229,10 +231,6 @@ void run_once(Measurement& m) {
     m.ns.push_back((read_clock(CLOCK_MONOTONIC) - start) / static_cast<double>(m.count));
     m.cpu_ns.push_back((read_clock(CLOCK_PROCESS_CPUTIME_ID) - cpu_start) / static_cast<double>(m.count));
   });
-}
-
-double quantile(const std::vector<double>& sorted, double q) {
-  return sorted[static_cast<std::size_t>(q * static_cast<double>(sorted.size() - 1) + 0.5)];
 }
 
 }  // namespace
