@@ -227,8 +227,9 @@ void Netpoll::ready(sched::G* g, PollDesc& pd, Mode mode) {
   if (out.size != before) waiters_.fetch_sub(out.size - before, std::memory_order_seq_cst);
 }
 
-// With many connections pollDesc and G of an event have left the caches. Asked for are the pollDesc of a later event,
-// and the reader of one for whose pollDesc this asked earlier.
+// With many connections neither pollDesc nor G of an event is in the caches any more. Prefetches, while event i is
+// handled, the pollDesc of a later event, and the G that waits for reading at one in between, whose pollDesc was
+// prefetched some events ago.
 inline void Netpoll::prefetch_event(const Readiness* events, int count, int i) const {
   constexpr int kAhead = 4;
   if (i + 2 * kAhead < count) {
