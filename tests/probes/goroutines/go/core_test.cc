@@ -21,6 +21,7 @@
 
 namespace {
 
+using netpoll::test::DumpFrame;
 using netpoll::test::DumpGoroutine;
 using netpoll::test::go_builds;
 using netpoll::test::GoServerTruth;
