@@ -118,6 +118,10 @@ Destination Destination::to_memory(std::string& text) {
 void Destination::write_behind() {
   struct stat st {};
   behind_ = ::fstat(out_, &st) == 0 && !S_ISREG(st.st_mode);
+  // Who pushes now and then passes on no more than a pipe holds each time. As much as everybody may have
+  // (pipe(7), /proc/sys/fs/pipe-max-size); where it is refused, the pipe stays as it is.
+  constexpr int kPipe = 1 << 20;
+  if (behind_ && S_ISFIFO(st.st_mode) && ::fcntl(out_, F_GETPIPE_SZ) < kPipe) ::fcntl(out_, F_SETPIPE_SZ, kPipe);
 }
 
 Result<void> Destination::write(std::string_view bytes) {

@@ -141,7 +141,7 @@ Feature try_perf_counts() {
 }
 
 Feature try_ptrace() {
-  Feature feature{.name = "ptrace", .purpose = "run, stat: exact counts without privileges"};
+  Feature feature{.name = "ptrace", .purpose = "run, stat, trace: exact counts, and calls, without privileges"};
   const IdleChild child;
   if (child.pid() < 0) return fails(std::move(feature), posix_error("fork", errno).message());
   if (::ptrace(PTRACE_SEIZE, child.pid(), nullptr, nullptr) == 0) return works(std::move(feature));

@@ -35,8 +35,8 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
 
-// What a slow reader of our output may leave unread before events are dropped.
-constexpr std::size_t kBacklog = std::size_t{16} << 20;
+// What a slow reader of our output may leave unread before events are dropped: as many events as the back ends hold.
+constexpr std::size_t kBacklog = std::size_t{64} << 20;
 
 struct Options {
   ProcessOptions process;
@@ -136,6 +136,9 @@ class View : public trace::Sink {
     keep(out_.exporter().flush());
     keep(out_.push());
   }
+
+  // Whether the reader of our output has yet to take something.
+  bool has_backlog() const { return out_.backlog() != 0; }
 
   void say_what_was_dropped() {
     if (dropped_ == 0) return;
@@ -330,7 +333,7 @@ Result<void> follow(Tracing& tracing, View& view, const std::function<Result<voi
       if (!tracing.child || !interrupt.from_keyboard()) return {};
       wake->remove(interrupt.fd());
     }
-    const auto left = std::min<nanoseconds>(end - now, milliseconds(200));
+    const auto left = std::min<nanoseconds>(end - now, view.has_backlog() ? milliseconds(1) : milliseconds(200));
     const auto alive = tracing.source->wait(static_cast<int>((left.count() + 999'999) / 1'000'000), wake->fd());
     if (!alive) return alive.error();
     if (auto drained = tracing.source->drain(view); !drained) return drained;
