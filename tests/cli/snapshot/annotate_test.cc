@@ -108,6 +108,39 @@ TEST_CASE("a dump of a live Go program gets the descriptors and directions that 
   if (seen == 0) NETPOLL_SKIP("no Go program could be built");
 }
 
+TEST_CASE("a dump gets from a core what it has of the living program") {
+  const std::string program = system_go_build();
+  if (!std::filesystem::exists(program)) NETPOLL_SKIP("no Go program could be built");
+  if (std::system("command -v gcore >/dev/null") != 0) NETPOLL_SKIP("no gcore: gdb is not installed");
+  const DumpedServer server(program);
+  REQUIRE(server.prey.valid());
+  const std::string core = server.folder.path() + "/core";
+  if (std::system(("gcore -o '" + core + "' " + server.pid() + " >/dev/null 2>&1").c_str()) != 0) {
+    NETPOLL_SKIP("gcore may not attach here");
+  }
+  const ToolResult result =
+      run_tool({"snapshot", "--annotate", server.path(), "--core", core + "." + server.pid(), "--json"});
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  const json document = json::parse(result.out);
+  CHECK(document["dump"]["gone"] == 0);
+  CHECK(document["total"] == server.truth.dump.size());
+  const auto found = by_goid(result.out);
+  std::size_t with_fd = 0;
+  for (const GoTruth& truth : server.truth.goroutines) {
+    CAPTURE(truth.goid, truth.what);
+    const json& g = found.at(truth.goid);
+    if (truth.fd >= 0) {
+      // A core does not have the system calls in which threads were.
+      CHECK((g["fd"] == truth.fd || g["wait_reason"] != "IO wait"));
+      if (g["fd"] == truth.fd) ++with_fd;
+    } else {
+      CHECK(g["fd"].is_null());
+    }
+  }
+  CHECK(with_fd > 0);
+}
+
 TEST_CASE("an annotated dump is still one for those who read dumps") {
   const std::string program = system_go_build();
   if (!std::filesystem::exists(program)) NETPOLL_SKIP("no Go program could be built");
