@@ -39,7 +39,7 @@ Json head_of(const trace::GoroutineSnapshot& snapshot, std::chrono::system_clock
   uname(&host);
   Json head;
   head["schema"] = "netpoll-trace/snapshot/v1";
-  head["tool"] = {{"name", "libruntime"}, {"version", snapshot.runtime_version}};
+  head["tool"] = {{"name", "netpoll-trace"}, {"version", NETPOLL_VERSION}};
   head["host"] = {{"kernel", host.release}, {"arch", host.machine}, {"cpus", sysconf(_SC_NPROCESSORS_ONLN)}};
   head["started_at"] = exporters::timestamp(taken_at);
   head["target"] = {{"pid", getpid()},
@@ -53,6 +53,7 @@ Json head_of(const trace::GoroutineSnapshot& snapshot, std::chrono::system_clock
                    {"notes", Json::array()},
                    {"passed_over", Json::array()}};
   head["core"] = nullptr;
+  head["dump"] = nullptr;
   head["view"] = "list";
   head["matching"] = snapshot.goroutines.size();
   for (const char* absent : {"group_by", "groups", "summary", "diff"}) head[absent] = nullptr;

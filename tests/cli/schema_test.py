@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Judges our JSON documents by our JSON Schemas, with a validator that is not ours: schema_test.py BINARY SCHEMA_DIR
+"""Judges our JSON documents by our JSON Schemas, with a validator that is not ours: schema_test.py BINARY SCHEMA_DIR [DEBUG_ENDPOINT]
 
 The schemas themselves must be valid and agree on what they share. The test copies are strict: every object that lists
 its properties allows no other (unevaluatedProperties: false), so that a misspelt field fails; the installed schemas are
@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from pathlib import Path
 
 import jsonschema
@@ -148,6 +149,18 @@ def main():
     finally:
         server.terminate()
         judge.accept(server.communicate()[0], "run idle, interrupted")
+
+    if any(sys.argv[3:]):
+        program = subprocess.Popen([sys.argv[3], "127.0.0.1:0", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
+        try:
+            address = program.stdout.readline().split()[-1]
+            with urllib.request.urlopen(f"http://{address}/debug/netpoll", timeout=60) as answer:
+                judge.accept(answer.read().decode(), "/debug/netpoll of a program")
+        finally:
+            program.kill()
+            program.wait()
+    else:
+        print("skipped: /debug/netpoll, since the build has no netpoll::debug")
 
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "base.json")
