@@ -11,7 +11,8 @@ namespace {
 constexpr std::size_t kGap = 2;          // blanks between columns
 constexpr std::size_t kLeastWidth = 10;  // a column is not cut further
 
-// Text of at most width columns. printable() text of one column a code point.
+}  // namespace
+
 std::string cut_to(const std::string& text, std::size_t width, Cut cut) {
   const std::size_t has = display_width(text);
   if (has <= width) return text;
@@ -27,8 +28,6 @@ std::string cut_to(const std::string& text, std::size_t width, Cut cut) {
   const std::size_t kept = width - kGap;
   return cut == Cut::kStart ? ".." + text.substr(byte_of(has - kept)) : text.substr(0, byte_of(kept)) + "..";
 }
-
-}  // namespace
 
 void Table::column(std::string heading, Align align, Cut cut) { columns_.push_back({std::move(heading), align, cut}); }
 

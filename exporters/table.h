@@ -4,6 +4,7 @@
 //   read       200,064    2.00  EAGAIN 100,000
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -17,6 +18,10 @@ enum class Align : std::uint8_t { kLeft, kRight };
 
 // Where a text that is too long for its column loses what is too much.
 enum class Cut : std::uint8_t { kNever, kStart, kEnd };
+
+// Text of at most width columns, at least three; ".." stands for what is cut away. printable() text of one column a
+// code point.
+std::string cut_to(const std::string& text, std::size_t width, Cut cut);
 
 struct Cell {
   Cell() = default;

@@ -3,8 +3,10 @@
 #include <map>
 #include <set>
 
+#include "exporters/goroutines/names.h"
 #include "exporters/pages/member.h"
 #include "exporters/pages/pages.h"
+#include "exporters/table.h"
 #include "exporters/text.h"
 
 namespace netpoll::exporters {
@@ -82,16 +84,23 @@ class Tree {
     return out + "\n";
   }
 
-  // "goroutine 7 in main.call, fd 5 read, 12.1 s"
-  std::string who(std::size_t edge) const {
+  // "goroutine 7 in main.call, fd 5 read, 12.1 s"; of the function as much as there is room for in so many columns.
+  std::string who(std::size_t edge, std::size_t room) const {
+    constexpr std::size_t kLeast = 12;
     const Json& wait = wait_of(edge);
-    std::string out = wait["goid"].is_null() ? "thread " + wait["tid"].dump() : "goroutine " + wait["goid"].dump();
-    if (const std::string function = word(wait["function"]); !function.empty()) out += " in " + function;
-    out += ", fd " + wait["fd"].dump();
-    if (const std::string mode = word(wait["mode"]); !mode.empty()) out += " " + mode;
-    if (const std::int64_t ns = number(wait["wait_ns"]); ns >= 0)
-      out += ", " + human_ns(static_cast<std::uint64_t>(ns));
-    return out;
+    const std::string whose =
+        wait["goid"].is_null() ? "thread " + wait["tid"].dump() : "goroutine " + wait["goid"].dump();
+    std::string what = ", fd " + wait["fd"].dump();
+    if (const std::string mode = word(wait["mode"]); !mode.empty()) what += " " + mode;
+    if (const std::int64_t ns = number(wait["wait_ns"]); ns >= 0) {
+      what += ", " + human_ns(static_cast<std::uint64_t>(ns));
+    }
+    std::string function = plain_function(word(wait["function"]));
+    if (!function.empty()) {
+      const std::size_t taken = whose.size() + std::string_view(" in ").size() + what.size();
+      function = " in " + cut_to(function, room > taken + kLeast ? room - taken : kLeast, Cut::kStart);
+    }
+    return whose + function + what;
   }
 
   std::string below(std::int64_t pid, std::size_t depth, std::set<std::int64_t>& path) {
@@ -105,8 +114,9 @@ class Tree {
       const bool ring = path.contains(line.to) && line.to != pid;
       out += indent + "-> " + (line.to == pid ? "itself" : name(line.to)) + ", " + meaning(line.answer) +
              (ring ? styled(" [above]", Style::kWarn, options_.color) : "") + "\n";
-      out += indent + "   " + grouped(line.edges.size()) +
-             (line.edges.size() == 1 ? " wait: " : " waits, the longest: ") + who(line.longest) + "\n";
+      const std::string begin =
+          indent + "   " + grouped(line.edges.size()) + (line.edges.size() == 1 ? " wait: " : " waits, the longest: ");
+      out += begin + who(line.longest, std::max(options_.width, begin.size()) - begin.size()) + "\n";
       // What comes back, or idles, is told already; and a process is opened once.
       if (path.contains(line.to) || line.answer == "waits_too" || !opened_.insert(line.to).second) continue;
       out += below(line.to, depth + 1, path);

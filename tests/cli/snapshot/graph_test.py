@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Who waits for whom, across real processes that this test chains together: graph_test.py BINARY SCHEMA RELAY_SOURCE
+"""Who waits for whom, across real processes that this test chains together: graph_test.py BINARY SCHEMA RELAY_SOURCE ECHO_SERVER
 
 Truth is how the test connected them: A asks B, B asks C, C never answers, over TCP, Unix sockets, pipes and HTTP; with a
 program whose runtime is unknown (Python) in the chain; and in a ring, where nobody can ever answer.
@@ -21,7 +21,7 @@ import jsonschema
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "support"))
 from checks import check, exit_status, strict  # noqa: E402
 
-BINARY, SCHEMA, SOURCE = sys.argv[1:4]
+BINARY, SCHEMA, SOURCE, ECHO_SERVER = sys.argv[1:5]
 skipped = 0
 
 
@@ -174,6 +174,41 @@ def thread_test(processes):
     os.close(ours)
 
 
+CLIENT = r"""
+import os, socket, sys
+# Connects, says nothing, and waits for somebody else.
+host, port = sys.argv[1].rsplit(":", 1)
+connection = socket.create_connection((host, int(port)))
+print("ready", flush=True)
+os.read(int(sys.argv[2]), 1)
+"""
+
+
+def libruntime_test(processes):
+    """A libruntime server waits for its client, and that for a program that sleeps."""
+    server = processes.start(ECHO_SERVER, "127.0.0.1:0", stderr=subprocess.PIPE)
+    address = server.stderr.readline().split()[-1]
+    read_end, write_end = os.pipe()
+    client = processes.start(sys.executable, "-c", CLIENT, address, str(read_end), pass_fds=[read_end])
+    sleeper = processes.start("/bin/sleep", "600", pass_fds=[write_end])
+    for fd in (read_end, write_end):
+        os.close(fd)
+    want = {(server.pid, client.pid), (client.pid, sleeper.pid)}
+    document = eventually(lambda: graph("-p", server.pid, "--follow"), lambda d: owed(d) == want)
+    check(owed(document) == want, "libruntime: the server waits for its client, that for the sleeper",
+          f"{owed(document)} {want}")
+    check([p["runtime"] for p in document["processes"] if p["pid"] == server.pid] == ["libruntime"], "of libruntime")
+    goids = [w["goid"] for w in document["waits"] if w["pid"] == server.pid and w["peer"]]
+    check(len(goids) == 1 and goids[0] is not None, "by one of its goroutines", document["waits"])
+    for arguments in (["--graph", "--follow"], ["--follow"], ["--summary"], ["--tree"]):
+        done = subprocess.run([BINARY, "snapshot", "-p", str(server.pid), *arguments], capture_output=True, text=True,
+                              timeout=120)
+        widest = max(done.stdout.splitlines(), key=len)
+        check(len(widest) <= 80, f"{arguments} fits 80 columns", widest)
+        check("--follow" not in arguments or f"(pid {client.pid})" in done.stdout, "the client is named", done.stdout)
+    server.stderr.close()
+
+
 def socket_pair():
     import socket
     first, second = socket.socketpair()
@@ -191,8 +226,9 @@ def main():
     global skipped
     signal.alarm(240)
     bad_input_test()
-    with Processes() as processes:
-        thread_test(processes)
+    for test in (thread_test, libruntime_test):
+        with Processes() as processes:
+            test(processes)
     go = next((g for g in ("/usr/bin/go", "/usr/local/go/bin/go") if os.access(g, os.X_OK)), None)
     with tempfile.TemporaryDirectory() as folder:
         relay = f"{folder}/relay"
