@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a snapshot of a Go program costs: snapshot_cost.py --tool NETPOLL_TRACE --subject GO_WAITERS [-o FILE]
+"""What a snapshot of a program costs: snapshot_cost.py --tool NETPOLL_TRACE --subject GO_WAITERS|RT_WAITERS [-o FILE]
 
 Parts (default: all), each in rounds that take turns, with median, least and greatest:
   list        N goroutines in IO wait, with stacks, as JSON: wall and CPU time of the tool, its largest memory, bytes
@@ -43,7 +43,7 @@ def pin(cpu):
 
 
 class Waiters:
-    """The Go program, running."""
+    """The program, running."""
 
     def __init__(self, path, io, channels=0, workers=0, cpu=None):
         self.process = subprocess.Popen([path, str(io), str(channels), str(workers)], stdin=subprocess.PIPE,
@@ -214,7 +214,7 @@ def attach_part(o, tool):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tool", required=True)
-    parser.add_argument("--subject", required=True, help="go_waiters, as the build makes it")
+    parser.add_argument("--subject", required=True, help="go_waiters, or rt_waiters on libruntime, as the build makes it")
     parser.add_argument("--part", action="append", choices=PARTS)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--goroutines", type=int, default=10000)
