@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Judges our JSON documents by our JSON Schemas, with a validator that is not ours: schema_test.py BINARY SCHEMA_DIR [DEBUG_ENDPOINT]
+"""Judges our JSON documents by our JSON Schemas, with a validator that is not ours:
+schema_test.py BINARY SCHEMA_DIR [DEBUG_ENDPOINT]
 
 The schemas themselves must be valid and agree on what they share. The test copies are strict: every object that lists
 its properties allows no other (unevaluatedProperties: false), so that a misspelt field fails; the installed schemas are
