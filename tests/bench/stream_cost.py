@@ -115,7 +115,8 @@ class Bench:
                         self.calls_prey, *arguments], capture_output=True, check=True, pass_fds=(last.stdin.fileno(),))
         out, _ = last.communicate()
         end = json.loads(out)
-        print(f"{what}: {end['events']:,} events, {end['lost']:,} lost")
+        print(f"{what}: {end['events']:,} events, {end['lost'] - end['lost_output']:,} lost before the tool, "
+              f"{end['lost_output']:,} because tail was too slow")
 
 
 def main():
