@@ -6,7 +6,7 @@
 namespace netpoll::exporters {
 namespace {
 
-std::string number(const Json& value) { return value.is_number() ? value.dump() : std::string(); }
+std::string number(const Json& value) { return value.is_number() ? compact(value) : std::string(); }
 
 // spread: the object in the document's `spread` that stands for node; null where there is none.
 void collect(const Json& node, const std::string& path, const Json& spread, FigureRows& out) {

@@ -6,6 +6,7 @@
 #include "exporters/comparison.h"
 #include "exporters/formats.h"
 #include "exporters/pages/member.h"
+#include "exporters/text.h"
 
 namespace netpoll::exporters {
 namespace {
@@ -38,8 +39,8 @@ std::string annotation(const Json& check) {
   std::string out = std::string("::") + (failed ? "error" : "warning") + " title=" + escaped(printable(title), true);
   const Json& source = at(check, {"source"});
   if (source.is_object()) {
-    out += ",file=" + escaped(printable(source["file"].get<std::string>()), true) + ",line=" + source["line"].dump() +
-           ",col=" + source["column"].dump();
+    out += ",file=" + escaped(printable(source["file"].get<std::string>()), true) + ",line=" + compact(source["line"]) +
+           ",col=" + compact(source["column"]);
   }
   return out + "::" +
          escaped(word(check["condition"]) + " (" + figure_text(path, check["base"]) + " -> " +

@@ -9,13 +9,14 @@
 #include <ctime>
 
 namespace netpoll::exporters {
-namespace {
-
-constexpr std::size_t kWidth = 116;
 
 std::string compact(const Json& json) {
   return json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
 }
+
+namespace {
+
+constexpr std::size_t kWidth = 116;
 
 void append_integer(std::string& out, auto value) {
   std::array<char, 24> digits;

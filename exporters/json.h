@@ -38,6 +38,7 @@ std::string timestamp(std::chrono::system_clock::time_point when);
 // Bytes that are not UTF-8 become U+FFFD; neither function fails.
 std::string to_document(const Json& json);  // indented, what is short on one line: for people and diffs
 std::string to_line(const Json& json);      // one line with its newline: for NDJSON
+std::string compact(const Json& json);      // as the library prints it: for numbers and short values in a text
 
 // Appends text as a JSON string, quotes included.
 void append_string(std::string& out, std::string_view text);

@@ -3,6 +3,7 @@
 #include "exporters/comparison.h"
 #include "exporters/formats.h"
 #include "exporters/pages/member.h"
+#include "exporters/text.h"
 
 namespace netpoll::exporters {
 namespace {

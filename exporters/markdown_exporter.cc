@@ -3,6 +3,7 @@
 #include "exporters/figure_rows.h"
 #include "exporters/formats.h"
 #include "exporters/pages/member.h"
+#include "exporters/text.h"
 
 namespace netpoll::exporters {
 namespace {

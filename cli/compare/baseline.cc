@@ -53,8 +53,8 @@ std::string baseline_path(const std::string& folder, const ResultSet& results) {
   const std::string what = results.kind == "run" ? text_of(workload, "name") : text_of(target, "comm");
   const std::string machine = text_of(host, "arch") + "-" + text_of(host, "cpus") + "cpu-" + text_of(host, "kernel");
   const std::string backend = text_of(member(frame, "probe"), "backend");
-  const std::string all = results.kind + workload.dump(-1, ' ', false, Json::error_handler_t::replace) +
-                          text_of(target, "kind") + what + machine + backend + (whole ? "command" : "window");
+  const std::string all = results.kind + exporters::compact(workload) + text_of(target, "kind") + what + machine +
+                          backend + (whole ? "command" : "window");
   return folder + "/" + plain(what + "-" + machine + "-" + backend) + "-" + exporters::hex(hash_of(all)).substr(2) +
          ".json";
 }

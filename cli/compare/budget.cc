@@ -154,7 +154,7 @@ class Reader {
     const bool change = row.against != Against::kValue;
     condition.limit = change && !row.upwards ? -value : value;
     condition.text = std::string(row.upwards ? "> " : "< ") + (change ? (row.upwards ? "+" : "-") : "") +
-                     number_json(value).dump() + (row.against == Against::kPercent ? "%" : "");
+                     exporters::compact(number_json(value)) + (row.against == Against::kPercent ? "%" : "");
     limit.text += (limit.all.empty() ? path + " " : " and ") + condition.text;
     limit.all.push_back(std::move(condition));
   }

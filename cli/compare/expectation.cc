@@ -34,7 +34,8 @@ Result<bool> are_met(const std::vector<Condition>& conditions, const exporters::
     const auto value = figure->value();
     if (value && condition.holds(0, *value)) continue;
     met = false;
-    log.error("not met: " + condition.text + " (it is " + (value ? number_json(*value).dump() : "unknown") + ")");
+    log.error("not met: " + condition.text + " (it is " +
+              (value ? exporters::compact(number_json(*value)) : "unknown") + ")");
   }
   return met;
 }

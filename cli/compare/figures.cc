@@ -47,7 +47,7 @@ const Json& member(const Json& node, std::string_view a, std::string_view b) {
 
 std::string plain(const Json& value) {
   if (value.is_null()) return "unknown";
-  return value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return value.is_string() ? value.get<std::string>() : exporters::compact(value);
 }
 
 // What only a run on libruntime, which counts its own operations, can know.

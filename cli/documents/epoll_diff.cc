@@ -31,7 +31,7 @@ std::vector<Registration> registrations_of(const Json& document) {
       row["epfd"] = member(instance, "epfd");
       for (const char* name : {"fd", "events", "kind", "local", "peer"}) row[name] = member(entry, name);
       const Json key = {row["pid"], row["epfd"], row["fd"], member(entry, "data"), row["local"], row["peer"]};
-      all.push_back({key.dump(), std::move(row)});
+      all.push_back({exporters::compact(key), std::move(row)});
     }
   }
   return all;

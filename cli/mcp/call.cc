@@ -110,7 +110,7 @@ Json Call::result() {
     return text_result(err_.empty() ? "it ended with status " + std::to_string((*exit)->shell_code()) : err_, true);
   }
   bound(document, limit_);
-  Json result = text_result(document.dump(-1, ' ', false, Json::error_handler_t::replace), /*is_error=*/false);
+  Json result = text_result(exporters::compact(document), /*is_error=*/false);
   result["structuredContent"] = std::move(document);
   return result;
 }

@@ -2,6 +2,7 @@
 #include "exporters/pages/member.h"
 #include "exporters/pages/pages.h"
 #include "exporters/table.h"
+#include "exporters/text.h"
 
 namespace netpoll::exporters {
 namespace {
@@ -37,7 +38,7 @@ std::string fixes(const Json& features) {
 
 std::string title_of(const Json& document) {
   const Json& pid = at(document, {"target", "pid"});
-  return is_count(pid) ? "pid " + pid.dump() : "target";
+  return is_count(pid) ? "pid " + compact(pid) : "target";
 }
 
 }  // namespace

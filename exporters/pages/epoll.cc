@@ -2,13 +2,14 @@
 #include "exporters/pages/member.h"
 #include "exporters/pages/pages.h"
 #include "exporters/table.h"
+#include "exporters/text.h"
 
 namespace netpoll::exporters {
 namespace {
 
 std::string joined(const Json& words, const char* separator) {
   std::string text;
-  for (const Json& one : words) text += (text.empty() ? "" : separator) + (one.is_string() ? word(one) : one.dump());
+  for (const Json& one : words) text += (text.empty() ? "" : separator) + (one.is_string() ? word(one) : compact(one));
   return text;
 }
 
@@ -31,7 +32,7 @@ Table table_of(const Json& instance) {
   table.column("finding", Align::kLeft);
   for (const Json& entry : instance["registrations"]) {
     const std::string state = word(entry["state"]);
-    table.row({entry["fd"].dump(), joined(entry["events"], "|") + (entry["armed"] == true ? "" : " (not armed)"),
+    table.row({compact(entry["fd"]), joined(entry["events"], "|") + (entry["armed"] == true ? "" : " (not armed)"),
                word(entry["kind"]), word(entry["local"]), word(entry["peer"]),
                state == "open" ? word(entry["tcp_state"]) : state, queue_text(entry),
                Cell(joined(entry["findings"], ", "), Style::kBad)});
@@ -41,7 +42,7 @@ Table table_of(const Json& instance) {
 
 std::string heading(const Json& instance, bool color) {
   std::string out =
-      styled("pid " + instance["pid"].dump() + ", epoll fd " + instance["epfd"].dump(), Style::kBold, color);
+      styled("pid " + compact(instance["pid"]) + ", epoll fd " + compact(instance["epfd"]), Style::kBold, color);
   out += ": " + count_text(instance["total"]) + (instance["total"] == 1 ? " registration" : " registrations");
   if (!instance["waiting_threads"].empty())
     out += ", waited for by thread " + joined(instance["waiting_threads"], ", ");
@@ -49,7 +50,7 @@ std::string heading(const Json& instance, bool color) {
     out += ", polls the network card for " + count_text(usecs) + " us before it sleeps";
   }
   for (const Json& other : instance["shared_with"]) {
-    out += ", also fd " + other["fd"].dump() + " of " + word(other["comm"]) + " (pid " + other["pid"].dump() + ")";
+    out += ", also fd " + compact(other["fd"]) + " of " + word(other["comm"]) + " (pid " + compact(other["pid"]) + ")";
   }
   return out + "\n";
 }
@@ -58,7 +59,7 @@ std::string findings_text(const Json& findings, bool color) {
   std::string out;
   for (const Json& f : findings) {
     out += styled(word(f["level"]), f["level"] == "error" ? Style::kBad : Style::kWarn, color) + ": fd " +
-           f["fd"].dump() + " in epoll fd " + f["epfd"].dump() + " of pid " + f["pid"].dump() + ": " +
+           compact(f["fd"]) + " in epoll fd " + compact(f["epfd"]) + " of pid " + compact(f["pid"]) + ": " +
            word(f["meaning"]) + " [" + word(f["rule"]) + "]\n  seen: " + word(f["evidence"]) +
            "\n  fix: " + word(f["fix"]) + "\n";
   }
@@ -66,8 +67,8 @@ std::string findings_text(const Json& findings, bool color) {
 }
 
 std::string change_line(const char* sign, const Json& row) {
-  std::string out = std::string(sign) + " pid " + row["pid"].dump() + " epoll fd " + row["epfd"].dump() + " fd " +
-                    row["fd"].dump() + "  " + joined(row["events"], "|");
+  std::string out = std::string(sign) + " pid " + compact(row["pid"]) + " epoll fd " + compact(row["epfd"]) + " fd " +
+                    compact(row["fd"]) + "  " + joined(row["events"], "|");
   if (row.contains("events_before")) out += " (was " + joined(row["events_before"], "|") + ")";
   for (const char* name : {"kind", "local", "peer"}) {
     if (row[name].is_string()) out += "  " + word(row[name]);
@@ -93,7 +94,7 @@ std::string workers_text(const Json& document, const ExportOptions& options) {
   workers.column("connections", Align::kRight);
   workers.column("share", Align::kRight);
   for (const Json& w : document["workers"]) {
-    workers.row({word(w["comm"]), w["pid"].dump(), count_text(w["connections"]), share_text(w)});
+    workers.row({word(w["comm"]), compact(w["pid"]), count_text(w["connections"]), share_text(w)});
   }
   return "\n" + workers.text(options.color) + imbalance_text(document["imbalance"]);
 }
@@ -111,9 +112,10 @@ std::string loops_text(const Json& document, const ExportOptions& options) {
   for (const Json& loop : loops) {
     std::string threads;
     for (const Json& thread : loop["threads"]) {
-      threads += (threads.empty() ? "" : ", ") + word(thread["comm"]) + " " + thread["tid"].dump();
+      threads += (threads.empty() ? "" : ", ") + word(thread["comm"]) + " " + compact(thread["tid"]);
     }
-    table.row({loop["pid"].dump(), loop["epfd"].dump(), threads, count_text(loop["connections"]), share_text(loop)});
+    table.row(
+        {compact(loop["pid"]), compact(loop["epfd"]), threads, count_text(loop["connections"]), share_text(loop)});
   }
   return "\n" + table.text(options.color) + imbalance_text(document["loop_imbalance"]);
 }

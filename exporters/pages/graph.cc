@@ -89,8 +89,8 @@ class Tree {
     constexpr std::size_t kLeast = 12;
     const Json& wait = wait_of(edge);
     const std::string whose =
-        wait["goid"].is_null() ? "thread " + wait["tid"].dump() : "goroutine " + wait["goid"].dump();
-    std::string what = ", fd " + wait["fd"].dump();
+        wait["goid"].is_null() ? "thread " + compact(wait["tid"]) : "goroutine " + compact(wait["goid"]);
+    std::string what = ", fd " + compact(wait["fd"]);
     if (const std::string mode = word(wait["mode"]); !mode.empty()) what += " " + mode;
     if (const std::int64_t ns = number(wait["wait_ns"]); ns >= 0) {
       what += ", " + human_ns(static_cast<std::uint64_t>(ns));

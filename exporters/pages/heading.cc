@@ -2,6 +2,7 @@
 #include "exporters/pages/heading.h"
 
 #include "exporters/pages/member.h"
+#include "exporters/text.h"
 
 namespace netpoll::exporters {
 

@@ -7,9 +7,9 @@ namespace netpoll::exporters {
 namespace {
 
 std::string where(const Json& finding) {
-  std::string out = "pid " + finding["pid"].dump();
-  if (is_count(finding["fd"])) out += ", fd " + finding["fd"].dump();
-  if (is_count(finding["epfd"])) out += " in epoll fd " + finding["epfd"].dump();
+  std::string out = "pid " + compact(finding["pid"]);
+  if (is_count(finding["fd"])) out += ", fd " + compact(finding["fd"]);
+  if (is_count(finding["epfd"])) out += " in epoll fd " + compact(finding["epfd"]);
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include "exporters/pages/member.h"
 #include "exporters/pages/pages.h"
 #include "exporters/table.h"
+#include "exporters/text.h"
 
 namespace netpoll::exporters {
 namespace {
@@ -269,7 +270,7 @@ std::string group_table(const Json& document, const ExportOptions& options) {
   for (std::size_t i = 0; i < shown; ++i) {
     const Json& row = rows[i];
     const Json& bytes = at(row, {"bytes"});
-    const auto number = [&](const char* name) { return row.contains(name) ? row[name].dump() : std::string(); };
+    const auto number = [&](const char* name) { return row.contains(name) ? compact(row[name]) : std::string(); };
     table.row({group_name(row, by), number("tid"), number("fd"), word(at(row, {"comm"})),
                count_text(at(row, {"count"})), percent_text(at(row, {"share"})), ns_text(at(row, {"total_ns"})),
                count_text(at(row, {"errors"})),

@@ -8,6 +8,7 @@
 #include "exporters/pages/member.h"
 #include "exporters/pages/pages.h"
 #include "exporters/table.h"
+#include "exporters/text.h"
 
 namespace netpoll::exporters {
 namespace {
@@ -15,7 +16,7 @@ namespace {
 std::string text_of(const Json& row, const char* name) {
   const Json& value = at(row, {name});
   if (value.is_string()) return value.get<std::string>();
-  return value.is_null() ? "" : value.dump();
+  return value.is_null() ? "" : compact(value);
 }
 
 std::string ns_of(const Json& row, const char* name) {
@@ -164,7 +165,7 @@ std::string group_table(const Json& groups, const std::string& heading, const Ex
 
 std::string goids_text(const Json& list, std::uint64_t count) {
   std::string text;
-  for (const Json& goid : list) text += (text.empty() ? "" : " ") + goid.dump();
+  for (const Json& goid : list) text += (text.empty() ? "" : " ") + compact(goid);
   return list.size() < count ? text + " .." : text;
 }
 
@@ -212,7 +213,7 @@ std::string diff_text(const Json& document, const ExportOptions& options) {
     const auto delta = row["delta"].get<std::int64_t>();
     if (delta == 0 && !options.everything) continue;
     const std::string function = text_of(row, "function");
-    table.row({row["base"].dump(), row["head"].dump(), (delta > 0 ? "+" : "") + std::to_string(delta),
+    table.row({compact(row["base"]), compact(row["head"]), (delta > 0 ? "+" : "") + std::to_string(delta),
                function.empty() ? "(unknown)" : function});
   }
   if (!table.empty()) out += "\n" + table.text(options.color, options.width);
@@ -244,7 +245,7 @@ std::string snapshot_page(const Json& document, const ExportOptions& options) {
   const bool nobody = dump.is_object() && target["pid"].is_null();
   std::string out = nobody ? styled(printable(text_of(dump, "file")), Style::kBold, color)
                            : styled(printable(text_of(target, "comm")), Style::kBold, color) + " (pid " +
-                                 target["pid"].dump() + "), " + runtime_text(target);
+                                 compact(target["pid"]) + "), " + runtime_text(target);
   out += ": " + grouped(shown) + " of " + grouped(document["total"]) + " goroutines\n";
   out += states_text(document["states"], options.width);
   out += body(document, options);

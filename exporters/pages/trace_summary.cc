@@ -5,6 +5,7 @@
 #include "exporters/pages/member.h"
 #include "exporters/pages/pages.h"
 #include "exporters/table.h"
+#include "exporters/text.h"
 
 namespace netpoll::exporters {
 namespace {
@@ -116,9 +117,9 @@ std::string slowest_table(const Json& document, const char* by, const std::strin
       return some ? ">= " + text : text;
     };
     const std::string waits = count_text(at(row, {"waits"}));
-    table.row({count_text(at(row, {"pid"})).empty() ? "" : at(row, {"pid"}).dump(),
-               is_count(at(row, {"fd"})) ? at(row, {"fd"}).dump() : "",
-               is_count(at(row, {"goid"})) ? at(row, {"goid"}).dump() : "", some ? ">= " + waits : waits,
+    table.row({count_text(at(row, {"pid"})).empty() ? "" : compact(at(row, {"pid"})),
+               is_count(at(row, {"fd"})) ? compact(at(row, {"fd"})) : "",
+               is_count(at(row, {"goid"})) ? compact(at(row, {"goid"})) : "", some ? ">= " + waits : waits,
                total("network_wait_ns"), ns_text(at(row, {"network_wait_ns", "max"})), total("cpu_wait_ns"),
                ns_text(at(row, {"cpu_wait_ns", "max"})), word(at(row, {"local"})), word(at(row, {"peer"})),
                labels_text(at(row, {"labels"}))});
