@@ -81,7 +81,9 @@ os.close(c.detach())
 
     def test_a_process_is_needed_and_has_to_exist(self):
         tool("lint", ok=2)
-        tool("lint", "-p", "999999999", ok=3)
+        gone = subprocess.Popen(["true"])
+        gone.wait()
+        tool("lint", "-p", str(gone.pid), ok=3)
 
 
 class Runtime(unittest.TestCase):
@@ -129,11 +131,12 @@ class Runtime(unittest.TestCase):
 
 class Loops(unittest.TestCase):
     THREADS = """
+l = socket.create_server(("127.0.0.1", 0))
 keep = []
 def loop(name, connections):
     e = select.epoll()
     for _ in range(connections):
-        a, b = socket.socketpair()
+        a, b = socket.create_connection(l.getsockname()), l.accept()
         a.setblocking(False)
         keep.append((a, b))
         e.register(a, select.EPOLLIN | select.EPOLLET)
