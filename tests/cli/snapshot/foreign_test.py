@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""snapshot on Go programs that are not ours, and on one that never stands still: 
+"""snapshot on Go programs that are not ours, and on one that never stands still:
 foreign_test.py BINARY SCHEMAS GO_BUILDS LIBRARY_SOURCE
 
 Truth is what the programs say themselves: prometheus by its pprof endpoint, esbuild (which an npm package brings, built

@@ -98,7 +98,8 @@ def dump_goroutines(text):
             continue
         functions = [printed(line.rsplit("(", 1)[0]) for line in lines[1:]
                      if line.endswith(")") and not line.startswith(("\t", "created by "))]
-        found[int(head[1])] = (head[2], [f for f in functions if not f.startswith("runtime.")])
+        # runtime.gopanic is called panic there.
+        found[int(head[1])] = (head[2], [f for f in functions if not f.startswith("runtime.") and f != "panic"])
     return found
 
 
