@@ -28,7 +28,23 @@ struct Slice {
   }
 };
 
-bool is_list_of_gs(Memory& memory, const GLayout& layout, std::uint64_t address) {
+// Of a program the first is the main goroutine, which lives as long as it does. In a library the main goroutine returns
+// once the packages are initialised (runtime/proc.go, main), and its g is used again.
+bool begins_a_list(const std::vector<GoG>& gs, bool library) {
+  if (library) return std::any_of(gs.begin(), gs.end(), [](const GoG& g) { return g.lives(); });
+  return gs.front().goid == 1 && gs.front().lives();
+}
+
+// A library is position-independent and names no interpreter. So are static executables of that form, whose main
+// goroutine lives all the same.
+bool may_be_library(const Image& image) {
+  const auto& headers = image.file().program_headers();
+  return std::all_of(headers.begin(), headers.end(), [](const Elf64_Phdr& h) {
+    return h.p_type != PT_INTERP && (h.p_type != PT_LOAD || h.p_offset != 0 || h.p_vaddr == 0);
+  });
+}
+
+bool is_list_of_gs(Memory& memory, const GLayout& layout, std::uint64_t address, bool library) {
   const auto slice = memory.read_value<Slice>(address);
   if (!slice || !slice->plausible()) return false;
   std::vector<std::uint64_t> first(std::min(slice->length, kChecked));
@@ -38,8 +54,7 @@ bool is_list_of_gs(Memory& memory, const GLayout& layout, std::uint64_t address)
   }
   const auto gs = read_gs(memory, layout, first);
   if (!gs || gs->size() != first.size()) return false;
-  // The first is the main goroutine, which lives as long as its program.
-  return gs->front().goid == 1 && gs->front().lives();
+  return begins_a_list(*gs, library);
 }
 
 }  // namespace
@@ -55,8 +70,12 @@ std::optional<std::uint64_t> find_allgs(const Image& image, Memory& memory, cons
       if (address % 8 != 0 || !module.holds_data(address)) continue;
       if (std::find(tried.begin(), tried.end(), address) != tried.end()) continue;
       tried.push_back(address);
-      if (is_list_of_gs(memory, layout, address)) return address;
+      if (is_list_of_gs(memory, layout, address, /*library=*/false)) return address;
     }
+  }
+  if (!may_be_library(image)) return std::nullopt;
+  for (const std::uint64_t address : tried) {
+    if (is_list_of_gs(memory, layout, address, /*library=*/true)) return address;
   }
   return std::nullopt;
 }
