@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * syscall_stream.h: what syscall_stream.bpf.c (kernel) and ebpf_stream.cc (user) share, beside the events. C and C++ read
- * it.
+ * syscall_stream.h: what syscall_stream.bpf.c (kernel) and ebpf_stream.cc (user) share, beside the events. C and C++
+ * read it.
  */
 #ifndef PROBES_BPF_SYSCALL_STREAM_H
 #define PROBES_BPF_SYSCALL_STREAM_H
