@@ -139,14 +139,13 @@ def calls(tool, prey, options):
             print(f"  {way:15} {spread(values)}, adds {spread(adds)}")
 
 
-def cpu_of(pids):
-    """Ticks of user and system time."""
-    ticks = 0
-    for pid in pids:
-        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
-            fields = file.read().rsplit(")", 1)[1].split()
-            ticks += int(fields[11]) + int(fields[12])
-    return ticks * 1e9 / os.sysconf("SC_CLK_TCK")
+def cpu_of(pid):
+    """Nanoseconds that its threads ran (proc(5), schedstat)."""
+    total = 0
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/schedstat", encoding="ascii") as file:
+            total += int(file.read().split()[0])
+    return total
 
 
 def port():
@@ -171,9 +170,9 @@ def server_cost(name, pid, found, load, options):
     """load() returns the number of requests that it made."""
     def measure(counter):
         with Beside(counter, pid):
-            before = cpu_of([pid])
+            before = cpu_of(pid)
             requests = load()
-            return (cpu_of([pid]) - before) / requests
+            return (cpu_of(pid) - before) / requests
 
     print(f"CPU time of {name} per request, us")
     taken = in_turns(options.rounds, {"alone": None, **found}, measure)
