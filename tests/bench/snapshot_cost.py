@@ -121,7 +121,9 @@ def dlv(waiters, limit):
 
 
 def gdb(waiters, limit):
-    return measured(["gdb", "-batch", "-p", str(waiters.pid), "-ex", "info goroutines"], timeout=limit)
+    # Go's own script, which gdb loads with the program where it may; it lists states and innermost functions alone.
+    return measured(["gdb", "-batch", "-iex", "add-auto-load-safe-path /", "-p", str(waiters.pid), "-ex",
+                     "info goroutines"], timeout=limit)
 
 
 def list_part(o, tool):
