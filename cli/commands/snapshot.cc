@@ -519,13 +519,13 @@ const Command snapshot_command{
         "Reads the goroutines of a running libruntime or Go program from its memory: what each waits for and how long, "
         "the descriptor, its addresses and TCP state, and the function. The target keeps running and needs no symbols; "
         "the output says whether everything in it belongs together. --core FILE reads one that died from its ELF core "
-        "and its executable, the one that the core names or EXE. Cores compressed with zstd, lz4 or gzip, and inside of a "
-        "crash report of apport, are read as they are. Deadlines and times are not in a core. The descriptors come from "
-        "its stacks, or with --fdinfo PATH from what was saved of the process: a folder of --save-core-context, a copy "
-        "of /proc/PID/fdinfo, or systemd-coredump's COREDUMP_OPEN_FDS.\n"
+        "and its executable, the one that the core names or EXE. Cores compressed with zstd, lz4 or gzip, and inside "
+        "of a crash report of apport, are read as they are. Deadlines and times are not in a core. The descriptors come "
+        "from its stacks, or with --fdinfo PATH from what was saved of the process: a folder of --save-core-context, a "
+        "copy of /proc/PID/fdinfo, or systemd-coredump's COREDUMP_OPEN_FDS.\n"
         "\n"
-        "Of several processes each has a page, or a document, one after the other, as jq reads them. One that cannot be "
-        "read is named on standard error, and the exit status is 3 at the end.",
+        "Of several processes each has a page, or a document, one after the other, as jq reads them. One that cannot "
+        "be read is named on standard error, and the exit status is 3 at the end.",
     .examples =
         "netpoll-trace snapshot -p 4711\n"
         "netpoll-trace snapshot -p 4711 --min-wait 30s --no-deadline\n"

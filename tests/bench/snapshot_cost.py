@@ -4,7 +4,7 @@
 Parts (default: all), each in rounds that take turns, with median, least and greatest:
   list        N goroutines in IO wait, with stacks, as JSON: wall and CPU time of the tool, its largest memory, bytes
               written; beside it the program's own pprof endpoint (debug=2), dlv and gdb, as far as they are installed
-  crowd       100,000 goroutines. As many may wait for I/O as the limit of descriptors allows; the rest wait for channels
+  crowd       100,000 goroutines. As many wait for I/O as the limit of descriptors allows, the rest for channels
   pause       how long --pause stops the program, for each 1,000 goroutines
   throughput  round trips of the program beside its 10,000 idle connections, with a snapshot every second and without;
               on the same core as the tool's, and on another
@@ -201,7 +201,8 @@ def attach_part(o, tool):
         return "prometheus is not installed"
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "config.yml").write_text("scrape_configs: []\n", encoding="utf-8")
-        child = subprocess.Popen([prometheus, f"--config.file={folder}/config.yml", f"--storage.tsdb.path={folder}/data",
+        child = subprocess.Popen([prometheus, f"--config.file={folder}/config.yml",
+                                  f"--storage.tsdb.path={folder}/data",
                                   "--web.listen-address=127.0.0.1:0"], stdout=subprocess.DEVNULL,
                                  stderr=subprocess.DEVNULL)
         try:
@@ -216,7 +217,7 @@ def attach_part(o, tool):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tool", required=True)
-    parser.add_argument("--subject", required=True, help="go_waiters, or rt_waiters on libruntime, as the build makes it")
+    parser.add_argument("--subject", required=True, help="go_waiters, or rt_waiters, as the build makes it")
     parser.add_argument("--part", action="append", choices=PARTS)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--goroutines", type=int, default=10000)
