@@ -521,8 +521,8 @@ const Command snapshot_command{
         "the output says whether everything in it belongs together. --core FILE reads one that died from its ELF core "
         "and its executable, the one that the core names or EXE. Cores compressed with zstd, lz4 or gzip, and inside "
         "of a crash report of apport, are read as they are. Deadlines and times are not in a core. The descriptors "
-        "come from its stacks, or with --fdinfo PATH from what was saved of the process: a folder of --save-core-context, a "
-        "copy of /proc/PID/fdinfo, or systemd-coredump's COREDUMP_OPEN_FDS.\n"
+        "come from its stacks, or with --fdinfo PATH from what was saved of the process: a folder of "
+        "--save-core-context, a copy of /proc/PID/fdinfo, or systemd-coredump's COREDUMP_OPEN_FDS.\n"
         "\n"
         "Of several processes each has a page, or a document, one after the other, as jq reads them. One that cannot "
         "be read is named on standard error, and the exit status is 3 at the end.",
