@@ -300,7 +300,7 @@ class Ebpf(unittest.TestCase):
         self.assertEqual(status.returncode, 4)
 
     def test_a_reader_that_is_too_slow_costs_events_and_holds_nobody_up(self):
-        program = "import os\nr, w = os.pipe()\nfor i in range(200000): os.write(w, b'x'); os.read(r, 1)\n"
+        program = "import os\nr, w = os.pipe()\nfor i in range(600000): os.write(w, b'x'); os.read(r, 1)\n"
         read_end, write_end = os.pipe()
         process = subprocess.Popen([BINARY, "trace", "-f", "ndjson", "-o", f"/dev/fd/{write_end}", "-e", "read,write", "--",
                                     sys.executable, "-c", program + "print('done', flush=True)\n"], stdout=subprocess.PIPE,
