@@ -45,7 +45,7 @@ KNOWS = {
     "runtime": ["net", "sync", "debug"],
     "probes": ["symbols"],
     "exporters": ["trace"],
-    "http": ["net"],
+    "http": ["runtime"],
     "endpoint": ["runtime", "symbols", "exporters", "http"],
     "cli": ["probes", "exporters", "runtime", "http"],
 }
