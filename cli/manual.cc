@@ -89,7 +89,7 @@ std::string literal(std::string_view text, std::string_view prompt) {
   return out + ".Ed\n";
 }
 
-// --- options --------------------------------------------------------------------------------------------------------
+// --- options
 
 std::string option_item(const Flags::Row& row) {
   std::string out = ".It";
@@ -120,12 +120,11 @@ std::string environment_section(const Command& command, const std::vector<Flags:
   if (configurable == rows.end()) return {};
   return ".Sh ENVIRONMENT\nWhat the command line does not say is taken from the environment, as\n.Ev " +
          plain(variable_of(command.name, configurable->long_names.front())) + "\nfor\n.Fl \\-" +
-         plain(configurable->long_names.front()) +
-         " ,\nelse from the configuration; see\n.Xr netpoll-trace-gen-config 1 .\n";
+         plain(configurable->long_names.front()) + " ,\nelse from the configuration" +
+         (&command == &gen_config_command ? ".\n" : "; see\n.Xr netpoll-trace-gen-config 1 .\n");
 }
 
 // --- the fields of a document
-// -----------------------------------------------------------------------------------------
 
 // Members that every document has, explained in netpoll-trace-json(7).
 const std::set<std::string> kCommon = {"schema", "tool", "host", "started_at", "target", "targets", "probe"};
@@ -267,7 +266,6 @@ std::string json_section(const std::string& document) {
 }
 
 // --- pages
-// ------------------------------------------------------------------------------------------------------------
 
 bool has_flag(const std::vector<Flags::Row>& rows, const char* name) {
   return std::any_of(rows.begin(), rows.end(), [&](const Flags::Row& row) {

@@ -77,6 +77,8 @@ def main():
 
     echo = ("run", "echo", "--conns", "2", "--ops", "200", "--json")
     first = judge.accept(tool(*echo), "run echo")
+    judge.accept(tool("run", "echo", "--conns", "2", "--ops", "50", "--trigger", "edge,oneshot", "-r", "2", "--json"),
+                 "run of two designs")
     for backend in ("ptrace", "self", "none"):
         judge.accept(tool(*echo, "--backend", backend), f"run echo, back end {backend}")
     for workload in ("idle", "deadline", "pipe", "reuseport", "cpu", "slow", "udp", "pipeline", "churn", "fanin", "proxy"):

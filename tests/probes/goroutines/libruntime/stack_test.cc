@@ -199,7 +199,7 @@ TEST_CASE("a core of the kernel has the stacks and labels that the program had")
 }
 
 TEST_CASE("so has a core of gcore") {
-  if (!has("gcore")) NETPOLL_SKIP("no gcore: gdb is not installed");
+  if (!netpoll::test::has_program("gcore")) NETPOLL_SKIP("no gcore: gdb is not installed");
   const netpoll::test::TempDir folder;
   Prey prey({SELF_AWARE});
   REQUIRE(prey.sleeps());
