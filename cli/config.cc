@@ -3,17 +3,15 @@
 
 #include <unistd.h>
 
-#define TOML_EXCEPTIONS 0
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 
 #include "cli/command.h"
 #include "cli/spell.h"
+#include "cli/toml.h"
 
 namespace netpoll::cli {
 namespace {
@@ -141,12 +139,13 @@ Result<Config> Config::load(std::string_view command, const std::vector<Flags::R
   const std::string path = config_path();
   if (path.empty()) return config;
   std::ifstream file(path);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (!file) {
+  std::ostringstream text;
+  if (file.peek() != std::ifstream::traits_type::eof()) text << file.rdbuf();
+  if (file.bad() || !file.is_open()) {
     return Error(ErrorKind::kInvalid, "cannot read the configuration " + path)
         .with_hint("NETPOLL_TRACE_CONFIG= goes without one");
   }
-  auto values = Reader(path, command, config.known_).read(text);
+  auto values = Reader(path, command, config.known_).read(text.str());
   if (!values) return std::move(values).error();
   config.file_ = std::move(*values);
   return config;

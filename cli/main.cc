@@ -37,7 +37,13 @@ int run_command(const Command& command, const std::vector<std::string>& words, s
   add_general_options(flags, general);
   const auto config = Config::load(command.name, flags.rows());
   Flags::Defaults defaults;
-  if (config) defaults = [&config](const std::string& flag) { return config->value(flag); };
+  // --json is a format: one that is configured does not contradict it.
+  const bool json = std::find(words.begin(), words.end(), "--json") != words.end();
+  if (config) {
+    defaults = [&config, json](const std::string& flag) {
+      return json && flag == "format" ? std::nullopt : config->value(flag);
+    };
+  }
   const std::string usage = "netpoll-trace " + std::string(command.name) + " " + std::string(command.usage);
   const auto parsed = flags.parse(words, "usage: " + usage,
                                   "netpoll-trace help " + std::string(command.name) + " lists the flags", defaults);

@@ -75,6 +75,18 @@ class Config(unittest.TestCase):
                     NETPOLL_TRACE_CONFIG=self.file("[run]\nhold = true\n"))
         self.assertTrue(json.loads(done.stdout)["workload"]["hold"])
 
+    def test_json_on_the_command_line_beats_a_configured_format(self):
+        done = tool(*RUN, NETPOLL_TRACE_RUN_FORMAT="csv")
+        self.assertEqual((done.returncode, json.loads(done.stdout)["operations"]), (0, 100))
+        done = tool(*RUN[:-1], NETPOLL_TRACE_RUN_FORMAT="csv")
+        self.assertTrue(done.stdout.startswith("figure,value,"), done.stdout[:100])
+
+    def test_a_configuration_that_cannot_be_read_is_named(self):
+        for path, status in ((self.folder.name, 2), (self.file(""), 0)):
+            done = tool(*RUN, NETPOLL_TRACE_CONFIG=path)
+            self.assertEqual(done.returncode, status, done.stderr)
+            self.assertIn("" if status == 0 else f"cannot read the configuration {path}", done.stderr)
+
     def test_other_commands_sections_are_theirs(self):
         path = self.file('[stat]\nevent = "epoll"\n')
         self.assertEqual(self.poll_mode(NETPOLL_TRACE_CONFIG=path), "hybrid")
