@@ -50,6 +50,12 @@ Result<const exporters::Format*> format_of(const OutputOptions& options, exporte
   return format;
 }
 
+Result<void> print(std::string_view text) {
+  auto out = exporters::Destination::open("");
+  if (!out) return std::move(out).error();
+  return out->write(text);
+}
+
 Result<Emitter> Emitter::open(const OutputOptions& options, exporters::Content content, ColorChoice color,
                               exporters::ExportOptions wishes) {
   const auto format = format_of(options, content);

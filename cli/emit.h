@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "cli/log.h"
 #include "cli/options.h"
@@ -16,6 +17,9 @@ class Interrupt;
 
 // The format of -f and --json. kInvalid for an unknown one, and for one that cannot show content.
 Result<const exporters::Format*> format_of(const OutputOptions& options, exporters::Content content);
+
+// Writes text to standard output: what a command says that has no document, as help.
+Result<void> print(std::string_view text);
 
 // Open it before the work, so that an unwritable target is known at once. Without result() or snapshot() nothing
 // appears. Movable; one thread at a time.

@@ -6,13 +6,13 @@
 #include "cli/command.h"
 #include "cli/complete.h"
 #include "cli/config.h"
+#include "cli/emit.h"
 #include "cli/help.h"
 #include "cli/manual.h"
 #include "cli/options.h"
 #include "cli/spell.h"
 #include "cli/version.h"
 #include "cli/workload/workload.h"
-#include "exporters/destination.h"
 
 namespace netpoll::cli {
 namespace {
@@ -22,10 +22,8 @@ int fail(Log& log, const Error& error) {
   return static_cast<int>(exit_status_of(error));
 }
 
-int print(Log& log, const std::string& text) {
-  auto out = exporters::Destination::open("");
-  if (!out) return fail(log, out.error());
-  if (auto written = out->write(text); !written) return fail(log, written.error());
+int say(Log& log, const std::string& text) {
+  if (auto written = print(text); !written) return fail(log, written.error());
   return static_cast<int>(ExitStatus::kDone);
 }
 
@@ -47,7 +45,7 @@ int run_command(const Command& command, const std::vector<std::string>& words, s
   const std::string usage = "netpoll-trace " + std::string(command.name) + " " + std::string(command.usage);
   const auto parsed = flags.parse(words, "usage: " + usage,
                                   "netpoll-trace help " + std::string(command.name) + " lists the flags", defaults);
-  if (general.help) return print(log, command_help(command));
+  if (general.help) return say(log, command_help(command));
   const auto color = parse_color(general.color);
   log.configure(general.quiet, general.verbose, color.value_or(ColorChoice::kAuto));
   if (!parsed) return fail(log, parsed.error());
@@ -73,8 +71,8 @@ int dispatch(std::span<char*> args, Log& log) {
     const std::string_view hidden = args[1];
     if (hidden == "__serve") return workload::serve_main(args.subspan(2));
     if (hidden == "__load") return workload::load_main(args.subspan(2));
-    if (hidden == "__man" && args.size() == 3) return print(log, manual_page(args[2]).value_or(""));
-    if (hidden == "__complete") return print(log, completions({args.begin() + 2, args.end()}));
+    if (hidden == "__man" && args.size() == 3) return say(log, manual_page(args[2]).value_or(""));
+    if (hidden == "__complete") return say(log, completions({args.begin() + 2, args.end()}));
   }
   std::vector<std::string> words(args.begin() + (args.empty() ? 0 : 1), args.end());
   if (words.empty()) {
@@ -82,9 +80,9 @@ int dispatch(std::span<char*> args, Log& log) {
     return static_cast<int>(ExitStatus::kUsage);
   }
   const std::string name = words.front();
-  if (name == "-h" || name == "--help") return print(log, overview());
+  if (name == "-h" || name == "--help") return say(log, overview());
   if (name == "-V" || name == "--version")
-    return print(log, std::string(kToolName) + " " + std::string(version()) + "\n");
+    return say(log, std::string(kToolName) + " " + std::string(version()) + "\n");
 
   const Command* command = find_command(name);
   if (command == nullptr) {

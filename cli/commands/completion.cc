@@ -3,8 +3,8 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/emit.h"
 #include "cli/spell.h"
-#include "exporters/destination.h"
 
 namespace netpoll::cli {
 namespace {
@@ -120,9 +120,7 @@ std::vector<std::string> shell_names() {
 Result<ExitStatus> run(const std::string& name) {
   for (const Shell& shell : kShells) {
     if (shell.name != name) continue;
-    auto out = exporters::Destination::open("");
-    if (!out) return std::move(out).error();
-    if (auto written = out->write(shell.script); !written) return std::move(written).error();
+    if (auto written = print(shell.script); !written) return std::move(written).error();
     return ExitStatus::kDone;
   }
   return Error(ErrorKind::kInvalid,

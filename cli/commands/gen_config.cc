@@ -3,8 +3,8 @@
 
 #include "cli/command.h"
 #include "cli/config.h"
+#include "cli/emit.h"
 #include "cli/options.h"
-#include "exporters/destination.h"
 
 namespace netpoll::cli {
 namespace {
@@ -48,9 +48,7 @@ std::string configuration() {
 
 Action add(Flags& /*flags*/) {
   return [](Invocation&) -> Result<ExitStatus> {
-    auto out = exporters::Destination::open("");
-    if (!out) return std::move(out).error();
-    if (auto written = out->write(configuration()); !written) return std::move(written).error();
+    if (auto written = print(configuration()); !written) return std::move(written).error();
     return ExitStatus::kDone;
   };
 }

@@ -2,10 +2,10 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/emit.h"
 #include "cli/help.h"
 #include "cli/schemas.h"
 #include "cli/spell.h"
-#include "exporters/destination.h"
 
 namespace netpoll::cli {
 namespace {
@@ -47,9 +47,7 @@ Action add(Flags& flags) {
   return [words](Invocation&) -> Result<ExitStatus> {
     auto text = text_for(*words);
     if (!text) return text.error();
-    auto out = exporters::Destination::open("");
-    if (!out) return out.error();
-    if (auto written = out->write(*text); !written) return written.error();
+    if (auto written = print(*text); !written) return std::move(written).error();
     return ExitStatus::kDone;
   };
 }
