@@ -71,6 +71,12 @@ def gone(cgroup):
     return True
 
 
+def state_of(pid):
+    """"S": it sleeps (proc_pid_stat(5))."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        return file.read().rsplit(")", 1)[1].split()[0]
+
+
 class Server:
     """An echo server of our own, in a process of its own, that uses epoll; speaks through its streams."""
 
@@ -312,7 +318,8 @@ class Ebpf(unittest.TestCase):
         process.stdout.close()
         self.assertEqual(process.wait(timeout=PATIENCE), 0)
         self.assertEqual(end["events"], len(events))
-        self.assertGreater(end["lost_output"], 0)
+        # Behind the tool, or before it where it got no CPU itself.
+        self.assertGreater(max(end["lost_output"], end["lost"]), 0)
         self.assertEqual(sum(line["count"] for line in lines if line["type"] == "lost"), end["lost"])
         self.assertLessEqual(end["events"] + end["lost_output"], end["seen"])
 
@@ -535,6 +542,9 @@ class Ptrace(unittest.TestCase):
             time.sleep(0.05)
             client.sendall(b"c")
             self.assertEqual(client.recv(10), b"c")
+            deadline = time.monotonic() + PATIENCE
+            while state_of(server.pid) != "S" and time.monotonic() < deadline:
+                time.sleep(0.01)  # it comes back to its wait, which then is under way as we leave
             out, err, status = tracer.finish()
             self.assertEqual(status, 130, err)
             meta, events, end, _ = lines_of(out)
