@@ -13,9 +13,11 @@ import sys
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from checks import check, exit_status  # noqa: E402
+
 BINARY = sys.argv[1]
 FOLDER = Path(sys.argv[2])
-failures = 0
 
 CLIENT = """
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
@@ -38,13 +40,6 @@ answers.gone = await call('epoll_registrations', { pid: 4194304 });
 console.log(JSON.stringify(answers));
 await client.close();
 """
-
-
-def check(good, what, detail=""):
-    global failures
-    if not good:
-        failures += 1
-        print(f"FAILED: {what}\n  {detail}")
 
 
 class Server:
@@ -210,7 +205,7 @@ def main():
     finally:
         target.terminate()
         target.wait(timeout=60)
-    sys.exit(1 if failures else 0)
+    sys.exit(exit_status())
 
 
 main()

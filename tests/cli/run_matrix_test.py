@@ -11,17 +11,13 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from checks import check, exit_status  # noqa: E402
 
 BINARY = sys.argv[1]
 WORK = ["run", "echo", "--conns", "4", "--ops", "400"]
-failures = 0
-
-
-def check(good, what, detail=""):
-    global failures
-    if not good:
-        failures += 1
-        print(f"FAILED: {what}\n  {detail}")
 
 
 def tool(*arguments, status=0):
@@ -116,4 +112,4 @@ def interrupted():
 
 for test in (designs, page, repeated, refusals, interrupted):
     test()
-sys.exit(1 if failures else 0)
+sys.exit(exit_status())

@@ -29,6 +29,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/eventually.h"
 #include "tests/support/procs.h"
+#include "tests/support/shell.h"
 #include "tests/support/skip.h"
 #include "tests/support/temp_dir.h"
 
@@ -38,20 +39,6 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::size_t kWaiters = 20;
-
-std::string output_of(const std::string& command, int& status) {
-  std::string output;
-  std::FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  std::array<char, 4096> buffer;
-  for (std::size_t n; (n = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) output.append(buffer.data(), n);
-  status = pclose(pipe);
-  return output;
-}
-
-bool has(const char* program) {
-  return std::system(("command -v " + std::string(program) + " >/dev/null").c_str()) == 0;
-}
 
 [[gnu::noinline]] void wait_for_work(Channel<int>& channel) { (void)channel.recv(); }
 
@@ -168,12 +155,11 @@ TEST_CASE("a difference over some seconds leaves out what stood still") {
   CHECK(answer->status == 200);
   CHECK(answer->get_header_value("Content-Type") == "application/octet-stream");
   CHECK(answer->get_header_value("Content-Disposition") == "attachment; filename=\"goroutine-delta\"");
-  if (!has("go")) NETPOLL_SKIP("go tool pprof is the judge, and there is no go");
+  if (!test::has_program("go")) NETPOLL_SKIP("go tool pprof is the judge, and there is no go");
   const test::TempDir folder;
   const std::string file = folder / "profile";
   std::ofstream(file) << answer->body;
-  int status = 0;
-  const std::string raw = output_of("PPROF_TMPDIR=" + folder.path() + " go tool pprof -raw " + file, status);
+  const auto [raw, status] = test::output_of("PPROF_TMPDIR=" + folder.path() + " go tool pprof -raw " + file);
   INFO(raw);
   CHECK(status == 0);
   // Of each there are none more, and they have waited longer together; the sum of its waits is all that a sample has.
@@ -184,14 +170,13 @@ TEST_CASE("a difference over some seconds leaves out what stood still") {
 }
 
 TEST_CASE("go tool pprof reads the endpoint, and the texts that it gives") {
-  if (!has("go")) NETPOLL_SKIP("go tool pprof is the judge, and there is no go");
+  if (!test::has_program("go")) NETPOLL_SKIP("go tool pprof is the judge, and there is no go");
   Program program;
   const auto endpoint = served(program, "127.0.0.1:0");
   const test::TempDir folder;
   const std::string pprof = "PPROF_TMPDIR=" + folder.path() + " go tool pprof ";
-  int status = 0;
-  const std::string top =
-      output_of(pprof + "-sample_index=goroutine -top http://" + endpoint.address() + "/debug/pprof/goroutine", status);
+  const auto [top, status] =
+      test::output_of(pprof + "-sample_index=goroutine -top http://" + endpoint.address() + "/debug/pprof/goroutine");
   INFO(top);
   CHECK(status == 0);
   CHECK(top.find("Total samples = " + std::to_string(kWaiters + 2)) != std::string::npos);
@@ -202,9 +187,9 @@ TEST_CASE("go tool pprof reads the endpoint, and the texts that it gives") {
     auto answer = client.Get(std::string("/debug/pprof/goroutine") + query);
     REQUIRE(answer);
     std::ofstream(file) << answer->body;
-    const std::string raw = output_of(pprof + "-raw " + file, status);
+    const auto [raw, ended] = test::output_of(pprof + "-raw " + file);
     INFO(raw);
-    CHECK(status == 0);
+    CHECK(ended == 0);
     // The text has no names of functions that pprof would read: it takes their addresses.
     CHECK((*query != '\0' || raw.find("wait_for_work") != std::string::npos));
     CHECK(raw.find("goroutine/count") != std::string::npos);
@@ -237,7 +222,7 @@ TEST_CASE("the document of netpoll-trace snapshot, and counters for Prometheus")
 }
 
 TEST_CASE("promtool finds no fault with the metrics") {
-  if (!has("promtool")) NETPOLL_SKIP("promtool is the judge, and is not there (package prometheus)");
+  if (!test::has_program("promtool")) NETPOLL_SKIP("promtool is the judge, and is not there (package prometheus)");
   Program program;
   const auto endpoint = served(program, "127.0.0.1:0");
   auto metrics = httplib::Client("http://" + endpoint.address()).Get("/metrics");
@@ -245,8 +230,8 @@ TEST_CASE("promtool finds no fault with the metrics") {
   const test::TempDir folder;
   const std::string file = folder / "metrics";
   std::ofstream(file) << metrics->body;
-  int status = 0;
-  INFO(output_of("promtool check metrics < " + file, status));
+  const auto [said, status] = test::output_of("promtool check metrics < " + file);
+  INFO(said);
   CHECK(status == 0);
 }
 
@@ -388,13 +373,12 @@ TEST_CASE("SIGQUIT prints every goroutine and ends with status 2") {
   // It hands a signal on in calls that it intercepts, and the runtime waits in system calls of its own.
   NETPOLL_SKIP("under ThreadSanitizer no signal reaches a program whose threads all wait in the runtime");
 #endif
-  int status = 0;
   const std::string text =
-      output_of("sh -c '" DEBUG_ENDPOINT
-                " 127.0.0.1:0 127.0.0.1:0 > /dev/null & pid=$!; "
-                "while ! grep -q SigCgt:.*[4567cdef]$ /proc/$pid/status; do sleep 0.01; done; sleep 0.1; "
-                "kill -QUIT $pid; wait $pid; echo status $?'",
-                status);
+      test::output_of("sh -c '" DEBUG_ENDPOINT
+                      " 127.0.0.1:0 127.0.0.1:0 > /dev/null & pid=$!; "
+                      "while ! grep -q SigCgt:.*[4567cdef]$ /proc/$pid/status; do sleep 0.01; done; sleep 0.1; "
+                      "kill -QUIT $pid; wait $pid; echo status $?'")
+          .first;
   INFO(text);
   CHECK(text.starts_with("SIGQUIT: quit\n\ngoroutine 1 ["));
   CHECK(text.find("\nstatus 2\n") != std::string::npos);
