@@ -55,11 +55,11 @@ bool drain(Fd& fd, std::string& text, std::size_t most) {
   return too_much;
 }
 
+}  // namespace
+
 Json text_result(const std::string& text, bool is_error) {
   return {{"content", Json::array({{{"type", "text"}, {"text", text}}})}, {"isError", is_error}};
 }
-
-}  // namespace
 
 Call::Call(Json id, std::size_t limit, probes::Child child, Fd out, Fd err)
     : id_(std::move(id)),

@@ -15,6 +15,9 @@
 
 namespace netpoll::cli {
 
+// The result of tools/call, as MCP defines CallToolResult. An error is for the model to read.
+exporters::Json text_result(const std::string& text, bool is_error);
+
 // Not thread-safe. The destructor ends the command.
 class Call {
  public:
@@ -31,8 +34,7 @@ class Call {
   // When to call step() even if nothing arrives.
   Clock::time_point deadline() const { return deadline_; }
 
-  // Once the command has ended: the result of tools/call, as MCP defines CallToolResult. A command that could not do it
-  // is a result with isError and its message, for the model to read.
+  // Once the command has ended. A command that could not do it is an error with its message.
   bool ended() const { return !out_fd_.valid() && !err_fd_.valid(); }
   exporters::Json result();
 

@@ -83,7 +83,7 @@ Result<void> McpServer::call(const Json& id, const Json& params) {
   // "Error Handling").
   const auto failed = [&](const Error& error) {
     const std::string text = error.message() + (error.hint().empty() ? "" : "\nhint: " + error.hint());
-    return reply(id, {{"content", Json::array({{{"type", "text"}, {"text", text}}})}, {"isError", true}});
+    return reply(id, text_result(text, /*is_error=*/true));
   };
   if (calls_.size() >= kMostCalls) {
     return failed(Error(ErrorKind::kSystem, std::to_string(kMostCalls) + " calls are running; wait for one to end"));
