@@ -5,7 +5,6 @@ Truth is how the test connected them: A asks B, B asks C, C never answers, over 
 program whose runtime is unknown (Python) in the chain; and in a ring, where nobody can ever answer.
 """
 
-import ctypes
 import json
 import os
 import shutil
@@ -20,17 +19,13 @@ import jsonschema
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "support"))
 from checks import check, exit_status, strict  # noqa: E402
+from support import die_with_parent  # noqa: E402
 
 BINARY, SCHEMA, SOURCE, ECHO_SERVER = sys.argv[1:5]
 skipped = 0
 
 
 VALIDATOR = jsonschema.Draft202012Validator(strict(json.loads(Path(SCHEMA).read_text())))
-
-
-def die_with_parent():
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 class Processes:
