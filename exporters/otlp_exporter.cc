@@ -9,6 +9,7 @@
 #include "exporters/formats.h"
 #include "exporters/metrics/families.h"
 #include "exporters/pages/member.h"
+#include "exporters/snapshot_document.h"
 
 namespace netpoll::exporters {
 namespace {

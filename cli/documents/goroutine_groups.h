@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 #include "netpoll/result.h"
 #include "netpoll/trace/goroutine.h"
 

@@ -13,6 +13,7 @@
 #include "exporters/formats.h"
 #include "exporters/goroutines/names.h"
 #include "exporters/goroutines/pprof.h"
+#include "exporters/snapshot_document.h"
 #include "netpoll/trace/event.h"
 #include "netpoll/wait_reason.h"
 

@@ -7,6 +7,7 @@
 
 #include "exporters/events/wait_stacks.h"
 #include "exporters/events/words.h"
+#include "exporters/json.h"
 #include "exporters/text.h"
 #include "netpoll/trace/event.h"
 #include "netpoll/wait_reason.h"

@@ -3,6 +3,7 @@
 
 #include "exporters/metrics/families.h"
 #include "exporters/pages/member.h"
+#include "exporters/snapshot_document.h"
 
 namespace netpoll::exporters {
 namespace {

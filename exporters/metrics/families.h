@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 #include "exporters/metrics/family.h"
 #include "netpoll/trace/goroutine.h"
 #include "netpoll/trace/record.h"

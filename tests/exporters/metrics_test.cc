@@ -1,6 +1,7 @@
 // Families of metrics: what the two texts look like, and what documents, snapshots and events become in them.
 #include <string>
 
+#include "exporters/json.h"
 #include "exporters/metrics/families.h"
 #include "tests/support/catch.h"
 
