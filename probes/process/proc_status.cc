@@ -22,9 +22,8 @@ std::string proc_path(pid_t id, const char* file) { return "/proc/" + std::to_st
 // /proc/ID/stat from a field on, numbered from 1 as in proc(5); at least the third. Empty when the process is gone.
 std::string stat_from(pid_t id, int field) {
   std::ifstream file(proc_path(id, "stat"));
-  std::string line;
-  std::getline(file, line);
-  // The second field, comm, is in parentheses and may contain spaces and parentheses.
+  // The second field, comm, is in parentheses and may contain spaces, parentheses and newlines.
+  std::string line((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   std::size_t at = line.rfind(')');
   for (int i = 2; at != std::string::npos && i < field; ++i) at = line.find(' ', at + 1);
   return at == std::string::npos ? std::string() : line.substr(at + 1);
@@ -58,9 +57,9 @@ std::optional<long> status_number(pid_t id, std::string_view name, int base) {
 
 std::string comm_of(pid_t pid) {
   std::ifstream file(proc_path(pid, "comm"));
-  std::string line;
-  std::getline(file, line);
-  return line;
+  std::string name((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  if (name.ends_with('\n')) name.pop_back();
+  return name;
 }
 
 std::string executable_file(pid_t pid) { return proc_path(living_thread(pid), "exe"); }

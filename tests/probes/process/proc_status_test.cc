@@ -1,12 +1,18 @@
 // What /proc says of this process, and of one that does not exist.
 #include "probes/process/proc_status.h"
 
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
+#include "probes/process/threads.h"
 #include "tests/support/catch.h"
+#include "tests/support/eventually.h"
 
 namespace netpoll::probes {
 
@@ -20,6 +26,55 @@ TEST_CASE("a process is known by its name, its program and its parent") {
   CHECK(parent_of(::getpid()) == ::getppid());
   CHECK(status_number(::getpid(), "Tgid") == ::getpid());
   CHECK_FALSE(is_kernel_thread(::getpid()));
+}
+
+TEST_CASE("a name may have anything in it, newlines and parentheses too") {
+  const std::string before = comm_of(::getpid());
+  for (const char* name : {"a\n) Z 1", "\n\r\t x", "))", "(", "\xff\x1b[2J"}) {
+    REQUIRE(::prctl(PR_SET_NAME, name) == 0);
+    CHECK(comm_of(::getpid()) == name);
+    CHECK(parent_of(::getpid()) == ::getppid());
+    CHECK(living_thread(::getpid()) == ::getpid());
+    CHECK_FALSE(is_zombie(::getpid()));
+    const auto threads = read_threads(::getpid());
+    REQUIRE_FALSE(threads.empty());
+    CHECK(threads.front().comm == name);
+    CHECK(threads.front().state == 'R');
+  }
+  ::prctl(PR_SET_NAME, before.c_str());
+}
+
+TEST_CASE("a thread that sleeps says in which call, and one that works for how long") {
+  std::atomic<pid_t> tid{0};
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  std::thread sleeper([&] {
+    tid = static_cast<pid_t>(::syscall(SYS_gettid));
+    char byte = 0;
+    CHECK(::read(ends[0], &byte, 1) == 1);
+  });
+  const auto find = [&]() -> std::optional<ThreadStatus> {
+    for (ThreadStatus& thread : read_threads(::getpid())) {
+      if (thread.tid == tid) return std::move(thread);
+    }
+    return std::nullopt;
+  };
+  const bool sleeps = test::eventually([&] {
+    const auto found = find();
+    return found && found->call && found->call->number == SYS_read;
+  });
+  REQUIRE(sleeps);
+  const auto found = find();
+  REQUIRE(found.has_value());
+  CHECK(found->state == 'S');
+  CHECK(found->call->args[0] == static_cast<std::uint64_t>(ends[0]));
+  CHECK(found->cpu_ns.value_or(1) > 0);
+  CHECK(::write(ends[1], "x", 1) == 1);
+  sleeper.join();
+  CHECK_FALSE(find().has_value());
+  CHECK(read_threads(-1).empty());
+  ::close(ends[0]);
+  ::close(ends[1]);
 }
 
 TEST_CASE("numbers are read in the base they are written in") {
