@@ -9,7 +9,6 @@
 
 #include "cli/spell.h"
 #include "exporters/goroutines/names.h"
-#include "exporters/json.h"
 
 namespace netpoll::cli {
 namespace {
@@ -20,18 +19,6 @@ using trace::GoroutineSnapshot;
 
 constexpr std::size_t kGoidsShown = 10;
 
-// The peer without a port that was given by the kernel, which is another for each connection: the usual first one is
-// 32768 (ip_local_port_range).
-std::string peer_of(const Goroutine& g) {
-  const auto colon = g.peer.rfind(':');
-  if (g.kind != "tcp" && g.kind != "udp") return g.peer;
-  if (colon == std::string::npos) return g.peer;
-  int port = 0;
-  const char* last = g.peer.data() + g.peer.size();
-  const bool is_port = std::from_chars(g.peer.data() + colon + 1, last, port).ptr == last;
-  return is_port && port >= 32768 ? g.peer.substr(0, colon) : g.peer;
-}
-
 std::string stack_of(const GoroutineSnapshot& snapshot, const Goroutine& g) {
   std::string text;
   for (const trace::Frame* frame : exporters::shown_frames(snapshot, g, /*everything=*/false)) {
@@ -39,30 +26,6 @@ std::string stack_of(const GoroutineSnapshot& snapshot, const Goroutine& g) {
     if (frame->line > 0) text += ":" + std::to_string(frame->line);
   }
   return text;
-}
-
-// Empty for a goroutine that has nothing of this kind.
-std::string key_of(const GoroutineSnapshot& snapshot, const Goroutine& g, const GroupBy& by) {
-  switch (by.kind) {
-    case GroupBy::Kind::kStack:
-      return std::string(exporters::state_of(g)) + ": " + stack_of(snapshot, g);
-    case GroupBy::Kind::kPeer:
-      return peer_of(g);
-    case GroupBy::Kind::kFd:
-      return g.fd ? std::to_string(*g.fd) : "";
-    case GroupBy::Kind::kFunction: {
-      const trace::Frame* entry = exporters::frame_at(snapshot, g.entry);
-      return entry == nullptr ? "" : without_closure_numbers(exporters::frame_name(*entry));
-    }
-    case GroupBy::Kind::kState:
-      return g.tcp_state.empty() ? std::string(exporters::state_of(g)) : g.tcp_state;
-    case GroupBy::Kind::kLabel:
-      for (const auto& [key, value] : g.labels) {
-        if (key == by.label) return value;
-      }
-      return "";
-  }
-  return "";
 }
 
 struct Group {
@@ -113,6 +76,39 @@ constexpr Finding kFindings[] = {
 
 }  // namespace
 
+std::string peer_group(std::string_view kind, const std::string& peer) {
+  const auto colon = peer.rfind(':');
+  if (kind != "tcp" && kind != "udp") return peer;
+  if (colon == std::string::npos) return peer;
+  int port = 0;
+  const char* last = peer.data() + peer.size();
+  const bool is_port = std::from_chars(peer.data() + colon + 1, last, port).ptr == last;
+  return is_port && port >= 32768 ? peer.substr(0, colon) : peer;
+}
+
+std::string group_key(const GoroutineSnapshot& snapshot, const Goroutine& g, const GroupBy& by) {
+  switch (by.kind) {
+    case GroupBy::Kind::kStack:
+      return std::string(exporters::state_of(g)) + ": " + stack_of(snapshot, g);
+    case GroupBy::Kind::kPeer:
+      return peer_group(g.kind, g.peer);
+    case GroupBy::Kind::kFd:
+      return g.fd ? std::to_string(*g.fd) : "";
+    case GroupBy::Kind::kFunction: {
+      const trace::Frame* entry = exporters::frame_at(snapshot, g.entry);
+      return entry == nullptr ? "" : without_closure_numbers(exporters::frame_name(*entry));
+    }
+    case GroupBy::Kind::kState:
+      return g.tcp_state.empty() ? std::string(exporters::state_of(g)) : g.tcp_state;
+    case GroupBy::Kind::kLabel:
+      for (const auto& [key, value] : g.labels) {
+        if (key == by.label) return value;
+      }
+      return "";
+  }
+  return "";
+}
+
 std::string GroupBy::name() const {
   switch (kind) {
     case Kind::kStack:
@@ -151,7 +147,7 @@ Json group_goroutines(const GoroutineSnapshot& snapshot, const std::vector<std::
   std::map<std::string, Group> groups;
   for (const std::uint32_t index : indices) {
     const Goroutine& g = snapshot.goroutines.at(index);
-    groups[key_of(snapshot, g, by)].add(g);
+    groups[group_key(snapshot, g, by)].add(g);
   }
   std::vector<std::pair<std::string, Group>> ranked(groups.begin(), groups.end());
   std::stable_sort(ranked.begin(), ranked.end(),

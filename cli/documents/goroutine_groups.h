@@ -4,9 +4,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "exporters/json_fwd.h"
+#include "exporters/json.h"
 #include "netpoll/result.h"
 #include "netpoll/trace/goroutine.h"
 
@@ -21,6 +22,13 @@ struct GroupBy {
 };
 // "stack", "peer", "fd", "func", "state", "label:KEY". kInvalid for others.
 Result<GroupBy> parse_group_by(const std::string& text);
+
+// What a goroutine has of this kind, which those of its group have too; empty: nothing.
+std::string group_key(const trace::GoroutineSnapshot& snapshot, const trace::Goroutine& goroutine, const GroupBy& by);
+
+// The peer's address without a port that was given by the kernel, which is another for each connection: the usual first
+// one is 32768 (ip_local_port_range). kind: "tcp", "udp", ...
+std::string peer_group(std::string_view kind, const std::string& peer);
 
 // The groups of these goroutines, the largest first, `most` at most (0: all): [{key, count, longest_wait_ns, goids}],
 // goids being the first ten.
