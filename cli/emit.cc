@@ -8,7 +8,6 @@
 
 #include "cli/pager.h"
 #include "cli/spell.h"
-#include "exporters/json.h"
 
 namespace netpoll::cli {
 namespace {

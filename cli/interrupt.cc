@@ -27,6 +27,7 @@ std::atomic<std::int64_t> received_at_ns{0};
 std::atomic<bool> by_keyboard{false};
 std::atomic<bool> keyboard_shared{false};
 std::atomic<int> pipe_end{-1};
+std::atomic<void (*)()> last_act{nullptr};
 
 void on_signal(int signal, siginfo_t* info, void*) {
   const int saved = errno;
@@ -39,6 +40,7 @@ void on_signal(int signal, siginfo_t* info, void*) {
     const char byte = 0;
     [[maybe_unused]] const ssize_t n = ::write(pipe_end.load(), &byte, 1);
   } else if (now - received_at_ns.load() >= kEchoNs && !(signal == SIGINT && keyboard_shared.load())) {
+    if (void (*act)() = last_act.load(); act != nullptr) act();
     ::signal(signal, SIG_DFL);
     ::raise(signal);  // delivered when we return
   }
@@ -105,6 +107,8 @@ void Interrupt::share_keyboard(bool shared) {
   keyboard_shared.store(shared);
   if (!is_ignored(SIGQUIT)) handle(SIGQUIT, shared ? do_nothing : SIG_DFL);
 }
+
+void Interrupt::before_death(void (*act)()) { last_act.store(act); }
 
 bool Interrupt::from_keyboard() const { return requested() && by_keyboard.load(); }
 

@@ -37,6 +37,10 @@ class Interrupt {
   // decides. So the former is remembered, but never ends us at once, and the latter does nothing to us.
   void share_keyboard(bool shared);
 
+  // What a second signal, which ends the process, still does first: to leave the terminal as it was. Null: nothing.
+  // Must be safe in a signal handler.
+  static void before_death(void (*last_act)());
+
   // Readable, for good, from the first signal on.
   int fd() const { return read_.get(); }
   bool requested() const { return signal().has_value(); }

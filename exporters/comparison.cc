@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "exporters/json.h"
 #include "exporters/pages/member.h"
 #include "exporters/text.h"
 

@@ -1,7 +1,6 @@
 // Takes documents apart into rows.
 #include "exporters/figure_rows.h"
 
-#include "exporters/json.h"
 #include "exporters/pages/member.h"
 
 namespace netpoll::exporters {

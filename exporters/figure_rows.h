@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "exporters/json_fwd.h"
+#include "exporters/json.h"
 
 namespace netpoll::exporters {
 

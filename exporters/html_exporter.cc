@@ -11,7 +11,6 @@
 #include "exporters/formats.h"
 #include "exporters/html/page.h"
 #include "exporters/html/trace_figures.h"
-#include "exporters/json.h"
 
 namespace netpoll::exporters {
 namespace {

@@ -41,7 +41,8 @@ class NdjsonExporter : public LineExporter {
     return out_.write(to_line(line));
   }
 
-  // The last line has what the first could not know; intervals were lines of their own.
+  // The last line has what the first could not know; intervals were lines of their own. Several results have both,
+  // each.
   Result<void> result(const Json& document) override {
     Json head = Json::object();
     for (const char* name : {"schema", "tool", "host", "started_at", "target", "targets", "command"}) {
@@ -52,6 +53,7 @@ class NdjsonExporter : public LineExporter {
     for (const auto& [name, value] : document.items()) {
       if (!head.contains(name) && name != "intervals") line[name] = value;
     }
+    begun_ = false;
     return out_.write(to_line(line));
   }
 
@@ -235,7 +237,7 @@ class NdjsonExporter : public LineExporter {
     if (record.ready_omitted != 0) number("ready_omitted", record.ready_omitted);
   }
 
-  bool begun_ = false;  // a result of intervals
+  bool begun_ = false;  // a result, of which there were intervals
 };
 
 }  // namespace

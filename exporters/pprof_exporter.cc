@@ -8,7 +8,6 @@
 #include "exporters/events/wait_stacks.h"
 #include "exporters/formats.h"
 #include "exporters/goroutines/pprof.h"
-#include "exporters/snapshot_document.h"
 
 namespace netpoll::exporters {
 namespace {

@@ -10,7 +10,6 @@
 #include "exporters/events/wait_stacks.h"
 #include "exporters/events/words.h"
 #include "exporters/formats.h"
-#include "exporters/json.h"
 
 namespace netpoll::exporters {
 namespace {

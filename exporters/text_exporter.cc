@@ -9,7 +9,6 @@
 #include "exporters/events/line_exporter.h"
 #include "exporters/events/words.h"
 #include "exporters/formats.h"
-#include "exporters/json.h"
 #include "exporters/text.h"
 
 namespace netpoll::exporters {

@@ -12,7 +12,6 @@
 #include <cstring>
 #include <iterator>
 
-#include "exporters/json.h"
 #include "netpoll/fd.h"
 
 namespace netpoll::cli {

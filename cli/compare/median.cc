@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "exporters/json.h"
-
 namespace netpoll::cli {
 namespace {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "exporters/json_fwd.h"
+#include "exporters/json.h"
 
 namespace netpoll::cli {
 

@@ -6,8 +6,6 @@
 #include <array>
 #include <string>
 
-#include "exporters/json.h"
-
 namespace netpoll::cli {
 namespace {
 

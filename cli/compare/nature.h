@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-#include "exporters/json_fwd.h"
+#include "exporters/json.h"
 
 namespace netpoll::cli {
 

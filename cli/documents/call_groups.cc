@@ -9,7 +9,6 @@
 #include <tuple>
 #include <utility>
 
-#include "exporters/json.h"
 #include "exporters/text.h"
 #include "probes/process/cgroups.h"
 #include "probes/process/descriptors.h"

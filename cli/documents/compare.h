@@ -6,7 +6,7 @@
 
 #include "cli/compare/comparison.h"
 #include "cli/compare/self_test.h"
-#include "exporters/json_fwd.h"
+#include "exporters/json.h"
 
 namespace netpoll::cli {
 

@@ -10,7 +10,6 @@
 #include <utility>
 #include <vector>
 
-#include "exporters/json.h"
 #include "exporters/text.h"
 
 namespace netpoll::cli {

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "cli/version.h"
-#include "exporters/json.h"
 
 namespace netpoll::cli {
 namespace {

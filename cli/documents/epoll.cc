@@ -6,7 +6,6 @@
 #include <map>
 
 #include "cli/documents/envelope.h"
-#include "exporters/json.h"
 #include "probes/process/proc_status.h"
 
 namespace netpoll::cli {

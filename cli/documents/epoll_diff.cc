@@ -5,8 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "exporters/json.h"
-
 namespace netpoll::cli {
 namespace {
 

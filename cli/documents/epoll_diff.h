@@ -1,7 +1,7 @@
 // What changed between two views of interest sets.
 #pragma once
 
-#include "exporters/json_fwd.h"
+#include "exporters/json.h"
 
 namespace netpoll::cli {
 

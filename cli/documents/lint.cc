@@ -5,7 +5,6 @@
 #include <string_view>
 
 #include "cli/documents/envelope.h"
-#include "exporters/json.h"
 
 namespace netpoll::cli {
 namespace {

@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "cli/documents/counts_json.h"
-#include "exporters/json.h"
 
 namespace netpoll::cli {
 namespace {

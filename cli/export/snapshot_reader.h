@@ -1,7 +1,8 @@
 // A snapshot document, read back into the records that exporters show.
 #pragma once
 
-#include "exporters/snapshot_document.h"
+#include "exporters/exporter.h"
+#include "exporters/json.h"
 
 namespace netpoll::cli {
 

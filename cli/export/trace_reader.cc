@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "exporters/events/words.h"
-#include "exporters/json.h"
 #include "netpoll/trace/event.h"
 
 namespace netpoll::cli {

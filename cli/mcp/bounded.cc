@@ -5,8 +5,6 @@
 #include <map>
 #include <string>
 
-#include "exporters/json.h"
-
 namespace netpoll::cli {
 namespace {
 

@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "exporters/json_fwd.h"
+#include "exporters/json.h"
 
 namespace netpoll::cli {
 

@@ -6,8 +6,6 @@
 #include <sstream>
 #include <utility>
 
-#include "exporters/json.h"
-
 namespace netpoll::cli {
 namespace {
 

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "cli/compare/input.h"
-#include "exporters/json.h"
 
 namespace netpoll::cli {
 namespace {

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "exporters/json.h"
-
 namespace netpoll::cli {
 
 using exporters::Json;

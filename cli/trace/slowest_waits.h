@@ -10,7 +10,7 @@
 #include <tuple>
 #include <vector>
 
-#include "exporters/json_fwd.h"
+#include "exporters/json.h"
 #include "netpoll/trace/record.h"
 
 namespace netpoll::cli {

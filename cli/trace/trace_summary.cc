@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "exporters/json.h"
 #include "exporters/text.h"
 
 namespace netpoll::cli {

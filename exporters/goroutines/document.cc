@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "exporters/goroutines/names.h"
-#include "exporters/json.h"
 
 namespace netpoll::exporters {
 namespace {

@@ -5,10 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "exporters/destination.h"
-#include "exporters/json_text.h"
-#include "exporters/snapshot_document.h"
-#include "netpoll/result.h"
+#include "exporters/exporter.h"
 
 namespace netpoll::exporters {
 

@@ -1,7 +1,6 @@
 // Documents of run and stat as families of metrics.
 #include <algorithm>
 
-#include "exporters/json.h"
 #include "exporters/metrics/families.h"
 #include "exporters/pages/member.h"
 

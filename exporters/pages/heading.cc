@@ -1,7 +1,6 @@
 // Names the target of a document.
 #include "exporters/pages/heading.h"
 
-#include "exporters/json.h"
 #include "exporters/pages/member.h"
 #include "exporters/text.h"
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "exporters/json_fwd.h"
+#include "exporters/json.h"
 
 namespace netpoll::exporters {
 

@@ -1,7 +1,6 @@
 // Looks into documents; apart from the pages, for what it takes of the JSON library is most of their time to compile.
 #include "exporters/pages/member.h"
 
-#include "exporters/json.h"
 #include "exporters/text.h"
 
 namespace netpoll::exporters {

@@ -36,10 +36,6 @@ std::string_view poller_name(PollerKind kind) {
       return "epoll";
     case PollerKind::kKqueue:
       return "kqueue";
-    case PollerKind::kUring:
-      return "uring";
-    case PollerKind::kIocp:
-      return "iocp";
   }
   return "unknown";
 }
@@ -59,8 +55,7 @@ std::optional<Trigger> parse_trigger(std::string_view s) {
 }
 
 std::optional<PollerKind> parse_poller(std::string_view s) {
-  for (PollerKind kind :
-       {PollerKind::kDefault, PollerKind::kEpoll, PollerKind::kKqueue, PollerKind::kUring, PollerKind::kIocp}) {
+  for (PollerKind kind : {PollerKind::kDefault, PollerKind::kEpoll, PollerKind::kKqueue}) {
     if (s == poller_name(kind)) return kind;
   }
   return std::nullopt;

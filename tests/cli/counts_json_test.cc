@@ -3,7 +3,6 @@
 
 #include <cerrno>
 
-#include "exporters/json.h"
 #include "exporters/text.h"
 #include "tests/support/catch.h"
 

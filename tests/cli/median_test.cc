@@ -1,7 +1,6 @@
 // Medians and spreads of documents, figure by figure.
 #include "cli/compare/median.h"
 
-#include "exporters/json.h"
 #include "tests/support/catch.h"
 
 namespace netpoll::cli {

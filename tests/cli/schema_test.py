@@ -134,6 +134,7 @@ def main():
         judge.accept(tool("snapshot", "-p", pid, "--graph", "--follow", "--json"), "snapshot --graph")
         judge.accept(tool("epoll", "-p", pid, "--json"), "epoll")
         judge.accept(tool("lint", "-p", pid, "--json"), "lint")
+        judge.accept(tool("top", "-p", pid, "--json", "-n", "1"), "top")
         for view in (["--summary"], ["--tree", "--top", "2"], ["--redact", "labels,peers,args"], ["--group-by", "peer"]):
             judge.accept(tool("snapshot", "-p", pid, "--json", *view), "snapshot " + " ".join(view))
         with tempfile.TemporaryDirectory() as folder:

@@ -5,8 +5,6 @@
 #include <vector>
 
 #include "exporters/goroutines/document.h"
-#include "exporters/json.h"
-#include "exporters/snapshot_document.h"
 #include "tests/support/catch.h"
 
 using namespace netpoll::cli;

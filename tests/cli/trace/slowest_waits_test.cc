@@ -5,7 +5,6 @@
 #include <map>
 #include <random>
 
-#include "exporters/json.h"
 #include "tests/support/catch.h"
 
 namespace netpoll::cli {
