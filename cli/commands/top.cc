@@ -217,7 +217,8 @@ Action add(Flags& flags) {
   for (auto c = static_cast<int>(TopColumn::kPid); c <= static_cast<int>(TopColumn::kKey); ++c) {
     if (static_cast<TopColumn>(c) != TopColumn::kTrend) columns.emplace_back(column_name(static_cast<TopColumn>(c)));
   }
-  flags.text("--sort", options->sort, {how, "COLUMN", "Sort by wait, count, delta, recvq, cpu or another column", columns});
+  flags.text("--sort", options->sort,
+             {how, "COLUMN", "Sort by wait, count, delta, recvq, cpu or another column", columns});
   flags.on_off("--reverse", options->reverse, {how, "", "The other way round"});
   flags.text("--filter", options->filter, {how, "TEXT", "Rows that have TEXT somewhere"});
   const char* which = "Which goroutines";
