@@ -7,7 +7,6 @@
 #include <cctype>
 #include <cstdlib>
 #include <fstream>
-#include <sstream>
 
 #include "cli/command.h"
 #include "cli/spell.h"
@@ -103,6 +102,22 @@ class Reader {
   std::map<std::string, std::vector<std::string>> values_;
 };
 
+Result<std::string> text_of(const std::string& path) {
+  constexpr std::size_t kLargest = 1 << 20;
+  std::ifstream file(path);
+  std::string text(kLargest + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (file.bad() || !file.is_open()) {
+    return Error(ErrorKind::kInvalid, "cannot read the configuration " + path)
+        .with_hint("NETPOLL_TRACE_CONFIG= goes without one");
+  }
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > kLargest) {
+    return Error(ErrorKind::kInvalid, "the configuration " + path + " is larger than 1 MiB").with_hint(kHint);
+  }
+  return text;
+}
+
 }  // namespace
 
 bool is_configurable(const Flags::Row& row) {
@@ -138,14 +153,9 @@ Result<Config> Config::load(std::string_view command, const std::vector<Flags::R
   }
   const std::string path = config_path();
   if (path.empty()) return config;
-  std::ifstream file(path);
-  std::ostringstream text;
-  if (file.peek() != std::ifstream::traits_type::eof()) text << file.rdbuf();
-  if (file.bad() || !file.is_open()) {
-    return Error(ErrorKind::kInvalid, "cannot read the configuration " + path)
-        .with_hint("NETPOLL_TRACE_CONFIG= goes without one");
-  }
-  auto values = Reader(path, command, config.known_).read(text.str());
+  const auto text = text_of(path);
+  if (!text) return text.error();
+  auto values = Reader(path, command, config.known_).read(*text);
   if (!values) return std::move(values).error();
   config.file_ = std::move(*values);
   return config;

@@ -24,17 +24,17 @@ std::string figures_text(std::uint64_t count) { return grouped(count) + (count =
 // The few that moved most, by name.
 std::string largest(const Json& document, std::size_t most) {
   std::vector<const Json*> moved;
-  for (const Json& change : document["changes"]) {
-    const bool changed = change["verdict"] == "changed" || change["verdict"] == "regression";
+  for (const Json& change : at(document, {"changes"})) {
+    const bool changed = at(change, {"verdict"}) == "changed" || at(change, {"verdict"}) == "regression";
     if (!of_program(change) && changed) moved.push_back(&change);
   }
   const auto size = [](const Json* change) {
-    return std::abs((*change)["delta_pct"].is_number() ? (*change)["delta_pct"].get<double>() : 0);
+    return std::abs(at(*change, {"delta_pct"}).is_number() ? at(*change, {"delta_pct"}).get<double>() : 0);
   };
   std::stable_sort(moved.begin(), moved.end(), [&](const Json* a, const Json* b) { return size(a) > size(b); });
   std::string text;
   for (std::size_t i = 0; i < std::min(most, moved.size()); ++i) {
-    text += (i == 0 ? "" : ", ") + word((*moved[i])["path"]) + " " + change_text(*moved[i]);
+    text += (i == 0 ? "" : ", ") + word(at(*moved[i], {"path"})) + " " + change_text(*moved[i]);
   }
   return moved.size() > most ? text + ", ..." : text;
 }
@@ -42,13 +42,13 @@ std::string largest(const Json& document, std::size_t most) {
 }  // namespace
 
 std::vector<const Json*> shown_changes(const Json& document, bool everything) {
-  const Json& changes = document["changes"];
+  const Json& changes = at(document, {"changes"});
   const bool program = std::any_of(changes.begin(), changes.end(), of_program);
   std::vector<const Json*> shown;
   for (const Json& change : changes) {
-    const std::string verdict = word(change["verdict"]);
-    const std::string path = change["path"];
-    const bool silent = is_zero(change["base"]) && is_zero(change["head"]);
+    const std::string verdict = word(at(change, {"verdict"}));
+    const std::string path = at(change, {"path"});
+    const bool silent = is_zero(at(change, {"base"})) && is_zero(at(change, {"head"}));
     bool wanted = verdict == "regression";
     if (of_program(change)) {
       wanted = wanted || verdict == "changed" || verdict == "inconclusive" || (!silent && !path.ends_with(".per_op"));
@@ -72,11 +72,11 @@ std::string figure_text(const std::string& path, const Json& number) {
 }
 
 std::string side_text(const Json& change, const char* side) {
-  const std::string path = change["path"];
+  const std::string path = at(change, {"path"});
   std::string median = figure_text(path, change[side]);
   const Json& range = at(change, {side == std::string_view("base") ? "base_range" : "head_range"});
-  if (!range.is_object() || range["min"] == range["max"]) return median;
-  return median + " (" + figure_text(path, range["min"]) + ".." + figure_text(path, range["max"]) + ")";
+  if (!range.is_object() || at(range, {"min"}) == at(range, {"max"})) return median;
+  return median + " (" + figure_text(path, at(range, {"min"})) + ".." + figure_text(path, at(range, {"max"})) + ")";
 }
 
 std::string change_text(const Json& change) {
@@ -85,7 +85,7 @@ std::string change_text(const Json& change) {
   if (delta.is_number()) {
     const auto percent = delta.get<double>();
     text = percent == 0 ? "0 %" : (percent > 0 ? "+" : "") + fixed(percent, 2) + " %";
-  } else if (change["base"].is_number() && change["head"].is_number()) {
+  } else if (at(change, {"base"}).is_number() && at(change, {"head"}).is_number()) {
     text = "from 0";
   }
   const Json& p = at(change, {"p"});

@@ -24,11 +24,12 @@ FigureRows of_comparison(const Json& document) {
   FigureRows out{{"figure", "belongs_to", "base", "head", "base_min", "base_max", "head_min", "head_max", "delta_pct",
                   "p", "verdict"},
                  {}};
-  for (const Json& change : document["changes"]) {
-    out.rows.push_back({change["path"], change["belongs_to"], number(change["base"]), number(change["head"]),
-                        number(at(change, {"base_range", "min"})), number(at(change, {"base_range", "max"})),
-                        number(at(change, {"head_range", "min"})), number(at(change, {"head_range", "max"})),
-                        number(change["delta_pct"]), number(at(change, {"p"})), change["verdict"]});
+  for (const Json& change : at(document, {"changes"})) {
+    out.rows.push_back({at(change, {"path"}), at(change, {"belongs_to"}), number(at(change, {"base"})),
+                        number(at(change, {"head"})), number(at(change, {"base_range", "min"})),
+                        number(at(change, {"base_range", "max"})), number(at(change, {"head_range", "min"})),
+                        number(at(change, {"head_range", "max"})), number(at(change, {"delta_pct"})),
+                        number(at(change, {"p"})), at(change, {"verdict"})});
   }
   return out;
 }

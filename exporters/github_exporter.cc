@@ -33,26 +33,26 @@ std::string escaped(std::string_view text, bool property) {
 }
 
 std::string annotation(const Json& check) {
-  const bool failed = check["verdict"] == "regression";
-  const std::string path = check["path"];
+  const bool failed = at(check, {"verdict"}) == "regression";
+  const std::string path = at(check, {"path"});
   const std::string title = failed ? "regression: " + path : "inconclusive: " + path;
   std::string out = std::string("::") + (failed ? "error" : "warning") + " title=" + escaped(printable(title), true);
   const Json& source = at(check, {"source"});
   if (source.is_object()) {
-    out += ",file=" + escaped(printable(source["file"].get<std::string>()), true) + ",line=" + compact(source["line"]) +
-           ",col=" + compact(source["column"]);
+    out += ",file=" + escaped(printable(at(source, {"file"}).get<std::string>()), true) +
+           ",line=" + compact(at(source, {"line"})) + ",col=" + compact(at(source, {"column"}));
   }
   return out + "::" +
-         escaped(word(check["condition"]) + " (" + figure_text(path, check["base"]) + " -> " +
-                     figure_text(path, check["head"]) + ")",
+         escaped(word(at(check, {"condition"})) + " (" + figure_text(path, at(check, {"base"})) + " -> " +
+                     figure_text(path, at(check, {"head"})) + ")",
                  false) +
          "\n";
 }
 
 // How far the head is from the base, relative to it.
 double distance(const Json& check) {
-  const auto base = check["base"].get<double>();
-  const auto head = check["head"].get<double>();
+  const auto base = at(check, {"base"}).get<double>();
+  const auto head = at(check, {"head"}).get<double>();
   return base == 0 ? std::abs(head) * 1e9 : std::abs((head - base) / base);
 }
 
@@ -64,14 +64,14 @@ class GithubExporter : public Exporter {
     std::string text;
     for (const char* verdict : {"regression", "inconclusive"}) {
       std::vector<const Json*> found;
-      for (const Json& check : document["conditions"]) {
-        if (check["verdict"] == verdict) found.push_back(&check);
+      for (const Json& check : at(document, {"conditions"})) {
+        if (at(check, {"verdict"}) == verdict) found.push_back(&check);
       }
       std::stable_sort(found.begin(), found.end(),
                        [](const Json* a, const Json* b) { return distance(*a) > distance(*b); });
       for (const Json* check : found) text += annotation(*check);
     }
-    const std::string verdict = word(document["verdict"]);
+    const std::string verdict = word(at(document, {"verdict"}));
     text += "::notice title=" + escaped("netpoll-trace compare: " + verdict, true) +
             "::" + escaped(summary_text(document), false) + "\n";
     return out_.write(text);

@@ -91,24 +91,26 @@ class Report {
 
 void add_limits(Report& report, const Json& document, const std::string& when) {
   Suite suite = Report::suite("limits", when);
-  for (const Json& check : document["conditions"]) {
-    const std::string verdict = check["verdict"];
-    const std::string path = check["path"];
-    const std::string message = figure_text(path, check["base"]) + " -> " + figure_text(path, check["head"]);
+  for (const Json& check : at(document, {"conditions"})) {
+    const std::string verdict = at(check, {"verdict"});
+    const std::string path = at(check, {"path"});
+    const std::string message =
+        figure_text(path, at(check, {"base"})) + " -> " + figure_text(path, at(check, {"head"}));
     const char* outcome = verdict == "regression" ? "failure" : verdict == "inconclusive" ? "skipped" : nullptr;
-    Report::test(suite, word(check["condition"]), outcome, message, verdict == "regression" ? "regression" : "noise");
+    Report::test(suite, word(at(check, {"condition"})), outcome, message,
+                 verdict == "regression" ? "regression" : "noise");
   }
   report.finish(suite);
 }
 
 void add_figures(Report& report, const Json& document, const std::string& when) {
   Suite suite = Report::suite("figures", when);
-  for (const Json& change : document["changes"]) {
-    const std::string verdict = change["verdict"];
-    const bool program = change["belongs_to"] == "program";
+  for (const Json& change : at(document, {"changes"})) {
+    const std::string verdict = at(change, {"verdict"});
+    const bool program = at(change, {"belongs_to"}) == "program";
     const bool skipped = verdict == "unknown" || (program && verdict == "inconclusive");
     const char* outcome = verdict == "regression" ? "failure" : skipped ? "skipped" : nullptr;
-    Report::test(suite, word(change["path"]), outcome,
+    Report::test(suite, word(at(change, {"path"})), outcome,
                  side_text(change, "base") + " -> " + side_text(change, "head") + ", " + change_text(change),
                  verdict == "regression" ? "regression"
                  : verdict == "unknown"  ? "unknown"
@@ -124,7 +126,7 @@ class JunitExporter : public Exporter {
   Result<void> result(const Json& document) override {
     Report report;
     const std::string when = document.value("started_at", "");
-    if (!document["conditions"].empty()) add_limits(report, document, when);
+    if (!at(document, {"conditions"}).empty()) add_limits(report, document, when);
     add_figures(report, document, when);
     return out_.write(report.text());
   }

@@ -37,15 +37,15 @@ std::string heading(const std::vector<std::string>& names) {
 }
 
 std::string of_comparison(const Json& document, bool everything) {
-  const std::string verdict = word(document["verdict"]);
+  const std::string verdict = word(at(document, {"verdict"}));
   std::string out = "### netpoll-trace compare: " + verdict + "\n\n" + escaped(sides_text(document, "base")) + "  \n" +
                     escaped(sides_text(document, "head")) + "\n\n";
-  if (!document["conditions"].empty()) {
+  if (!at(document, {"conditions"}).empty()) {
     out += heading({"limit", "base", "head", "verdict"});
-    for (const Json& check : document["conditions"]) {
-      const std::string path = check["path"];
-      out += line(
-          {check["condition"], figure_text(path, check["base"]), figure_text(path, check["head"]), check["verdict"]});
+    for (const Json& check : at(document, {"conditions"})) {
+      const std::string path = at(check, {"path"});
+      out += line({at(check, {"condition"}), figure_text(path, at(check, {"base"})),
+                   figure_text(path, at(check, {"head"})), at(check, {"verdict"})});
     }
     out += "\n";
   }

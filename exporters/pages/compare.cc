@@ -10,10 +10,10 @@ namespace {
 
 // Only what belongs to the program, or has a limit, is worth an eye.
 Cell verdict_cell(const Json& change) {
-  const std::string verdict = word(change["verdict"]);
+  const std::string verdict = word(at(change, {"verdict"}));
   Style style = Style::kPlain;
   if (verdict == "same") style = Style::kDim;
-  if (verdict == "changed" && change["belongs_to"] == "program") style = Style::kWarn;
+  if (verdict == "changed" && at(change, {"belongs_to"}) == "program") style = Style::kWarn;
   if (verdict == "regression") style = Style::kBad;
   return {verdict, style};
 }
@@ -31,12 +31,13 @@ std::string per_text(const Json& document) {
 
 std::string self_test_text(const Json& document, bool color) {
   std::string out;
-  for (const Json& row : document["self_test"]) {
-    const bool turned = row["turned"] == true;
-    const std::string path = row["path"];
+  for (const Json& row : at(document, {"self_test"})) {
+    const bool turned = at(row, {"turned"}) == true;
+    const std::string path = at(row, {"path"});
     out += styled(turned ? "turns" : "does not turn", turned ? Style::kGood : Style::kBad, color) + ": " +
-           word(row["condition"]) + "  (" + word(row["before"]) + " at " + figure_text(path, row["base"]) + ", " +
-           word(row["after"]) + " at " + figure_text(path, row["perturbed"]) + ")\n";
+           word(at(row, {"condition"})) + "  (" + word(at(row, {"before"})) + " at " +
+           figure_text(path, at(row, {"base"})) + ", " + word(at(row, {"after"})) + " at " +
+           figure_text(path, at(row, {"perturbed"})) + ")\n";
   }
   return out;
 }
@@ -57,12 +58,12 @@ std::string compare_page(const Json& document, const ExportOptions& options) {
   std::string out = sides_text(document, "base") + "\n" + sides_text(document, "head") + "\n" + per_text(document) +
                     "\n" + summary_text(document) + "\n";
   if (!table.empty()) out += "\n" + table.text(options.color);
-  if (!document["conditions"].empty()) out += "\n";
-  for (const Json& check : document["conditions"]) {
-    const std::string verdict = word(check["verdict"]);
-    const std::string path = check["path"];
-    out += styled(verdict, outcome_style(verdict), options.color) + ": " + word(check["condition"]) + "  (" +
-           figure_text(path, check["base"]) + " -> " + figure_text(path, check["head"]) + ")\n";
+  if (!at(document, {"conditions"}).empty()) out += "\n";
+  for (const Json& check : at(document, {"conditions"})) {
+    const std::string verdict = word(at(check, {"verdict"}));
+    const std::string path = at(check, {"path"});
+    out += styled(verdict, outcome_style(verdict), options.color) + ": " + word(at(check, {"condition"})) + "  (" +
+           figure_text(path, at(check, {"base"})) + " -> " + figure_text(path, at(check, {"head"})) + ")\n";
   }
   if (at(document, {"self_test"}).is_array()) out += "\n" + self_test_text(document, options.color);
   return out;

@@ -14,11 +14,11 @@ std::string section(const std::string& title, const Json& features, bool color) 
   table.column("for", Align::kLeft);
   table.column("found", Align::kLeft);
   for (const Json& feature : features) {
-    const bool ok = feature["ok"] == true;
-    const Cell state = ok                          ? Cell("ok", Style::kGood)
-                       : feature["wanted"] == true ? Cell("no", Style::kBad)
-                                                   : Cell("absent", Style::kDim);
-    table.row({word(feature["name"]), state, word(feature["purpose"]),
+    const bool ok = at(feature, {"ok"}) == true;
+    const Cell state = ok                                ? Cell("ok", Style::kGood)
+                       : at(feature, {"wanted"}) == true ? Cell("no", Style::kBad)
+                                                         : Cell("absent", Style::kDim);
+    table.row({word(at(feature, {"name"})), state, word(at(feature, {"purpose"})),
                Cell(word(feature[ok ? "detail" : "why_not"]), Style::kDim)});
   }
   return table.text(color);
@@ -28,9 +28,9 @@ std::string fixes(const Json& features) {
   std::string out;
   if (!features.is_array()) return out;
   for (const Json& feature : features) {
-    const std::string fix = word(feature["fix"]);
-    if (feature["ok"] == false && feature["wanted"] == true && !fix.empty()) {
-      out += "  " + word(feature["name"]) + ": " + fix + "\n";
+    const std::string fix = word(at(feature, {"fix"}));
+    if (at(feature, {"ok"}) == false && at(feature, {"wanted"}) == true && !fix.empty()) {
+      out += "  " + word(at(feature, {"name"})) + ": " + fix + "\n";
     }
   }
   return out;
@@ -44,13 +44,13 @@ std::string title_of(const Json& document) {
 }  // namespace
 
 std::string doctor_page(const Json& document, const ExportOptions& options) {
-  std::string out = section("machine and user", document["machine"], options.color);
-  const Json& target = document["target_features"];
+  std::string out = section("machine and user", at(document, {"machine"}), options.color);
+  const Json& target = at(document, {"target_features"});
   if (target.is_array()) out += "\n" + section(title_of(document), target, options.color);
-  if (const std::string help = fixes(document["machine"]) + fixes(target); !help.empty()) {
+  if (const std::string help = fixes(at(document, {"machine"})) + fixes(target); !help.empty()) {
     out += "\nwhat would help:\n" + help;
   }
-  const std::string backend = word(document["backend"]);
+  const std::string backend = word(at(document, {"backend"}));
   const std::string command_backend = word(at(document, {"command_backend"}));
   if (command_backend != backend) {
     return out + "\nrun and stat -- CMD count by " + command_backend + " here" +

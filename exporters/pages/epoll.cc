@@ -14,8 +14,8 @@ std::string joined(const Json& words, const char* separator) {
 }
 
 std::string queue_text(const Json& entry) {
-  const Json& received = entry["recv_queue_bytes"];
-  const Json& sent = entry["send_queue_bytes"];
+  const Json& received = at(entry, {"recv_queue_bytes"});
+  const Json& sent = at(entry, {"send_queue_bytes"});
   if (!is_count(received) && !is_count(sent)) return "";
   return count_text(received) + "/" + count_text(sent);
 }
@@ -30,27 +30,30 @@ Table table_of(const Json& instance) {
   table.column("state", Align::kLeft);
   table.column("in/out", Align::kRight);
   table.column("finding", Align::kLeft);
-  for (const Json& entry : instance["registrations"]) {
-    const std::string state = word(entry["state"]);
-    table.row({compact(entry["fd"]), joined(entry["events"], "|") + (entry["armed"] == true ? "" : " (not armed)"),
-               word(entry["kind"]), word(entry["local"]), word(entry["peer"]),
-               state == "open" ? word(entry["tcp_state"]) : state, queue_text(entry),
-               Cell(joined(entry["findings"], ", "), Style::kBad)});
+  for (const Json& entry : at(instance, {"registrations"})) {
+    const std::string state = word(at(entry, {"state"}));
+    table.row({compact(at(entry, {"fd"})),
+               joined(at(entry, {"events"}), "|") + (at(entry, {"armed"}) == true ? "" : " (not armed)"),
+               word(at(entry, {"kind"})), word(at(entry, {"local"})), word(at(entry, {"peer"})),
+               state == "open" ? word(at(entry, {"tcp_state"})) : state, queue_text(entry),
+               Cell(joined(at(entry, {"findings"}), ", "), Style::kBad)});
   }
   return table;
 }
 
 std::string heading(const Json& instance, bool color) {
-  std::string out =
-      styled("pid " + compact(instance["pid"]) + ", epoll fd " + compact(instance["epfd"]), Style::kBold, color);
-  out += ": " + count_text(instance["total"]) + (instance["total"] == 1 ? " registration" : " registrations");
-  if (!instance["waiting_threads"].empty())
-    out += ", waited for by thread " + joined(instance["waiting_threads"], ", ");
+  std::string out = styled("pid " + compact(at(instance, {"pid"})) + ", epoll fd " + compact(at(instance, {"epfd"})),
+                           Style::kBold, color);
+  out +=
+      ": " + count_text(at(instance, {"total"})) + (at(instance, {"total"}) == 1 ? " registration" : " registrations");
+  if (!at(instance, {"waiting_threads"}).empty())
+    out += ", waited for by thread " + joined(at(instance, {"waiting_threads"}), ", ");
   if (const Json& usecs = at(instance, {"busy_poll", "usecs"}); is_count(usecs) && usecs > 0) {
     out += ", polls the network card for " + count_text(usecs) + " us before it sleeps";
   }
-  for (const Json& other : instance["shared_with"]) {
-    out += ", also fd " + compact(other["fd"]) + " of " + word(other["comm"]) + " (pid " + compact(other["pid"]) + ")";
+  for (const Json& other : at(instance, {"shared_with"})) {
+    out += ", also fd " + compact(at(other, {"fd"})) + " of " + word(at(other, {"comm"})) + " (pid " +
+           compact(at(other, {"pid"})) + ")";
   }
   return out + "\n";
 }
@@ -58,18 +61,19 @@ std::string heading(const Json& instance, bool color) {
 std::string findings_text(const Json& findings, bool color) {
   std::string out;
   for (const Json& f : findings) {
-    out += styled(word(f["level"]), f["level"] == "error" ? Style::kBad : Style::kWarn, color) + ": fd " +
-           compact(f["fd"]) + " in epoll fd " + compact(f["epfd"]) + " of pid " + compact(f["pid"]) + ": " +
-           word(f["meaning"]) + " [" + word(f["rule"]) + "]\n  seen: " + word(f["evidence"]) +
-           "\n  fix: " + word(f["fix"]) + "\n";
+    out += styled(word(at(f, {"level"})), at(f, {"level"}) == "error" ? Style::kBad : Style::kWarn, color) + ": fd " +
+           compact(at(f, {"fd"})) + " in epoll fd " + compact(at(f, {"epfd"})) + " of pid " + compact(at(f, {"pid"})) +
+           ": " + word(at(f, {"meaning"})) + " [" + word(at(f, {"rule"})) + "]\n  seen: " + word(at(f, {"evidence"})) +
+           "\n  fix: " + word(at(f, {"fix"})) + "\n";
   }
   return out;
 }
 
 std::string change_line(const char* sign, const Json& row) {
-  std::string out = std::string(sign) + " pid " + compact(row["pid"]) + " epoll fd " + compact(row["epfd"]) + " fd " +
-                    compact(row["fd"]) + "  " + joined(row["events"], "|");
-  if (row.contains("events_before")) out += " (was " + joined(row["events_before"], "|") + ")";
+  std::string out = std::string(sign) + " pid " + compact(at(row, {"pid"})) + " epoll fd " +
+                    compact(at(row, {"epfd"})) + " fd " + compact(at(row, {"fd"})) + "  " +
+                    joined(at(row, {"events"}), "|");
+  if (row.contains("events_before")) out += " (was " + joined(at(row, {"events_before"}), "|") + ")";
   for (const char* name : {"kind", "local", "peer"}) {
     if (row[name].is_string()) out += "  " + word(row[name]);
   }
@@ -77,7 +81,7 @@ std::string change_line(const char* sign, const Json& row) {
 }
 
 std::string share_text(const Json& row) {
-  const Json& share = row["share"];
+  const Json& share = at(row, {"share"});
   return share.is_number() ? fixed(share.get<double>() * 100, 1) + " %" : "";
 }
 
@@ -87,22 +91,22 @@ std::string imbalance_text(const Json& imbalance) {
 }
 
 std::string workers_text(const Json& document, const ExportOptions& options) {
-  if (document["workers"].size() < 2) return "";
+  if (at(document, {"workers"}).size() < 2) return "";
   Table workers;
   workers.column("worker", Align::kLeft);
   workers.column("pid", Align::kRight);
   workers.column("connections", Align::kRight);
   workers.column("share", Align::kRight);
-  for (const Json& w : document["workers"]) {
-    workers.row({word(w["comm"]), compact(w["pid"]), count_text(w["connections"]), share_text(w)});
+  for (const Json& w : at(document, {"workers"})) {
+    workers.row({word(at(w, {"comm"})), compact(at(w, {"pid"})), count_text(at(w, {"connections"})), share_text(w)});
   }
-  return "\n" + workers.text(options.color) + imbalance_text(document["imbalance"]);
+  return "\n" + workers.text(options.color) + imbalance_text(at(document, {"imbalance"}));
 }
 
 // Where some process has more than one.
 std::string loops_text(const Json& document, const ExportOptions& options) {
   const Json& loops = at(document, {"loops"});
-  if (!loops.is_array() || loops.size() < 2 || loops.size() <= document["workers"].size()) return "";
+  if (!loops.is_array() || loops.size() < 2 || loops.size() <= at(document, {"workers"}).size()) return "";
   Table table;
   table.column("pid", Align::kRight);
   table.column("epoll fd", Align::kRight);
@@ -111,34 +115,34 @@ std::string loops_text(const Json& document, const ExportOptions& options) {
   table.column("share", Align::kRight);
   for (const Json& loop : loops) {
     std::string threads;
-    for (const Json& thread : loop["threads"]) {
-      threads += (threads.empty() ? "" : ", ") + word(thread["comm"]) + " " + compact(thread["tid"]);
+    for (const Json& thread : at(loop, {"threads"})) {
+      threads += (threads.empty() ? "" : ", ") + word(at(thread, {"comm"})) + " " + compact(at(thread, {"tid"}));
     }
-    table.row(
-        {compact(loop["pid"]), compact(loop["epfd"]), threads, count_text(loop["connections"]), share_text(loop)});
+    table.row({compact(at(loop, {"pid"})), compact(at(loop, {"epfd"})), threads, count_text(at(loop, {"connections"})),
+               share_text(loop)});
   }
-  return "\n" + table.text(options.color) + imbalance_text(document["loop_imbalance"]);
+  return "\n" + table.text(options.color) + imbalance_text(at(document, {"loop_imbalance"}));
 }
 
 }  // namespace
 
 std::string epoll_changes_text(const Json& changes) {
   std::string out;
-  if (changes.contains("at")) out += word(changes["at"]) + "\n";
-  for (const Json& row : changes["appeared"]) out += change_line("+", row);
-  for (const Json& row : changes["gone"]) out += change_line("-", row);
-  for (const Json& row : changes["changed"]) out += change_line("~", row);
+  if (changes.contains("at")) out += word(at(changes, {"at"})) + "\n";
+  for (const Json& row : at(changes, {"appeared"})) out += change_line("+", row);
+  for (const Json& row : at(changes, {"gone"})) out += change_line("-", row);
+  for (const Json& row : at(changes, {"changed"})) out += change_line("~", row);
   return out;
 }
 
 std::string epoll_page(const Json& document, const ExportOptions& options) {
   std::string out;
-  for (const Json& instance : document["instances"]) {
+  for (const Json& instance : at(document, {"instances"})) {
     out += (out.empty() ? "" : "\n") + heading(instance, options.color);
     if (const Table table = table_of(instance); !table.empty()) out += table.text(options.color);
   }
-  if (document["instances"].empty()) out += "no epoll instance\n";
-  const std::string findings = findings_text(document["findings"], options.color);
+  if (at(document, {"instances"}).empty()) out += "no epoll instance\n";
+  const std::string findings = findings_text(at(document, {"findings"}), options.color);
   out += findings.empty() ? "\nnothing is wrong with these registrations\n" : "\n" + findings;
   if (const Json& diff = at(document, {"diff"}); diff.is_object()) {
     const std::string changes = epoll_changes_text(diff);

@@ -31,24 +31,25 @@ const char* meaning(const std::string& answer) {
 class Tree {
  public:
   Tree(const Json& document, const ExportOptions& options) : document_(document), options_(options) {
-    for (const Json& process : document["processes"]) process_of_.emplace(number(process["pid"]), &process);
-    const Json& edges = document["edges"];
+    for (const Json& process : at(document, {"processes"})) process_of_.emplace(number(at(process, {"pid"})), &process);
+    const Json& edges = at(document, {"edges"});
     for (std::size_t i = 0; i < edges.size(); ++i) add(edges[i], i);
   }
 
   std::string text() {
     std::string out;
-    for (const Json& process : document_["processes"]) {
-      if (process["asked"] != true) continue;
+    for (const Json& process : at(document_, {"processes"})) {
+      if (at(process, {"asked"}) != true) continue;
       std::set<std::int64_t> path;
-      out += (out.empty() ? "" : "\n") + heading(number(process["pid"])) + below(number(process["pid"]), 1, path);
+      out += (out.empty() ? "" : "\n") + heading(number(at(process, {"pid"}))) +
+             below(number(at(process, {"pid"})), 1, path);
     }
     return out;
   }
 
   std::string name(std::int64_t pid) const {
     const auto found = process_of_.find(pid);
-    std::string comm = found == process_of_.end() ? comm_of_peer_.at(pid) : word((*found->second)["comm"]);
+    std::string comm = found == process_of_.end() ? comm_of_peer_.at(pid) : word(at(*found->second, {"comm"}));
     if (comm.empty()) comm = "process";
     return comm + " (pid " + std::to_string(pid) + ")";
   }
@@ -56,31 +57,35 @@ class Tree {
  private:
   static std::int64_t number(const Json& json) { return json.is_number_integer() ? json.get<std::int64_t>() : -1; }
   const Json& wait_of(std::size_t edge) const {
-    return document_["waits"][document_["edges"][edge]["wait"].get<std::size_t>()];
+    const Json& waits = at(document_, {"waits"});
+    const std::int64_t index = number(at(at(document_, {"edges"})[edge], {"wait"}));
+    static const Json kNone;
+    return index >= 0 && static_cast<std::size_t>(index) < waits.size() ? waits[static_cast<std::size_t>(index)]
+                                                                        : kNone;
   }
 
   void add(const Json& edge, std::size_t index) {
     const Json& wait = wait_of(index);
-    if (wait["watches"] == true) return;
-    const std::int64_t to = number(edge["pid"]);
-    comm_of_peer_.emplace(to, word(edge["comm"]));
-    std::vector<Line>& lines = lines_of_[number(wait["pid"])];
-    const std::string answer = word(edge["answer"]);
+    if (at(wait, {"watches"}) == true) return;
+    const std::int64_t to = number(at(edge, {"pid"}));
+    comm_of_peer_.emplace(to, word(at(edge, {"comm"})));
+    std::vector<Line>& lines = lines_of_[number(at(wait, {"pid"}))];
+    const std::string answer = word(at(edge, {"answer"}));
     auto line =
         std::find_if(lines.begin(), lines.end(), [&](const Line& l) { return l.to == to && l.answer == answer; });
     if (line == lines.end()) line = lines.insert(lines.end(), Line{.to = to, .answer = answer, .longest = index});
     line->edges.push_back(index);
-    if (number(wait["wait_ns"]) <= line->longest_ns) return;
-    line->longest_ns = number(wait["wait_ns"]);
+    if (number(at(wait, {"wait_ns"})) <= line->longest_ns) return;
+    line->longest_ns = number(at(wait, {"wait_ns"}));
     line->longest = index;
   }
 
   std::string heading(std::int64_t pid) const {
     const Json& process = *process_of_.at(pid);
     std::string out = styled(name(pid), Style::kBold, options_.color);
-    const std::string runtime = word(process["runtime"]);
-    if (!runtime.empty()) out += ", " + runtime + " " + word(process["runtime_version"]);
-    if (!process["error"].is_null()) out += ": not read: " + word(process["error"]);
+    const std::string runtime = word(at(process, {"runtime"}));
+    if (!runtime.empty()) out += ", " + runtime + " " + word(at(process, {"runtime_version"}));
+    if (!at(process, {"error"}).is_null()) out += ": not read: " + word(at(process, {"error"}));
     return out + "\n";
   }
 
@@ -88,14 +93,14 @@ class Tree {
   std::string who(std::size_t edge, std::size_t room) const {
     constexpr std::size_t kLeast = 12;
     const Json& wait = wait_of(edge);
-    const std::string whose =
-        wait["goid"].is_null() ? "thread " + compact(wait["tid"]) : "goroutine " + compact(wait["goid"]);
-    std::string what = ", fd " + compact(wait["fd"]);
-    if (const std::string mode = word(wait["mode"]); !mode.empty()) what += " " + mode;
-    if (const std::int64_t ns = number(wait["wait_ns"]); ns >= 0) {
+    const std::string whose = at(wait, {"goid"}).is_null() ? "thread " + compact(at(wait, {"tid"}))
+                                                           : "goroutine " + compact(at(wait, {"goid"}));
+    std::string what = ", fd " + compact(at(wait, {"fd"}));
+    if (const std::string mode = word(at(wait, {"mode"})); !mode.empty()) what += " " + mode;
+    if (const std::int64_t ns = number(at(wait, {"wait_ns"})); ns >= 0) {
       what += ", " + human_ns(static_cast<std::uint64_t>(ns));
     }
-    std::string function = plain_function(word(wait["function"]));
+    std::string function = plain_function(word(at(wait, {"function"})));
     if (!function.empty()) {
       const std::size_t taken = whose.size() + std::string_view(" in ").size() + what.size();
       function = " in " + cut_to(function, room > taken + kLeast ? room - taken : kLeast, Cut::kStart);
@@ -138,13 +143,13 @@ class Tree {
 std::string graph_page(const Json& document, const ExportOptions& options) {
   Tree tree(document, options);
   std::string out = tree.text();
-  for (const Json& cycle : document["cycles"]) {
+  for (const Json& cycle : at(document, {"cycles"})) {
     std::string ring;
-    for (const Json& pid : cycle["pids"]) ring += tree.name(pid.get<std::int64_t>()) + " -> ";
+    for (const Json& pid : at(cycle, {"pids"})) ring += tree.name(pid.get<std::int64_t>()) + " -> ";
     out += "\n" + styled("cycle", Style::kBad, options.color) + ": " + ring +
-           tree.name(cycle["pids"].front().get<std::int64_t>()) + "\n";
+           tree.name(at(cycle, {"pids"}).front().get<std::int64_t>()) + "\n";
   }
-  if (document["truncated"] == true) out += "\nthere are more processes than were looked at\n";
+  if (at(document, {"truncated"}) == true) out += "\nthere are more processes than were looked at\n";
   return out;
 }
 

@@ -7,9 +7,9 @@ namespace netpoll::exporters {
 namespace {
 
 std::string where(const Json& finding) {
-  std::string out = "pid " + compact(finding["pid"]);
-  if (is_count(finding["fd"])) out += ", fd " + compact(finding["fd"]);
-  if (is_count(finding["epfd"])) out += " in epoll fd " + compact(finding["epfd"]);
+  std::string out = "pid " + compact(at(finding, {"pid"}));
+  if (is_count(at(finding, {"fd"}))) out += ", fd " + compact(at(finding, {"fd"}));
+  if (is_count(at(finding, {"epfd"}))) out += " in epoll fd " + compact(at(finding, {"epfd"}));
   return out;
 }
 
@@ -21,17 +21,19 @@ std::string counted(const Json& count, const char* one) {
 
 std::string lint_page(const Json& document, const ExportOptions& options) {
   std::string out;
-  for (const Json& f : document["findings"]) {
-    const Style style = f["level"] == "error" ? Style::kBad : Style::kWarn;
-    out += styled(word(f["level"]), style, options.color) + ": " + where(f) + ": " + word(f["meaning"]) + " [" +
-           word(f["rule"]) + "]\n  seen: " + word(f["evidence"]) + "\n  fix: " + word(f["fix"]) + "\n";
+  for (const Json& f : at(document, {"findings"})) {
+    const Style style = at(f, {"level"}) == "error" ? Style::kBad : Style::kWarn;
+    out += styled(word(at(f, {"level"})), style, options.color) + ": " + where(f) + ": " + word(at(f, {"meaning"})) +
+           " [" + word(at(f, {"rule"})) + "]\n  seen: " + word(at(f, {"evidence"})) +
+           "\n  fix: " + word(at(f, {"fix"})) + "\n";
   }
-  const Json& seen = document["looked_at"];
-  out += document["findings"].empty()
+  const Json& seen = at(document, {"looked_at"});
+  out += at(document, {"findings"}).empty()
              ? "nothing is wrong"
-             : counted(document["errors"], "error") + ", " + counted(document["warnings"], "warning");
-  out += " in " + counted(seen["instances"], "epoll instance") + ", " + counted(seen["registrations"], "registration") +
-         ", " + counted(seen["goroutines"], "goroutine") + "\n";
+             : counted(at(document, {"errors"}), "error") + ", " + counted(at(document, {"warnings"}), "warning");
+  out += " in " + counted(at(seen, {"instances"}), "epoll instance") + ", " +
+         counted(at(seen, {"registrations"}), "registration") + ", " + counted(at(seen, {"goroutines"}), "goroutine") +
+         "\n";
   for (const Json& note : at(document, {"probe", "notes"})) out += word(note) + "\n";
   return out;
 }

@@ -33,11 +33,11 @@ std::string percent(double value, const char* sign) {
 // "60,312" of the first design; "61,100 +1.3 %" of another one, "61,100 ~" where chance may be the reason.
 std::string figure_text(const Shown& shown, const Json& figure) {
   if (!figure.is_object()) return "";
-  std::string text = shown.text(figure["median"].get<double>());
-  const std::string verdict = word(figure["verdict"]);
+  std::string text = shown.text(at(figure, {"median"}).get<double>());
+  const std::string verdict = word(at(figure, {"verdict"}));
   if (verdict.empty()) return text;
-  if (verdict != "changed" || !figure["delta_pct"].is_number()) return text + (verdict == "changed" ? "" : " ~");
-  const double delta = figure["delta_pct"].get<double>();
+  if (verdict != "changed" || !at(figure, {"delta_pct"}).is_number()) return text + (verdict == "changed" ? "" : " ~");
+  const double delta = at(figure, {"delta_pct"}).get<double>();
   return text + " " + percent(delta, delta > 0 ? "+" : "");
 }
 
@@ -48,9 +48,9 @@ std::string widest(const Json& cells) {
     double most = 0;
     for (const auto& [name, cell] : cells.items()) {
       const Json& figure = at(cell, {"figures", shown.figure});
-      if (!figure.is_object() || figure["median"] == 0) continue;
-      const double range = figure["max"].get<double>() - figure["min"].get<double>();
-      most = std::max(most, range / figure["median"].get<double>() * 100);
+      if (!figure.is_object() || at(figure, {"median"}) == 0) continue;
+      const double range = at(figure, {"max"}).get<double>() - at(figure, {"min"}).get<double>();
+      most = std::max(most, range / at(figure, {"median"}).get<double>() * 100);
     }
     out += (out.empty() ? "" : ", ") + std::string(shown.heading) + " " + percent(most, "");
   }
@@ -60,15 +60,15 @@ std::string widest(const Json& cells) {
 }  // namespace
 
 std::string matrix_page(const Json& document, const ExportOptions& options) {
-  const Json& cells = document["cells"];
-  const Json& work = document["workload"];
+  const Json& cells = at(document, {"cells"});
+  const Json& work = at(document, {"workload"});
   std::uint64_t runs = 0;
   bool inconclusive = false;
   Table table;
   table.column("design", Align::kLeft);
   for (const Shown& shown : kShown) table.column(shown.heading, Align::kRight);
   for (const auto& [name, cell] : cells.items()) {
-    runs = std::max(runs, cell["runs"].get<std::uint64_t>());
+    runs = std::max(runs, at(cell, {"runs"}).get<std::uint64_t>());
     std::vector<Cell> row{name};
     for (const Shown& shown : kShown) {
       const Json& figure = at(cell, {"figures", shown.figure});
@@ -77,14 +77,14 @@ std::string matrix_page(const Json& document, const ExportOptions& options) {
     }
     table.row(std::move(row));
   }
-  std::string out = word(work["name"]) + ": " + count_text(work["conns"]) + " connections, " + grouped(runs) +
-                    (runs == 1 ? " round" : " rounds, medians") + "; changes are against " + word(document["base"]) +
-                    "\n\n" + table.text(options.color);
+  std::string out = word(at(work, {"name"})) + ": " + count_text(at(work, {"conns"})) + " connections, " +
+                    grouped(runs) + (runs == 1 ? " round" : " rounds, medians") + "; changes are against " +
+                    word(at(document, {"base"})) + "\n\n" + table.text(options.color);
   if (runs > 1) out += "\nfrom least to most of one design's runs, at worst: " + widest(cells) + "\n";
   out += inconclusive ? "~ may be chance, and fewer than 4 rounds cannot tell: -r 5\n"
                       : "~ may be chance: a difference that a rank test does not take for real (p >= 0.05)\n";
   const std::string backend = word(at(document, {"probe", "backend"}));
-  return out + "counted by " + backend + (document["interrupted"] == true ? "; interrupted\n" : "\n");
+  return out + "counted by " + backend + (at(document, {"interrupted"}) == true ? "; interrupted\n" : "\n");
 }
 
 }  // namespace netpoll::exporters

@@ -170,18 +170,18 @@ std::string goids_text(const Json& list, std::uint64_t count) {
 }
 
 std::string summary_text(const Json& document, const ExportOptions& options) {
-  const Json& summary = document["summary"];
+  const Json& summary = at(document, {"summary"});
   std::string out;
-  for (const Json& finding : summary["findings"]) {
-    const auto count = finding["count"].get<std::uint64_t>();
-    out += styled(grouped(count) + (count == 1 ? " goroutine: " : " goroutines: ") + word(finding["what"]),
+  for (const Json& finding : at(summary, {"findings"})) {
+    const auto count = at(finding, {"count"}).get<std::uint64_t>();
+    out += styled(grouped(count) + (count == 1 ? " goroutine: " : " goroutines: ") + word(at(finding, {"what"})),
                   Style::kWarn, options.color) +
-           "\n  goid " + goids_text(finding["goids"], count) + "\n";
+           "\n  goid " + goids_text(at(finding, {"goids"}), count) + "\n";
   }
   if (!out.empty()) out.insert(0, "\n");
-  out += group_table(summary["stacks"], "stack, innermost first", options);
-  out += group_table(summary["peers"], "peer", options);
-  return out + goroutine_table(document["goroutines"], options, false);
+  out += group_table(at(summary, {"stacks"}), "stack, innermost first", options);
+  out += group_table(at(summary, {"peers"}), "peer", options);
+  return out + goroutine_table(at(document, {"goroutines"}), options, false);
 }
 
 // The rows whose goid is in the list.
@@ -190,17 +190,17 @@ Json rows_with(const Json& rows, const Json& goids) {
   for (const Json& goid : goids) wanted.insert(goid.get<std::uint64_t>());
   Json found = Json::array();
   for (const Json& row : rows) {
-    if (row["goid"].is_number() && wanted.contains(row["goid"].get<std::uint64_t>())) found.push_back(row);
+    if (at(row, {"goid"}).is_number() && wanted.contains(at(row, {"goid"}).get<std::uint64_t>())) found.push_back(row);
   }
   return found;
 }
 
 std::string diff_text(const Json& document, const ExportOptions& options) {
-  const Json& diff = document["diff"];
-  std::string out = "\nsince " + word(diff["base_started_at"]);
-  if (diff["same_process"] == true) {
-    out += ": " + grouped(diff["appeared"].size()) + " appeared, " + grouped(diff["stayed"].size()) + " stayed, " +
-           grouped(diff["went"].size()) + " went\n";
+  const Json& diff = at(document, {"diff"});
+  std::string out = "\nsince " + word(at(diff, {"base_started_at"}));
+  if (at(diff, {"same_process"}) == true) {
+    out += ": " + grouped(at(diff, {"appeared"}).size()) + " appeared, " + grouped(at(diff, {"stayed"}).size()) +
+           " stayed, " + grouped(at(diff, {"went"}).size()) + " went\n";
   } else {
     out += ", of another process: functions can be compared, goroutines cannot\n";
   }
@@ -209,18 +209,19 @@ std::string diff_text(const Json& document, const ExportOptions& options) {
   table.column("now", Align::kRight);
   table.column("change", Align::kRight);
   table.column("function", Align::kLeft, Cut::kStart);
-  for (const Json& row : diff["functions"]) {
-    const auto delta = row["delta"].get<std::int64_t>();
+  for (const Json& row : at(diff, {"functions"})) {
+    const auto delta = at(row, {"delta"}).get<std::int64_t>();
     if (delta == 0 && !options.everything) continue;
     const std::string function = text_of(row, "function");
-    table.row({compact(row["base"]), compact(row["head"]), (delta > 0 ? "+" : "") + std::to_string(delta),
+    table.row({compact(at(row, {"base"})), compact(at(row, {"head"})), (delta > 0 ? "+" : "") + std::to_string(delta),
                function.empty() ? "(unknown)" : function});
   }
   if (!table.empty()) out += "\n" + table.text(options.color, options.width);
-  if (diff["same_process"] != true) return out;
-  const std::string appeared = goroutine_table(rows_with(document["goroutines"], diff["appeared"]), options, false);
+  if (at(diff, {"same_process"}) != true) return out;
+  const std::string appeared =
+      goroutine_table(rows_with(at(document, {"goroutines"}), at(diff, {"appeared"})), options, false);
   if (!appeared.empty()) out += "\nappeared:\n" + appeared.substr(1);
-  const std::string went = goroutine_table(diff["went"], options, false);
+  const std::string went = goroutine_table(at(diff, {"went"}), options, false);
   if (!went.empty()) out += "\nwent:\n" + went.substr(1);
   return out;
 }
@@ -229,28 +230,28 @@ std::string body(const Json& document, const ExportOptions& options) {
   const std::string view = document.value("view", "list");
   if (view == "diff") return diff_text(document, options);
   if (view == "summary") return summary_text(document, options);
-  if (view == "groups") return group_table(document["groups"], word(document["group_by"]), options);
-  return goroutine_table(document["goroutines"], options, view == "tree") +
-         other_ends_table(document["goroutines"], options);
+  if (view == "groups") return group_table(at(document, {"groups"}), word(at(document, {"group_by"})), options);
+  return goroutine_table(at(document, {"goroutines"}), options, view == "tree") +
+         other_ends_table(at(document, {"goroutines"}), options);
 }
 
 }  // namespace
 
 std::string snapshot_page(const Json& document, const ExportOptions& options) {
   const bool color = options.color;
-  const Json& target = document["target"];
+  const Json& target = at(document, {"target"});
   const Json& matching = at(document, {"matching"});
-  const std::uint64_t shown = is_count(matching) ? matching.get<std::uint64_t>() : document["goroutines"].size();
+  const std::uint64_t shown = is_count(matching) ? matching.get<std::uint64_t>() : at(document, {"goroutines"}).size();
   const Json& dump = at(document, {"dump"});
-  const bool nobody = dump.is_object() && target["pid"].is_null();
+  const bool nobody = dump.is_object() && at(target, {"pid"}).is_null();
   std::string out = nobody ? styled(printable(text_of(dump, "file")), Style::kBold, color)
                            : styled(printable(text_of(target, "comm")), Style::kBold, color) + " (pid " +
-                                 compact(target["pid"]) + "), " + runtime_text(target);
-  out += ": " + grouped(shown) + " of " + grouped(document["total"]) + " goroutines\n";
-  out += states_text(document["states"], options.width);
+                                 compact(at(target, {"pid"})) + "), " + runtime_text(target);
+  out += ": " + grouped(shown) + " of " + count_text(at(document, {"total"})) + " goroutines\n";
+  out += states_text(at(document, {"states"}), options.width);
   out += body(document, options);
   if (dump.is_object()) {
-    const bool asked = dump["found"].is_number();
+    const bool asked = at(dump, {"found"}).is_number();
     out += "\nfrom the dump " + printable(text_of(dump, "file"));
     if (asked) out += "; " + text_of(dump, "found") + " are where it saw them";
     return out + "\n";
@@ -258,16 +259,16 @@ std::string snapshot_page(const Json& document, const ExportOptions& options) {
   out += "\nread in " + ns_of(document, "took_ns");
   if (const Json& core = at(document, {"core"}); core.is_string()) {
     out += " from " + printable(core.get<std::string>());
-    if (document["interest_source"].is_string()) {
+    if (at(document, {"interest_source"}).is_string()) {
       out += "; descriptors from the " + text_of(document, "interest_source");
     }
     out += "\n";
-  } else if (document["paused_ns"] != 0) {
+  } else if (is_count(at(document, {"paused_ns"})) && at(document, {"paused_ns"}) != 0) {
     out += "; the target was stopped for " + ns_of(document, "paused_ns") + "\n";
   } else {
     out += " while the target ran; it was not stopped\n";
   }
-  if (document["inconsistent"] != 0) {
+  if (is_count(at(document, {"inconsistent"})) && at(document, {"inconsistent"}) != 0) {
     out += styled(text_of(document, "inconsistent") + " goroutines kept moving while they were read\n", Style::kWarn,
                   color);
   }

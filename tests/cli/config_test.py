@@ -87,6 +87,14 @@ class Config(unittest.TestCase):
             self.assertEqual(done.returncode, status, done.stderr)
             self.assertIn("" if status == 0 else f"cannot read the configuration {path}", done.stderr)
 
+    def test_one_that_is_too_large_is_refused_before_it_is_read(self):
+        path = self.file("")
+        os.truncate(path, 3 << 30)
+        for name in (path, "/dev/zero"):
+            done = tool(*RUN, NETPOLL_TRACE_CONFIG=name)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(f"the configuration {name} is larger than 1 MiB", done.stderr)
+
     def test_other_commands_sections_are_theirs(self):
         path = self.file('[stat]\nevent = "epoll"\n')
         self.assertEqual(self.poll_mode(NETPOLL_TRACE_CONFIG=path), "hybrid")
