@@ -57,6 +57,17 @@ void add_peers(Lines& lines, const std::vector<trace::PeerProcess>& peers) {
   }
 }
 
+void add_queues(Lines& lines, const std::string& tcp_state, const std::optional<std::uint64_t>& received,
+                const std::optional<std::uint64_t>& unsent) {
+  lines.add("tcp", tcp_state);
+  if (tcp_state != "LISTEN") {
+    lines.add("recv queue", bytes_text(received));
+    lines.add("send queue", bytes_text(unsent));
+  } else if (received) {
+    lines.add("to accept", grouped(*received) + " of at most " + (unsent ? grouped(*unsent) : "?") + " connections");
+  }
+}
+
 void add_goroutine(Lines& lines, const Goroutine& g, const trace::GoroutineSnapshot& snapshot) {
   lines.add("goroutine", std::to_string(g.goid) +
                              (g.parent_goid ? ", started by " + std::to_string(*g.parent_goid) : std::string()) +
@@ -78,9 +89,7 @@ void add_goroutine(Lines& lines, const Goroutine& g, const trace::GoroutineSnaps
   }
   lines.add("local", g.local);
   lines.add("peer", g.peer);
-  lines.add("tcp", g.tcp_state);
-  lines.add("recv queue", bytes_text(g.recv_queue_bytes));
-  lines.add("send queue", bytes_text(g.send_queue_bytes));
+  add_queues(lines, g.tcp_state, g.recv_queue_bytes, g.send_queue_bytes);
   lines.add("socket idle", ns_text(g.socket_idle_ns));
   add_peers(lines, g.peer_processes);
   if (g.tid) lines.add("thread", std::to_string(*g.tid));
@@ -109,9 +118,7 @@ void add_entry(Lines& lines, const RowItem& item, const TopRow& row) {
   lines.add("blocking", e.nonblocking ? *e.nonblocking ? "no" : "yes" : "");
   lines.add("local", row.local);
   lines.add("peer", row.peer);
-  lines.add("tcp", row.tcp_state);
-  lines.add("recv queue", bytes_text(e.file.recv_queue_bytes));
-  lines.add("send queue", bytes_text(e.file.send_queue_bytes));
+  add_queues(lines, row.tcp_state, e.file.recv_queue_bytes, e.file.send_queue_bytes);
   lines.add("data came", e.file.recv_idle_ns ? ns_text(e.file.recv_idle_ns) + " ago" : "");
   lines.add("data went", e.file.send_idle_ns ? ns_text(e.file.send_idle_ns) + " ago" : "");
   add_peers(lines, e.file.peer_processes);

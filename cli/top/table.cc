@@ -30,7 +30,7 @@ constexpr ColumnLook kLooks[] = {
     {C::kTrend, "TREND", 8, Side::kLeft, false, kTrendPoints},
     {C::kWait, "WAIT", 9, Side::kRight},
     {C::kState, "STATE", 12, Side::kLeft, false, 20},
-    {C::kMode, "MODE", 11, Side::kLeft},
+    {C::kMode, "MODE", 12, Side::kLeft},
     {C::kReceived, "RECVQ", 7, Side::kRight},
     {C::kUnsent, "SENDQ", 7, Side::kRight},
     {C::kCpu, "CPU%", 6, Side::kRight},

@@ -1,6 +1,8 @@
 // Puts goroutines, registrations, threads and processes into rows.
 #include "cli/top/view.h"
 
+#include <sys/epoll.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -67,6 +69,12 @@ void add_to(std::optional<T>& sum, const std::optional<T>& more) {
   if (more) sum = sum.value_or(0) + *more;
 }
 
+// Of a listener, where it is the length of the queue that recv_queue_bytes counts (sock_diag(7)), it is nothing unsent.
+template <typename T>
+std::optional<std::uint64_t> unsent_of(const T& socket) {
+  return socket.tcp_state == "LISTEN" ? std::nullopt : socket.send_queue_bytes;
+}
+
 void add_goroutine(RowItem& item, const Goroutine& g) {
   const auto wait = exporters::known_wait_ns(g);
   if (item.goroutine == nullptr || wait > item.wait_ns) {
@@ -74,7 +82,7 @@ void add_goroutine(RowItem& item, const Goroutine& g) {
     item.wait_ns = wait;
   }
   add_to(item.recv_queue_bytes, g.recv_queue_bytes);
-  add_to(item.send_queue_bytes, g.send_queue_bytes);
+  add_to(item.send_queue_bytes, unsent_of(g));
   item.reads = item.reads || g.mode == trace::IoMode::kRead;
   item.writes = item.writes || g.mode == trace::IoMode::kWrite;
 }
@@ -82,7 +90,7 @@ void add_goroutine(RowItem& item, const Goroutine& g) {
 void add_entry(RowItem& item, const InterestEntry& e) {
   item.entry = &e;
   add_to(item.recv_queue_bytes, e.file.recv_queue_bytes);
-  add_to(item.send_queue_bytes, e.file.send_queue_bytes);
+  add_to(item.send_queue_bytes, unsent_of(e.file));
 }
 
 // Rows by identity, in the order in which they first come.
@@ -201,9 +209,11 @@ std::string thread_state(const probes::ThreadStatus& thread) {
              : call.name + " " + std::to_string(static_cast<int>(thread.call->args[0]));
 }
 
+// Without EPOLLERR and EPOLLHUP, which the kernel adds to every mask.
 std::string mask_text(std::uint32_t events) {
   std::string text;
-  for (const std::string& name : probes::epoll_event_names(events)) text += (text.empty() ? "" : ",") + name;
+  for (const std::string& name : probes::epoll_event_names(events & ~std::uint32_t{EPOLLERR | EPOLLHUP}))
+    text += (text.empty() ? "" : ",") + name;
   return text;
 }
 

@@ -1,6 +1,8 @@
 // Rows, their order, filter and history, without a terminal.
 #include "cli/top/model.h"
 
+#include <sys/epoll.h>
+
 #include <cmath>
 
 #include "tests/cli/top/samples.h"
@@ -75,6 +77,19 @@ TEST_CASE("registrations stand beside goroutines where a view has both") {
   CHECK(model.row(0).recv_queue_bytes == 100);
   CHECK(model.row(1).fd == 7);
   CHECK(model.row(1).mode == "read");
+}
+
+TEST_CASE("the length of a listener's queue is not taken for unsent bytes, nor what every mask has for a choice") {
+  TopModel model = model_by("fd");
+  auto listener = entry_of(4, "", 2);
+  listener.file.tcp_state = "LISTEN";
+  listener.file.send_queue_bytes = 511;
+  listener.events = EPOLLIN | EPOLLEXCLUSIVE | EPOLLERR | EPOLLHUP;
+  model.take(sample_of(1, {process_of_entries({listener})}));
+  REQUIRE(model.size() == 1);
+  CHECK(model.row(0).queue_bytes() == 2);
+  CHECK_FALSE(model.row(0).send_queue_bytes.has_value());
+  CHECK(model.row(0).mode == "IN,EXCLUSIVE");
 }
 
 TEST_CASE("a row's delta is of what its view is about") {
