@@ -8,6 +8,7 @@
 
 #include "cli/pager.h"
 #include "cli/spell.h"
+#include "exporters/json.h"
 
 namespace netpoll::cli {
 namespace {

@@ -10,6 +10,7 @@
 #include "exporters/events/timeline_exporter.h"
 #include "exporters/events/words.h"
 #include "exporters/formats.h"
+#include "exporters/json.h"
 
 namespace netpoll::exporters {
 namespace {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "exporters/json.h"
 #include "exporters/pages/member.h"
 #include "exporters/text.h"
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 
 namespace netpoll::exporters {
 

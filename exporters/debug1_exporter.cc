@@ -8,6 +8,7 @@
 
 #include "exporters/formats.h"
 #include "exporters/goroutines/names.h"
+#include "exporters/snapshot_document.h"
 #include "exporters/text.h"
 
 namespace netpoll::exporters {

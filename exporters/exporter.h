@@ -2,17 +2,15 @@
 // there are, and what each can show, says the table of formats.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "exporters/destination.h"
-#include "exporters/json.h"
-#include "netpoll/trace/goroutine.h"
+#include "exporters/json_fwd.h"
 #include "netpoll/trace/record.h"
 
 namespace netpoll::exporters {
@@ -42,13 +40,7 @@ struct ExportOptions {
   TimelineTracks tracks;
 };
 
-// A snapshot and what stands around it.
-struct SnapshotDocument {
-  std::chrono::system_clock::time_point taken_at;
-  Json head;  // schema, tool, host, started_at, target, probe, and what the command adds
-  trace::GoroutineSnapshot snapshot;
-  std::vector<std::uint32_t> shown;  // indices of the goroutines that were asked for, in the order to show them
-};
+struct SnapshotDocument;
 
 // Writes to one Destination, which outlives it and which the caller commits. One thread at a time. A call that the
 // format does not accept is a bug of the caller and aborts. Errors are those of writing.

@@ -1,6 +1,7 @@
 // Takes documents apart into rows.
 #include "exporters/figure_rows.h"
 
+#include "exporters/json.h"
 #include "exporters/pages/member.h"
 
 namespace netpoll::exporters {

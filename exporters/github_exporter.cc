@@ -5,6 +5,7 @@
 
 #include "exporters/comparison.h"
 #include "exporters/formats.h"
+#include "exporters/json.h"
 #include "exporters/pages/member.h"
 #include "exporters/text.h"
 

@@ -11,6 +11,7 @@
 #include "exporters/formats.h"
 #include "exporters/html/page.h"
 #include "exporters/html/trace_figures.h"
+#include "exporters/json.h"
 
 namespace netpoll::exporters {
 namespace {

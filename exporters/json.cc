@@ -1,4 +1,4 @@
-// Lays JSON out for people, and makes foreign bytes valid.
+// Lays JSON out for people, makes foreign bytes valid, and reads JSON.
 #include "exporters/json.h"
 
 #include <algorithm>
@@ -13,6 +13,8 @@ namespace netpoll::exporters {
 std::string compact(const Json& json) {
   return json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
 }
+
+Json parse_json(std::string_view text) { return Json::parse(text, nullptr, /*allow_exceptions=*/false); }
 
 namespace {
 

@@ -2,6 +2,7 @@
 // ones are skipped, and what is about timing alone passes, since nothing it says is a defect.
 #include "exporters/comparison.h"
 #include "exporters/formats.h"
+#include "exporters/json.h"
 #include "exporters/pages/member.h"
 #include "exporters/text.h"
 

@@ -2,6 +2,7 @@
 #include "exporters/comparison.h"
 #include "exporters/figure_rows.h"
 #include "exporters/formats.h"
+#include "exporters/json.h"
 #include "exporters/pages/member.h"
 #include "exporters/text.h"
 

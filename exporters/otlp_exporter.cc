@@ -9,6 +9,7 @@
 #include "exporters/formats.h"
 #include "exporters/metrics/families.h"
 #include "exporters/pages/member.h"
+#include "exporters/snapshot_document.h"
 
 namespace netpoll::exporters {
 namespace {
@@ -168,8 +169,9 @@ class OtlpExporter : public Exporter {
     return {};
   }
 
-  Result<void> end(const Json& /*totals*/) override {
-    whole_ = true;
+  Result<void> end(const Json& totals) override {
+    last_ = Json::array({attribute("netpoll.events.lost", int_value(lost_)),
+                         attribute("netpoll.trace.complete", {{"boolValue", !totals.value("cut_short", false)}})});
     return write_spans();
   }
 
@@ -216,10 +218,10 @@ class OtlpExporter : public Exporter {
     if (port) attributes.push_back(attribute("network.peer.port", int_value(std::stoul(peer.substr(colon + 1)))));
   }
 
-  // The last line says how much is missing: a file without it was cut off.
+  // The last line says how much is missing, and whether the trace had its end; a file without it was cut off.
   Result<void> write_spans() {
     Json scope = scope_of(meta_);
-    if (whole_) scope["attributes"] = Json::array({attribute("netpoll.events.lost", int_value(lost_))});
+    if (!last_.is_null()) scope["attributes"] = std::move(last_);
     Json line = {
         {"resourceSpans",
          Json::array({{{"resource", resource_of(meta_)},
@@ -234,7 +236,7 @@ class OtlpExporter : public Exporter {
   std::uint64_t offset_ns_ = 0;
   std::uint64_t count_ = 0;
   std::uint64_t lost_ = 0;
-  bool whole_ = false;
+  Json last_;  // attributes of the last line
 };
 
 }  // namespace

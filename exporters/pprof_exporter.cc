@@ -8,6 +8,7 @@
 #include "exporters/events/wait_stacks.h"
 #include "exporters/formats.h"
 #include "exporters/goroutines/pprof.h"
+#include "exporters/snapshot_document.h"
 
 namespace netpoll::exporters {
 namespace {

@@ -10,6 +10,7 @@
 #include "exporters/events/wait_stacks.h"
 #include "exporters/events/words.h"
 #include "exporters/formats.h"
+#include "exporters/json.h"
 
 namespace netpoll::exporters {
 namespace {

@@ -9,6 +9,7 @@
 #include "exporters/events/line_exporter.h"
 #include "exporters/events/words.h"
 #include "exporters/formats.h"
+#include "exporters/json.h"
 #include "exporters/text.h"
 
 namespace netpoll::exporters {

@@ -104,7 +104,9 @@ Feature try_ebpf_build() {
 Feature try_kernel_btf() {
   Feature feature{.name = "kernel_btf", .purpose = "eBPF programs find their way in this kernel"};
   if (::access("/sys/kernel/btf/vmlinux", R_OK) == 0) return works(std::move(feature), "/sys/kernel/btf/vmlinux");
-  return fails(std::move(feature), "this kernel was built without CONFIG_DEBUG_INFO_BTF");
+  const bool mounted = ::access("/sys/kernel", F_OK) == 0;
+  return fails(std::move(feature),
+               mounted ? "this kernel was built without CONFIG_DEBUG_INFO_BTF" : "/sys is not mounted here");
 }
 
 Feature try_ebpf_counts() {

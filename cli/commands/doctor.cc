@@ -8,6 +8,7 @@
 #include "cli/emit.h"
 #include "cli/options.h"
 #include "exporters/destination.h"
+#include "exporters/json.h"
 #include "probes/features.h"
 #include "probes/perf/tracepoint_ids.h"
 

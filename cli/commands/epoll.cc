@@ -10,6 +10,7 @@
 #include "cli/epoll/look.h"
 #include "cli/options.h"
 #include "cli/units.h"
+#include "exporters/json.h"
 #include "probes/process/watch.h"
 
 namespace netpoll::cli {

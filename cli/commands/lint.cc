@@ -7,6 +7,7 @@
 #include "cli/emit.h"
 #include "cli/epoll/look.h"
 #include "cli/options.h"
+#include "exporters/json.h"
 #include "probes/goroutines/reader.h"
 
 namespace netpoll::cli {

@@ -68,13 +68,13 @@ class Pages {
  public:
   explicit Pages(Observation& observation) : observation_(observation) {}
 
-  http::Page metrics(const std::string& accept) {
+  http::Page metrics(const http::Request& request) {
     if (families_.empty() || steady_clock::now() - collected_ >= kFresh) {
       families_ = observation_.collect();
       collected_ = steady_clock::now();
     }
-    auto page = exporters::metrics_page(families_, accept);
-    return {std::move(page.text), std::move(page.type)};
+    auto page = exporters::metrics_page(families_, request.header("accept"));
+    return {.text = std::move(page.text), .type = std::move(page.type)};
   }
 
  private:
@@ -95,10 +95,8 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   Observation observation(std::move(*selection), invocation.log);
   if (auto started = observation.start(); !started) return std::move(started).error();
   Pages pages(observation);
-  server->get("/metrics", [&pages](const std::string& accept) { return pages.metrics(accept); });
-  server->get("/", [](const std::string&) {
-    return http::Page{"netpoll-trace: /metrics\n", "text/plain; charset=utf-8"};
-  });
+  server->get("/metrics", [&pages](const http::Request& request) { return pages.metrics(request); });
+  server->get("/", [](const http::Request&) { return http::Page{.text = "netpoll-trace: /metrics\n"}; });
 
   auto wake = WakeSet::create();
   if (!wake) return std::move(wake).error();

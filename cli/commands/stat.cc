@@ -14,6 +14,7 @@
 #include "cli/spell.h"
 #include "cli/stat/measurement.h"
 #include "cli/units.h"
+#include "exporters/json.h"
 #include "exporters/text.h"
 #include "probes/process/cgroups.h"
 

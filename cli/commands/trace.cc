@@ -23,6 +23,7 @@
 #include "cli/units.h"
 #include "cli/wake_set.h"
 #include "exporters/events/words.h"
+#include "exporters/json.h"
 #include "exporters/text.h"
 #include "probes/launch/child.h"
 #include "probes/stream.h"

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "cli/compare/figures.h"
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 #include "netpoll/result.h"
 
 namespace netpoll::cli {

@@ -6,7 +6,7 @@
 
 #include "cli/compare/condition.h"
 #include "cli/log.h"
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 #include "netpoll/result.h"
 
 namespace netpoll::cli {

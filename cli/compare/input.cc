@@ -12,6 +12,7 @@
 #include <cstring>
 #include <iterator>
 
+#include "exporters/json.h"
 #include "netpoll/fd.h"
 
 namespace netpoll::cli {

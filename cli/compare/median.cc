@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "exporters/json.h"
+
 namespace netpoll::cli {
 namespace {
 

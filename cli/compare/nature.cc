@@ -6,6 +6,8 @@
 #include <array>
 #include <string>
 
+#include "exporters/json.h"
+
 namespace netpoll::cli {
 namespace {
 

@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 
 namespace netpoll::cli {
 

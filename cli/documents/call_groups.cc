@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "exporters/json.h"
 #include "exporters/text.h"
 #include "probes/process/cgroups.h"
 #include "probes/process/descriptors.h"

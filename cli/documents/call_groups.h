@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 #include "probes/source.h"
 
 namespace netpoll::cli {

@@ -6,7 +6,7 @@
 
 #include "cli/compare/comparison.h"
 #include "cli/compare/self_test.h"
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 
 namespace netpoll::cli {
 

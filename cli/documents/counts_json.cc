@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "exporters/json.h"
 #include "exporters/text.h"
 
 namespace netpoll::cli {

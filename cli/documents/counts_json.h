@@ -8,7 +8,7 @@
 
 #include "cli/documents/envelope.h"
 #include "cli/options.h"
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 #include "probes/counts.h"
 
 namespace netpoll::cli {

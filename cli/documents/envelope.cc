@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/version.h"
+#include "exporters/json.h"
 
 namespace netpoll::cli {
 namespace {

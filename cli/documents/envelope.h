@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "cli/probe_info.h"
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 #include "probes/goroutines/target_info.h"
 #include "probes/launch/child.h"
 

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "cli/documents/envelope.h"
+#include "exporters/json.h"
 #include "probes/process/proc_status.h"
 
 namespace netpoll::cli {

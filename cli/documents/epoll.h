@@ -4,7 +4,7 @@
 #include <chrono>
 #include <vector>
 
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 #include "probes/goroutines/target_info.h"
 #include "probes/process/epoll_findings.h"
 #include "probes/process/interest_sets.h"

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "exporters/json.h"
+
 namespace netpoll::cli {
 namespace {
 

@@ -1,7 +1,7 @@
 // What changed between two views of interest sets.
 #pragma once
 
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 
 namespace netpoll::cli {
 

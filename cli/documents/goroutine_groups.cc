@@ -9,6 +9,7 @@
 
 #include "cli/spell.h"
 #include "exporters/goroutines/names.h"
+#include "exporters/json.h"
 
 namespace netpoll::cli {
 namespace {

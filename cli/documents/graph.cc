@@ -5,6 +5,7 @@
 
 #include "cli/documents/envelope.h"
 #include "exporters/goroutines/names.h"
+#include "exporters/json.h"
 
 namespace netpoll::cli {
 namespace {

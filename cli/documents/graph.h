@@ -5,7 +5,7 @@
 
 #include "cli/documents/goroutine_filter.h"
 #include "cli/graph/wait_graph.h"
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 
 namespace netpoll::cli {
 

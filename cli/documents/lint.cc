@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "cli/documents/envelope.h"
+#include "exporters/json.h"
 
 namespace netpoll::cli {
 namespace {

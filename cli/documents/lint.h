@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "cli/documents/epoll.h"
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 #include "netpoll/trace/goroutine.h"
 
 namespace netpoll::cli {

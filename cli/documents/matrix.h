@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "cli/run/matrix.h"
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 
 namespace netpoll::cli {
 

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "cli/documents/counts_json.h"
+#include "exporters/json.h"
 
 namespace netpoll::cli {
 namespace {

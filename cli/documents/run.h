@@ -3,7 +3,7 @@
 
 #include "cli/options.h"
 #include "cli/run/runner.h"
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 
 namespace netpoll::cli {
 

@@ -7,7 +7,7 @@
 
 #include "cli/documents/goroutine_filter.h"
 #include "cli/documents/goroutine_groups.h"
-#include "exporters/exporter.h"
+#include "exporters/snapshot_document.h"
 #include "netpoll/result.h"
 #include "netpoll/trace/goroutine.h"
 #include "probes/goroutines/target_info.h"

@@ -8,6 +8,7 @@
 
 #include "cli/documents/goroutine_groups.h"
 #include "exporters/goroutines/names.h"
+#include "exporters/snapshot_document.h"
 
 namespace netpoll::cli {
 namespace {

@@ -1,8 +1,7 @@
 // A snapshot document, read back into the records that exporters show.
 #pragma once
 
-#include "exporters/exporter.h"
-#include "exporters/json.h"
+#include "exporters/snapshot_document.h"
 
 namespace netpoll::cli {
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "exporters/events/words.h"
+#include "exporters/json.h"
 #include "netpoll/trace/event.h"
 
 namespace netpoll::cli {

@@ -10,7 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 #include "netpoll/result.h"
 #include "netpoll/trace/record.h"
 

@@ -5,6 +5,8 @@
 #include <map>
 #include <string>
 
+#include "exporters/json.h"
+
 namespace netpoll::cli {
 namespace {
 

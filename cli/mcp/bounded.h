@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 
 namespace netpoll::cli {
 

@@ -10,7 +10,7 @@
 #include "cli/interrupt.h"
 #include "cli/mcp/call.h"
 #include "exporters/destination.h"
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 #include "netpoll/result.h"
 
 namespace netpoll::cli {

@@ -6,6 +6,8 @@
 #include <sstream>
 #include <utility>
 
+#include "exporters/json.h"
+
 namespace netpoll::cli {
 namespace {
 

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 #include "netpoll/result.h"
 
 namespace netpoll::cli {

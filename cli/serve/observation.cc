@@ -11,6 +11,7 @@
 #include "cli/documents/counts_json.h"
 #include "cli/process_list.h"
 #include "cli/version.h"
+#include "exporters/json.h"
 
 namespace netpoll::cli {
 namespace {

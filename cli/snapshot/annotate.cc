@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "cli/compare/input.h"
+#include "exporters/json.h"
 
 namespace netpoll::cli {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "cli/log.h"
 #include "cli/snapshot/dump_match.h"
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 #include "netpoll/result.h"
 #include "probes/goroutines/dump/dump.h"
 

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "exporters/json.h"
+
 namespace netpoll::cli {
 
 using exporters::Json;

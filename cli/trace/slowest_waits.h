@@ -10,7 +10,7 @@
 #include <tuple>
 #include <vector>
 
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 #include "netpoll/trace/record.h"
 
 namespace netpoll::cli {

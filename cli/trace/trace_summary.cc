@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "exporters/json.h"
 #include "exporters/text.h"
 
 namespace netpoll::cli {

@@ -8,7 +8,7 @@
 
 #include "cli/trace/slowest_waits.h"
 #include "cli/workload/histogram.h"
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 #include "netpoll/trace/event.h"
 #include "netpoll/trace/record.h"
 #include "probes/stream.h"

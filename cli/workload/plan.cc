@@ -80,14 +80,15 @@ std::optional<Error> check_poller(const std::optional<std::string>& name, Config
   if (!name) return std::nullopt;
   const auto kind = parse_poller(*name);
   if (!kind || *kind == PollerKind::kDefault) {
-    return invalid("unknown poller \"" + *name + "\"", "one of: epoll, kqueue");
+    return invalid("unknown poller \"" + *name + "\"", "one of: epoll, kqueue, uring, iocp");
   }
   if (std::find(built.begin(), built.end(), *kind) == built.end()) {
     return Error(ErrorKind::kNotSupported, "the poller " + *name + " is not in this build")
         .with_hint(*kind == PollerKind::kKqueue
                        ? "it is for macOS and the BSDs; on Linux build with -DNETPOLL_KQUEUE=ON "
                          "where libkqueue is installed, or leave --poller out"
-                       : "it is for Linux; leave --poller out");
+                   : *kind == PollerKind::kIocp ? "it is for Windows; leave --poller out"
+                                                : "it is for Linux; leave --poller out");
   }
   config.poller = *kind;
   return std::nullopt;

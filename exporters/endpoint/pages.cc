@@ -13,6 +13,7 @@
 #include "exporters/formats.h"
 #include "exporters/goroutines/names.h"
 #include "exporters/goroutines/pprof.h"
+#include "exporters/snapshot_document.h"
 #include "netpoll/trace/event.h"
 #include "netpoll/wait_reason.h"
 
@@ -87,8 +88,8 @@ std::string index_page(const Runtime& runtime) {
   return "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><title>/debug/pprof/</title></head><body>\n"
          "<h1>/debug/pprof/</h1>\n<table>\n<tr><td>" +
          std::to_string(runtime.goroutine_counts().total()) +
-         "</td><td><a href=\"goroutine?debug=1\">goroutine</a></td></tr>\n</table>\n"
-         "<p><a href=\"goroutine?debug=2\">full goroutine stack dump</a></p>\n"
+         "</td><td><a href=\"/debug/pprof/goroutine?debug=1\">goroutine</a></td></tr>\n</table>\n"
+         "<p><a href=\"/debug/pprof/goroutine?debug=2\">full goroutine stack dump</a></p>\n"
          "<p><a href=\"/debug/netpoll\">/debug/netpoll</a>, <a href=\"/metrics\">/metrics</a></p>\n</body></html>\n";
 }
 

@@ -7,6 +7,7 @@
 
 #include "exporters/events/wait_stacks.h"
 #include "exporters/events/words.h"
+#include "exporters/json.h"
 #include "exporters/text.h"
 #include "netpoll/trace/event.h"
 #include "netpoll/wait_reason.h"
@@ -22,18 +23,6 @@ constexpr std::string_view kFdCategory = "fd";
 constexpr std::string_view kCallCategory = "syscall";
 constexpr std::string_view kPollerCategory = "poller";
 constexpr std::string_view kTraceCategory = "trace";
-
-std::int64_t arg_of(const trace::Record& record, std::string_view name, std::int64_t otherwise) {
-  for (std::size_t i = 0; i < record.argc; ++i) {
-    if (record.args.at(i).name == name) return record.args.at(i).value;
-  }
-  return otherwise;
-}
-
-// Whether a call with this name waits for room to write; every other waits for something to read.
-bool writes(std::string_view name) {
-  return name.find("write") != std::string_view::npos || name.starts_with("send") || name == "connect";
-}
 
 std::uint64_t saturating_sub(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; }
 
@@ -477,7 +466,7 @@ void Timeline::wait_of_fd(Process& process, const trace::Record& record, std::ui
   if (process.tells_itself || record.step != trace::Step::kRun) return;
   Fd* fd = fd_of(process, record.pid, record.fd);
   if (fd == nullptr) return;
-  const std::size_t direction = writes(record.name) ? 1 : 0;
+  const std::size_t direction = waits_to_write(record.name) ? 1 : 0;
   const TrackId track{.kind = direction == 0 ? TrackKind::kFdRead : TrackKind::kFdWrite,
                       .pid = record.pid,
                       .id = static_cast<std::uint64_t>(record.fd)};

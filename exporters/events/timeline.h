@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "exporters/exporter.h"
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 #include "netpoll/trace/record.h"
 
 namespace netpoll::exporters {

@@ -2,6 +2,7 @@
 #include "exporters/events/wait_stacks.h"
 
 #include "exporters/events/timeline.h"
+#include "exporters/json.h"
 
 namespace netpoll::exporters {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 #include "netpoll/trace/record.h"
 
 namespace netpoll::exporters {

@@ -44,6 +44,17 @@ std::string_view ctl_op_name(std::int64_t op) {
   return op > 0 && op < 4 ? kNames.at(static_cast<std::size_t>(op)) : std::string_view{};
 }
 
+std::int64_t arg_of(const trace::Record& record, std::string_view name, std::int64_t otherwise) {
+  for (std::size_t i = 0; i < record.argc; ++i) {
+    if (record.args.at(i).name == name) return record.args.at(i).value;
+  }
+  return otherwise;
+}
+
+bool waits_to_write(std::string_view call) {
+  return call.find("write") != std::string_view::npos || call.starts_with("send") || call == "connect";
+}
+
 std::vector<std::string> poll_event_names(std::uint32_t mask) {
   std::vector<std::string> names;
   for (const Flag& flag : kPollEvents) {

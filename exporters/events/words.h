@@ -28,6 +28,11 @@ std::uint32_t poll_event_of(std::string_view name);
 // Of "0x40" or "64"; 0 for what is no number.
 std::uint64_t number_of(std::string_view text);
 
+// The value of an event's argument; otherwise where it has none of the name.
+std::int64_t arg_of(const trace::Record& record, std::string_view name, std::int64_t otherwise);
+// Whether a call with this name waits for room to write; every other waits for something to read.
+bool waits_to_write(std::string_view call);
+
 // How an argument is to be read, as the first line of a stream says it: "fd", "hex", "epoll events".
 std::string_view arg_form_name(trace::ArgForm form);
 trace::ArgForm arg_form_of(std::string_view name);  // kNumber for a name that is not known

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "exporters/goroutines/names.h"
+#include "exporters/json.h"
 
 namespace netpoll::exporters {
 namespace {

@@ -5,7 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "exporters/exporter.h"
+#include "exporters/destination.h"
+#include "exporters/json_text.h"
+#include "exporters/snapshot_document.h"
+#include "netpoll/result.h"
 
 namespace netpoll::exporters {
 

@@ -8,6 +8,7 @@
 
 #include "exporters/events/timeline.h"
 #include "exporters/events/wait_stacks.h"
+#include "exporters/json.h"
 
 namespace netpoll::exporters {
 namespace {

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 #include "netpoll/trace/record.h"
 
 namespace netpoll::exporters {

@@ -1,15 +1,16 @@
-// An event loop of its own for connections; cpp-httplib reads requests and words answers, in memory.
+// An event loop of its own for connections: reads requests, has their pages made, writes the answers.
 #include "exporters/http/page_server.h"
 
-#include <httplib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
+#include <limits>
 #include <list>
+#include <map>
+#include <optional>
 #include <utility>
 
 #include "netpoll/error.h"
@@ -19,59 +20,25 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// From a client's coming to the last byte of its answer.
+// For a request to arrive, and again for its answer to leave.
 constexpr std::chrono::seconds kPatience{10};
 constexpr std::size_t kMaxConnections = 4096;
 constexpr std::size_t kMaxRequest = 16 << 10;
-constexpr std::string_view kForbidden = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-constexpr std::string_view kTooLarge =
-    "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-
-// A request that is there as a whole, and the answer to it.
-class MemoryStream : public httplib::Stream {
- public:
-  MemoryStream(std::string_view in, std::string& out) : in_(in), out_(out) {}
-
-  bool is_readable() const override { return !in_.empty(); }
-  bool is_writable() const override { return true; }
-  ssize_t read(char* buffer, size_t size) override {
-    const std::size_t n = std::min(size, in_.size());
-    std::copy_n(in_.data(), n, buffer);
-    in_.remove_prefix(n);
-    return static_cast<ssize_t>(n);
-  }
-  ssize_t write(const char* bytes, size_t size) override {
-    out_.append(bytes, size);
-    return static_cast<ssize_t>(size);
-  }
-  void get_remote_ip_and_port(std::string& /*ip*/, int& /*port*/) const override {}
-  void get_local_ip_and_port(std::string& /*ip*/, int& /*port*/) const override {}
-  socket_t socket() const override { return -1; }
-
- private:
-  std::string_view in_;
-  std::string& out_;
-};
-
-class Routes : public httplib::Server {
- public:
-  void answer(std::string_view request, std::string& out) {
-    MemoryStream stream(request, out);
-    bool closed = false;
-    process_request(stream, /*close_connection=*/true, closed, nullptr);
-  }
-};
+// Until it looks again whether there is room for new clients.
+constexpr int kRetryMs = 500;
+// Whoever waits for a later page makes the program keep what that is made of.
+constexpr std::size_t kMaxLater = 16;
 
 struct Connection {
   Fd fd;
-  Clock::time_point deadline;
+  Clock::time_point deadline;  // of its request or its answer; where a page comes later, when that is made
   std::string in;
   std::string out;
   std::size_t sent = 0;
+  std::function<Page()> later;
+  bool with_text = true;
   bool answered = false;  // out is the whole answer
   bool done = false;      // to be closed
-
-  bool complete() const { return in.find("\r\n\r\n") != std::string::npos || in.find("\n\n") != std::string::npos; }
 };
 
 bool watch(int epoll, int op, int fd, std::uint32_t events, void* what) {
@@ -84,27 +51,24 @@ bool watch(int epoll, int op, int fd, std::uint32_t events, void* what) {
 }  // namespace
 
 struct PageServer::State {
-  State(Listening on, Fd events) : listening(std::move(on)), epoll(std::move(events)), address(listening.address()) {
-    routes.set_payload_max_length(0);
-    routes.set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
-      if (listening.admits_host(request.get_header_value("Host"))) return Routes::HandlerResponse::Unhandled;
-      response.status = 403;
-      response.set_content("requests for localhost alone are answered here\n", "text/plain; charset=utf-8");
-      return Routes::HandlerResponse::Handled;
-    });
-    routes.set_post_routing_handler([](const httplib::Request&, httplib::Response& response) {
-      response.set_header("X-Content-Type-Options", "nosniff");
-    });
+  State(Listening on, Fd events) : listening(std::move(on)), epoll(std::move(events)), address(listening.address()) {}
+
+  // events: EPOLLIN, or 0 for a while without new clients.
+  void listen_for(std::uint32_t events) {
+    if (events == listening_for) return;
+    listening_for = events;
+    watch(epoll.get(), EPOLL_CTL_MOD, listening.fd(), events, nullptr);
   }
 
   void accept_all() {
     for (;;) {
-      if (connections.size() >= kMaxConnections && !make_room()) return;
+      if (connections.size() >= kMaxConnections && !make_room()) return listen_for(0);
       Fd fd(::accept4(listening.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
       if (!fd.valid()) {
         if (errno == EINTR || errno == ECONNABORTED) continue;
+        if (errno == EAGAIN) return;
         if ((errno == EMFILE || errno == ENFILE) && make_room()) continue;
-        return;
+        return listen_for(0);  // there is no room for it, but perhaps in a moment
       }
       Connection& connection = connections.emplace_back();
       connection.deadline = Clock::now() + kPatience;
@@ -113,15 +77,17 @@ struct PageServer::State {
         connections.pop_back();
         continue;
       }
-      if (!listening.admits(connection.fd.get())) finish(connection, kForbidden);
+      if (!listening.admits(connection.fd.get())) finish(connection, {.text = "", .status = 403});
     }
   }
 
   // Drops the one that has waited longest without being owed an answer.
   bool make_room() {
     for (Connection& connection : connections) {
-      if (connection.done || (connection.answered && connection.sent < connection.out.size())) continue;
-      if (!connection.answered && connection.complete()) continue;
+      if (connection.done || connection.later || (connection.answered && connection.sent < connection.out.size())) {
+        continue;
+      }
+      if (!connection.answered && head_size(connection.in)) continue;
       connection.done = true;
       connection.fd = Fd();
       return true;
@@ -136,19 +102,22 @@ struct PageServer::State {
       if (n < 0 && errno == EINTR) continue;
       if (n < 0 && errno == EAGAIN) return;
       if (n <= 0) {
-        // One that was answered is done; one that was not will not ask any more, unless it asked already.
-        if (n < 0 || connection.answered || !connection.complete()) connection.done = true;
+        // One that was answered is done; one that was not will not ask any more, unless it asked already. Whether a
+        // page that comes later would still be wanted cannot be told from whether it has been given up.
+        if (n < 0 || connection.answered || connection.later || !head_size(connection.in)) connection.done = true;
         return;
       }
-      if (connection.answered) continue;  // what it still sends must not make its kernel throw our answer away
+      // What it still sends must not make its kernel throw our answer away (RFC 9112, 9.6).
+      if (connection.answered || connection.later) continue;
       connection.in.append(buffer.data(), static_cast<std::size_t>(n));
       if (connection.in.size() > kMaxRequest) return;
     }
   }
 
-  void finish(Connection& connection, std::string_view answer) {
-    connection.out = answer;
+  void finish(Connection& connection, const Page& page) {
+    connection.out = response_of(page, connection.with_text);
     connection.answered = true;
+    connection.deadline = Clock::now() + kPatience;
     write(connection);
   }
 
@@ -191,30 +160,75 @@ struct PageServer::State {
     }
   }
 
-  void answer(Connection& connection) {
-    if (connection.done || connection.answered) return;
-    if (connection.in.size() > kMaxRequest) return finish(connection, kTooLarge);
-    if (!connection.complete()) return;
-    std::string out;
-    routes.answer(connection.in, out);
-    if (out.empty()) {
-      connection.done = true;
-    } else {
-      finish(connection, out);
+  std::variant<Page, LaterPage> page_for(const ParsedRequest& parsed) const {
+    if (!parsed.request) return parsed.refusal;
+    const Request& request = *parsed.request;
+    if (!listening.admits_host(request.host)) {
+      return Page{.text = "requests for localhost alone are answered here\n", .status = 403};
     }
+    if (request.method != "GET" && request.method != "HEAD") {
+      return Page{.text = "pages can be read here, and nothing else\n", .status = 405};
+    }
+    const auto maker = makers.find(request.path);
+    if (maker != makers.end()) return maker->second(request);
+    std::string paths;
+    for (const auto& [path, unused] : makers) paths += (paths.empty() ? "" : ", ") + path;
+    return Page{.text = "there is " + paths + "\n", .status = 404};
+  }
+
+  void answer(Connection& connection) {
+    if (connection.done || connection.answered || connection.later) return;
+    const auto size = head_size(connection.in);
+    if (!size) {
+      if (connection.in.size() > kMaxRequest) {
+        finish(connection, {.text = "a request may have " + std::to_string(kMaxRequest) + " bytes\n", .status = 431});
+      }
+      return;
+    }
+    const ParsedRequest parsed = parse_request(std::string_view(connection.in).substr(0, *size));
+    connection.with_text = !parsed.request || parsed.request->method != "HEAD";
+    auto page = page_for(parsed);
+    if (const auto* now = std::get_if<Page>(&page)) return finish(connection, *now);
+    const auto waiting =
+        std::count_if(connections.begin(), connections.end(), [](const Connection& one) { return bool(one.later); });
+    if (static_cast<std::size_t>(waiting) >= kMaxLater) {
+      return finish(connection, {.text = "others wait for later pages: ask again\n", .status = 503});
+    }
+    auto& later = std::get<LaterPage>(page);
+    connection.deadline = Clock::now() + later.after;
+    connection.later = std::move(later.page);
   }
 
   void step() {
+    listen_for(EPOLLIN);
     handle_events();
-    for (Connection& connection : connections) answer(connection);
+    // Before pages are made: how long that takes is no client's fault.
     const auto now = Clock::now();
+    for (Connection& connection : connections) {
+      answer(connection);
+      if (connection.later && !connection.done && now >= connection.deadline) {
+        const auto page = std::exchange(connection.later, nullptr);
+        finish(connection, page());
+      }
+    }
     connections.remove_if([now](const Connection& one) { return one.done || now >= one.deadline; });
+  }
+
+  int idle_ms() const {
+    if (listening_for == 0) return kRetryMs;
+    if (connections.empty()) return -1;
+    const auto first = std::min_element(connections.begin(), connections.end(), [](const auto& one, const auto& other) {
+      return one.deadline < other.deadline;
+    });
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(first->deadline - Clock::now()).count();
+    return static_cast<int>(std::clamp<std::int64_t>(left, 0, std::numeric_limits<int>::max()));
   }
 
   Listening listening;
   Fd epoll;
+  std::uint32_t listening_for = EPOLLIN;
   std::string address;
-  Routes routes;
+  std::map<std::string, PageMaker> makers;
   std::list<Connection> connections;  // by age
 };
 
@@ -234,15 +248,10 @@ Result<PageServer> PageServer::open(const std::string& address, const ListenOpti
   return PageServer(std::move(state));
 }
 
-void PageServer::get(const std::string& path, std::function<Page(const std::string& accept)> page) {
-  state_->routes.Get(path, [page = std::move(page)](const httplib::Request& request, httplib::Response& response) {
-    const Page answer = page(request.get_header_value("Accept"));
-    response.set_content(answer.text, answer.type.c_str());
-  });
-}
-
+void PageServer::get(const std::string& path, PageMaker maker) { state_->makers[path] = std::move(maker); }
 const std::string& PageServer::address() const { return state_->address; }
 int PageServer::fd() const { return state_->epoll.get(); }
+int PageServer::idle_ms() const { return state_->idle_ms(); }
 void PageServer::step() { state_->step(); }
 
 }  // namespace netpoll::http

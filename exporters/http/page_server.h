@@ -1,39 +1,47 @@
 // PageServer: a few pages over HTTP, for a program that has other things to do and one thread to do them on.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
+#include <variant>
 
 #include "exporters/http/listening.h"
+#include "exporters/http/request.h"
 #include "netpoll/result.h"
 
 namespace netpoll::http {
 
-struct Page {
-  std::string text;
-  std::string type;  // its Content-Type
+// A page that is made after a while, unless the client leaves before.
+struct LaterPage {
+  std::chrono::seconds after;
+  std::function<Page()> page;
 };
 
+using PageMaker = std::function<std::variant<Page, LaterPage>(const Request&)>;
+
 // Nothing in it waits: a client that is slow or silent costs its descriptor, is dropped after some seconds, and before
-// that where the room is needed for another. All calls on one thread; movable.
+// that where the room is needed for another. GET and HEAD are answered, and whom Listening admits. All calls on one
+// thread; movable.
 class PageServer {
  public:
-  // kNotSupported where this build has no HTTP; else as Listening::open().
+  // As Listening::open().
   static Result<PageServer> open(const std::string& address, const ListenOptions& options);
   PageServer(PageServer&&) noexcept;
   PageServer& operator=(PageServer&&) = delete;
   ~PageServer();
 
-  // Who is asked for the page at path, with the client's Accept header. Before the first step().
-  void get(const std::string& path, std::function<Page(const std::string& accept)> page);
+  // Who makes the page at path. Before the first step().
+  void get(const std::string& path, PageMaker maker);
 
   const std::string& address() const;
   // Readable when step() has something to do.
   int fd() const;
-  // Reads, answers and writes what can be at once, and drops whoever took too long: call it also now and then. Requests
-  // that are complete are answered together, one after the other.
+  // For how long step() has nothing to do while fd() is not readable, as poll() takes it; -1: for ever.
+  int idle_ms() const;
+  // Reads, answers and writes what can be at once, and drops whoever took too long. Requests that are complete are
+  // answered together, one after the other.
   void step();
 
  private:

@@ -1,6 +1,7 @@
 // Streams of events as families of metrics.
 #include <string>
 
+#include "exporters/events/words.h"
 #include "exporters/metrics/families.h"
 
 namespace netpoll::exporters {
@@ -21,24 +22,50 @@ void observe(MetricHistogram& histogram, const trace::Record& record, std::uint6
   histogram.exemplars[histogram.bucket_of(ns)] = Exemplar{std::move(labels), ns};
 }
 
-MetricFamily histogram_family(const char* name, const char* help, const MetricHistogram& histogram) {
+// others: also the row of waits that are neither for reading nor for writing.
+MetricFamily histogram_family(const char* name, const char* help, const std::array<MetricHistogram, 3>& by_mode,
+                              bool others) {
+  constexpr const char* kModes[] = {"read", "write", "other"};
   MetricFamily family{name, MetricType::kHistogram, MetricUnit::kSeconds, help, {}};
-  family.samples.push_back({{}, 0, histogram});
+  for (std::size_t mode = 0; mode < by_mode.size(); ++mode) {
+    if (mode == by_mode.size() - 1 && !others && by_mode.at(mode).count() == 0) continue;
+    family.samples.push_back({{{"mode", kModes[mode]}}, 0, by_mode.at(mode)});
+  }
   return family;
 }
 
 }  // namespace
 
-EventFamilies::EventFamilies() : network_(MetricHistogram::of(kWaitBounds)), cpu_(network_) {
-  network_.exemplars.resize(network_.counts.size());
-  cpu_.exemplars.resize(cpu_.counts.size());
+EventFamilies::EventFamilies() {
+  for (ByMode* waits : {&network_, &cpu_}) {
+    for (MetricHistogram& histogram : *waits) {
+      histogram = MetricHistogram::of(kWaitBounds);
+      histogram.exemplars.resize(histogram.counts.size());
+    }
+  }
+}
+
+EventFamilies::Mode EventFamilies::mode_of(const trace::Record& record) const {
+  if (record.kind == trace::RecordKind::kCall) return waits_to_write(record.name) ? Mode::kWrite : Mode::kRead;
+  const auto process = parked_.find(record.pid);
+  if (process == parked_.end()) return Mode::kOther;
+  const auto found = process->second.find(record.goid);
+  return found == process->second.end() ? Mode::kOther : found->second;
 }
 
 void EventFamilies::event(const trace::Record& record) {
   ++events_[record.name];
+  if (record.kind == trace::RecordKind::kProcess && (record.name == "exit" || record.name == "exec")) {
+    parked_.erase(record.pid);
+  }
+  if (record.kind == trace::RecordKind::kTracepoint && record.step == trace::Step::kPark && record.fd >= 0) {
+    parked_[record.pid][record.goid] = arg_of(record, "mode", 0) == 0 ? Mode::kRead : Mode::kWrite;
+  }
   if (record.step != trace::Step::kRun) return;
-  if (record.network_wait_ns) observe(network_, record, *record.network_wait_ns);
-  if (record.cpu_wait_ns) observe(cpu_, record, *record.cpu_wait_ns);
+  const auto mode = static_cast<std::size_t>(mode_of(record));
+  if (record.network_wait_ns) observe(network_.at(mode), record, *record.network_wait_ns);
+  if (record.cpu_wait_ns) observe(cpu_.at(mode), record, *record.cpu_wait_ns);
+  if (const auto process = parked_.find(record.pid); process != parked_.end()) process->second.erase(record.goid);
 }
 
 void EventFamilies::lost(const trace::Loss& loss) { lost_[loss.where] += loss.count; }
@@ -46,8 +73,10 @@ void EventFamilies::lost(const trace::Loss& loss) { lost_[loss.where] += loss.co
 MetricFamilies EventFamilies::waits() const {
   return {
       histogram_family("netpoll_network_wait_seconds",
-                       "From the moment that somebody asked for data or room until the poller reported it.", network_),
-      histogram_family("netpoll_cpu_wait_seconds", "From the poller's report until whoever waited went on.", cpu_)};
+                       "From the moment that somebody asked for data or room until the poller reported it.", network_,
+                       /*others=*/false),
+      histogram_family("netpoll_cpu_wait_seconds", "From the poller's report until whoever waited went on.", cpu_,
+                       /*others=*/true)};
 }
 
 MetricFamily EventFamilies::events() const {

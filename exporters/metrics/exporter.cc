@@ -3,6 +3,7 @@
 
 #include "exporters/metrics/families.h"
 #include "exporters/pages/member.h"
+#include "exporters/snapshot_document.h"
 
 namespace netpoll::exporters {
 namespace {
@@ -40,8 +41,14 @@ class MetricsExporter : public Exporter {
     events_.lost(loss);
     return {};
   }
-  Result<void> end(const Json& /*totals*/) override {
+  Result<void> end(const Json& totals) override {
     MetricFamilies families = head(meta_);
+    families.push_back(MetricFamily{
+        "netpoll_trace_complete",
+        MetricType::kGauge,
+        MetricUnit::kNone,
+        "Whether the trace has its end; 0: it was cut off, and counts are those of its beginning.",
+        {}}.add({}, totals.value("cut_short", false) ? 0 : 1));
     families.push_back(events_.events());
     for (MetricFamily& family : events_.waits()) families.push_back(std::move(family));
     families.push_back(events_.losses());

@@ -2,13 +2,15 @@
 // no descriptor, no peer; system calls, errors, tracepoints, states and reasons of waits come from tables.
 #pragma once
 
+#include <array>
 #include <map>
 #include <span>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 #include "exporters/metrics/family.h"
 #include "netpoll/trace/goroutine.h"
 #include "netpoll/trace/record.h"
@@ -34,15 +36,23 @@ class EventFamilies : public trace::Sink {
   void event(const trace::Record& record) override;
   void lost(const trace::Loss& loss) override;
 
-  // Waits for the network and then for a CPU, each as a histogram whose exemplars say which goroutine or descriptor.
+  // Waits for the network and then for a CPU, each as histograms by mode, whose exemplars say which goroutine or
+  // descriptor. mode: "read", "write", or "other" for what is not for a descriptor, or of which the start was not seen.
   MetricFamilies waits() const;
   // How many events of each name.
   MetricFamily events() const;
   MetricFamily losses() const;
 
  private:
-  MetricHistogram network_;
-  MetricHistogram cpu_;
+  enum class Mode : std::uint8_t { kRead, kWrite, kOther };
+  using ByMode = std::array<MetricHistogram, 3>;
+
+  Mode mode_of(const trace::Record& record) const;
+
+  ByMode network_;
+  ByMode cpu_;
+  // Of goroutines that are parked, by process and goid: the event that lets them run does not say it again.
+  std::unordered_map<pid_t, std::unordered_map<std::uint64_t, Mode>> parked_;
   std::map<std::string_view, std::uint64_t> events_;
   std::map<std::string_view, std::uint64_t> lost_;
 };

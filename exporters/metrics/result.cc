@@ -1,6 +1,7 @@
 // Documents of run and stat as families of metrics.
 #include <algorithm>
 
+#include "exporters/json.h"
 #include "exporters/metrics/families.h"
 #include "exporters/pages/member.h"
 

@@ -1,5 +1,6 @@
 // The page of a comparison: the figures that changed, and the limits that were checked.
 #include "exporters/comparison.h"
+#include "exporters/json.h"
 #include "exporters/pages/member.h"
 #include "exporters/pages/pages.h"
 #include "exporters/table.h"

@@ -1,4 +1,5 @@
 // The page of doctor: each feature, what would help, and the verdict.
+#include "exporters/json.h"
 #include "exporters/pages/member.h"
 #include "exporters/pages/pages.h"
 #include "exporters/table.h"

@@ -1,4 +1,5 @@
 // The page of epoll: each instance with its registrations, then what is wrong, then how connections are spread.
+#include "exporters/json.h"
 #include "exporters/pages/member.h"
 #include "exporters/pages/pages.h"
 #include "exporters/table.h"

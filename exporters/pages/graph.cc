@@ -4,6 +4,7 @@
 #include <set>
 
 #include "exporters/goroutines/names.h"
+#include "exporters/json.h"
 #include "exporters/pages/member.h"
 #include "exporters/pages/pages.h"
 #include "exporters/table.h"

@@ -1,6 +1,7 @@
 // Names the target of a document.
 #include "exporters/pages/heading.h"
 
+#include "exporters/json.h"
 #include "exporters/pages/member.h"
 #include "exporters/text.h"
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 
 namespace netpoll::exporters {
 

@@ -1,4 +1,5 @@
 // The page of lint: each finding with what was seen and how to mend it, then how much was looked at.
+#include "exporters/json.h"
 #include "exporters/pages/member.h"
 #include "exporters/pages/pages.h"
 #include "exporters/table.h"

@@ -1,6 +1,7 @@
 // The page of a matrix: one line a design, each figure beside what it is against the first design.
 #include <cmath>
 
+#include "exporters/json.h"
 #include "exporters/pages/member.h"
 #include "exporters/pages/pages.h"
 #include "exporters/table.h"

@@ -1,6 +1,7 @@
 // Looks into documents; apart from the pages, for what it takes of the JSON library is most of their time to compile.
 #include "exporters/pages/member.h"
 
+#include "exporters/json.h"
 #include "exporters/text.h"
 
 namespace netpoll::exporters {

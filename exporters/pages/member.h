@@ -5,7 +5,7 @@
 #include <initializer_list>
 #include <string>
 
-#include "exporters/json.h"
+#include "exporters/json_fwd.h"
 #include "exporters/text.h"
 
 namespace netpoll::exporters {

@@ -1,6 +1,7 @@
 // The page of a result of run or stat: heading, latency, system calls, tracepoints, how it was counted.
 #include <algorithm>
 
+#include "exporters/json.h"
 #include "exporters/pages/heading.h"
 #include "exporters/pages/member.h"
 #include "exporters/pages/pages.h"

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "exporters/goroutines/names.h"
+#include "exporters/json.h"
 #include "exporters/pages/member.h"
 #include "exporters/pages/pages.h"
 #include "exporters/table.h"

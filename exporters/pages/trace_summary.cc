@@ -1,6 +1,7 @@
 // The page of trace --summary: what waits came to, system calls, tracepoints, and who waited longest.
 #include <algorithm>
 
+#include "exporters/json.h"
 #include "exporters/pages/heading.h"
 #include "exporters/pages/member.h"
 #include "exporters/pages/pages.h"

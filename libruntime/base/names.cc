@@ -36,6 +36,10 @@ std::string_view poller_name(PollerKind kind) {
       return "epoll";
     case PollerKind::kKqueue:
       return "kqueue";
+    case PollerKind::kUring:
+      return "uring";
+    case PollerKind::kIocp:
+      return "iocp";
   }
   return "unknown";
 }
@@ -55,7 +59,8 @@ std::optional<Trigger> parse_trigger(std::string_view s) {
 }
 
 std::optional<PollerKind> parse_poller(std::string_view s) {
-  for (PollerKind kind : {PollerKind::kDefault, PollerKind::kEpoll, PollerKind::kKqueue}) {
+  for (PollerKind kind :
+       {PollerKind::kDefault, PollerKind::kEpoll, PollerKind::kKqueue, PollerKind::kUring, PollerKind::kIocp}) {
     if (s == poller_name(kind)) return kind;
   }
   return std::nullopt;

@@ -1,4 +1,6 @@
-// net_fd.h: one descriptor as goroutines use it: take the lock, try the system call, on EAGAIN wait, try again.
+// net_fd.h: one descriptor as goroutines use it: take the lock, try the system call, on EAGAIN wait, try again
+// (net_fd_io.cc); or, on a socket of a back end that completes operations, submit one and wait for its end
+// (net_fd_completion.cc).
 //
 // Model: Go's internal/poll.FD. What Go does not do is the drain rule below, which saves the read that ends in EAGAIN
 // before every park.
@@ -176,6 +178,15 @@ class NetFd {
   }
 
   static long io_code(poll::PollResult result);
+  // Whether a socket's I/O goes by operations. Streams that are no sockets are tried and waited for in both families.
+  bool completes() const { return poller_->completes(); }
+  // net_fd_completion.cc. Out of line, so that the frames of a parked reader of the other family do not widen.
+  long complete(poll::Mode mode, poll::Operation& op);
+  long complete_read(const iovec* buffers, std::size_t count);
+  long complete_write(const iovec* buffers, std::size_t count);
+  long complete_recv_from(void* buffer, std::size_t size, Addr* from);
+  long complete_send_to(const void* data, std::size_t size, const Addr* to);
+  long complete_accept(Addr& peer);
   long read_once(void* buffer, std::size_t size, bool& more);
   long readv_once(const iovec* buffers, std::size_t count, bool& more);
   long writev_once(const iovec* buffers, std::size_t count);
@@ -201,7 +212,7 @@ class NetFd {
   // One cache line, in the order that makes it one: the flags lie in what FdMutex leaves of its last word.
   [[no_unique_address]] FdMutex mutex_;
   const FdKind kind_;
-  // `idle` of attempt(), guarded by the read lock.
+  // `idle` of attempt(), guarded by the read lock. Where operations complete: that one would have to wait.
   bool drained_;
   static constexpr std::uint8_t kShared = 1;
   static constexpr std::uint8_t kAltered = 2;

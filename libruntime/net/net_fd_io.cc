@@ -1,4 +1,4 @@
-// The reads and writes of NetFd.
+// The reads and writes of NetFd, for back ends that report readiness.
 //
 // A stream whose reader is gone gives EPIPE and no SIGPIPE: sockets are written with MSG_NOSIGNAL, and around writes to
 // anything else and sendfile, which have no such flag, the signal is blocked (sigpipe.h).
@@ -35,6 +35,12 @@ std::size_t total_size(const iovec* buffers, std::size_t count) {
   long result = 0;
   if (size > 0) {
     size = std::min(size, kMaxTransfer);
+    if (completes() && is_socket()) [[unlikely]] {
+      const iovec one{.iov_base = buffer, .iov_len = size};
+      result = complete_read(&one, 1);
+      unlock(FdMutex::Lock::kRead);
+      return result;
+    }
     bool more = false;
     forget_drained_after_hangup();
     result = attempt(poll::Mode::kRead, drained_, [&] { return read_once(buffer, size, more); });
@@ -48,7 +54,9 @@ long NetFd::readv(const iovec* buffers, std::size_t count) {
   if (!mutex_.lock(FdMutex::Lock::kRead)) return kIoClosing;
   const std::size_t size = total_size(buffers, count);
   long result = 0;
-  if (size > 0) {
+  if (size > 0 && completes() && is_socket()) {
+    result = complete_read(buffers, count);
+  } else if (size > 0) {
     bool more = false;
     forget_drained_after_hangup();
     result = attempt(poll::Mode::kRead, drained_, [&] { return readv_once(buffers, count, more); });
@@ -91,10 +99,15 @@ long NetFd::readv(const iovec* buffers, std::size_t count) {
   bool idle = false;
   while (left > 0) {
     const std::size_t chunk = std::min(left, kMaxTransfer);
-    result = attempt(poll::Mode::kWrite, idle, [&] {
-      return is_socket() ? sys(SYS_sendto, sysfd_, next, chunk, MSG_NOSIGNAL, nullptr, 0)
-                         : without_sigpipe(chunk, [&] { return sys(SYS_write, sysfd_, next, chunk); });
-    });
+    if (completes() && is_socket()) [[unlikely]] {
+      const iovec one{.iov_base = const_cast<char*>(next), .iov_len = chunk};
+      result = complete_write(&one, 1);
+    } else {
+      result = attempt(poll::Mode::kWrite, idle, [&] {
+        return is_socket() ? sys(SYS_sendto, sysfd_, next, chunk, MSG_NOSIGNAL, nullptr, 0)
+                           : without_sigpipe(chunk, [&] { return sys(SYS_write, sysfd_, next, chunk); });
+      });
+    }
     if (result < 0) break;
     next += result;
     left -= static_cast<std::size_t>(result);
@@ -133,7 +146,8 @@ long NetFd::writev_all(const iovec* buffers, std::size_t count) {
       wanted += window[used++].iov_len;
     }
     if (used == 0) break;
-    result = attempt(poll::Mode::kWrite, idle, [&] { return writev_once(window, used); });
+    result = completes() && is_socket() ? complete_write(window, used)
+                                        : attempt(poll::Mode::kWrite, idle, [&] { return writev_once(window, used); });
     if (result < 0) break;
     total += static_cast<std::size_t>(result);
     std::size_t written = static_cast<std::size_t>(result);
@@ -168,6 +182,11 @@ long NetFd::send_file(int file_fd, std::int64_t offset, std::size_t count) {
 
 long NetFd::recv_from(void* buffer, std::size_t size, Addr* from) {
   if (!mutex_.lock(FdMutex::Lock::kRead)) return kIoClosing;
+  if (completes()) {
+    const long result = complete_recv_from(buffer, size, from);
+    unlock(FdMutex::Lock::kRead);
+    return result;
+  }
   sockaddr_storage storage;
   socklen_t storage_size = sizeof storage;
   const long result = attempt(poll::Mode::kRead, drained_, [&] {
@@ -206,6 +225,8 @@ long NetFd::send_to(const void* data, std::size_t size, const Addr* to) {
       }
       pause = std::min(pause * 2, std::chrono::milliseconds{16});
     }
+  } else if (completes()) {
+    result = complete_send_to(data, size, to);
   } else {
     bool idle = false;
     result = attempt(poll::Mode::kWrite, idle, send);
@@ -215,6 +236,7 @@ long NetFd::send_to(const void* data, std::size_t size, const Addr* to) {
 }
 
 long NetFd::accept_locked(Addr& peer) {
+  if (completes()) return complete_accept(peer);
   sockaddr_storage storage;
   socklen_t size = sizeof storage;
   // After a success there may be more in the backlog without a further edge: the next accept tries first.

@@ -6,6 +6,8 @@
 //     counts is whether the deadline that stands now has passed.
 //   * An event carries index and life number of the pollDesc (32 bits each) instead of a tagged pointer; a foreign data
 //     word is then found out, not dereferenced.
+//   * Back ends of the completion family: an operation is taken back before its goroutine goes on (perform()), as Go
+//     does on Windows (internal/poll/fd_windows.go, execIO).
 //   * RDHUP, HUP and ERR are remembered per pollDesc (kInfoHangup), so that net/ may trust a short read otherwise.
 //   * An event of ERR alone is readiness like any other: the try tells what it means, and may find nothing. Go ends the
 //     read with ErrNotPollable, also on a live socket whose error queue got an entry (ERR cannot be masked,
@@ -52,7 +54,10 @@ PollResult Netpoll::reason(std::uint32_t info) {
 }
 
 Netpoll::Netpoll(sched::Scheduler& scheduler, std::unique_ptr<Poller> poller)
-    : scheduler_(scheduler), trigger_(scheduler.config().trigger), poller_(std::move(poller)) {
+    : scheduler_(scheduler),
+      trigger_(poller->completion() != nullptr ? Trigger::kEdge : scheduler.config().trigger),
+      poller_(std::move(poller)),
+      completion_(poller_->completion()) {
   count_forks();
 }
 
@@ -127,6 +132,12 @@ Result<PollDesc*> Netpoll::open(int fd) {
 }
 
 [[gnu::hot]] PollResult Netpoll::wait(PollDesc& pd, Mode mode, const void* owner) {
+  if (completion_ != nullptr) [[unlikely]]
+    return wait_by_operation(pd, mode, owner);
+  return wait_noted(pd, mode, owner);
+}
+
+[[gnu::always_inline]] inline PollResult Netpoll::wait_noted(PollDesc& pd, Mode mode, const void* owner) {
   for (;;) {
     if (const PollResult result = check(pd, mode); result != PollResult::kOk) return result;
     if (block(pd, mode, owner)) return PollResult::kOk;
@@ -135,9 +146,52 @@ Result<PollDesc*> Netpoll::open(int fd) {
   }
 }
 
+// Go: pollWaitCanceled. Returns when mode is ready, or when something else has ended a wait that was under way.
+void Netpoll::wait_regardless(PollDesc& pd, Mode mode, const void* owner) {
+  block(pd, mode, owner, /*regardless=*/true);
+}
+
+PollResult Netpoll::perform(PollDesc& pd, Mode mode, Operation& op, const void* owner) {
+  if (const PollResult result = prepare(pd, mode); result != PollResult::kOk) return result;
+  op.data = pd.event_data();
+  op.modes = bit(mode);
+  if (completion_->submit(op)) queued_.store(1, std::memory_order_seq_cst);
+  // A readiness without op being done is of an earlier operation, whose goroutine did not wait for it: it saw `done`
+  // when close or a deadline had woken it.
+  PollResult result;
+  do {
+    result = wait_noted(pd, mode, owner);
+    if (op.done.load(std::memory_order_acquire)) return PollResult::kOk;
+  } while (result == PollResult::kOk);
+  if (completion_->cancel(op)) queued_.store(1, std::memory_order_seq_cst);
+  while (!op.done.load(std::memory_order_acquire)) wait_regardless(pd, mode, owner);
+  return op.result == -ECANCELED ? result : PollResult::kOk;
+}
+
+PollResult Netpoll::wait_by_operation(PollDesc& pd, Mode mode, const void* owner) {
+  // As in arm(): who waits after a report of something lasting has tried in vain.
+  const bool lasting = (pd.info.load(std::memory_order_relaxed) & kInfoLasting) != 0;
+  Operation op{.kind = OperationKind::kReady, .expect_wait = lasting, .fd = pd.fd.load(std::memory_order_relaxed)};
+  const PollResult result = perform(pd, mode, op, owner);
+  if (result == PollResult::kOk && op.more != lasting) {
+    const base::MutexLock lock(pd.lock);
+    if (op.more) {
+      pd.info.fetch_or(kInfoLasting, std::memory_order_seq_cst);
+    } else {
+      pd.info.fetch_and(~std::uint32_t{kInfoLasting}, std::memory_order_seq_cst);
+    }
+  }
+  return result;
+}
+
+void Netpoll::flush() {
+  queued_.store(0, std::memory_order_seq_cst);
+  completion_->flush();
+}
+
 // Go: netpollblock. Returns whether the direction is ready. Inlined: one frame less on the stack of every parked
-// reader.
-[[gnu::always_inline]] inline bool Netpoll::block(PollDesc& pd, Mode mode, const void* owner) {
+// reader. regardless: of close, deadline and cancellation, which have been seen.
+[[gnu::always_inline]] inline bool Netpoll::block(PollDesc& pd, Mode mode, const void* owner, bool regardless) {
   auto& semaphore = pd.semaphore(mode);
   if (trigger_ != Trigger::kEdge && semaphore.load(std::memory_order_relaxed) == kPdNil) arm(pd, mode);
   for (;;) {
@@ -152,7 +206,7 @@ Result<PollDesc*> Netpoll::open(int fd) {
   }
   NETPOLL_STEP();
   // Look again now that kPdWait is visible: whoever closes or expires after this look finds kPdWait (publish rule).
-  if (check(pd, mode) == PollResult::kOk) {
+  if (regardless || check(pd, mode) == PollResult::kOk) {
     struct Arg {
       Netpoll* self;
       PollDesc* pd;
@@ -214,6 +268,7 @@ void Netpoll::ready(sched::G* g, PollDesc& pd, Mode mode) {
   NETPOLL_TRACE(lane, poll_enter, NETPOLL_ARG(delay_ns));
   if (scheduler_.debug().polltrace) base::log_line("POLL enter timeout=%lld", static_cast<long long>(delay_ns));
   Readiness events[kBatch];
+  if (queued()) queued_.store(0, std::memory_order_seq_cst);
   const int count = poller_->poll(delay_ns, events, kBatch);
   NETPOLL_TRACE(lane, poll_exit, NETPOLL_ARG(count));
   if (scheduler_.debug().polltrace) base::log_line("POLL exit n=%d", count);

@@ -3,6 +3,7 @@
 //
 // Life of a descriptor, as net/ uses it:
 //   open -> { prepare(mode); try the system call; on EAGAIN wait(mode); retry }* -> unblock -> (last reference) close
+// With a back end of the completion family perform() stands for the loop in braces (poller.h); wait() works there too.
 #pragma once
 
 #include <atomic>
@@ -66,6 +67,14 @@ class Netpoll final : public sched::PollSource {
   // owner: what the goroutine looks at first when it goes on, for prefetching; only the address counts.
   PollResult wait(PollDesc& pd, Mode mode, const void* owner = nullptr);
 
+  // Whether I/O goes by perform().
+  bool completes() const { return completion_ != nullptr; }
+
+  // Completion family: submits op (op.data and op.modes are set here) and parks the calling goroutine until it is done.
+  // kOk: op.result says how it ended. Else nothing was moved: pd may not be used (op was not submitted), or op was
+  // taken back. In every case the kernel has given op and its buffers back. One waiter per direction, as with wait().
+  PollResult perform(PollDesc& pd, Mode mode, Operation& op, const void* owner = nullptr);
+
   // Sets (> 0, absolute ns CLOCK_MONOTONIC), clears (0) or expires (< 0, and > 0 in the past) the deadline of the
   // directions in `modes` (1 read, 2 write, 3 both). An expired deadline unblocks its waiter before this returns.
   void set_deadline(PollDesc& pd, unsigned modes, std::int64_t when);
@@ -82,6 +91,7 @@ class Netpoll final : public sched::PollSource {
   std::uint32_t waiters() const override { return waiters_.load(std::memory_order_relaxed); }
   void poll(std::int64_t delay_ns, sched::GList& out) override;
   void wake() override;
+  void flush() override;
   void cancel_all() override;
   void audit() override;
 
@@ -97,7 +107,10 @@ class Netpoll final : public sched::PollSource {
   // The first reason among these bits, in the order of Go's netpollcheckerr.
   static PollResult reason(std::uint32_t info);
 
-  bool block(PollDesc& pd, Mode mode, const void* owner);
+  bool block(PollDesc& pd, Mode mode, const void* owner, bool regardless = false);
+  PollResult wait_noted(PollDesc& pd, Mode mode, const void* owner);
+  void wait_regardless(PollDesc& pd, Mode mode, const void* owner);
+  PollResult wait_by_operation(PollDesc& pd, Mode mode, const void* owner);
   sched::G* take_waiter(PollDesc& pd, Mode mode, bool io_ready);
   void ready(sched::G* g, PollDesc& pd, Mode mode);
   void prefetch_event(const Readiness* events, int count, int i) const;
@@ -118,6 +131,7 @@ class Netpoll final : public sched::PollSource {
   sched::Scheduler& scheduler_;
   const Trigger trigger_;
   std::unique_ptr<Poller> poller_;
+  CompletionPoller* const completion_;  // poller_ when it is of that family
   PollCache cache_;
   std::atomic<std::uint32_t> waiters_{0};
   std::atomic<bool> initialized_{false};

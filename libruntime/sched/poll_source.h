@@ -2,6 +2,7 @@
 // stands because `sched` does not include `poll` (tests/tools/check_layers.py).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "libruntime/sched/g.h"
@@ -21,10 +22,19 @@ class PollSource {
   virtual void poll(std::int64_t delay_ns, GList& out) = 0;
   // Makes one blocked poll() return early. Never blocks; calls are merged until one poll() returned.
   virtual void wake() = 0;
+  // Whether operations of goroutines stand in a queue from which the next poll() hands them to the kernel. The poll
+  // that an M without work blocks in does that, so that a whole round costs one system call; who leaves the rounds of a
+  // P without a poll must flush(). Never so with a back end that reports readiness.
+  bool queued() const { return queued_.load(std::memory_order_relaxed) != 0; }
+  // Hands them over, without waiting.
+  virtual void flush() = 0;
   // Compares the registrations with the kernel's view; called when the runtime falls idle, at most once a second.
   virtual void audit() = 0;
   // Ends every present and future IO wait with kCanceled (shutdown).
   virtual void cancel_all() = 0;
+
+ protected:
+  std::atomic<std::uint32_t> queued_{0};
 };
 
 }  // namespace netpoll::sched

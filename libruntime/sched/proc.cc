@@ -191,6 +191,7 @@ G* Scheduler::take_global(P* p, std::uint32_t limit) {
       if (G* g = look_before_stealing(p)) return g;
     }
     if (ps_.size() > 1) {
+      if (G* g = submit_before_stealing(p)) return g;
       if (G* g = steal_work(m)) return g;
     }
     if (G* g = idle_until_work(m)) return g;
@@ -211,7 +212,10 @@ void Scheduler::look_at_clock(P* p, std::uint32_t tick) {
     p->clock_interval *= 2;
   }
   if (p->timers.earliest() <= now) p->timers.run(now);
-  if (config_.poll_mode != PollMode::kHybrid) return;
+  if (config_.poll_mode != PollMode::kHybrid) {
+    if (poll_source_->queued()) poll_source_->flush();
+    return;
+  }
   // A poll since the last look was at most one look ago, and did not have to read the clock to say so.
   const std::uint64_t polls = m_poll_count_.load(std::memory_order_relaxed);
   if (p->polls_seen != polls) {
@@ -220,7 +224,11 @@ void Scheduler::look_at_clock(P* p, std::uint32_t tick) {
     return;
   }
   std::int64_t last = last_poll_.load(std::memory_order_relaxed);
-  if (now - last < kLookAfter || somebody_polls() || poll_source_->waiters() == 0) return;
+  if (now - last < kLookAfter) return;
+  if (somebody_polls() || poll_source_->waiters() == 0) {
+    if (poll_source_->queued()) poll_source_->flush();
+    return;
+  }
   if (!last_poll_.compare_exchange_strong(last, now)) return;  // another M looks
   count_poll();
   p->polls_seen = m_poll_count_.load(std::memory_order_relaxed);
@@ -252,6 +260,23 @@ G* Scheduler::look_before_stealing(P* p) {
   if (last_poll_.load(std::memory_order_relaxed) == 0) return nullptr;
   GList list;
   poll_source_->poll(0, list);
+  G* g = list.pop_front();
+  run_list(p, list);
+  return g;
+}
+
+// Operations of the round that just ended go to the kernel before this M takes another P's work, and what is done at
+// once (a send, mostly) is run here.
+G* Scheduler::submit_before_stealing(P* p) {
+  if (!poll_source_->queued()) [[likely]]
+    return nullptr;
+  if (config_.poll_mode == PollMode::kThread) {
+    poll_source_->flush();
+    return nullptr;
+  }
+  GList list;
+  poll_source_->poll(0, list);
+  count_poll();
   G* g = list.pop_front();
   run_list(p, list);
   return g;
@@ -307,7 +332,11 @@ G* Scheduler::steal_work(M* m) {
     }
   }
   if (G* g = poll_as_idle_m(m)) return g;
-  if (m->p == nullptr) stop_m(m);
+  if (m->p == nullptr) {
+    // Somebody else sits in the poller, and knows nothing of what this M's goroutines have queued.
+    if (poll_source_->queued()) poll_source_->flush();
+    stop_m(m);
+  }
   return nullptr;
 }
 

@@ -104,6 +104,7 @@ class Scheduler {
   G* idle_until_work(M* m);
   G* poll_as_idle_m(M* m);
   G* look_before_stealing(P* p);
+  G* submit_before_stealing(P* p);
   void look_at_clock(P* p, std::uint32_t tick);
   void blocking_poll(GList& list);
   std::int64_t polled_now();

@@ -27,10 +27,7 @@ find_program(NETPOLL_BPF_CLANG NAMES clang clang-19 clang-18 clang-17 clang-16 c
              VALIDATOR netpoll_bpf_clang_works DOC "clang that compiles the BPF programs")
 find_program(NETPOLL_BPFTOOL NAMES bpftool PATHS /usr/sbin /sbin ${netpoll_kernel_tools}
              VALIDATOR netpoll_bpftool_works DOC "bpftool that generates the skeletons")
-find_package(PkgConfig QUIET)
-if(PKG_CONFIG_FOUND)
-  pkg_check_modules(LIBBPF QUIET IMPORTED_TARGET libbpf>=1.0)
-endif()
+netpoll_module(LIBBPF libbpf>=1.0)
 
 set(NETPOLL_BPF_MISSING "")
 if(NOT NETPOLL_BPF_CLANG)
@@ -101,5 +98,5 @@ function(netpoll_bpf_object target source)
     VERBATIM)
   target_sources(${target} PRIVATE ${skeleton})
   target_include_directories(${target} SYSTEM PRIVATE ${root})
-  target_link_libraries(${target} PRIVATE PkgConfig::LIBBPF)
+  target_link_libraries(${target} PRIVATE "${LIBBPF_LIBRARIES}")
 endfunction()

@@ -3,8 +3,12 @@
 #   cpack -G "DEB;RPM;TGZ" --config build/release/CPackConfig.cmake
 set(CPACK_PACKAGE_NAME netpoll-trace)
 set(CPACK_PACKAGE_VENDOR "netpoll-trace")
-set(CPACK_PACKAGE_CONTACT "netpoll-trace maintainers <maintainers@netpoll-trace.example.org>" CACHE STRING
-    "Who makes the packages: Name <address>")
+# Whoever makes packages is who they are from, as dch(1) takes it too. Nobody reads mail at .invalid (RFC 2606).
+set(contact "netpoll-trace <netpoll-trace@netpoll-trace.invalid>")
+if(DEFINED ENV{DEBEMAIL} AND DEFINED ENV{DEBFULLNAME})
+  set(contact "$ENV{DEBFULLNAME} <$ENV{DEBEMAIL}>")
+endif()
+set(CPACK_PACKAGE_CONTACT "${contact}" CACHE STRING "Who makes the packages: Name <address>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "diagnostics and tracing of network pollers")
 set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
@@ -32,7 +36,7 @@ set(CPACK_DEBIAN_CLI_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_CLI_DESCRIPTION "${CPACK_COMPONENT_CLI_DESCRIPTION}")
 set(CPACK_DEBIAN_DEV_PACKAGE_NAME libnetpoll-dev)
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
-set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "libdw-dev, libcpp-httplib-dev, zlib1g-dev")
+set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "libdw-dev, zlib1g-dev")
 set(CPACK_DEBIAN_DEV_DESCRIPTION "${CPACK_COMPONENT_DEV_DESCRIPTION}")
 
 set(CPACK_RPM_COMPONENT_INSTALL ON)

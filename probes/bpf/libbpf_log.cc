@@ -68,6 +68,10 @@ Error bpf_error(const std::string& what, int result, const LibbpfLog& log) {
         .with_hint("use --backend ptrace");
   }
   if (::access("/sys/kernel/btf/vmlinux", R_OK) != 0) {
+    if (::access("/sys/kernel", F_OK) != 0) {
+      return Error(ErrorKind::kNotSupported, what + ": /sys, where the kernel describes its types, is not mounted here")
+          .with_hint("mount -t sysfs sysfs /sys; or use --backend ptrace");
+    }
     return Error(ErrorKind::kNotSupported, what + ": this kernel does not describe its types (/sys/kernel/btf/vmlinux)",
                  0)
         .with_hint("a kernel with CONFIG_DEBUG_INFO_BTF=y is needed; or use --backend ptrace");

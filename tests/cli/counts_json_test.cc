@@ -3,6 +3,7 @@
 
 #include <cerrno>
 
+#include "exporters/json.h"
 #include "exporters/text.h"
 #include "tests/support/catch.h"
 

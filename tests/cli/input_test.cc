@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "exporters/json.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
 

@@ -1,6 +1,7 @@
 // Medians and spreads of documents, figure by figure.
 #include "cli/compare/median.h"
 
+#include "exporters/json.h"
 #include "tests/support/catch.h"
 
 namespace netpoll::cli {

@@ -193,7 +193,9 @@ class Pages(unittest.TestCase):
     def test_a_trace_is_a_page_with_exemplars(self):
         families = self.exported("trace", "--", BINARY, "run", "echo", "--conns", "2", "--ops", "500", "-q",
                                  "--backend", "none")
+        self.assertEqual([s.value for s in families["netpoll_trace_complete"].samples], [1])
         waits = families["netpoll_network_wait_seconds"]
+        self.assertEqual({s.labels["mode"] for s in waits.samples}, {"read", "write"})
         exemplars = [s.exemplar for s in waits.samples if s.exemplar]
         self.assertTrue(exemplars)
         self.assertTrue(all(e.labels.keys() <= {"goid", "fd", "pid"} for e in exemplars))
@@ -216,11 +218,13 @@ class Pages(unittest.TestCase):
             sent = 'netpoll_syscall_bytes_total{syscall="sendto"}'
             self.assertIn(sent, before)
             until(lambda: serve.value(sent) == before[sent] + 250, "the bytes that were sent")
-            after = until(lambda: (v := serve.values()).get("netpoll_network_wait_seconds_count", 0) >=
-                          before["netpoll_network_wait_seconds_count"] + 50 and v, "each wait for the network")
+            waits = 'netpoll_network_wait_seconds_count{mode="read"}'
+            after = until(lambda: (v := serve.values())[waits] >= before[waits] + 50 and v, "each wait for the network")
+            self.assertEqual(after['netpoll_network_wait_seconds_count{mode="write"}'], 0)
             self.assertEqual(after['netpoll_syscalls_total{syscall="sendto"}'] -
                              before['netpoll_syscalls_total{syscall="sendto"}'], 50)
-            self.assertEqual(after["netpoll_cpu_wait_seconds_count"], after['netpoll_cpu_wait_seconds_bucket{le="+Inf"}'])
+            self.assertEqual(after['netpoll_cpu_wait_seconds_count{mode="read"}'],
+                             after['netpoll_cpu_wait_seconds_bucket{mode="read",le="+Inf"}'])
             self.assertEqual(after['netpoll_io_waits{mode="read"}'], 2)  # the listener and the connection
             self.assertEqual(after['netpoll_source_up{source="waits"}'], 1)
             self.assertGreater(after["process_resident_memory_bytes"], 1 << 20)

@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "exporters/goroutines/document.h"
+#include "exporters/json.h"
+#include "exporters/snapshot_document.h"
 #include "tests/support/catch.h"
 
 using namespace netpoll::cli;

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "exporters/exporter.h"
+#include "exporters/json.h"
 #include "tests/support/catch.h"
 
 namespace netpoll::exporters {

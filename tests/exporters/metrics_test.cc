@@ -1,6 +1,7 @@
 // Families of metrics: what the two texts look like, and what documents, snapshots and events become in them.
 #include <string>
 
+#include "exporters/json.h"
 #include "exporters/metrics/families.h"
 #include "tests/support/catch.h"
 
@@ -152,23 +153,54 @@ TEST_CASE("a thousand reasons to wait are some rows") {
   for (const MetricFamily& family : snapshot_families({&snapshot, 1})) CHECK(family.samples.size() <= 65);
 }
 
-TEST_CASE("waits of a stream are histograms whose exemplars say whose wait it was") {
+TEST_CASE("waits of a stream are histograms by mode whose exemplars say whose wait it was") {
   EventFamilies events;
-  trace::Record run;
-  run.name = "run";
-  run.step = trace::Step::kRun;
-  run.goid = 17;
-  run.fd = 7;
-  run.pid = 41;
+  const auto goroutine = [](trace::Step step, std::uint64_t goid, int fd, std::int64_t mode) {
+    trace::Record record;
+    record.kind = trace::RecordKind::kTracepoint;
+    record.name = step == trace::Step::kPark ? "park" : "run";
+    record.step = step;
+    record.pid = 41;
+    record.goid = goid;
+    record.fd = fd;
+    if (step == trace::Step::kPark) record.add("mode", trace::ArgForm::kMode, mode);
+    return record;
+  };
+  // G17 waits for room to write, G18 for a channel, and of G19 only the end is seen.
+  events.event(goroutine(trace::Step::kPark, 17, 7, 1));
+  events.event(goroutine(trace::Step::kPark, 18, -1, 0));
+  trace::Record run = goroutine(trace::Step::kRun, 17, 7, 0);
   run.network_wait_ns = 8'000'000;
   run.cpu_wait_ns = 1'200;
   events.event(run);
+  for (const std::uint64_t goid : {18, 19}) {
+    run = goroutine(trace::Step::kRun, goid, -1, 0);
+    run.cpu_wait_ns = 1'000;
+    events.event(run);
+  }
+  for (const char* name : {"recvfrom", "sendto"}) {
+    trace::Record call;
+    call.name = name;
+    call.step = trace::Step::kRun;
+    call.fd = 9;
+    call.pid = 42;
+    call.network_wait_ns = 30'000'000'000;
+    events.event(call);
+  }
   events.lost({.time_ns = 0, .count = 3, .cpu = 0, .where = "kernel"});
   const std::string text = openmetrics_text(events.waits());
   INFO(text);
-  CHECK(has_line(text, "netpoll_network_wait_seconds_bucket{le=\"0.005\"} 0"));
-  CHECK(has_line(text, "netpoll_network_wait_seconds_bucket{le=\"0.01\"} 1 # {goid=\"17\",fd=\"7\",pid=\"41\"} 0.008"));
-  CHECK(has_line(text, "netpoll_cpu_wait_seconds_sum 0.0000012"));
+  CHECK(has_line(text, "netpoll_network_wait_seconds_bucket{mode=\"write\",le=\"0.005\"} 0"));
+  CHECK(has_line(text,
+                 "netpoll_network_wait_seconds_bucket{mode=\"write\",le=\"0.01\"} 1 "
+                 "# {goid=\"17\",fd=\"7\",pid=\"41\"} 0.008"));
+  CHECK(has_line(text, "netpoll_network_wait_seconds_count{mode=\"write\"} 2"));
+  CHECK(has_line(text, "netpoll_network_wait_seconds_bucket{mode=\"read\",le=\"10\"} 0"));
+  CHECK(has_line(text, "netpoll_network_wait_seconds_bucket{mode=\"read\",le=\"+Inf\"} 1 # {fd=\"9\",pid=\"42\"} 30"));
+  CHECK(text.find("netpoll_network_wait_seconds_count{mode=\"other\"}") == std::string::npos);
+  CHECK(has_line(text, "netpoll_cpu_wait_seconds_sum{mode=\"write\"} 0.0000012"));
+  CHECK(has_line(text, "netpoll_cpu_wait_seconds_count{mode=\"read\"} 0"));
+  CHECK(has_line(text, "netpoll_cpu_wait_seconds_count{mode=\"other\"} 2"));
   const MetricFamily losses = events.losses();
   CHECK(has_line(prometheus_text({&losses, 1}), "netpoll_events_lost_total{where=\"kernel\"} 3"));
 }

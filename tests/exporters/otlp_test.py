@@ -161,7 +161,8 @@ class Otlp(unittest.TestCase):
             self.assertLess(abs(end - time.time_ns()), 600 * 10**9)
         losses = [a for request in requests for r in request["resourceSpans"] for s in r["scopeSpans"]
                   for a in s["scope"].get("attributes", [])]
-        self.assertEqual(losses, [{"key": "netpoll.events.lost", "value": {"intValue": "0"}}])
+        self.assertEqual(losses, [{"key": "netpoll.events.lost", "value": {"intValue": "0"}},
+                                  {"key": "netpoll.trace.complete", "value": {"boolValue": True}}])
 
     def test_a_document_without_figures_is_refused(self):
         done = subprocess.run([BINARY, "doctor", "-f", "otlp"], capture_output=True, text=True, timeout=PATIENCE)

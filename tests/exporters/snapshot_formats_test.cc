@@ -12,6 +12,7 @@
 #include "exporters/exporter.h"
 #include "exporters/goroutines/names.h"
 #include "exporters/goroutines/pprof.h"
+#include "exporters/snapshot_document.h"
 #include "exporters/text.h"
 #include "tests/support/catch.h"
 #include "tests/support/shell.h"

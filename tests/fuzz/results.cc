@@ -6,6 +6,8 @@
 #include "cli/compare/self_test.h"
 #include "cli/documents/epoll_diff.h"
 #include "cli/documents/snapshot_diff.h"
+#include "exporters/json.h"
+#include "exporters/snapshot_document.h"
 #include "tests/fuzz/input.h"
 
 using namespace netpoll::cli;

@@ -90,7 +90,7 @@ FOLDERS = {
     "exporters/goroutines": ["exporters", "exporters/events"],
     "exporters/html": ["exporters", "exporters/events"],
     "exporters/http": [],
-    "exporters/metrics": ["exporters", "exporters/pages"],
+    "exporters/metrics": ["exporters", "exporters/events", "exporters/pages"],
     "exporters/pages": ["exporters", "exporters/goroutines"],
     "cli": ["cli/workload"],
     "cli/commands": ["cli", "cli/compare", "cli/documents", "cli/epoll", "cli/export", "cli/graph", "cli/mcp",

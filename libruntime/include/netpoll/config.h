@@ -23,17 +23,19 @@ enum class Trigger : std::uint8_t {
   kLevel,    // level-triggered; armed by MOD before each wait, disarmed by MOD at delivery
 };
 
-// What tells readiness: the back end under the poller. Which ones exist depends on the platform; see
-// available_pollers() (runtime.h).
+// What tells readiness, or completes operations: the back end under the poller. Which ones exist depends on the
+// platform; see available_pollers() (runtime.h).
 enum class PollerKind : std::uint8_t {
   kDefault,  // the platform's own
   kEpoll,    // Linux
   kKqueue,   // macOS and the BSDs
+  kUring,    // Linux's io_uring
+  kIocp,     // Windows' completion ports
 };
 
 std::string_view poll_mode_name(PollMode mode);               // "thread", "inline", "hybrid"
 std::string_view trigger_name(Trigger trigger);               // "oneshot", "edge", "level"
-std::string_view poller_name(PollerKind kind);                // "default", "epoll", "kqueue"
+std::string_view poller_name(PollerKind kind);                // "default", "epoll", "kqueue", "uring", "iocp"
 std::optional<PollMode> parse_poll_mode(std::string_view s);  // nothing for an unknown name
 std::optional<Trigger> parse_trigger(std::string_view s);
 std::optional<PollerKind> parse_poller(std::string_view s);

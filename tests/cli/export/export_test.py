@@ -73,7 +73,9 @@ class Reading(Export):
         with open(source, "a", encoding="utf-8") as file:
             file.write('{"type":"event","time_ns":1000')
         said_in = {"text": b"cut short", "perfetto": b"cut short", "chrome": b'"cut_short":"true"',
-                   "html": b'"cut_short":true', "speedscope": b"cut short", "folded": b"cut short"}
+                   "html": b'"cut_short":true', "speedscope": b"cut short", "folded": b"cut short",
+                   "prometheus": b"\nnetpoll_trace_complete 0\n", "openmetrics": b"\nnetpoll_trace_complete 0\n",
+                   "otlp": b'"netpoll.trace.complete","value":{"boolValue":false}'}
         for name, words in said_in.items():
             out, said = self.export(source, name)
             self.assertIn("cut short", said)

@@ -5,6 +5,7 @@
 #include <map>
 #include <random>
 
+#include "exporters/json.h"
 #include "tests/support/catch.h"
 
 namespace netpoll::cli {

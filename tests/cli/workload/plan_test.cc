@@ -136,7 +136,8 @@ TEST_CASE("a plan names its poller, and one that the build lacks is refused with
   const auto plan = make_plan(request("echo"));
   REQUIRE(plan.has_value());
   CHECK(plan->runtime.poller == built.front());
-  for (const auto kind : {netpoll::PollerKind::kEpoll, netpoll::PollerKind::kKqueue}) {
+  for (const auto kind : {netpoll::PollerKind::kEpoll, netpoll::PollerKind::kKqueue, netpoll::PollerKind::kUring,
+                          netpoll::PollerKind::kIocp}) {
     auto r = request("echo");
     r.poller = std::string(netpoll::poller_name(kind));
     const auto chosen = make_plan(r);

@@ -11,73 +11,16 @@
 #include "libruntime/sched/scheduler.h"
 #include "netpoll/go.h"
 #include "tests/libruntime/goroutines.h"
+#include "tests/libruntime/poll/world.h"
 #include "tests/support/catch.h"
-#include "tests/support/expect.h"
 #include "tests/support/fake_poller.h"
-#include "tests/support/procs.h"
 
 namespace netpoll::poll {
 namespace {
 
 using namespace std::chrono_literals;
 
-// A scheduler on a FakePoller. body runs as a goroutine.
-class World {
- public:
-  explicit World(Trigger trigger = Trigger::kEdge, PollMode mode = PollMode::kHybrid) {
-    Config config;
-    config.procs = test::procs();
-    config.trigger = trigger;
-    config.poll_mode = mode;
-    scheduler = std::make_unique<sched::Scheduler>(config);
-    auto fake = std::make_unique<test::FakePoller>();
-    poller = fake.get();
-    netpoll = std::make_unique<Netpoll>(*scheduler, std::move(fake));
-    scheduler->set_poll_source(*netpoll);
-  }
-  ~World() {
-    scheduler->wait_until_no_goroutines();
-    scheduler->stop_threads();
-    netpoll.reset();
-  }
-
-  template <typename F>
-  void start(F f) {
-    netpoll::detail::spawn(scheduler.get(), std::move(f), nullptr);
-  }
-  template <typename F>
-  void run(F f) {
-    start(std::move(f));
-    scheduler->wait_until_no_goroutines();
-    expectations.report();
-  }
-
-  PollDesc& open(int fd) {
-    auto result = netpoll->open(fd);
-    if (!result) std::abort();
-    return **result;
-  }
-  void close(PollDesc& pd) {
-    netpoll->unblock(pd);
-    netpoll->close(pd, true);
-  }
-  void deliver(int fd, std::uint32_t modes, bool hangup = false) {
-    poller->deliver({poller->data_of(fd), modes, hangup, false});
-  }
-  std::uint64_t count(trace::Tp tp) const {
-    std::uint64_t sum = 0;
-    for (std::size_t i = 0; i <= scheduler->ps().size(); ++i) {
-      sum += scheduler->counter_blocks()[i].count[static_cast<std::size_t>(tp)].load();
-    }
-    return sum;
-  }
-
-  test::Expectations expectations;  // of goroutines
-  std::unique_ptr<sched::Scheduler> scheduler;
-  std::unique_ptr<Netpoll> netpoll;
-  test::FakePoller* poller = nullptr;
-};
-
+using World = test::World<test::FakePoller>;
 using test::until;
 
 bool parked(const PollDesc& pd, Mode mode) { return (mode == Mode::kRead ? pd.rg : pd.wg).load() > kPdWait; }

@@ -1,4 +1,5 @@
-// The contract of poll/poller.h, for each back end of this build and each trigger, with real descriptors.
+// The contract of poll/poller.h, for each back end of this build that reports readiness and each trigger, with real
+// descriptors.
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -83,12 +84,15 @@ void for_each(std::initializer_list<Trigger> triggers, const std::function<void(
       INFO(poller_name(kind) << " " << trigger_name(trigger));
       const auto poller = make_poller(kind, trigger);
       REQUIRE(poller != nullptr);
+      if (poller->completion() != nullptr) continue;
       REQUIRE(poller->init() == 0);
       body(*poller, trigger);
     }
   }
 }
 
+constexpr std::initializer_list<PollerKind> kKinds = {PollerKind::kEpoll, PollerKind::kKqueue, PollerKind::kUring,
+                                                      PollerKind::kIocp};
 constexpr std::initializer_list<Trigger> kAll = {Trigger::kEdge, Trigger::kOneshot, Trigger::kLevel};
 constexpr std::initializer_list<Trigger> kArmed = {Trigger::kOneshot, Trigger::kLevel};
 
@@ -97,7 +101,7 @@ constexpr std::initializer_list<Trigger> kArmed = {Trigger::kOneshot, Trigger::k
 TEST_CASE("a build has a back end, and the first one is the default") {
   REQUIRE_FALSE(back_ends().empty());
   CHECK(make_poller(PollerKind::kDefault, Trigger::kEdge) != nullptr);
-  for (const PollerKind kind : {PollerKind::kEpoll, PollerKind::kKqueue}) {
+  for (const PollerKind kind : kKinds) {
     bool listed = false;
     for (const PollerKind one : back_ends()) listed |= one == kind;
     CHECK((make_poller(kind, Trigger::kEdge) != nullptr) == listed);
@@ -106,7 +110,7 @@ TEST_CASE("a build has a back end, and the first one is the default") {
 }
 
 TEST_CASE("a Runtime that wants a back end which is not in the build says so and dies") {
-  for (const PollerKind kind : {PollerKind::kEpoll, PollerKind::kKqueue}) {
+  for (const PollerKind kind : kKinds) {
     const auto built = available_pollers();
     if (std::find(built.begin(), built.end(), kind) != built.end()) {
       CHECK(Runtime({.poller = kind}).config().poller == kind);

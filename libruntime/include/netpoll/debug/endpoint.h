@@ -9,9 +9,10 @@
 // Go's net/http/pprof; ?seconds=N: a profile of what changed in so long; &all=1: the runtime's own frames too),
 // /debug/netpoll (JSON: the document of netpoll-trace snapshot), /metrics (Prometheus).
 //
-// It runs on threads of its own, never on the runtime's, and nothing waits for it: a client that is slow or silent is
-// dropped after some seconds, and more than some at once are turned away. While it is there, a deadlock of all
-// goroutines is not reported (Config::detect_deadlock), since the process has threads that could wake somebody.
+// It runs on a thread of its own, never on the runtime's, and answers one request after the other. Nothing waits for
+// it: a client that is slow or silent is dropped after some seconds, and of those that wait for ?seconds=N no more than
+// 16 are let in. While it is there, a deadlock of all goroutines is not reported (Config::detect_deadlock), since the
+// process has a thread that could wake somebody.
 #pragma once
 
 #include <memory>
@@ -35,7 +36,7 @@ struct EndpointOptions {
   bool allow_remote = false;
 };
 
-// Serves until it is destroyed, which has to happen before the Runtime is, and waits for requests that are being
+// Serves until it is destroyed, which has to happen before the Runtime is, and waits for a request that is being
 // answered.
 class Endpoint {
  public:

@@ -100,8 +100,6 @@ struct Goroutine {
 // One runtime of a process. libruntime may have several, Go has one.
 struct RuntimeFacts {
   std::string name;
-  pid_t pid = -1;  // of its process, and its name; -1 and empty in a snapshot of one process
-  std::string comm;
   std::optional<std::uint32_t> procs;
   std::string poll_mode;  // empty: has no such choice
   std::string trigger;
