@@ -1,6 +1,7 @@
 // The page of top: who was looked at, what they do together, and the rows.
 #include <string>
 
+#include "exporters/json.h"
 #include "exporters/pages/member.h"
 #include "exporters/pages/pages.h"
 #include "exporters/table.h"
