@@ -2,7 +2,8 @@
 #include "netpoll/error.h"
 
 #include <cerrno>
-#include <cstring>
+
+#include "libruntime/base/system.h"
 
 namespace netpoll {
 
@@ -79,10 +80,7 @@ ErrorKind kind_of(int sys_errno) {
 }  // namespace
 
 std::string Error::message() const {
-  if (sys_errno_ != 0) {
-    char buffer[128];
-    return context_ + ": " + strerror_r(sys_errno_, buffer, sizeof buffer);
-  }
+  if (sys_errno_ != 0) return context_ + ": " + base::errno_text(sys_errno_);
   if (const char* reason = kind_reason(kind_)) return context_ + ": " + reason;
   return context_;
 }

@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "libruntime/base/syscall.h"
+#include "libruntime/base/system.h"
 
 namespace netpoll::base {
 namespace {
@@ -21,7 +21,7 @@ void write_line(const char* prefix, const char* format, std::va_list args) {
   used += more;
   if (used > static_cast<int>(sizeof line) - 2) used = sizeof line - 2;
   line[used++] = '\n';
-  sys(SYS_write, 2, line, used);
+  write_to_stderr(line, static_cast<std::size_t>(used));
 }
 
 [[noreturn]] void die() {

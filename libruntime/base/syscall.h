@@ -3,6 +3,9 @@
 // Goroutines move between threads, and glibc declares __errno_location() const, so a compiler may keep the address of
 // one thread's errno across a park and read another thread's failure. Code that runs in goroutines therefore never
 // touches errno: it uses these wrappers, which issue the call and take its errno before anything can switch.
+//
+// Windows has no such numbers. There the header that defines them is ours (libruntime/windows/include/sys/syscall.h),
+// and syscall_windows.cc does by Winsock what net/ asks for.
 #pragma once
 
 #include <sys/syscall.h>
@@ -12,8 +15,11 @@
 
 namespace netpoll::base {
 
+// As wide as a pointer.
+using Word = std::intptr_t;
+
 // Issues system call number with up to six word arguments; returns its result, or -errno.
-#if defined(__x86_64__)
+#if defined(__x86_64__) && defined(__linux__)
 inline long raw_syscall(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0) {
   long result;
   register long r10 __asm__("r10") = d;
@@ -25,7 +31,7 @@ inline long raw_syscall(long number, long a = 0, long b = 0, long c = 0, long d 
                    : "rcx", "r11", "memory");
   return result;
 }
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) && defined(__linux__)
 inline long raw_syscall(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0) {
   register long x8 __asm__("x8") = number;
   register long x0 __asm__("x0") = a;
@@ -38,23 +44,23 @@ inline long raw_syscall(long number, long a = 0, long b = 0, long c = 0, long d 
   return x0;
 }
 #else
-long raw_syscall(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0);
+Word raw_syscall(long number, Word a = 0, Word b = 0, Word c = 0, Word d = 0, Word e = 0, Word f = 0);
 #endif
 
 template <typename T>
-inline long syscall_word(T value) {
-  return static_cast<long>(value);
+inline Word syscall_word(T value) {
+  return static_cast<Word>(value);
 }
 template <typename T>
-inline long syscall_word(T* pointer) {
-  return reinterpret_cast<long>(pointer);
+inline Word syscall_word(T* pointer) {
+  return reinterpret_cast<Word>(pointer);
 }
-inline long syscall_word(std::nullptr_t) { return 0; }
+inline Word syscall_word(std::nullptr_t) { return 0; }
 
 // sys(SYS_read, fd, buffer, size): as raw_syscall, with pointers and integers of any width.
 template <typename... Args>
 inline long sys(long number, Args... args) {
-  return raw_syscall(number, syscall_word(args)...);
+  return static_cast<long>(raw_syscall(number, syscall_word(args)...));
 }
 
 }  // namespace netpoll::base

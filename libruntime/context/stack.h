@@ -56,7 +56,8 @@ class StackSlab {
 bool stack_overflowed(const Stack& stack);
 inline constexpr std::size_t kCheckedSize = 4 * 1024;
 
-// For tests: guards from here on are made as on a kernel before 6.13 that has mappings left for so many of them.
+// For tests, on Linux: guards from here on are made as on a kernel before 6.13 that has mappings left for so many of
+// them.
 void pretend_old_kernel(std::int64_t guards);
 
 // Gives the pages of an unused stack back to the kernel, all but the top one.

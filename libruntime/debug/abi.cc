@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "libruntime/debug/root.h"
 #include "libruntime/debug/snapshot.h"
 
 namespace netpoll::debug {
@@ -51,33 +52,22 @@ constexpr PdLayout pd_layout() {
 
 }  // namespace
 
+// Found through what root_elf.cc or root_pe.cc leaves in the file; `used` because nothing here refers to most of it.
 extern "C" {
-// Found through the note below, not by its name; `used` because nothing here refers to most of it.
-__attribute__((used, visibility("hidden")))
-DebugRoot netpoll_debug_root = {{'n', 'e', 't', 'p', 'o', 'l', 'l', '-', 'd', 'e', 'b', 'u', 'g', '-', '1', '\0'},
-                                kAbiMajor,
-                                kAbiMinor,
-                                sizeof(DebugRoot),
-                                trace::kTpCount,
-                                NETPOLL_VERSION,
-                                g_layout(),
-                                pd_layout(),
-                                {}};
+[[gnu::used]] DebugRoot netpoll_debug_root = {
+    {'n', 'e', 't', 'p', 'o', 'l', 'l', '-', 'd', 'e', 'b', 'u', 'g', '-', '1', '\0'},
+    kAbiMajor,
+    kAbiMinor,
+    sizeof(DebugRoot),
+    trace::kTpCount,
+    NETPOLL_VERSION,
+    g_layout(),
+    pd_layout(),
+    {}};
 }
 
-// The note. Its value is a distance, so no relocation is needed and `strip` keeps it (SHF_ALLOC).
-__asm__(
-    ".pushsection .note.netpoll,\"a\",%note\n"
-    ".balign 4\n"
-    ".long 8\n"  // size of the name
-    ".long 8\n"  // size of the descriptor
-    ".long 1\n"  // kNoteType
-    ".asciz \"netpoll\"\n"
-    "1: .quad netpoll_debug_root - 1b\n"
-    ".popsection\n");
-static_assert(kNoteType == 1 && sizeof(kNoteName) == 8);
-
 Publication::Publication(const sched::Scheduler& scheduler, const poll::Netpoll& netpoll) {
+  link_root();
   const Config& config = scheduler.config();
   runtime_.size = sizeof runtime_;
   std::strncpy(runtime_.name, config.name.c_str(), sizeof runtime_.name - 1);

@@ -11,8 +11,6 @@
 #include "libruntime/sched/labels.h"
 #include "libruntime/trace/stack_namer.h"
 
-#pragma weak netpoll_debug_make_stack_namer
-
 namespace netpoll::debug {
 namespace {
 
@@ -152,8 +150,6 @@ trace::RuntimeFacts facts_of(const Config& config, int epfd) {
 
 }  // namespace
 
-bool names_stacks() { return netpoll_debug_make_stack_namer != nullptr; }
-
 trace::GoroutineSnapshot take_snapshot(const sched::Scheduler& scheduler, const poll::Netpoll& netpoll, int epfd) {
   trace::GoroutineSnapshot snapshot;
   snapshot.language = "libruntime";
@@ -161,7 +157,7 @@ trace::GoroutineSnapshot take_snapshot(const sched::Scheduler& scheduler, const 
   snapshot.interest_source = "tables";
   snapshot.taken_at_ns = base::nanotime();
   snapshot.runtimes.push_back(facts_of(scheduler.config(), epfd));
-  const std::unique_ptr<trace::StackNamer> namer(names_stacks() ? netpoll_debug_make_stack_namer(snapshot) : nullptr);
+  const std::unique_ptr<trace::StackNamer> namer = make_stack_namer(snapshot);
   Addresses addresses(snapshot);
   Copier copier(netpoll, snapshot.taken_at_ns, namer != nullptr);
   const std::uint64_t count = scheduler.gs().count();

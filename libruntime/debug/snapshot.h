@@ -2,16 +2,18 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "libruntime/poll/netpoll.h"
 #include "libruntime/sched/scheduler.h"
+#include "libruntime/trace/stack_namer.h"
 #include "netpoll/debug/abi.h"
 #include "netpoll/trace/goroutine.h"
 
 namespace netpoll::debug {
 
 // How context switches of this build leave the registers of a goroutine.
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(_WIN32)
 inline constexpr SavedFrame kSavedFrame = SavedFrame::kX64;
 #elif defined(__aarch64__)
 inline constexpr SavedFrame kSavedFrame = SavedFrame::kAarch64;
@@ -21,6 +23,8 @@ inline constexpr SavedFrame kSavedFrame = SavedFrame::kUnknown;
 
 // Whether the program is linked with netpoll::debug.
 bool names_stacks();
+// Null when it is not.
+std::unique_ptr<trace::StackNamer> make_stack_namer(trace::GoroutineSnapshot& snapshot);
 
 // Copies every goroutine. Nothing is stopped: each record is consistent in itself, and they are taken one after
 // another. Needs more stack than a goroutine has.

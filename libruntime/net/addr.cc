@@ -84,7 +84,9 @@ Result<Addr> Addr::parse(std::string_view text) {
     if (host.size() < 2 || host.back() != ']') return bad_address(text, "unbalanced brackets");
     host = host.substr(1, host.size() - 2);
     if (const std::size_t percent = host.find('%'); percent != std::string_view::npos) {
-      if (!parse_zone(host.substr(percent + 1), in6.sin6_scope_id)) return bad_address(text, "no such interface");
+      std::uint32_t zone = 0;
+      if (!parse_zone(host.substr(percent + 1), zone)) return bad_address(text, "no such interface");
+      in6.sin6_scope_id = zone;
       host = host.substr(0, percent);
     }
     if (inet_pton(AF_INET6, std::string(host).c_str(), &in6.sin6_addr) != 1) {
@@ -94,13 +96,17 @@ Result<Addr> Addr::parse(std::string_view text) {
   return from_sockaddr(reinterpret_cast<const sockaddr*>(&in6), sizeof in6);
 }
 
-Addr Addr::loopback(std::uint16_t port) { return make_v4({.s_addr = htonl(INADDR_LOOPBACK)}, port); }
+Addr Addr::loopback(std::uint16_t port) {
+  in_addr address{};
+  address.s_addr = htonl(INADDR_LOOPBACK);
+  return make_v4(address, port);
+}
 
 Addr Addr::from_sockaddr(const sockaddr* address, socklen_t size) {
   Addr result;
-  if (address == nullptr || size < sizeof(sa_family_t)) return result;
+  if (address == nullptr || static_cast<std::size_t>(size) < sizeof(sa_family_t)) return result;
   // An unnamed Unix socket has a family and nothing else.
-  if (address->sa_family == AF_UNIX && size <= kUnixPathOffset) return result;
+  if (address->sa_family == AF_UNIX && static_cast<std::size_t>(size) <= kUnixPathOffset) return result;
   result.size_ = std::min<socklen_t>(size, sizeof result.storage_);
   std::memcpy(result.storage_.bytes, address, result.size_);
   return result;

@@ -9,9 +9,9 @@
 #include <cerrno>
 #include <optional>
 
+#include "libruntime/net/connect.h"
 #include "libruntime/net/net_fd.h"
 #include "libruntime/net/socket.h"
-#include "libruntime/net/sys.h"
 #include "netpoll/go.h"
 #include "netpoll/sync/context.h"
 
@@ -49,33 +49,15 @@ Result<Fd> prepare_socket(const Addr& address, const Addr& local, const DialOpti
   return fd;
 }
 
-// Issues connect(2). 0: connected. -EINPROGRESS: under way. Else the failure, or kIoCanceled where interrupted() has
-// it.
+// As net::start_connect(), and tries again while a Unix listener's backlog is full: by the clock, since no event tells
+// when it is not. kIoCanceled where interrupted() has the reason.
 long start_connect(int fd, const Addr& address, const DialOptions& options) {
   std::chrono::milliseconds pause{1};
   for (;;) {
-    const long result = net::sys(SYS_connect, fd, address.data(), address.size());
-    if (result == 0 || result == -EISCONN) return 0;
-    // EINTR: the attempt goes on by itself (connect(2)).
-    if (result == -EINPROGRESS || result == -EALREADY || result == -EINTR) return -EINPROGRESS;
+    const long result = net::start_connect(fd, address);
     if (result != -EAGAIN || address.family() != AF_UNIX) return result;
-    // The backlog of a Unix listener is full. No event tells when it is not: by the clock, then.
     if (!sleep(pause) || interrupted(address, options)) return net::kIoCanceled;
     pause = std::min(pause * 2, std::chrono::milliseconds{50});
-  }
-}
-
-// Waits until the connect under way is decided. 0 when connected.
-long finish_connect(net::NetFd& fd) {
-  for (;;) {
-    if (const long result = fd.wait_write(); result < 0) return result;
-    int error = 0;
-    socklen_t size = sizeof error;
-    if (const long r = net::sys(SYS_getsockopt, fd.sysfd(), SOL_SOCKET, SO_ERROR, &error, &size); r < 0) return r;
-    if (error == EINPROGRESS || error == EALREADY || error == EINTR) continue;
-    if (error != 0 && error != EISCONN) return -error;
-    // An event may be early and no error be set yet (golang.org/issue/14548); a peer is the proof.
-    if (error == EISCONN || net::peer_name(fd.sysfd()).valid() || fd.kind() != net::FdKind::kTcp) return 0;
   }
 }
 
@@ -83,7 +65,7 @@ Result<net::NetFd*> connect_once(const Addr& address, const Addr& local, const D
   auto fd = prepare_socket(address, local, options);
   if (!fd) return std::move(fd).error();
   long result = start_connect(fd->get(), address, options);
-  if (result != 0 && result != -EINPROGRESS) {
+  if (result != 0 && result != net::kConnectUnderWay) {
     if (auto why = interrupted(address, options)) return std::move(*why);
     return net::io_error(context_of(address), result);
   }
@@ -92,7 +74,7 @@ Result<net::NetFd*> connect_once(const Addr& address, const Addr& local, const D
   const net::FdKind kind = address.family() == AF_UNIX ? net::FdKind::kUnixStream : net::FdKind::kTcp;
   auto net_fd = net::NetFd::create(*fd, kind, address, /*shared=*/false);
   if (!net_fd) return std::move(net_fd).error().within(context_of(address));
-  if (result == -EINPROGRESS) {
+  if (result == net::kConnectUnderWay) {
     if (options.deadline != kNoDeadline) (*net_fd)->set_deadline(2, options.deadline);
     {
       std::optional<OnCancel> watch;
@@ -101,7 +83,7 @@ Result<net::NetFd*> connect_once(const Addr& address, const Addr& local, const D
             *options.cancel, [](void* arg) { static_cast<net::NetFd*>(arg)->set_deadline(2, TimePoint::min()); },
             *net_fd);
       }
-      result = finish_connect(**net_fd);
+      result = net::finish_connect(**net_fd, address);
     }
     (*net_fd)->set_deadline(2, kNoDeadline);
   }

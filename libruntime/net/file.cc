@@ -1,12 +1,10 @@
 // File: descriptors that the poller takes, and those whose calls block.
 #include "netpoll/net/file.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <cerrno>
 #include <utility>
 
+#include "libruntime/net/file_calls.h"
 #include "libruntime/net/net_fd.h"
 #include "libruntime/net/sys.h"
 #include "netpoll/go.h"
@@ -39,7 +37,7 @@ File::~File() = default;
 Result<File> File::open(const std::string& path, int flags, mode_t mode) {
   long fd;
   do {  // a FIFO waits for its other side, and a handler without SA_RESTART ends that
-    fd = block_on([&] { return net::sys(SYS_openat, AT_FDCWD, path.c_str(), flags | O_CLOEXEC, mode); });
+    fd = block_on([&] { return net::open_file(path, flags, mode); });
   } while (fd == -EINTR);
   if (fd < 0) return posix_error("open " + path, static_cast<int>(-fd));
   return adopt(Fd(static_cast<int>(fd)), path);
@@ -85,14 +83,11 @@ Result<std::size_t> File::write_at(std::span<const std::byte> data, std::int64_t
 
 Result<std::int64_t> File::size() {
   if (state_ == nullptr) return no_file("size");
-  struct statx status {};
-  long result = 0;
-  const long closed = state_->fd->with_fd([&](int fd) {
-    result = block_on([&] { return net::sys(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_SIZE, &status); });
-  });
+  std::int64_t result = 0;
+  const long closed = state_->fd->with_fd([&](int fd) { result = block_on([&] { return net::file_size(fd); }); });
   if (closed < 0) return state_->error("size", closed);
-  if (result < 0) return state_->error("size", result);
-  return static_cast<std::int64_t>(status.stx_size);
+  if (result < 0) return state_->error("size", static_cast<long>(result));
+  return result;
 }
 
 Result<void> File::sync() {

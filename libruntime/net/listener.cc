@@ -128,7 +128,7 @@ Result<Listener> Listener::listen(const Addr& address, const ListenOptions& opti
     return net::set_option(kOperation, address, fd->get(), level, option, value, what);
   };
   if (address.is_ip()) {
-    if (auto r = set(SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR"); !r) return std::move(r).error();
+    if (auto r = net::keep_address(kOperation, address, fd->get()); !r) return std::move(r).error();
     if (options.no_delay) {
       if (auto r = set(IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY"); !r) return std::move(r).error();
     }
@@ -137,7 +137,7 @@ Result<Listener> Listener::listen(const Addr& address, const ListenOptions& opti
     }
   }
   if (options.reuse_port) {
-    if (auto r = set(SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT"); !r) return std::move(r).error();
+    if (auto r = net::share_port(kOperation, address, fd->get()); !r) return std::move(r).error();
   }
   if (auto r = net::run_control(kOperation, address, fd->get(), options.control); !r) return std::move(r).error();
   if (auto r = net::bind_socket(kOperation, address, fd->get()); !r) return std::move(r).error();

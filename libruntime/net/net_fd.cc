@@ -1,7 +1,6 @@
 // The life of a NetFd: open, close, and the references in between.
 #include "libruntime/net/net_fd.h"
 
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -90,31 +89,6 @@ long NetFd::io_code(poll::PollResult result) {
       break;
   }
   return kIoCanceled;
-}
-
-long NetFd::wait_readable() {
-  if (kind_ == FdKind::kWriteOnly) return mutex_.closed() ? kIoClosing : -EBADF;
-  if (!mutex_.lock(FdMutex::Lock::kRead)) return kIoClosing;
-  forget_drained_after_hangup();
-  long result;
-  if (drained_) {
-    result = io_code(poller_->wait(*pd_, poll::Mode::kRead, this));
-    if (result == 0) drained_ = false;
-  } else {
-    // Nothing is known about the stream, so the kernel is asked; the one place where that costs a call of its own. What
-    // it says is not what a read would find: a FIFO without a writer is not readable, and a read of it is at the end.
-    bool unreadable = false;
-    result = attempt(poll::Mode::kRead, unreadable, [this] {
-      pollfd pfd{.fd = sysfd_, .events = POLLIN | POLLRDHUP, .revents = 0};
-      timespec zero{};
-      const long ready = sys(SYS_ppoll, &pfd, 1, &zero, nullptr, 0);
-      return ready == 0 ? static_cast<long>(-EAGAIN) : ready;
-    });
-    if (result > 0) result = 0;
-    if (result < 0 && kind_ != FdKind::kStream) drained_ = unreadable;
-  }
-  unlock(FdMutex::Lock::kRead);
-  return result;
 }
 
 long NetFd::shutdown(int how) {

@@ -94,6 +94,8 @@ class NetFd {
   long accept_locked(Addr& peer);
   // Parks until the descriptor may be writable; 0 or an error. For connect, before anybody else knows the NetFd.
   long wait_write() { return io_code(poller_->wait(*pd_, poll::Mode::kWrite, this)); }
+  // Where operations complete: connects and waits for it.
+  long connect(const Addr& address);
 
   // A kFile's calls.
   long file_read(void* buffer, std::size_t size, std::int64_t offset);  // offset < 0: at the position

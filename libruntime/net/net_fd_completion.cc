@@ -55,7 +55,8 @@ long NetFd::complete(poll::Mode mode, poll::Operation& op) {
   const long result = complete(poll::Mode::kRead, op);
   if (result < 0) return result;
   drained_ = !op.more;
-  if (from != nullptr) *from = Addr::from_sockaddr(reinterpret_cast<sockaddr*>(&storage), op.address_size);
+  if (from != nullptr)
+    *from = Addr::from_sockaddr(reinterpret_cast<sockaddr*>(&storage), static_cast<socklen_t>(op.address_size));
   return result;
 }
 
@@ -65,7 +66,7 @@ long NetFd::complete(poll::Mode mode, poll::Operation& op) {
                      .buffers = &one,
                      .buffer_count = 1,
                      .address = to != nullptr ? const_cast<sockaddr*>(to->data()) : nullptr,
-                     .address_size = to != nullptr ? to->size() : 0};
+                     .address_size = to != nullptr ? static_cast<std::uint32_t>(to->size()) : 0};
   return complete(poll::Mode::kWrite, op);
 }
 
@@ -75,8 +76,16 @@ long NetFd::complete(poll::Mode mode, poll::Operation& op) {
                      .address = &storage,
                      .address_size = static_cast<std::uint32_t>(sizeof storage)};
   const long result = complete(poll::Mode::kRead, op);
-  if (result >= 0) peer = Addr::from_sockaddr(reinterpret_cast<sockaddr*>(&storage), op.address_size);
+  if (result >= 0)
+    peer = Addr::from_sockaddr(reinterpret_cast<sockaddr*>(&storage), static_cast<socklen_t>(op.address_size));
   return result;
+}
+
+long NetFd::connect(const Addr& address) {
+  poll::Operation op{.kind = poll::OperationKind::kConnect,
+                     .address = const_cast<sockaddr*>(address.data()),
+                     .address_size = static_cast<std::uint32_t>(address.size())};
+  return complete(poll::Mode::kWrite, op);
 }
 
 }  // namespace netpoll::net

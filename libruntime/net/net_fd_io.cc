@@ -2,6 +2,7 @@
 //
 // A stream whose reader is gone gives EPIPE and no SIGPIPE: sockets are written with MSG_NOSIGNAL, and around writes to
 // anything else and sendfile, which have no such flag, the signal is blocked (sigpipe.h).
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -245,6 +246,31 @@ long NetFd::accept_locked(Addr& peer) {
     return sys(SYS_accept4, sysfd_, &storage, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
   });
   if (result >= 0) peer = Addr::from_sockaddr(reinterpret_cast<sockaddr*>(&storage), size);
+  return result;
+}
+
+long NetFd::wait_readable() {
+  if (kind_ == FdKind::kWriteOnly) return mutex_.closed() ? kIoClosing : -EBADF;
+  if (!mutex_.lock(FdMutex::Lock::kRead)) return kIoClosing;
+  forget_drained_after_hangup();
+  long result;
+  if (drained_) {
+    result = io_code(poller_->wait(*pd_, poll::Mode::kRead, this));
+    if (result == 0) drained_ = false;
+  } else {
+    // Nothing is known about the stream, so the kernel is asked; the one place where that costs a call of its own. What
+    // it says is not what a read would find: a FIFO without a writer is not readable, and a read of it is at the end.
+    bool unreadable = false;
+    result = attempt(poll::Mode::kRead, unreadable, [this] {
+      pollfd pfd{.fd = sysfd_, .events = POLLIN | POLLRDHUP, .revents = 0};
+      timespec zero{};
+      const long ready = sys(SYS_ppoll, &pfd, 1, &zero, nullptr, 0);
+      return ready == 0 ? static_cast<long>(-EAGAIN) : ready;
+    });
+    if (result > 0) result = 0;
+    if (result < 0 && kind_ != FdKind::kStream) drained_ = unreadable;
+  }
+  unlock(FdMutex::Lock::kRead);
   return result;
 }
 

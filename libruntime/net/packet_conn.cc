@@ -34,7 +34,7 @@ Result<Fd> prepare_socket(const char* operation, const Addr& address, const Addr
     return net::set_option(operation, address, fd->get(), level, option, value, what);
   };
   if (options.reuse_port) {
-    if (auto r = set(SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT"); !r) return std::move(r).error();
+    if (auto r = net::share_port(operation, address, fd->get()); !r) return std::move(r).error();
   }
   if (local.family() == AF_INET6 && net::is_wildcard(local)) {
     if (auto r = set(IPPROTO_IPV6, IPV6_V6ONLY, 0, "IPV6_V6ONLY"); !r) return std::move(r).error();

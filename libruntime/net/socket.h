@@ -20,6 +20,13 @@ Result<void> set_option(const char* operation, const Addr& address, int fd, int 
 Result<void> run_control(const char* operation, const Addr& address, int fd,
                          const std::function<Result<void>(int)>& control);
 
+// Before bind of a server: that it may start again while connections of its last life linger, and that nobody else
+// binds beside it. The option that says so differs, and on Windows the name of the one means the opposite of the other.
+Result<void> keep_address(const char* operation, const Addr& address, int fd);
+// Before bind: that several sockets may have the address, and the kernel deals out what comes (SO_REUSEPORT).
+// kNotSupported where it does not.
+Result<void> share_port(const char* operation, const Addr& address, int fd);
+
 Result<void> bind_socket(const char* operation, const Addr& address, int fd);
 
 // getsockname and getpeername; invalid when they fail.

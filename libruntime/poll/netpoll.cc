@@ -12,15 +12,13 @@
 //   * An event of ERR alone is readiness like any other: the try tells what it means, and may find nothing. Go ends the
 //     read with ErrNotPollable, also on a live socket whose error queue got an entry (ERR cannot be masked,
 //     epoll_ctl(2)).
-#include <pthread.h>
-#include <sys/types.h>
-
 #include <cerrno>
 #include <mutex>
 
 #include "libruntime/base/clock.h"
 #include "libruntime/base/fatal.h"
 #include "libruntime/base/futex.h"
+#include "libruntime/base/thread.h"
 #include "libruntime/poll/netpoll.h"
 #include "libruntime/sched/random_step.h"
 
@@ -38,7 +36,7 @@ std::atomic<std::uint16_t> forks{0};
 void count_forks() {
   static std::once_flag once;
   // Before the fork rather than after it: no close may take place in between that does not know.
-  std::call_once(once, [] { pthread_atfork([] { forks.fetch_add(1); }, nullptr, nullptr); });
+  std::call_once(once, [] { base::before_each_fork([] { forks.fetch_add(1); }); });
 }
 
 std::uint32_t bit(Mode mode) { return 1u << static_cast<std::uint32_t>(mode); }
@@ -156,6 +154,7 @@ PollResult Netpoll::perform(PollDesc& pd, Mode mode, Operation& op, const void* 
   op.data = pd.event_data();
   op.modes = bit(mode);
   if (completion_->submit(op)) queued_.store(1, std::memory_order_seq_cst);
+  if (op.done.load(std::memory_order_acquire)) return PollResult::kOk;
   // A readiness without op being done is of an earlier operation, whose goroutine did not wait for it: it saw `done`
   // when close or a deadline had woken it.
   PollResult result;

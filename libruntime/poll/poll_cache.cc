@@ -1,25 +1,21 @@
 // Chunks of pollDescs, and the list of the free ones.
 #include "libruntime/poll/poll_cache.h"
 
-#include <sys/mman.h>
-
 #include <new>
 
 #include "libruntime/base/fatal.h"
-#include "libruntime/base/syscall.h"
+#include "libruntime/base/system.h"
 
 namespace netpoll::poll {
 
 PollCache::PollCache() {
-  const long address = base::sys(SYS_mmap, nullptr, kMaxChunks * sizeof(PollDesc*), PROT_READ | PROT_WRITE,
-                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (address < 0 && address > -4096) base::fatalf("netpoll: no memory for the pollDesc table (errno %ld)", -address);
-  chunks_ = reinterpret_cast<PollDesc**>(address);
+  chunks_ = static_cast<PollDesc**>(base::map_lazily(kMaxChunks * sizeof(PollDesc*)));
+  if (chunks_ == nullptr) base::fatal("netpoll: no memory for the pollDesc table");
 }
 
 PollCache::~PollCache() {
   for (std::uint64_t i = 0; i < count(); i += kPerChunk) delete[] chunks_[i / kPerChunk];
-  base::sys(SYS_munmap, chunks_, kMaxChunks * sizeof(PollDesc*));
+  base::unmap(chunks_, kMaxChunks * sizeof(PollDesc*));
 }
 
 PollDesc* PollCache::get() {

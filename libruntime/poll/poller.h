@@ -114,7 +114,7 @@ struct Operation {
 
   long result = 0;  // bytes, a descriptor, 0, or -errno
   // True once the back end is through with it: everything above may be read, and the Operation may go. Set with release
-  // by poll(), as the last thing it does with it, before the Readiness that tells of it is returned.
+  // by poll(), as the last thing it does with it, before the Readiness that tells of it is returned; or by submit().
   std::atomic<bool> done{false};
   // The back end's own record of an operation under way: a msghdr, an OVERLAPPED.
   static constexpr std::size_t kSystemSize = 64;
@@ -126,8 +126,9 @@ struct Operation {
 class CompletionPoller : public Poller {
  public:
   // Starts op, whose fields are filled in and whose descriptor stays open until it is done. Cannot fail: what is wrong
-  // comes as its result. Returns true when it only stands in a queue that the next poll() or flush() of any thread
-  // hands to the kernel. Ends in a Readiness{op.data, op.modes} from some poll(), possibly before this returns.
+  // comes as its result. One that ends at once may be done on return, and then no Readiness need follow. Returns true
+  // when it only stands in a queue that the next poll() or flush() of any thread hands to the kernel. Ends in a
+  // Readiness{op.data, op.modes} from some poll(), possibly before this returns.
   virtual bool submit(Operation& op) = 0;
 
   // Asks for op back, which the caller has submitted and not yet seen done. It ends soon, one way or the other. Returns

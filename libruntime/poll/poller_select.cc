@@ -1,5 +1,5 @@
-// poller_select.cc: which back ends this build has, the platform's own first. The build defines NETPOLL_HAVE_EPOLL and
-// NETPOLL_HAVE_KQUEUE for those whose files it compiles.
+// poller_select.cc: which back ends this build has, the platform's own first. The build defines NETPOLL_HAVE_EPOLL,
+// NETPOLL_HAVE_IOCP and NETPOLL_HAVE_KQUEUE for those whose files it compiles.
 #include <iterator>
 
 #include "libruntime/poll/poller_backends.h"
@@ -15,6 +15,9 @@ struct BackEnd {
 constexpr BackEnd kBackEnds[] = {
 #if defined(NETPOLL_HAVE_EPOLL)
     {PollerKind::kEpoll, make_epoll_poller},
+#endif
+#if defined(NETPOLL_HAVE_IOCP)
+    {PollerKind::kIocp, make_iocp_poller},
 #endif
 #if defined(NETPOLL_HAVE_KQUEUE)
     {PollerKind::kKqueue, make_kqueue_poller},

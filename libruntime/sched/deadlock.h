@@ -25,9 +25,6 @@ struct Rest {
 // All Runtimes of the process together; nothing if one of them runs, or will by itself.
 std::optional<Rest> everybody_at_rest();
 
-// Whether the process has no thread but so many, and no handler for a signal that others could send.
-bool nobody_else(std::uint64_t threads);
-
 // A Scheduler counts from its wiring until its threads have been joined.
 void enlist(Scheduler& scheduler);
 void delist(Scheduler& scheduler);

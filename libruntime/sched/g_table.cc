@@ -1,23 +1,18 @@
 // Chunks of Gs, and how they are published for readers outside.
 #include "libruntime/sched/g_table.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <new>
 
 #include "libruntime/base/fatal.h"
-#include "libruntime/base/syscall.h"
+#include "libruntime/base/system.h"
 
 namespace netpoll::sched {
 
 GTable::GTable(std::size_t stack_size) : stack_size_(stack_size) {
-  const long address = base::sys(SYS_mmap, nullptr, kMaxChunks * sizeof(G*), PROT_READ | PROT_WRITE,
-                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (address < 0 && address > -4096) base::fatalf("netpoll: no memory for the goroutine table (errno %ld)", -address);
-  chunks_ = reinterpret_cast<G**>(address);
+  chunks_ = static_cast<G**>(base::map_lazily(kMaxChunks * sizeof(G*)));
+  if (chunks_ == nullptr) base::fatal("netpoll: no memory for the goroutine table");
 }
 
 GTable::~GTable() {
@@ -25,7 +20,7 @@ GTable::~GTable() {
   for (std::uint64_t i = 0; i < count(); ++i) context::fiber_destroy(at(i).context.fiber);
   for (std::uint64_t i = 0; i < chunk_count; ++i) delete[] chunks_[i];
   for (auto& slab : slabs_) slab.unmap();
-  base::sys(SYS_munmap, chunks_, kMaxChunks * sizeof(G*));
+  base::unmap(chunks_, kMaxChunks * sizeof(G*));
 }
 
 G* GTable::add(Scheduler* scheduler) {

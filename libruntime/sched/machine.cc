@@ -1,11 +1,7 @@
 // machine.cc: which M holds which P: idle lists, waking, hand-off around blocking calls.
 #include <cxxabi.h>
-#include <pthread.h>
-#include <signal.h>
-#include <sys/prctl.h>
 
 #include "libruntime/base/fatal.h"
-#include "libruntime/base/syscall.h"
 #include "libruntime/base/thread.h"
 #include "libruntime/sched/crash_report.h"
 #include "libruntime/sched/scheduler.h"
@@ -15,25 +11,10 @@ namespace {
 
 thread_local M* tls_m = nullptr;
 
-// Gives the calling thread, an M, the program's mask: what a goroutine starts with posix_spawn or fork inherits it
-// (sigprocmask(2); glibc's posix_spawn runs no atfork handlers and keeps the caller's mask), and Go's children have the
-// mask that the process had before the runtime, too. Without SIGSEGV and SIGBUS, by which a stack overflow is named.
-void use_program_mask(const sigset_t& program) {
-  sigset_t mask = program;
-  for (const int signal : {SIGSEGV, SIGBUS}) sigdelset(&mask, signal);
-  pthread_sigmask(SIG_SETMASK, &mask, nullptr);
-}
-
 // Tells the sanitizers which stack the calling thread runs on.
 void adopt_thread_stack(context::SanitizerFiber& fiber) {
-  pthread_attr_t attributes;
-  void* lo = nullptr;
-  std::size_t size = 0;
-  if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
-    pthread_attr_getstack(&attributes, &lo, &size);
-    pthread_attr_destroy(&attributes);
-  }
-  context::fiber_adopt_thread(fiber, lo, size);
+  const base::ThreadStack stack = base::thread_stack();
+  context::fiber_adopt_thread(fiber, stack.lo, stack.size);
 }
 
 }  // namespace
@@ -63,11 +44,14 @@ void* Scheduler::m_thread(void* arg) {
   auto* m = static_cast<M*>(arg);
   tls_m = m;
   adopt_thread_stack(m->g0.fiber);
-  // Sleeps of 100 µs should not take 150: the default slack of 50 µs (prctl(2), PR_SET_TIMERSLACK) is for batch work.
-  prctl(PR_SET_TIMERSLACK, 1000);
+  base::sleep_precisely();  // sleeps of 100 µs should not take 150
   m->exception_globals = reinterpret_cast<void**>(abi::__cxa_get_globals());
   AlternateStack overflow_stack;
-  use_program_mask(m->scheduler->program_mask_);  // from here on handlers find the alternate stack
+  // What a goroutine starts with posix_spawn or fork inherits the mask of its thread (sigprocmask(2); glibc's
+  // posix_spawn runs no atfork handlers and keeps the caller's mask), and Go's children have the mask that the process
+  // had before the runtime, too. Without SIGSEGV and SIGBUS, by which a stack overflow is named. From here on handlers
+  // find the alternate stack.
+  base::use_signal_mask(m->scheduler->program_mask_);
   Scheduler& scheduler = *m->scheduler;
   scheduler.acquire_p(m, m->next_p);
   scheduler.m_loop(m);

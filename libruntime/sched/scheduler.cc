@@ -8,20 +8,14 @@
 
 #include "libruntime/base/clock.h"
 #include "libruntime/base/fatal.h"
+#include "libruntime/base/system.h"
 #include "libruntime/sched/crash_report.h"
 
 namespace netpoll::sched {
 namespace {
 
-int default_procs() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-  return std::max(1, CPU_COUNT(&set));
-}
-
 Config with_defaults(Config config) {
-  if (config.procs <= 0) config.procs = default_procs();
+  if (config.procs <= 0) config.procs = base::usable_cpus();
   constexpr std::size_t kMinStack = 16 * 1024;
 #if defined(NETPOLL_ASAN) || defined(NETPOLL_TSAN)
   config.stack_size *= 4;  // instrumented frames are several times larger

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <pthread.h>
-#include <signal.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "libruntime/base/futex.h"
+#include "libruntime/base/thread.h"
 #include "libruntime/sched/deadlock.h"
 #include "libruntime/sched/debug_env.h"
 #include "libruntime/sched/g_table.h"
@@ -217,7 +217,7 @@ class Scheduler {
   std::atomic<std::uint32_t> blocked_ps_{0};  // Ps in kPSyscall
   bool threads_started_ NETPOLL_GUARDED_BY(mutex_) = false;
   bool have_poll_thread_ = false;
-  sigset_t program_mask_{};  // of the thread that made the first goroutine; constant from then on
+  base::SignalMask program_mask_;  // of the thread that made the first goroutine; constant from then on
   pthread_t poll_thread_{};
   pthread_t sysmon_thread_{};
 };

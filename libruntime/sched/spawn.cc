@@ -128,7 +128,7 @@ void Scheduler::ensure_threads() {
   const base::MutexLock lock(mutex_);
   if (threads_started_) return;
   threads_started_ = true;
-  pthread_sigmask(SIG_BLOCK, nullptr, &program_mask_);
+  program_mask_ = base::signal_mask();
   coarse_now_.store(base::nanotime());
   last_poll_.store(coarse_now_.load());
   have_poll_thread_ = config_.poll_mode != PollMode::kInline;

@@ -8,6 +8,7 @@
 
 #include "libruntime/base/clock.h"
 #include "libruntime/base/fatal.h"
+#include "libruntime/base/system.h"
 #include "libruntime/sched/scheduler.h"
 #include "netpoll/time.h"
 
@@ -51,7 +52,7 @@ void Scheduler::sysmon_loop() {
       const bool all_wait = progress_expected_.load() && live_gs_.load() != 0 && add_rest(ours);
       const std::optional<Rest> rest = all_wait ? everybody_at_rest() : std::nullopt;
       // The threads are counted between two looks: had one ended that woke somebody, the second would tell.
-      const bool deadlocked = rest && nobody_else(rest->threads) && everybody_at_rest() == rest;
+      const bool deadlocked = rest && base::nothing_else_acts(rest->threads) && everybody_at_rest() == rest;
       if (deadlocked && rest == suspected) {
         base::log_line("fatal error: all goroutines are asleep - deadlock!");
         print_goroutines();

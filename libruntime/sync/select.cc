@@ -1,8 +1,6 @@
 // select_rows: the three passes of Go's selectgo (runtime/select.go). All channels of a select are locked together, in
 // the order of their addresses, while it looks and while it queues. Locking one at a time was rejected: two selects
 // that find each other would have to claim themselves and the other one, and can fail in turns without end.
-#include <alloca.h>
-
 #include <algorithm>
 #include <span>
 #include <utility>
@@ -61,8 +59,8 @@ class LockSet {
 Selected select_rows(SelectRow* rows, std::size_t count) {
   if (count > kMaxSelectRows) base::fatalf("netpoll: select with %zu cases", count);
   // Scratch memory by alloca: a parked goroutine pays for the cases it has, not for the most it could have.
-  auto* const order = static_cast<std::uint8_t*>(alloca(count));
-  const std::span channels(static_cast<ChanCore**>(alloca(count * sizeof(ChanCore*))), count);
+  auto* const order = static_cast<std::uint8_t*>(__builtin_alloca(count));
+  const std::span channels(static_cast<ChanCore**>(__builtin_alloca(count * sizeof(ChanCore*))), count);
   std::size_t active = 0;
   std::size_t otherwise = count;
   std::size_t timed = count;
@@ -98,7 +96,7 @@ Selected select_rows(SelectRow* rows, std::size_t count) {
     return {otherwise, ChanStatus::kOk};
   }
 
-  auto* const waiters = static_cast<Waiter*>(alloca(active * sizeof(Waiter)));
+  auto* const waiters = static_cast<Waiter*>(__builtin_alloca(active * sizeof(Waiter)));
   const sched::WaitHandle handle = sched::begin_wait();
   for (std::size_t i = 0; i < active; ++i) {
     const SelectRow& row = rows[order[i]];

@@ -4,13 +4,13 @@
 #include <algorithm>
 
 #include "libruntime/base/clock.h"
-#include "libruntime/base/syscall.h"
+#include "libruntime/base/system.h"
 
 namespace netpoll::trace {
 namespace {
 
 std::uint32_t current_tid() {
-  thread_local const auto tid = static_cast<std::uint32_t>(base::sys(SYS_gettid));
+  thread_local const auto tid = base::thread_id();
   return tid;
 }
 

@@ -1,7 +1,7 @@
 // A ring of events whose writer never waits.
 #include "libruntime/trace/ring.h"
 
-#include <sys/mman.h>
+#include "libruntime/base/system.h"
 
 namespace netpoll::trace {
 namespace {
@@ -22,8 +22,8 @@ void store_relaxed(Event& to, const Event& from) {
 std::atomic<std::uint64_t> record_until{0};
 
 Ring::Ring() {
-  void* memory = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED) return;
+  void* memory = base::map_lazily(kBytes);
+  if (memory == nullptr) return;
   slots_ = static_cast<Event*>(memory);
   header_.slots = reinterpret_cast<std::uint64_t>(memory);
   header_.capacity = kCapacity;
@@ -31,7 +31,7 @@ Ring::Ring() {
 }
 
 Ring::~Ring() {
-  if (slots_ != nullptr) ::munmap(slots_, kBytes);
+  if (slots_ != nullptr) base::unmap(slots_, kBytes);
 }
 
 void Ring::push(Event event) {

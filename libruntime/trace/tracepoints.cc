@@ -22,6 +22,7 @@ const std::array<TpInfo, kTpCount>& tracepoints() { return kTable; }
 
 }  // namespace netpoll::trace
 
+#if NETPOLL_HAVE_USDT
 // The USDT semaphores: a tracer that attaches increments them in the target (sys/sdt.h; uprobe reference counter).
 #define NETPOLL_TRACEPOINT(tp, argc, a, b, c, d, e, meaning)                                                          \
   extern "C" {                                                                                                        \
@@ -29,3 +30,4 @@ const std::array<TpInfo, kTpCount>& tracepoints() { return kTable; }
   }
 #include "netpoll/trace/tracepoints.def"
 #undef NETPOLL_TRACEPOINT
+#endif

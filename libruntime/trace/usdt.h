@@ -11,6 +11,7 @@
 #define NETPOLL_HAVE_USDT 0
 #endif
 
+#if NETPOLL_HAVE_USDT
 // The name that sys/sdt.h builds for provider netpoll.
 #define NETPOLL_SEMAPHORE(name) netpoll_##name##_semaphore
 
@@ -20,8 +21,8 @@ extern "C" {
 #undef NETPOLL_TRACEPOINT
 }
 
-#if NETPOLL_HAVE_USDT
 #define NETPOLL_USDT(name, ...) STAP_PROBEV(netpoll, name, __VA_ARGS__)
 #else
+#define NETPOLL_SEMAPHORE(name) 0
 #define NETPOLL_USDT(name, ...) static_cast<void>(0)
 #endif

@@ -10,7 +10,11 @@ find_package(Threads REQUIRED)
 
 # A frame larger than a stack's guard (context/stack.h) would step over it into somebody else's stack; with these it is
 # touched page by page. Programs that use libruntime inherit them, since what runs on its stacks is their code.
-set(NETPOLL_STACK_FLAGS -fstack-clash-protection)
+if(WIN32)
+  set(NETPOLL_STACK_FLAGS "")  # large frames are probed page by page there, because threads' stacks grow that way
+else()
+  set(NETPOLL_STACK_FLAGS -fstack-clash-protection)
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64")
   # There gcc counts on guards of 64 KiB unless told that they are 2^12 bytes or more.
   list(APPEND NETPOLL_STACK_FLAGS --param=stack-clash-protection-guard-size=12)
