@@ -1,11 +1,20 @@
 // death.h: for tests of fatal errors: runs code in a child process and hands over how it ended.
 #pragma once
 
+#include <string>
+
+#include "tests/support/skip.h"
+
+#if !defined(_WIN32)
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <string>
+#define NETPOLL_SKIP_WITHOUT_FORK() static_cast<void>(0)
+#else
+// At the beginning of a case that uses dies().
+#define NETPOLL_SKIP_WITHOUT_FORK() NETPOLL_SKIP("Windows has no fork(2)")
+#endif
 
 namespace netpoll::test {
 
@@ -16,7 +25,10 @@ struct Death {
 
 // Runs f in a fork. Call it while the process has one thread.
 template <typename F>
-Death dies(F&& f) {
+Death dies([[maybe_unused]] F&& f) {
+#if defined(_WIN32)
+  return {};
+#else
   int ends[2];
   if (pipe(ends) != 0) return {};
   const pid_t child = fork();
@@ -36,6 +48,7 @@ Death dies(F&& f) {
   waitpid(child, &status, 0);
   death.aborted = WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
   return death;
+#endif
 }
 
 }  // namespace netpoll::test

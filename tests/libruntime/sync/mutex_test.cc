@@ -235,6 +235,7 @@ TEST_CASE("shutdown with kCancel lets mutex waiters wait for a holder that is ca
 }
 
 TEST_CASE("unlocking a mutex that is not locked is fatal") {
+  NETPOLL_SKIP_WITHOUT_FORK();
   const auto death = test::dies([] {
     Mutex mutex;
     mutex.unlock();

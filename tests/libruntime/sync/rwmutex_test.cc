@@ -130,6 +130,7 @@ TEST_CASE("try_lock and try_lock_shared do not wait") {
 }
 
 TEST_CASE("unlocking a read-write mutex that is not locked is fatal") {
+  NETPOLL_SKIP_WITHOUT_FORK();
   CHECK(test::dies([] {
           RwMutex mutex;
           mutex.unlock_shared();

@@ -115,6 +115,7 @@ TEST_CASE("shutdown with kCancel does not end the wait for goroutines that use t
 }
 
 TEST_CASE("a count below zero is fatal") {
+  NETPOLL_SKIP_WITHOUT_FORK();
   const auto death = test::dies([] {
     WaitGroup group(1);
     group.add(-2);

@@ -1,0 +1,72 @@
+// Options of sockets as Windows names them; what a handle from elsewhere is: a socket, which a completion port takes,
+// or something else, which it need not.
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <string>
+
+#include "libruntime/base/winsock_error.h"
+#include "libruntime/net/socket.h"
+#include "libruntime/net/sys.h"
+
+namespace netpoll::net {
+namespace {
+
+int get_option(int fd, int level, int option) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  return sys(SYS_getsockopt, fd, level, option, &value, &size) == 0 ? value : 0;
+}
+
+}  // namespace
+
+// SO_REUSEADDR would let anybody take the port over; what lingers is in nobody's way here.
+Result<void> keep_address(const char* operation, const Addr& address, int fd) {
+  return set_option(operation, address, fd, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1, "SO_EXCLUSIVEADDRUSE");
+}
+
+Result<void> share_port(const char* operation, const Addr& address, int) {
+  return Error(ErrorKind::kNotSupported, std::string(operation) + " " + address.str() + ": SO_REUSEPORT")
+      .with_hint("on Windows one socket has a port; let several goroutines accept from it");
+}
+
+Result<Adopted> inspect(int fd) {
+  base::start_winsock();
+  const std::string context = "adopt fd " + std::to_string(fd);
+  Adopted found;
+  int type = 0;
+  socklen_t size = sizeof type;
+  const long result = sys(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &size);
+  if (result == -ENOTSOCK) {
+    const DWORD kind = GetFileType(reinterpret_cast<HANDLE>(static_cast<std::intptr_t>(fd)));
+    if (kind == FILE_TYPE_UNKNOWN) return posix_error(context, EBADF);
+    found.regular = true;  // no handle but a socket's is waited for
+    return found;
+  }
+  if (result < 0) return posix_error(context, static_cast<int>(-result));
+  found.socket = true;
+  found.type = type;
+  found.listening = get_option(fd, SOL_SOCKET, SO_ACCEPTCONN) != 0;
+  const int family = socket_name(fd).family();
+  found.unix_domain = family == AF_UNIX;
+  found.tcp = (family == AF_INET || family == AF_INET6) && type == SOCK_STREAM;
+  return found;
+}
+
+// Winsock does not tell whether a socket is non-blocking, and its overlapped operations never block.
+Result<void> make_nonblocking(int fd, const Adopted&) {
+  u_long non_blocking = 1;
+  if (ioctlsocket(static_cast<SOCKET>(fd), FIONBIO, &non_blocking) == 0) return {};
+  return posix_error("set FIONBIO on fd " + std::to_string(fd),
+                     base::errno_of(static_cast<unsigned long>(WSAGetLastError())));
+}
+
+void restore_flags(int, const Adopted&) {}
+
+void unlink_path(const Addr& address) {
+  const std::string path = address.unix_path();
+  if (!path.empty()) DeleteFileA(path.c_str());
+}
+
+}  // namespace netpoll::net

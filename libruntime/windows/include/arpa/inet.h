@@ -1,0 +1,4 @@
+// arpa/inet.h, for Windows.
+#pragma once
+
+#include <sys/socket.h>

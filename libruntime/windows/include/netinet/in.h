@@ -1,0 +1,4 @@
+// netinet/in.h, for Windows.
+#pragma once
+
+#include <sys/socket.h>
