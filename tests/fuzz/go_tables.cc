@@ -22,7 +22,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   netpoll::test::InputMemory memory(data, size);
   switch (which % 7) {
     case 0: {
-      for (const GoKind kind : {GoKind::kStruct, GoKind::kMap}) (void)find_descriptor(bytes, "runtime.g", kind);
+      const GoTypeName wanted[] = {{.name = "runtime.g"}, {.name = "runtime.g", .kind = GoKind::kMap}};
+      (void)find_descriptors(bytes, wanted);
       (void)parse_go_name(bytes);
       std::vector<std::uint64_t> names;
       (void)parse_fields(bytes, size, names);

@@ -36,9 +36,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     (void)table->moves_stack(*f);
     (void)table->is_wrapper(*f);
   }
-  (void)table->function_named("main.leaf");
+  const KnownFunctions functions = KnownFunctions::find(*table);
   for (const std::uint16_t machine : {EM_X86_64, EM_AARCH64}) {
-    Unwinder unwinder(*table, *go_arch(machine));
+    Unwinder unwinder(*table, functions, *go_arch(machine));
     StackBytes stack(0x10000, 0x10000 + trees, std::span(rest.data(), rest.size()), nullptr);
     (void)unwinder.walk({.pc = kText + 50, .sp = 0x10000, .lr = kText + 60, .call = true}, stack, 1000);
   }

@@ -10,9 +10,6 @@
 namespace netpoll::probes {
 namespace {
 
-// In order of preference; each refers to the list and is not inlined away in any version from 1.18 to 1.27.
-constexpr std::array kUsers = {"runtime.allgadd", "runtime.forEachG", "runtime.newproc1", "runtime.checkdead",
-                               "runtime.schedinit"};
 constexpr std::uint64_t kMaxCode = 1 << 16;
 constexpr std::uint64_t kMaxGoroutines = 1 << 22;
 constexpr std::uint64_t kChecked = 64;
@@ -59,11 +56,11 @@ bool is_list_of_gs(Memory& memory, const GLayout& layout, std::uint64_t address,
 
 }  // namespace
 
-std::optional<std::uint64_t> find_allgs(const Image& image, Memory& memory, const Pclntab& pclntab,
-                                        const ModuleData& module, const GLayout& layout, const GoArch& arch) {
+std::optional<std::uint64_t> find_allgs(const Image& image, Memory& memory,
+                                        std::span<const std::optional<GoFunction>> users, const ModuleData& module,
+                                        const GLayout& layout, const GoArch& arch) {
   std::vector<std::uint64_t> tried;
-  for (const char* user : kUsers) {
-    const auto function = pclntab.function_named(user);
+  for (const auto& function : users) {
     if (!function) continue;
     const Bytes code = image.at(AddressRange{function->entry, function->end});
     for (const std::uint64_t address : arch.references(code.first(kMaxCode), function->entry)) {

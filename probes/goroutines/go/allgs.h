@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "netpoll/result.h"
@@ -16,10 +17,11 @@
 
 namespace netpoll::probes {
 
-// The address of the variable: what the code of functions that use it refers to, and holds a list of g's. Works on a
-// stripped program. Nothing when there is none.
-std::optional<std::uint64_t> find_allgs(const Image& image, Memory& memory, const Pclntab& pclntab,
-                                        const ModuleData& module, const GLayout& layout, const GoArch& arch);
+// The address of the variable: what the code of its users (KnownFunctions) refers to, and holds a list of g's. Works on
+// a stripped program. Nothing when there is none.
+std::optional<std::uint64_t> find_allgs(const Image& image, Memory& memory,
+                                        std::span<const std::optional<GoFunction>> users, const ModuleData& module,
+                                        const GLayout& layout, const GoArch& arch);
 
 // Errors: kProtocol when the list makes no sense, and as Memory::read.
 Result<std::vector<std::uint64_t>> read_allgs(Memory& memory, std::uint64_t allgs);

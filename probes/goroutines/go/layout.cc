@@ -9,6 +9,15 @@ namespace {
 
 constexpr std::uint64_t kMaxStruct = 1024;
 
+// What is asked for, in this order. runtime/pprof's labelMap: a map until 1.23, since then a struct around a slice.
+enum Wanted : std::size_t { kG, kM, kPollDesc, kLabelSlice, kLabelMap };
+constexpr std::array<GoTypeName, 5> kWanted = {{{.name = "runtime.g"},
+                                                {.name = "runtime.m"},
+                                                {.name = "runtime.pollDesc"},
+                                                {.name = "pprof.labelMap"},
+                                                {.name = "pprof.labelMap", .kind = GoKind::kMap}}};
+using TypeAddresses = std::vector<std::optional<std::uint64_t>>;  // in that order
+
 Error unknown(std::string what) {
   return Error(ErrorKind::kNotSupported, "the Go program's type descriptors: " + std::move(what));
 }
@@ -36,8 +45,13 @@ class Fields {
   std::string missing_;
 };
 
-Result<GLayout> derive_g(const TypeMetadata& types) {
-  const auto g = types.find_struct("runtime.g");
+std::optional<GoStruct> struct_of(const TypeMetadata& types, const TypeAddresses& descriptors, Wanted which) {
+  const auto& descriptor = descriptors[which];
+  return descriptor ? types.struct_at(*descriptor) : std::nullopt;
+}
+
+Result<GLayout> derive_g(const TypeMetadata& types, const TypeAddresses& descriptors) {
+  const auto g = struct_of(types, descriptors, kG);
   if (!g) return unknown("no struct runtime.g");
   GLayout layout;
   Fields fields(*g, "runtime.g");
@@ -77,7 +91,7 @@ Result<GLayout> derive_g(const TypeMetadata& types) {
     return unknown("runtime.g has its fields in another order than any known");
   }
 
-  const auto m = types.find_struct("runtime.m");
+  const auto m = struct_of(types, descriptors, kM);
   if (!m) return unknown("no struct runtime.m");
   Fields of_m(*m, "runtime.m");
   of_m.get("procid", layout.m_procid);
@@ -114,18 +128,18 @@ Result<PollDescLayout> derive_poll_desc(const GoStruct& type) {
 
 Result<GoLayout> derive_layout(const TypeMetadata& types) {
   GoLayout layout;
-  auto g = derive_g(types);
+  const TypeAddresses descriptors = types.find(kWanted);
+  auto g = derive_g(types, descriptors);
   if (!g) return std::move(g).error();
   layout.g = *g;
-  if (const auto type = types.find_struct("runtime.pollDesc")) {
+  if (const auto type = struct_of(types, descriptors, kPollDesc)) {
     auto poll_desc = derive_poll_desc(*type);
     if (!poll_desc) return std::move(poll_desc).error();
     layout.poll_desc = *poll_desc;
   }
-  // runtime/pprof's labelMap: a map until 1.23, since then a struct around a slice.
-  if (types.find("pprof.labelMap", GoKind::kStruct)) {
+  if (descriptors[kLabelSlice]) {
     layout.labels = LabelForm::kSlice;
-  } else if (types.find("pprof.labelMap", GoKind::kMap)) {
+  } else if (descriptors[kLabelMap]) {
     layout.labels = LabelForm::kMap;
   }
   return layout;

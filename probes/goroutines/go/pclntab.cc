@@ -166,18 +166,31 @@ std::optional<GoFunction> Pclntab::function_at(std::uint64_t pc) const {
   return found;
 }
 
-std::optional<GoFunction> Pclntab::function_named(std::string_view name) const {
-  const Bytes names = bytes_.from(header_.names).first(header_.units - header_.names);
-  // Names are stored once each, and a name ends where the next begins.
-  std::string needle(1, '\0');
-  needle.append(name).push_back('\0');
-  const auto at = names.find(needle);
-  if (!at) return std::nullopt;
-  for (std::uint64_t i = 0; i < header_.functions; ++i) {
-    const auto f = function_of_index(i);
-    if (f && bytes_.at<std::uint32_t>(f->record + 4 * kNameOff) == *at + 1) return f;
+std::vector<std::optional<GoFunction>> Pclntab::functions_named(std::span<const std::string_view> names) const {
+  std::vector<std::optional<GoFunction>> found(names.size());
+  // Names are stored once each, one behind the other.
+  std::vector<std::pair<std::uint32_t, std::size_t>> offsets;  // and which name it is
+  const Bytes stored = bytes_.from(header_.names).first(header_.units - header_.names);
+  const std::string_view text(reinterpret_cast<const char*>(stored.data()), stored.size());
+  for (std::size_t begin = 0, end = 0; (end = text.find('\0', begin)) != std::string_view::npos; begin = end + 1) {
+    const auto name = std::find(names.begin(), names.end(), text.substr(begin, end - begin));
+    const auto which = static_cast<std::size_t>(name - names.begin());
+    const auto taken = [&](const auto& o) { return o.second == which; };
+    if (name == names.end() || std::any_of(offsets.begin(), offsets.end(), taken)) continue;
+    offsets.emplace_back(static_cast<std::uint32_t>(begin), which);
+    if (offsets.size() == names.size()) break;
   }
-  return std::nullopt;
+  std::size_t missing = offsets.size();
+  for (std::uint64_t i = 0; i < header_.functions && missing > 0; ++i) {
+    const auto f = function_of_index(i);
+    const auto offset = f ? bytes_.at<std::uint32_t>(f->record + 4 * kNameOff) : std::nullopt;
+    if (!offset) continue;
+    const auto which = std::find_if(offsets.begin(), offsets.end(), [&](const auto& o) { return o.first == *offset; });
+    if (which == offsets.end() || found[which->second]) continue;
+    found[which->second] = f;
+    --missing;
+  }
+  return found;
 }
 
 std::string_view Pclntab::name_at(std::uint64_t offset) const {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -65,7 +66,8 @@ class Pclntab {
   static Result<Pclntab> open(const PclntabPlace& place, const AddressRange& text, Bytes inline_trees);
 
   std::optional<GoFunction> function_at(std::uint64_t pc) const;
-  std::optional<GoFunction> function_named(std::string_view name) const;
+  // In one pass over the table; nothing for those that the program does not have.
+  std::vector<std::optional<GoFunction>> functions_named(std::span<const std::string_view> names) const;
   std::string_view name(const GoFunction& function) const;
   bool is_wrapper(const GoFunction& function) const;
   bool is_outermost(const GoFunction& function) const;  // a stack begins with it

@@ -16,11 +16,6 @@ namespace {
 constexpr int kNewestVerified = 27;
 constexpr int kFirstWithLabelSlices = 24;
 
-std::uint64_t entry_of(const Pclntab& pclntab, std::string_view name) {
-  const auto function = pclntab.function_named(name);
-  return function ? function->entry : 0;
-}
-
 // ElfFile takes 64-bit files alone. Of a 32-bit one it is looked whether it is a Go program, so that we can say so.
 bool is_go_of_32_bits(Subject& subject) {
   const std::string path = subject.executable_path();
@@ -57,7 +52,8 @@ Result<std::unique_ptr<GoProgram>> open_with(Subject& subject, Image image, cons
   if (!pclntab) return std::move(pclntab).error();
   auto layout = derive_layout(TypeMetadata(image, memory, module->types));
   if (!layout) return std::move(layout).error();
-  const auto allgs = find_allgs(image, memory, *pclntab, *module, layout->g, *arch);
+  const KnownFunctions functions = KnownFunctions::find(*pclntab);
+  const auto allgs = find_allgs(image, memory, functions.allgs_users, *module, layout->g, *arch);
   if (!allgs) return not_supported("the Go program's list of goroutines (runtime.allgs) was not found");
   if (version.empty()) version = find_build_version(image, memory, *module);
 
@@ -73,18 +69,15 @@ Result<std::unique_ptr<GoProgram>> open_with(Subject& subject, Image image, cons
   if (layout->labels == LabelForm::kNone && minor) {
     layout->labels = *minor >= kFirstWithLabelSlices ? LabelForm::kSlice : LabelForm::kMap;
   }
-  const std::uint64_t main_entry = entry_of(*pclntab, "runtime.main");
-  const std::uint64_t netpollblock = entry_of(*pclntab, "runtime.netpollblock");
   return std::make_unique<GoProgram>(GoProgram{.image = std::move(image),
                                                .arch = arch,
                                                .module = *module,
                                                .pclntab = *pclntab,
+                                               .functions = functions,
                                                .layout = *layout,
                                                .allgs = *allgs,
                                                .wait_reasons = std::move(reasons),
                                                .version = std::move(version),
-                                               .main_entry = main_entry,
-                                               .netpollblock = netpollblock,
                                                .warnings = std::move(warnings)});
 }
 

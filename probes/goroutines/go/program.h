@@ -10,6 +10,7 @@
 #include "netpoll/result.h"
 #include "probes/goroutines/go/arch.h"
 #include "probes/goroutines/go/image.h"
+#include "probes/goroutines/go/known_functions.h"
 #include "probes/goroutines/go/layout.h"
 #include "probes/goroutines/go/moduledata.h"
 #include "probes/goroutines/go/pclntab.h"
@@ -23,12 +24,11 @@ struct GoProgram {
   const GoArch* arch = nullptr;
   ModuleData module;
   Pclntab pclntab;  // points into image
+  KnownFunctions functions;
   GoLayout layout;
   std::uint64_t allgs = 0;  // address of the variable
   WaitReasons wait_reasons;
   std::string version;                // "go1.22.5"; empty: unknown
-  std::uint64_t main_entry = 0;       // of runtime.main, which runs the program's main
-  std::uint64_t netpollblock = 0;     // entry of the function in which goroutines wait for descriptors; 0: has none
   std::vector<std::string> warnings;  // for every snapshot of it
 };
 

@@ -269,7 +269,7 @@ class Reading {
 
   // As the runtime's own dumps have it (isSystemGoroutine in runtime/traceback.go).
   bool is_system(const GoG& g, const trace::Goroutine& record) const {
-    if (g.start_pc == program_.main_entry || !record.entry) return false;
+    if (g.start_pc == program_.functions.main || !record.entry) return false;
     return std::string_view(frames_.frame(*record.entry).function).starts_with("runtime.");
   }
 

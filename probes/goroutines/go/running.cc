@@ -21,12 +21,6 @@ bool on_stack_of(const GoG& g, std::uint64_t sp) { return sp >= g.stack_lo && sp
 
 }  // namespace
 
-RunningPlaces::RunningPlaces(Subject& subject, const GoProgram& program) : subject_(subject), program_(program) {
-  for (const char* name : {"runtime.sigreturn__sigaction", "runtime.sigreturn"}) {
-    if (const auto function = program.pclntab.function_named(name)) sigreturns_.push_back(function->entry);
-  }
-}
-
 std::optional<std::uint64_t> RunningPlaces::word_of_m(const GoG& g, const std::optional<std::uint64_t>& offset) {
   if (!offset || g.m == 0) return std::nullopt;
   const auto word = subject_.memory().read_value<std::uint64_t>(g.m + *offset);
@@ -45,7 +39,8 @@ std::optional<ThreadRegisters> RunningPlaces::interrupted(const GoG& g, const Th
   if (!subject_.memory().read(handler.sp, copy.data(), copy.size())) return std::nullopt;
   const Bytes stack{std::span<const std::byte>(copy)};
   for (std::uint64_t at = (8 - handler.sp % 8) % 8; const auto word = stack.at<std::uint64_t>(at); at += 8) {
-    if (std::find(sigreturns_.begin(), sigreturns_.end(), *word) == sigreturns_.end()) continue;
+    const auto& returns = program_.functions.sigreturns;
+    if (*word == 0 || std::find(returns.begin(), returns.end(), *word) == returns.end()) continue;
     const auto sp = stack.at<std::uint64_t>(at + kInterruptedSp);
     const auto pc = stack.at<std::uint64_t>(at + kInterruptedPc);
     if (sp && pc) return ThreadRegisters{.pc = *pc, .sp = *sp};

@@ -16,7 +16,7 @@ namespace netpoll::probes {
 // Borrows its arguments.
 class RunningPlaces {
  public:
-  RunningPlaces(Subject& subject, const GoProgram& program);
+  RunningPlaces(Subject& subject, const GoProgram& program) : subject_(subject), program_(program) {}
 
   // Where g, which runs on thread tid, goes on. Nothing when its thread's registers are not known, or do not lead to
   // the goroutine's stack.
@@ -28,7 +28,6 @@ class RunningPlaces {
 
   Subject& subject_;
   const GoProgram& program_;
-  std::vector<std::uint64_t> sigreturns_;  // where signal handlers return to
 };
 
 }  // namespace netpoll::probes

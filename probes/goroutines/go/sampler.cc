@@ -19,7 +19,7 @@ constexpr std::size_t kMaxAllFrames = 1 << 24;
 }  // namespace
 
 Sampler::Sampler(Memory& memory, const GoProgram& program)
-    : memory_(memory), program_(program), unwinder_(program.pclntab, *program.arch) {
+    : memory_(memory), program_(program), unwinder_(program.pclntab, program.functions, *program.arch) {
   if (program.layout.poll_desc) scan_.emplace(memory, *program.layout.poll_desc);
 }
 
@@ -88,7 +88,7 @@ void Sampler::scan(Batch& batch) {
     StackOfWaiter waiter{.g = &sample.g, .stack = batch.stacks[i], .in_netpollblock = false};
     if (sample.chain.places.size() > 1) {
       const auto caller = program_.pclntab.function_at(sample.chain.places[1].pc);
-      waiter.in_netpollblock = caller && caller->entry == program_.netpollblock;
+      waiter.in_netpollblock = caller && caller->entry == program_.functions.netpollblock;
     }
     waiters.push_back(waiter);
     owners.push_back(i);

@@ -20,21 +20,16 @@ constexpr std::uint8_t kExtraStar = 2;  // the name has a "*" in front that does
 constexpr std::uint8_t kKindMask = 0x1f;
 constexpr std::uint64_t kMaxFields = 300;
 constexpr std::uint64_t kMaxNameBytes = 256;
-constexpr std::size_t kMaxNamesakes = 64;
 
-// Offsets of the places where text stands as a name.
-std::vector<std::uint32_t> names_of(Bytes types, std::string_view text) {
-  std::vector<std::uint32_t> found;
-  std::string encoded(1, static_cast<char>(text.size()));
-  encoded += text;
-  for (auto at = types.find(encoded); at && found.size() < kMaxNamesakes; at = types.find(encoded, *at + 1)) {
-    if (*at > 0 && *at <= 0xffffffff) found.push_back(static_cast<std::uint32_t>(*at - 1));
-  }
-  return found;
-}
-
-bool contains(const std::vector<std::uint32_t>& offsets, std::uint32_t offset) {
-  return std::find(offsets.begin(), offsets.end(), offset) != offsets.end();
+// Whether a name that begins at offset says text, behind a "*" that does not belong to it or without one. Names of this
+// length have one byte for it.
+bool says(Bytes types, std::uint64_t offset, bool star, std::string_view text) {
+  const std::size_t length = text.size() + (star ? 1 : 0);
+  if (types.at<std::uint8_t>(offset + 1) != length) return false;
+  const Bytes bytes = types.from(offset + 2).first(length);
+  if (bytes.size() < length) return false;
+  const std::string_view found(reinterpret_cast<const char*>(bytes.data()), length);
+  return (!star || found.front() == '*') && found.ends_with(text);
 }
 
 }  // namespace
@@ -46,18 +41,24 @@ const GoField* GoStruct::find(std::string_view name) const {
   return nullptr;
 }
 
-std::optional<std::uint64_t> find_descriptor(Bytes types, std::string_view name, GoKind kind) {
-  const auto starred = names_of(types, "*" + std::string(name));
-  const auto plain = names_of(types, name);
-  if (starred.empty() && plain.empty()) return std::nullopt;
-  for (std::uint64_t at = 0; at + kTypeBytes <= types.size(); at += 8) {
-    const std::uint32_t offset = *types.at<std::uint32_t>(at + kName);
-    const std::uint8_t kind_here = *types.at<std::uint8_t>(at + kKind) & kKindMask;
-    if (kind_here != static_cast<std::uint8_t>(kind)) continue;
+std::vector<std::optional<std::uint64_t>> find_descriptors(Bytes types, std::span<const GoTypeName> wanted) {
+  std::vector<std::optional<std::uint64_t>> found(wanted.size());
+  std::uint32_t kinds = 0;  // a bit for each that is wanted
+  for (const GoTypeName& type : wanted) kinds |= 1U << static_cast<unsigned>(type.kind);
+  std::size_t missing = wanted.size();
+  for (std::uint64_t at = 0; at + kTypeBytes <= types.size() && missing > 0; at += 8) {
+    const unsigned kind = *types.at<std::uint8_t>(at + kKind) & kKindMask;
+    if ((kinds >> kind & 1U) == 0) continue;
     const bool star = (*types.at<std::uint8_t>(at + kFlags) & kExtraStar) != 0;
-    if (contains(star ? starred : plain, offset)) return at;
+    const std::uint32_t name = *types.at<std::uint32_t>(at + kName);
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      if (found[i] || static_cast<unsigned>(wanted[i].kind) != kind || !says(types, name, star, wanted[i].name))
+        continue;
+      found[i] = at;
+      --missing;
+    }
   }
-  return std::nullopt;
+  return found;
 }
 
 std::optional<std::vector<GoField>> parse_fields(Bytes fields, std::uint64_t struct_size,
@@ -87,14 +88,12 @@ std::optional<std::string> parse_go_name(Bytes bytes) {
   return std::string(reinterpret_cast<const char*>(bytes.data()) + at, *length);
 }
 
-std::optional<std::uint64_t> TypeMetadata::find(std::string_view name, GoKind kind) const {
-  const auto at = find_descriptor(bytes_, name, kind);
-  return at ? std::optional(types_.begin + *at) : std::nullopt;
-}
-
-std::optional<GoStruct> TypeMetadata::find_struct(std::string_view name) const {
-  const auto descriptor = find(name, GoKind::kStruct);
-  return descriptor ? struct_at(*descriptor) : std::nullopt;
+std::vector<std::optional<std::uint64_t>> TypeMetadata::find(std::span<const GoTypeName> wanted) const {
+  auto found = find_descriptors(bytes_, wanted);
+  for (auto& at : found) {
+    if (at) *at += types_.begin;
+  }
+  return found;
 }
 
 std::optional<GoStruct> TypeMetadata::struct_at(std::uint64_t descriptor) const {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,12 @@ struct GoStruct {
 
 enum class GoKind : std::uint8_t { kMap = 21, kStruct = 25 };  // of abi.Kind what is asked for
 
+// What a descriptor is searched for by: package and name ("runtime.g").
+struct GoTypeName {
+  std::string_view name;
+  GoKind kind = GoKind::kStruct;
+};
+
 // Borrows its arguments. Descriptors are searched for in the file, where that is quick, and read from memory, where
 // their pointers are relocated.
 class TypeMetadata {
@@ -37,9 +44,8 @@ class TypeMetadata {
   TypeMetadata(const Image& image, Memory& memory, const AddressRange& types)
       : image_(image), memory_(memory), types_(types), bytes_(image.at(types)) {}
 
-  // The address of the descriptor of a type by package and name ("runtime.g").
-  std::optional<std::uint64_t> find(std::string_view name, GoKind kind) const;
-  std::optional<GoStruct> find_struct(std::string_view name) const;
+  // The addresses of their descriptors, in one pass over all types; nothing for those that the program does not have.
+  std::vector<std::optional<std::uint64_t>> find(std::span<const GoTypeName> wanted) const;
   // Nothing where no struct's descriptor is, or one that makes no sense.
   std::optional<GoStruct> struct_at(std::uint64_t descriptor) const;
 
@@ -50,8 +56,8 @@ class TypeMetadata {
   Bytes bytes_;
 };
 
-// Where in types the descriptor of name stands.
-std::optional<std::uint64_t> find_descriptor(Bytes types, std::string_view name, GoKind kind);
+// Where in types the descriptors stand, in the order of what is wanted.
+std::vector<std::optional<std::uint64_t>> find_descriptors(Bytes types, std::span<const GoTypeName> wanted);
 
 // A struct's fields from its bytes: 24 for each. Names are left for later: GoField::name is empty, and names receives
 // the addresses where they stand. Nothing when the offsets make no sense.

@@ -17,11 +17,6 @@ std::string hex(std::uint64_t number) {
   return text.data();
 }
 
-std::uint64_t entry_of(const Pclntab& pclntab, std::string_view name) {
-  const auto function = pclntab.function_named(name);
-  return function ? function->entry : 0;
-}
-
 }  // namespace
 
 std::optional<std::uint64_t> StackBytes::word(std::uint64_t address) {
@@ -53,13 +48,6 @@ std::optional<SavedRegisters> saved_registers(const GoG& g) {
   }
 }
 
-Unwinder::Unwinder(const Pclntab& pclntab, const GoArch& arch)
-    : pclntab_(pclntab),
-      arch_(arch),
-      cgocallback_(entry_of(pclntab, "runtime.cgocallback")),
-      async_preempt_(entry_of(pclntab, "runtime.asyncPreempt")),
-      sigpanic_(entry_of(pclntab, "runtime.sigpanic")) {}
-
 const Unwinder::Step& Unwinder::step_at(std::uint64_t pc) {
   if (steps_.size() > kMaxSteps) steps_.clear();
   const auto [entry, is_new] = steps_.try_emplace(pc);
@@ -90,7 +78,7 @@ CallChain Unwinder::walk(const SavedRegisters& registers, StackBytes& stack, std
     }
     chain.places.push_back({.pc = pc, .call = call && pc != step.entry});
     if (step.outermost) return chain;
-    if (!innermost && step.moves_stack && step.entry != cgocallback_) {
+    if (!innermost && step.moves_stack && step.entry != functions_.cgocallback) {
       chain.ends_early = "the function at " + hex(step.entry) + " moves the stack pointer";
       return chain;
     }
@@ -115,7 +103,7 @@ CallChain Unwinder::walk(const SavedRegisters& registers, StackBytes& stack, std
       return chain;
     }
     // What was interrupted is no call: the code there has not run yet.
-    call = step.entry != async_preempt_ && step.entry != sigpanic_;
+    call = step.entry != functions_.async_preempt && step.entry != functions_.sigpanic;
     pc = *return_address;
     innermost = false;
   }

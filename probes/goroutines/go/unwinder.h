@@ -10,6 +10,7 @@
 
 #include "probes/goroutines/go/arch.h"
 #include "probes/goroutines/go/go_g.h"
+#include "probes/goroutines/go/known_functions.h"
 #include "probes/goroutines/go/pclntab.h"
 #include "probes/process/memory.h"
 
@@ -59,7 +60,8 @@ std::optional<SavedRegisters> saved_registers(const GoG& g);
 // Borrows its arguments.
 class Unwinder {
  public:
-  Unwinder(const Pclntab& pclntab, const GoArch& arch);
+  Unwinder(const Pclntab& pclntab, const KnownFunctions& functions, const GoArch& arch)
+      : pclntab_(pclntab), functions_(functions), arch_(arch) {}
 
   // At most max_frames frames.
   CallChain walk(const SavedRegisters& registers, StackBytes& stack, std::size_t max_frames);
@@ -75,10 +77,8 @@ class Unwinder {
   const Step& step_at(std::uint64_t pc);
 
   const Pclntab& pclntab_;
+  const KnownFunctions& functions_;
   const GoArch& arch_;
-  std::uint64_t cgocallback_ = 0;  // entries of functions; 0: the program has none
-  std::uint64_t async_preempt_ = 0;
-  std::uint64_t sigpanic_ = 0;
   std::unordered_map<std::uint64_t, Step> steps_;
 };
 

@@ -32,7 +32,12 @@ std::vector<std::byte> types_with(const std::string& name, std::uint8_t flags, s
 
 TEST_CASE("a type's descriptor is found by its name") {
   const auto find = [](const std::vector<std::byte>& types) {
-    return find_descriptor(Bytes(types), "runtime.g", GoKind::kStruct);
+    const GoTypeName wanted[] = {
+        {.name = "runtime.m"}, {.name = "runtime.g"}, {.name = "runtime.g", .kind = GoKind::kMap}};
+    const auto found = find_descriptors(Bytes(types), wanted);
+    CHECK_FALSE(found[0]);
+    CHECK_FALSE(found[2]);
+    return found[1];
   };
   CHECK(find(types_with("runtime.g", 0, 25)) == 16);
   CHECK(find(types_with("*runtime.g", 2, 25)) == 16);
@@ -43,6 +48,13 @@ TEST_CASE("a type's descriptor is found by its name") {
   CHECK_FALSE(find(types_with("runtime.gx", 0, 25)));
   CHECK_FALSE(find({}));
   CHECK_FALSE(find(std::vector<std::byte>(7)));
+  // Its name is cut off, or lies outside.
+  auto cut = types_with("runtime.g", 0, 25);
+  cut.resize(128 + 10);
+  CHECK_FALSE(find(cut));
+  auto outside = types_with("runtime.g", 0, 25);
+  std::memset(outside.data() + 16 + 40, 0xff, 4);
+  CHECK_FALSE(find(outside));
 }
 
 TEST_CASE("fields of a struct have ascending offsets within it") {

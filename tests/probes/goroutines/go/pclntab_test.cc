@@ -131,7 +131,8 @@ std::size_t interrogate(const Made& made) {
     said += table->name(*f).size() + table->lines(*f, pc).size() + (table->frame_size(*f, pc) ? 1 : 0);
     said += table->is_outermost(*f) + table->moves_stack(*f) + table->is_wrapper(*f);
   }
-  return said + (table->function_named("main.leaf") ? 1 : 0);
+  const std::string_view leaf[] = {"main.leaf"};
+  return said + (table->functions_named(leaf).front() ? 1 : 0);
 }
 
 }  // namespace
@@ -154,11 +155,24 @@ TEST_CASE("code addresses have a function, a line and a frame size") {
   CHECK(plain[0].file == "/src/main.go");
   CHECK(plain[0].line == 10);
   CHECK_FALSE(plain[0].inlined);
-  const auto leaf = table->function_named("main.leaf");
-  REQUIRE(leaf);
-  CHECK(leaf->entry == kText + 100);
-  CHECK(leaf->end == kText + 120);
-  CHECK_FALSE(table->function_named("main.lea"));
+}
+
+TEST_CASE("functions are found by their names in one pass") {
+  const Made made = make_table();
+  const auto table = Pclntab::open(*place_of(made.table), {kText, kText + 4096}, Bytes(made.inline_tree));
+  REQUIRE(table);
+  // An inlined function has a name and no code of its own.
+  const std::string_view names[] = {"main.leaf", "main.lea", "main.outer", "main.inner[go.shape.int]", ""};
+  const auto found = table->functions_named(names);
+  REQUIRE(found.size() == 5);
+  REQUIRE(found[0]);
+  CHECK(found[0]->entry == kText + 100);
+  CHECK(found[0]->end == kText + 120);
+  CHECK_FALSE(found[1]);
+  REQUIRE(found[2]);
+  CHECK(found[2]->entry == kText);
+  CHECK_FALSE(found[3]);
+  CHECK_FALSE(found[4]);
 }
 
 TEST_CASE("what is inlined has a line of its own, inside the function that holds it") {
@@ -226,7 +240,8 @@ TEST_CASE("stacks are unwound as the machine keeps return addresses") {
   const std::uint64_t sp = 0x10000;
   std::vector<std::uint64_t> words(16);
   const auto walk = [&](std::uint16_t machine, SavedRegisters registers) {
-    Unwinder unwinder(*table, *go_arch(machine));
+    const KnownFunctions none;
+    Unwinder unwinder(*table, none, *go_arch(machine));
     StackBytes stack(sp, sp + 128, std::as_bytes(std::span(words)), nullptr);
     return unwinder.walk(registers, stack, 100);
   };
