@@ -33,7 +33,8 @@ struct CloseDir {
 // All descriptors of the target's, each of whose links is read once: a process may have many thousands.
 class OwnLinks {
  public:
-  explicit OwnLinks(pid_t pid) : dir_(opendir(("/proc/" + std::to_string(living_thread(pid)) + "/fd").c_str())) {}
+  OwnLinks(pid_t pid, SocketFinder& sockets)
+      : sockets_(sockets), dir_(opendir(("/proc/" + std::to_string(living_thread(pid)) + "/fd").c_str())) {}
 
   // Enters what the wanted ones are into result, and those of them that are sockets, pipes and FIFOs into files.
   void read(const std::unordered_set<int>& wanted, Descriptors& result, OpenFiles& files) {
@@ -89,16 +90,19 @@ class OwnLinks {
       info.kind = "pipe";
       file.mode = access_mode(folder(), name);
     }
+    // While the other links are read.
+    if (key->kind == FileKey::Kind::kSocket) sockets_.read_ahead();
     files.emplace(number, file);
   }
 
+  SocketFinder& sockets_;
   std::unique_ptr<DIR, CloseDir> dir_;
   struct stat status_ {};  // of the last that is no socket and no pipe
   std::vector<std::pair<int, FileKey>> held_;
 };
 
 // Fills in what the kernel's tables say, and returns for each descriptor the file at its other end.
-std::unordered_map<int, FileKey> add_sockets(pid_t pid, const OpenFiles& files, Descriptors& result) {
+std::unordered_map<int, FileKey> add_sockets(SocketFinder& finder, const OpenFiles& files, Descriptors& result) {
   std::unordered_map<int, FileKey> other_ends;
   Inodes inodes;
   for (const auto& [number, file] : files) {
@@ -108,7 +112,7 @@ std::unordered_map<int, FileKey> add_sockets(pid_t pid, const OpenFiles& files, 
       other_ends[number] = file.key;
     }
   }
-  auto sockets = find_sockets(pid, inodes);
+  auto sockets = finder.find(inodes);
   for (const auto& [number, file] : files) {
     if (file.key.kind != FileKey::Kind::kSocket) continue;
     DescriptorInfo& info = result[number];
@@ -166,9 +170,10 @@ void set_socket(const SocketInfo& socket, DescriptorInfo& info) {
 Descriptors describe_descriptors(pid_t pid, const std::vector<int>& numbers) {
   Descriptors result;
   OpenFiles files;
-  OwnLinks own(pid);
+  SocketFinder sockets(pid);
+  OwnLinks own(pid, sockets);
   own.read({numbers.begin(), numbers.end()}, result, files);
-  add_peers(pid, own, files, add_sockets(pid, files, result), result);
+  add_peers(pid, own, files, add_sockets(sockets, files, result), result);
   return result;
 }
 

@@ -17,6 +17,8 @@
 #include <cstddef>
 #include <cstring>
 #include <functional>
+#include <iterator>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -42,18 +44,21 @@ const rtattr* next_attribute(const rtattr* attribute, unsigned& left) {
 
 using OnMessage = std::function<void(const void* payload, std::size_t size)>;
 
-// All but those that have no descriptor: half-open ones, and what is left of connections that ended.
-constexpr unsigned kStates = ~((1U << TCP_SYN_RECV) | (1U << TCP_TIME_WAIT) | (1U << 12 /* TCP_NEW_SYN_RECV */));
+// The states of TCP that sockets with descriptors are in: half-open ones have none, nor has what is left of connections
+// that ended. Those that are bound and no more stand in a table of their own (Linux 6.8, TCP_BOUND_INACTIVE), whose
+// walk takes milliseconds.
+constexpr unsigned kBoundInactive = 1U << 13;
+constexpr unsigned kStates = ((1U << 12) - 1) & ~((1U << TCP_SYN_RECV) | (1U << TCP_TIME_WAIT));
 
 // Sends one dump request and hands over each answer.
 template <typename Request>
-Result<void> dump(int netlink, const Request& request, const OnMessage& on_message) {
+Result<void> dump(int netlink, std::uint16_t type, const Request& request, const OnMessage& on_message) {
   struct {
     nlmsghdr header;
     Request request;
   } message{};
   message.header.nlmsg_len = sizeof(message);
-  message.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+  message.header.nlmsg_type = type;
   message.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
   message.request = request;
   if (send(netlink, &message, sizeof(message), 0) < 0) return posix_error("ask sock_diag", errno);
@@ -88,47 +93,95 @@ void for_each_attribute(const void* payload, std::size_t fixed, std::size_t size
 }
 
 // How long the socket was idle, by the tcp_info of INET_DIAG_INFO, which older kernels make shorter.
-void add_idle_times(const char* bytes, std::size_t size, SocketInfo& socket) {
+void add_idle_times(const char* bytes, std::size_t size, TcpSocket& socket) {
   tcp_info info{};
   if (size < offsetof(tcp_info, tcpi_last_data_recv) + sizeof(info.tcpi_last_data_recv)) return;
   std::memcpy(&info, bytes, std::min(size, sizeof(info)));
-  socket.send_idle_ns = std::int64_t{info.tcpi_last_data_sent} * 1'000'000;
-  socket.recv_idle_ns = std::int64_t{info.tcpi_last_data_recv} * 1'000'000;
+  socket.has_idle_times = true;
+  socket.send_idle_ms = info.tcpi_last_data_sent;
+  socket.recv_idle_ms = info.tcpi_last_data_recv;
 }
 
-Result<void> dump_inet(int netlink, std::uint8_t family, std::uint8_t protocol, std::string_view kind,
-                       SocketSearch& search) {
-  const bool is_tcp = protocol == IPPROTO_TCP;
+// A message of inet_diag; nothing for a socket without an inode, which has no descriptor: it is not accepted yet, or
+// nobody has it any more.
+std::optional<inet_diag_msg> inet_message(const void* payload, std::size_t size) {
+  inet_diag_msg m;
+  if (size < sizeof(m)) return std::nullopt;
+  std::memcpy(&m, payload, sizeof(m));
+  return m.idiag_inode != 0 ? std::optional(m) : std::nullopt;
+}
+
+void add_tcp(const void* payload, std::size_t size, std::vector<TcpSocket>& sockets) {
+  const auto m = inet_message(payload, size);
+  if (!m) return;
+  TcpSocket& socket = sockets.emplace_back();
+  socket.inode = m->idiag_inode;
+  socket.recv_queue_bytes = m->idiag_rqueue;
+  socket.send_queue_bytes = m->idiag_wqueue;
+  socket.local_port = ntohs(m->id.idiag_sport);
+  socket.peer_port = ntohs(m->id.idiag_dport);
+  std::copy(std::begin(m->id.idiag_src), std::end(m->id.idiag_src), socket.local.begin());
+  std::copy(std::begin(m->id.idiag_dst), std::end(m->id.idiag_dst), socket.peer.begin());
+  socket.family = m->idiag_family;
+  socket.state = m->idiag_state;
+  for_each_attribute(payload, sizeof(*m), size, [&](unsigned type, const char* bytes, std::size_t length) {
+    if (type == INET_DIAG_INFO) add_idle_times(bytes, length, socket);
+  });
+}
+
+Result<void> dump_tcp(int netlink, std::uint8_t family, unsigned states, std::vector<TcpSocket>& sockets) {
   inet_diag_req_v2 request{};
   request.sdiag_family = family;
-  request.sdiag_protocol = protocol;
+  request.sdiag_protocol = IPPROTO_TCP;
+  request.idiag_states = states;
+  request.idiag_ext = 1U << (INET_DIAG_INFO - 1);
+  return dump(netlink, SOCK_DIAG_BY_FAMILY, request,
+              [&](const void* payload, std::size_t size) { add_tcp(payload, size, sockets); });
+}
+
+// IPv4 and IPv6 in one walk over the kernel's table, which a request of the older form asks for (net/ipv4/inet_diag.c,
+// inet_diag_dump_compat).
+Result<void> dump_both_tcp(int netlink, std::vector<TcpSocket>& sockets) {
+  inet_diag_req request{};
+  request.idiag_family = AF_INET;
   request.idiag_states = kStates;
-  if (is_tcp) request.idiag_ext = 1U << (INET_DIAG_INFO - 1);
-  return dump(netlink, request, [&](const void* payload, std::size_t size) {
-    inet_diag_msg m;
-    if (size < sizeof(m)) return;
-    std::memcpy(&m, payload, sizeof(m));
-    // A socket without an inode has no descriptor: it is not accepted yet, or nobody has it any more.
-    if (m.idiag_inode == 0) return;
-    const std::uint16_t local_port = ntohs(m.id.idiag_sport);
-    const std::uint16_t peer_port = ntohs(m.id.idiag_dport);
-    const bool connected = is_tcp && m.idiag_state != TCP_LISTEN && peer_port != 0;
+  request.idiag_ext = 1U << (INET_DIAG_INFO - 1);
+  return dump(netlink, TCPDIAG_GETSOCK, request,
+              [&](const void* payload, std::size_t size) { add_tcp(payload, size, sockets); });
+}
+
+void add_found(const std::vector<TcpSocket>& sockets, SocketSearch& search) {
+  for (const TcpSocket& s : sockets) {
+    const bool connected = s.state != TCP_LISTEN && s.peer_port != 0;
     if (connected) {
-      search.add_ends(m.idiag_inode,
-                      SocketEnds::of(m.idiag_family, m.id.idiag_src, local_port, m.id.idiag_dst, peer_port));
+      search.add_ends(s.inode, SocketEnds::of(s.family, s.local.data(), s.local_port, s.peer.data(), s.peer_port));
     }
-    if (!search.wants(m.idiag_inode)) return;
-    SocketInfo& socket =
-        search.add(m.idiag_inode, {.kind = kind,
-                                   .local = address_text(m.idiag_family, m.id.idiag_src, local_port),
-                                   .peer = address_text(m.idiag_family, m.id.idiag_dst, peer_port),
-                                   .state = is_tcp ? tcp_state_name(m.idiag_state) : std::string_view{},
-                                   .recv_queue_bytes = m.idiag_rqueue,
-                                   .send_queue_bytes = m.idiag_wqueue});
-    if (!connected) return;
-    for_each_attribute(payload, sizeof(m), size, [&](unsigned type, const char* bytes, std::size_t length) {
-      if (type == INET_DIAG_INFO) add_idle_times(bytes, length, socket);
-    });
+    if (!search.wants(s.inode)) continue;
+    SocketInfo& found = search.add(s.inode, {.kind = "tcp",
+                                             .local = address_text(s.family, s.local.data(), s.local_port),
+                                             .peer = address_text(s.family, s.peer.data(), s.peer_port),
+                                             .state = tcp_state_name(s.state),
+                                             .recv_queue_bytes = s.recv_queue_bytes,
+                                             .send_queue_bytes = s.send_queue_bytes});
+    if (!connected || !s.has_idle_times) continue;
+    found.recv_idle_ns = std::int64_t{s.recv_idle_ms} * 1'000'000;
+    found.send_idle_ns = std::int64_t{s.send_idle_ms} * 1'000'000;
+  }
+}
+
+Result<void> dump_udp(int netlink, std::uint8_t family, SocketSearch& search) {
+  inet_diag_req_v2 request{};
+  request.sdiag_family = family;
+  request.sdiag_protocol = IPPROTO_UDP;
+  request.idiag_states = ~0U;
+  return dump(netlink, SOCK_DIAG_BY_FAMILY, request, [&](const void* payload, std::size_t size) {
+    const auto m = inet_message(payload, size);
+    if (!m || !search.wants(m->idiag_inode)) return;
+    search.add(m->idiag_inode, {.kind = "udp",
+                                .local = address_text(m->idiag_family, m->id.idiag_src, ntohs(m->id.idiag_sport)),
+                                .peer = address_text(m->idiag_family, m->id.idiag_dst, ntohs(m->id.idiag_dport)),
+                                .recv_queue_bytes = m->idiag_rqueue,
+                                .send_queue_bytes = m->idiag_wqueue});
   });
 }
 
@@ -146,7 +199,7 @@ Result<void> dump_unix(int netlink, SocketSearch& search) {
   request.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN;
   std::unordered_map<std::uint64_t, std::string> names;
   std::vector<SocketInfo*> found;  // a table's elements keep their address
-  auto done = dump(netlink, request, [&](const void* payload, std::size_t size) {
+  auto done = dump(netlink, SOCK_DIAG_BY_FAMILY, request, [&](const void* payload, std::size_t size) {
     unix_diag_msg m;
     if (size < sizeof(m)) return;
     std::memcpy(&m, payload, sizeof(m));
@@ -206,24 +259,34 @@ Result<Fd> open_in_namespace_of(pid_t pid) {
 
 }  // namespace
 
-Result<SocketTable> find_by_sock_diag(pid_t pid, const Inodes& wanted) {
-  struct Table {
-    std::uint8_t family;
-    std::uint8_t protocol;
-    std::string_view kind;
-  };
-  static constexpr std::array kInetTables = {Table{AF_INET, IPPROTO_TCP, "tcp"}, Table{AF_INET6, IPPROTO_TCP, "tcp"},
-                                             Table{AF_INET, IPPROTO_UDP, "udp"}, Table{AF_INET6, IPPROTO_UDP, "udp"}};
+Result<void> read_tcp_sockets(pid_t pid, std::vector<TcpSocket>& sockets) {
   auto netlink = open_in_namespace_of(pid);
   if (!netlink) return std::move(netlink).error();
-  SocketSearch search(wanted);
-  for (const Table& t : kInetTables) {
-    // An end may be IPv4 and the other IPv4 inside of IPv6: TCP takes both tables.
-    if (t.protocol != IPPROTO_TCP && search.complete()) return search.take();
-    if (auto r = dump_inet(netlink->get(), t.family, t.protocol, t.kind, search); !r) return std::move(r).error();
+  if (dump_both_tcp(netlink->get(), sockets)) return {};
+  sockets.clear();
+  for (const std::uint8_t family : {AF_INET, AF_INET6}) {
+    if (auto r = dump_tcp(netlink->get(), family, kStates, sockets); !r) return r;
   }
+  return {};
+}
+
+Result<SocketTable> find_by_sock_diag(pid_t pid, const std::vector<TcpSocket>& tcp, const Inodes& wanted) {
+  SocketSearch search(wanted);
+  add_found(tcp, search);
   if (search.complete()) return search.take();
+  auto netlink = open_in_namespace_of(pid);
+  if (!netlink) return std::move(netlink).error();
+  for (const std::uint8_t family : {AF_INET, AF_INET6}) {
+    if (auto r = dump_udp(netlink->get(), family, search); !r) return std::move(r).error();
+    if (search.complete()) return search.take();
+  }
   if (auto r = dump_unix(netlink->get(), search); !r) return std::move(r).error();
+  for (const std::uint8_t family : {AF_INET, AF_INET6}) {
+    if (search.complete()) break;
+    std::vector<TcpSocket> bound;
+    if (auto r = dump_tcp(netlink->get(), family, kBoundInactive, bound); !r) return std::move(r).error();
+    add_found(bound, search);
+  }
   return search.take();
 }
 

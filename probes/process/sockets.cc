@@ -7,6 +7,7 @@
 #include <array>
 #include <cstring>
 #include <functional>
+#include <system_error>
 #include <type_traits>
 
 namespace netpoll::probes {
@@ -73,11 +74,30 @@ SocketTable SocketSearch::take() {
   return std::move(found_);
 }
 
-Result<SocketTable> find_sockets(pid_t pid, const Inodes& wanted) {
+Result<SocketTable> find_sockets(pid_t pid, const Inodes& wanted) { return SocketFinder(pid).find(wanted); }
+
+SocketFinder::~SocketFinder() {
+  if (reader_.joinable()) reader_.join();
+}
+
+void SocketFinder::read_ahead() {
+  if (reader_.joinable()) return;
+  try {
+    reader_ = std::thread([this] { read_ = read_tcp_sockets(pid_, tcp_); });
+  } catch (const std::system_error&) {
+    // No thread is to be had: it is read when it is asked for.
+  }
+}
+
+Result<SocketTable> SocketFinder::find(const Inodes& wanted) {
   if (wanted.empty()) return SocketTable{};
+  if (reader_.joinable()) reader_.join();
+  if (!read_) read_ = read_tcp_sockets(pid_, tcp_);
+  if (*read_) {
+    if (auto found = find_by_sock_diag(pid_, tcp_, wanted)) return found;
+  }
   // A kernel without the diag modules has the tables in /proc all the same.
-  if (auto found = find_by_sock_diag(pid, wanted)) return found;
-  return find_in_proc_net(pid, wanted);
+  return find_in_proc_net(pid_, wanted);
 }
 
 }  // namespace netpoll::probes

@@ -14,8 +14,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
 #include "libruntime/base/tcp_state.h"
 #include "netpoll/result.h"
@@ -45,8 +47,44 @@ using SocketTable = std::unordered_map<std::uint64_t, SocketInfo>;  // by inode
 // still wanted, or the other end of it.
 Result<SocketTable> find_sockets(pid_t pid, const Inodes& wanted);
 
+// A TCP socket as sock_diag tells it: inode, addresses in network order and ports, state, queues, idle times.
+struct TcpSocket {
+  std::uint32_t inode = 0;
+  std::uint32_t recv_queue_bytes = 0;
+  std::uint32_t send_queue_bytes = 0;
+  std::uint16_t local_port = 0;
+  std::uint16_t peer_port = 0;
+  std::array<std::uint32_t, 4> local{};
+  std::array<std::uint32_t, 4> peer{};
+  std::uint8_t family = 0;
+  std::uint8_t state = 0;
+  bool has_idle_times = false;
+  std::uint32_t recv_idle_ms = 0;
+  std::uint32_t send_idle_ms = 0;
+};
+
+// The same as find_sockets, for one who learns step by step which are wanted: meanwhile the kernel's largest table can
+// be read by another thread.
+class SocketFinder {
+ public:
+  explicit SocketFinder(pid_t pid) : pid_(pid) {}
+  SocketFinder(const SocketFinder&) = delete;
+  SocketFinder& operator=(const SocketFinder&) = delete;
+  ~SocketFinder();
+
+  void read_ahead();
+  Result<SocketTable> find(const Inodes& wanted);
+
+ private:
+  pid_t pid_;
+  std::thread reader_;
+  std::vector<TcpSocket> tcp_;  // what it read
+  std::optional<Result<void>> read_;
+};
+
 // --- the two ways, for tests
-Result<SocketTable> find_by_sock_diag(pid_t pid, const Inodes& wanted);
+Result<void> read_tcp_sockets(pid_t pid, std::vector<TcpSocket>& sockets);
+Result<SocketTable> find_by_sock_diag(pid_t pid, const std::vector<TcpSocket>& tcp, const Inodes& wanted);
 Result<SocketTable> find_in_proc_net(pid_t pid, const Inodes& wanted);
 // In copies of those tables: folder ends in "/". kNotFound: it has none of them.
 Result<SocketTable> find_in_net_tables(const std::string& folder, const Inodes& wanted);
