@@ -11,10 +11,12 @@
 #include <cerrno>
 #include <charconv>
 #include <climits>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <system_error>
 #include <utility>
 
 #include "libruntime/base/epoll_list.h"
@@ -56,6 +58,10 @@ std::string link_text(const std::string& path) {
   const ssize_t size = readlink(path.c_str(), text.data(), text.size());
   return size < 0 ? std::string() : std::string(text.data(), static_cast<std::size_t>(size));
 }
+
+struct CloseDir {
+  void operator()(DIR* dir) const { closedir(dir); }
+};
 
 bool is_folder(const std::string& path) {
   struct stat status {};
@@ -132,20 +138,69 @@ Result<void> make_folder(const std::string& path) {
   return {};
 }
 
-Result<void> make_empty_folder(const std::string& path) {
-  if (mkdir(path.c_str(), 0700) == 0) return {};
-  if (errno != EEXIST) return posix_error("make the folder " + path, errno);
-  DIR* dir = opendir(path.c_str());
+Result<bool> is_empty_folder(const std::string& path) {
+  const std::unique_ptr<DIR, CloseDir> dir(opendir(path.c_str()));
   if (dir == nullptr) return posix_error("open " + path, errno);
-  bool empty = true;
-  while (const dirent* entry = readdir(dir)) {
+  while (const dirent* entry = readdir(dir.get())) {
     const std::string_view name(entry->d_name);
-    empty = empty && (name == "." || name == "..");
+    if (name != "." && name != "..") return false;
   }
-  closedir(dir);
-  if (empty) return {};
-  return Error(ErrorKind::kInvalid, path + " is not empty").with_hint("give a new folder for every process and time");
+  return true;
 }
+
+// The folder that a context is saved in. All of it is gathered in a folder inside, and taken over when it is complete:
+// what fails half-way leaves nothing behind.
+class ContextFolder {
+ public:
+  // kInvalid: it is there, and not empty.
+  static Result<ContextFolder> make(const std::string& path) {
+    const bool is_new = mkdir(path.c_str(), 0700) == 0;
+    if (!is_new && errno != EEXIST) return posix_error("make the folder " + path, errno);
+    const auto empty = is_empty_folder(path);
+    if (!empty) return empty.error();
+    if (!*empty) {
+      return Error(ErrorKind::kInvalid, path + " is not empty")
+          .with_hint("give a new folder for every process and time");
+    }
+    ContextFolder folder(path, is_new);
+    if (auto r = make_folder(folder.inside()); !r) return std::move(r).error();
+    return folder;
+  }
+  ContextFolder(ContextFolder&& other) noexcept : path_(std::exchange(other.path_, {})), is_new_(other.is_new_) {}
+  ContextFolder& operator=(ContextFolder&&) = delete;
+  ~ContextFolder() {
+    if (path_.empty()) return;
+    std::error_code ignored;
+    std::filesystem::remove_all(inside(), ignored);
+    if (is_new_) rmdir(path_.c_str());
+  }
+
+  std::string inside() const { return path_ + "/.incomplete"; }
+
+  Result<void> complete() {
+    const auto names = names_in(inside());
+    for (const std::string& name : names) {
+      const std::string to = path_ + "/" + name;
+      if (rename((inside() + "/" + name).c_str(), to.c_str()) != 0) return write_error(to, errno);
+    }
+    is_new_ = false;
+    return {};
+  }
+
+ private:
+  ContextFolder(std::string path, bool is_new) : path_(std::move(path)), is_new_(is_new) {}
+
+  static std::vector<std::string> names_in(const std::string& folder) {
+    std::vector<std::string> names;
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
+      names.push_back(entry.path().filename());
+    return names;
+  }
+
+  std::string path_;
+  bool is_new_;
+};
 
 // "FD PID PEER_FD COMM" for each.
 Result<void> write_peers(pid_t pid, const std::vector<int>& fds, const std::string& path) {
@@ -302,28 +357,31 @@ Result<void> save_core_context(pid_t pid, const std::string& folder) {
   // Asked first, so that nothing is written for a process that is not there, or not ours.
   const auto fds = numbers_in(proc + "fd");
   if (!fds) return process_error(pid, errno);
-  if (auto r = make_empty_folder(folder); !r) return r;
+  auto context = ContextFolder::make(folder);
+  if (!context) return std::move(context).error();
+  const std::string into = context->inside() + "/";
   for (const char* name : {"comm", "status", "maps"}) {
-    if (auto r = copy_file(proc + name, folder + "/" + name); !r) return r;
+    if (auto r = copy_file(proc + name, into + name); !r) return r;
   }
   for (const char* name : {"fdinfo", "fd", "net"}) {
-    if (auto r = make_folder(folder + "/" + name); !r) return r;
+    if (auto r = make_folder(into + name); !r) return r;
   }
   for (const int fd : *fds) {
     const std::string name = std::to_string(fd);
     const std::string link = link_text(proc + "fd/" + name);
     if (link.empty()) continue;  // it was closed meanwhile
-    const std::string to = folder + "/fd/" + name;
+    const std::string to = into + "fd/" + name;
     if (symlink(link.c_str(), to.c_str()) != 0) return write_error(to, errno);
-    auto copied = copy_file(proc + "fdinfo/" + name, folder + "/fdinfo/" + name);
+    auto copied = copy_file(proc + "fdinfo/" + name, into + "fdinfo/" + name);
     if (!copied && !copied.error().is(ErrorKind::kNotFound)) return copied;
   }
   for (const char* name : {"tcp", "tcp6", "udp", "udp6", "unix"}) {
-    auto copied = copy_file(proc + "net/" + name, folder + "/net/" + name);
+    auto copied = copy_file(proc + "net/" + name, into + "net/" + name);
     // A kernel may be without IPv6.
     if (!copied && !copied.error().is(ErrorKind::kNotFound)) return copied;
   }
-  return write_peers(pid, *fds, folder + "/" + std::string(kPeersFile));
+  if (auto r = write_peers(pid, *fds, into + std::string(kPeersFile)); !r) return r;
+  return context->complete();
 }
 
 }  // namespace netpoll::probes

@@ -54,7 +54,8 @@ class SavedDescriptors {
 
 // Writes what a later core of the process will lack into folder, which is made, or has to be empty: copies of
 // /proc/PID/{comm,status,maps,fdinfo,fd,net}, and who holds the other ends. Not at one moment: the process runs on.
-// kInvalid: the folder is not empty. Else the errors of reading /proc and of writing.
+// What fails leaves the folder as it was. kInvalid: the folder is not empty. Else the errors of reading /proc and of
+// writing.
 Result<void> save_core_context(pid_t pid, const std::string& folder);
 
 }  // namespace netpoll::probes

@@ -1,16 +1,21 @@
 // Descriptors that were written down, in each form, and what is no such form.
 #include "probes/process/saved_descriptors.h"
 
+#include <sched.h>
 #include <sys/epoll.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
 #include "netpoll/fd.h"
 #include "tests/support/catch.h"
+#include "tests/support/skip.h"
 #include "tests/support/temp_dir.h"
 
 using netpoll::Fd;
@@ -130,4 +135,31 @@ TEST_CASE("the context of this process is saved as it is, for its user alone") {
   REQUIRE_FALSE(nobody);
   CHECK(nobody.error().is(netpoll::ErrorKind::kNotFound));
   CHECK_FALSE(std::filesystem::exists(folder / "other"));
+}
+
+// In a child with a mount namespace of its own, whose file system has room for little.
+TEST_CASE("a context that finds no room leaves nothing behind") {
+  const TempDir folder;
+  enum { kDone, kNoNamespace, kSaved, kOtherError, kLeftBehind };
+  const pid_t child = fork();
+  if (child == 0) {
+    if (unshare(CLONE_NEWNS) != 0 || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        mount("none", folder.path().c_str(), "tmpfs", 0, "size=8k") != 0) {
+      _exit(kNoNamespace);
+    }
+    const auto is_empty = [&](const std::string& path) { return std::filesystem::is_empty(path); };
+    std::filesystem::create_directory(folder / "existing");
+    for (const char* name : {"new", "existing"}) {
+      const auto saved = save_core_context(getpid(), folder / name);
+      if (saved) _exit(kSaved);
+      if (saved.error().sys_errno() != ENOSPC) _exit(kOtherError);
+    }
+    const bool gone = !std::filesystem::exists(folder / "new") && is_empty(folder / "existing");
+    _exit(gone ? kDone : kLeftBehind);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == kNoNamespace) NETPOLL_SKIP("no mount namespace to be had: not root");
+  CHECK(WEXITSTATUS(status) == kDone);
 }
