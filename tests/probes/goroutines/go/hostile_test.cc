@@ -12,6 +12,8 @@
 #include <random>
 #include <thread>
 
+#include "probes/goroutines/go/poll_descs.h"
+#include "probes/goroutines/go/program.h"
 #include "probes/goroutines/go/reader.h"
 #include "probes/process/mappings.h"
 #include "tests/probes/goroutines/go/go_server.h"
@@ -97,6 +99,44 @@ TEST_CASE("a number that was closed or reused behind the runtime's back is said 
     CHECK(g->peer.empty());
     CHECK(g->kind.empty());
   }
+  server.kill();
+}
+
+// Two pollDescs of which both say that the same goroutine waits: the poller is asked first, and finds the one at the
+// lower address first; the goroutine's stack leads to the other.
+TEST_CASE("where the poller and the stack name different descriptors, both are told") {
+  if (!has_system_go_build()) NETPOLL_SKIP("no Go program: there is no Go");
+  Prey server({system_go_build()});
+  REQUIRE(server.valid());
+  REQUIRE(::kill(server.pid(), SIGSTOP) == 0);
+  auto subject = make_live_subject(server.pid());
+  REQUIRE(subject);
+  const auto program = open_program(**subject);
+  REQUIRE(program);
+  REQUIRE(*program);
+  const PollDescLayout& layout = (*program)->layout.poll_desc.value();
+  const PollSet set = read_poll_set(**subject, layout);
+  std::vector<std::uint64_t> addresses;
+  for (const PollSet::Entry& entry : set.entries) addresses.push_back(entry.desc);
+  std::vector<PollDescRecord> readers;
+  for (const auto& desc : read_poll_descs((*subject)->memory(), layout, addresses)) {
+    if (desc && desc->rg > 2 && desc->wg == 0) readers.push_back(*desc);
+  }
+  REQUIRE(readers.size() >= 2);
+  const PollDescRecord& lower = readers[0];
+  const PollDescRecord& higher = readers[1];
+  iovec local{.iov_base = const_cast<std::uint64_t*>(&higher.rg), .iov_len = 8};
+  iovec remote{.iov_base = reinterpret_cast<void*>(lower.address + layout.rg), .iov_len = 8};
+  REQUIRE(process_vm_writev(server.pid(), &local, 1, &remote, 1, 0) == 8);
+
+  const auto snapshot = snapshot_of(server.pid());
+  REQUIRE(snapshot);
+  const auto found = std::find_if(snapshot->goroutines.begin(), snapshot->goroutines.end(),
+                                  [&](const Goroutine& g) { return g.other_fd.has_value(); });
+  REQUIRE(found != snapshot->goroutines.end());
+  CHECK(found->io_wait);
+  CHECK(found->fd == lower.fd);
+  CHECK(found->other_fd == higher.fd);
   server.kill();
 }
 
