@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "probes/process/archive/core_size.h"
 #include "probes/process/archive/decompressor.h"
 #include "probes/process/archive/sparse_file.h"
 
@@ -41,7 +42,10 @@ class Unpacking {
   }
 
   Result<void> feed(std::span<const std::byte> piece) {
-    return decompressor_->feed(piece, [this](std::span<const std::byte> plain) { return file_.append(plain); });
+    return decompressor_->feed(piece, [this](std::span<const std::byte> plain) -> Result<void> {
+      if (auto r = size_.add(plain); !r) return r;
+      return file_.append(plain);
+    });
   }
 
   Result<PlainCore> finish(const std::string& path) && {
@@ -58,6 +62,7 @@ class Unpacking {
 
   std::unique_ptr<Decompressor> decompressor_;
   SparseFile file_;
+  CoreSize size_;
 };
 
 Result<PlainCore> unpack(const RegularFile& packed, const std::string& path, const CompressedFormat& format) {

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +17,8 @@ constexpr std::size_t kPage = 4096;
 constexpr std::size_t kCollected = 256 * kPage;
 // More than any process has: what is decompressed from a few kilobytes must end.
 constexpr std::uint64_t kLargest = std::uint64_t{1} << 42U;
+// A twentieth of the room that is free is left to others.
+constexpr std::uint64_t kLeftFree = 20;
 
 bool is_zero(std::span<const std::byte> bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
@@ -31,7 +34,10 @@ Result<SparseFile> SparseFile::make() {
   if (!fd.valid())
     return posix_error("make a temporary file in " + folder, errno).with_hint("TMPDIR names another folder");
   unlink(path.c_str());
-  return SparseFile(std::move(fd), folder);
+  struct statvfs room {};
+  if (fstatvfs(fd.get(), &room) != 0) return posix_error("ask for the room in " + folder, errno);
+  const std::uint64_t free = std::uint64_t{room.f_bavail} * room.f_frsize;
+  return SparseFile(std::move(fd), folder, free - free / kLeftFree);
 }
 
 Result<void> SparseFile::append(std::span<const std::byte> bytes) {
@@ -54,6 +60,10 @@ Result<void> SparseFile::flush() {
       return std::span(pending_).subspan(p, std::min(kPage, pending_.size() - p));
     };
     while (end < pending_.size() && !is_zero(page_at(end))) end = std::min(end + kPage, pending_.size());
+    if (end - at > room_) {
+      return posix_error("unpack into a temporary file in " + folder_, ENOSPC).with_hint("TMPDIR names another folder");
+    }
+    room_ -= end - at;
     while (at < end) {
       const ssize_t n = pwrite(fd_.get(), pending_.data() + at, end - at, static_cast<off_t>(flushed_ + at));
       if (n < 0 && errno == EINTR) continue;

@@ -23,11 +23,13 @@ class SparseFile {
   Result<Fd> finish() &&;
 
  private:
-  explicit SparseFile(Fd fd, std::string folder) : fd_(std::move(fd)), folder_(std::move(folder)) {}
+  SparseFile(Fd fd, std::string folder, std::uint64_t room)
+      : fd_(std::move(fd)), folder_(std::move(folder)), room_(room) {}
   Result<void> flush();
 
   Fd fd_;
   std::string folder_;
+  std::uint64_t room_;              // bytes that may still be written
   std::vector<std::byte> pending_;  // goes to flushed_
   std::uint64_t flushed_ = 0;
 };

@@ -1,9 +1,11 @@
 // Cores in the wrappings in which they lie on disks, against what the packers' own programs made of them.
 #include "probes/process/archive/core_archive.h"
 
+#include <elf.h>
 #include <sys/stat.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <random>
 #include <string>
@@ -29,10 +31,27 @@ std::string contents_of(const PlainCore& core) {
   return text;
 }
 
+// The headers of a core with one segment up to its end.
+std::string core_headers(std::uint64_t size) {
+  Elf64_Ehdr header{};
+  std::memcpy(header.e_ident, ELFMAG, SELFMAG);
+  header.e_ident[EI_CLASS] = ELFCLASS64;
+  header.e_type = ET_CORE;
+  header.e_phoff = sizeof(header);
+  header.e_phentsize = sizeof(Elf64_Phdr);
+  header.e_phnum = 1;
+  Elf64_Phdr segment{};
+  segment.p_type = PT_LOAD;
+  segment.p_offset = sizeof(header) + sizeof(segment);
+  segment.p_filesz = size - segment.p_offset;
+  std::string text(reinterpret_cast<const char*>(&header), sizeof(header));
+  return text.append(reinterpret_cast<const char*>(&segment), sizeof(segment));
+}
+
 // What is not packed away: no two pages alike, with a hole of zeros in the middle and at the end.
 std::string some_memory(std::size_t size) {
   std::mt19937_64 random(4711);
-  std::string text;
+  std::string text = core_headers(size);
   while (text.size() < size / 2) text += static_cast<char>(random() & 0xff);
   text.resize(size, '\0');
   for (int i = 0; i < 100; ++i) text[size / 4 * 3 + static_cast<std::size_t>(i)] = 'x';
@@ -111,8 +130,8 @@ TEST_CASE("zeros of a core take no room when it is unpacked") {
   const TempDir folder;
   if (!shell("command -v zstd")) NETPOLL_SKIP("no zstd to pack with");
   const std::string plain = folder / "plain";
-  write(plain, "begin");
   constexpr std::uint64_t kSize = 1U << 30U;
+  write(plain, core_headers(kSize));
   REQUIRE(shell("truncate -s " + std::to_string(kSize) + " '" + plain + "' && zstd -1 -q '" + plain + "'"));
   const auto core = open_plain_core(plain + ".zst");
   REQUIRE(core);
@@ -121,6 +140,30 @@ TEST_CASE("zeros of a core take no room when it is unpacked") {
   REQUIRE(fstat(core->file.fd(), &status) == 0);
   CHECK(status.st_nlink == 0);
   CHECK(static_cast<std::uint64_t>(status.st_blocks) * 512 < 1U << 20U);
+}
+
+TEST_CASE("what is no core is not unpacked, nor what goes on beyond the core's end") {
+  const TempDir folder;
+  if (!shell("command -v zstd")) NETPOLL_SKIP("no zstd to pack with");
+  const std::string plain = folder / "plain";
+  const auto unpacked = [&](const std::string& begin, const std::string& size) {
+    write(plain, begin);
+    REQUIRE(shell("truncate -s " + size + " '" + plain + "' && zstd -1 -q -f '" + plain + "'"));
+    return open_plain_core(plain + ".zst");
+  };
+  const auto other = unpacked("begin", "1G");
+  REQUIRE_FALSE(other);
+  CHECK(other.error().message().find("not ELF") != std::string::npos);
+  const auto longer = unpacked(core_headers(1 << 20), "1G");
+  REQUIRE_FALSE(longer);
+  CHECK(longer.error().is(ErrorKind::kProtocol));
+  CHECK(longer.error().message().find("beyond the 1048576 bytes") != std::string::npos);
+  // The table of segments is not whole, or there is none.
+  CHECK(unpacked(core_headers(1 << 20).substr(0, 100), "100"));
+  CHECK(
+      unpacked("\x7f"
+               "E",
+               "2"));
 }
 
 TEST_CASE("a crash report of apport gives its core") {
