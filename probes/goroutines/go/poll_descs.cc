@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 
 namespace netpoll::probes {
 namespace {
@@ -69,19 +70,19 @@ std::optional<PollDescRecord> parse_poll_desc(std::uint64_t address, Bytes bytes
 std::vector<std::optional<PollDescRecord>> read_poll_descs(Memory& memory, const PollDescLayout& layout,
                                                            std::span<const std::uint64_t> addresses) {
   std::vector<std::optional<PollDescRecord>> found(addresses.size());
-  std::vector<std::byte> slab(addresses.size() * layout.bytes);
+  const auto slab = std::make_unique_for_overwrite<std::byte[]>(addresses.size() * layout.bytes);
   std::vector<ReadPiece> pieces;
   std::vector<std::size_t> owners;
   for (std::size_t i = 0; i < addresses.size(); ++i) {
     if (addresses[i] < kFirstAddress || addresses[i] % 8 != 0) continue;
-    pieces.push_back({.address = addresses[i], .into = slab.data() + i * layout.bytes, .size = layout.bytes});
+    pieces.push_back({.address = addresses[i], .into = slab.get() + i * layout.bytes, .size = layout.bytes});
     owners.push_back(i);
   }
   if (!memory.read_batch(pieces)) return found;
   for (std::size_t n = 0; n < pieces.size(); ++n) {
     if (!pieces[n].done) continue;
     const std::size_t i = owners[n];
-    const std::span<const std::byte> bytes(slab.data() + i * layout.bytes, layout.bytes);
+    const std::span<const std::byte> bytes(slab.get() + i * layout.bytes, layout.bytes);
     found[i] = parse_poll_desc(addresses[i], Bytes(bytes), layout);
   }
   return found;
@@ -106,12 +107,17 @@ PollSet read_poll_set(Subject& subject, const PollDescLayout& layout) {
   return set;
 }
 
-std::unordered_map<std::uint64_t, PollWait> read_poll_waits(Memory& memory, const PollDescLayout& layout,
-                                                            const PollSet& set) {
-  std::unordered_map<std::uint64_t, PollWait> waits;
+std::vector<std::optional<PollDescRecord>> read_poll_descs(Memory& memory, const PollDescLayout& layout,
+                                                           const PollSet& set) {
   std::vector<std::uint64_t> addresses;
+  addresses.reserve(set.entries.size());
   for (const PollSet::Entry& entry : set.entries) addresses.push_back(entry.desc);
-  const auto descs = read_poll_descs(memory, layout, addresses);
+  return read_poll_descs(memory, layout, addresses);
+}
+
+std::unordered_map<std::uint64_t, PollWait> poll_waits(const PollSet& set,
+                                                       std::span<const std::optional<PollDescRecord>> descs) {
+  std::unordered_map<std::uint64_t, PollWait> waits;
   for (std::size_t i = 0; i < descs.size(); ++i) {
     if (!descs[i] || descs[i]->fd != set.entries[i].fd) continue;
     for (const trace::IoMode mode : {trace::IoMode::kRead, trace::IoMode::kWrite}) {

@@ -57,8 +57,10 @@ struct PollWait {
   trace::IoMode mode = trace::IoMode::kRead;
   std::optional<std::uint64_t> inode;  // of the registered file, where the poller says it
 };
-// Who waits, by address of its g. Reads the pollDescs of set.
-std::unordered_map<std::uint64_t, PollWait> read_poll_waits(Memory& memory, const PollDescLayout& layout,
-                                                            const PollSet& set);
+// The pollDescs of set, in its order, and who waits by them, by address of its g.
+std::vector<std::optional<PollDescRecord>> read_poll_descs(Memory& memory, const PollDescLayout& layout,
+                                                           const PollSet& set);
+std::unordered_map<std::uint64_t, PollWait> poll_waits(const PollSet& set,
+                                                       std::span<const std::optional<PollDescRecord>> descs);
 
 }  // namespace netpoll::probes

@@ -82,7 +82,8 @@ class Reading {
     auto samples = sampler.read(options.retries, options.stacks);
     if (!samples) return samples;
     if (program_.layout.poll_desc) {
-      find_waits(list_registrations());
+      const PollSet set = list_registrations();
+      waits_ = poll_waits(set, read_poll_descs(subject_.memory(), *program_.layout.poll_desc, set));
       auto waiters = select(samples->list, [](const Sample& sample) { return sample.g.in_io_wait(); });
       if (auto r = drop_unmoved(waiters); !r) return std::move(r).error();
       for (Sample* moved : waiters) moved->stable = false;
@@ -104,7 +105,8 @@ class Reading {
     auto stop = ThreadStop::stop(*subject_.pid());
     if (!stop) return std::move(stop).error();
     auto copies = sampler.copy_all(options.stacks);
-    if (program_.layout.poll_desc) find_waits(set);
+    std::vector<std::optional<PollDescRecord>> descs;
+    if (program_.layout.poll_desc) descs = read_poll_descs(subject_.memory(), *program_.layout.poll_desc, set);
     // Now, since a call that was interrupted starts anew when the target runs on.
     Result<void> threads;
     if (copies) {
@@ -115,6 +117,7 @@ class Reading {
       }
     }
     snapshot_.paused_ns = stop->release();
+    waits_ = poll_waits(set, descs);
     if (!copies) return std::move(copies).error();
     if (!threads) return std::move(threads).error();
     return sampler.look_into(std::move(*copies), options.stacks);
@@ -126,8 +129,6 @@ class Reading {
     snapshot_.interest_source = set.epfd >= 0 ? subject_.interest_source() : "stacks";
     return set;
   }
-
-  void find_waits(const PollSet& set) { waits_ = read_poll_waits(subject_.memory(), *program_.layout.poll_desc, set); }
 
   // The threads of goroutines that run or are in a system call, and which call that is.
   Result<void> find_threads(const std::vector<Sample*>& owners) {

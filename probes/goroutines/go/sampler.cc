@@ -42,9 +42,9 @@ Result<Sampler::Batch> Sampler::copy(std::span<const std::uint64_t> addresses, b
     owners.push_back(batch.samples.size() - 1);
     total += size;
   }
-  batch.slab.resize(total);
+  batch.slab = std::make_unique_for_overwrite<std::byte[]>(total);
   batch.stacks.resize(batch.samples.size());
-  std::byte* into = batch.slab.data();
+  std::byte* into = batch.slab.get();
   for (ReadPiece& piece : pieces) {
     piece.into = into;
     into += piece.size;

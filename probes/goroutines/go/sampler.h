@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -43,7 +44,7 @@ class Sampler {
   // Some goroutines, and copies of the innermost parts of their stacks.
   struct Batch {
     std::vector<Sample> samples;
-    std::vector<std::byte> slab;
+    std::unique_ptr<std::byte[]> slab;
     std::vector<Bytes> stacks;  // empty: none, or not readable
   };
   // In two halves: copies all, and makes samples of the copies.
