@@ -1,8 +1,13 @@
 // The format debug2: the text of Go's /debug/pprof/goroutine?debug=2 and of its SIGQUIT dumps (Go 1.27,
 // runtime/traceback.go), for every tool that reads those.
 #include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstdio>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "exporters/formats.h"
@@ -30,14 +35,78 @@ std::string place_line(const Frame& frame, bool go_compat) {
   return line + "\n";
 }
 
-std::string heading(const Goroutine& g) {
+// The first code point of text and how many bytes it takes; nothing, and one byte, where that is no UTF-8 (RFC 3629).
+std::pair<std::optional<std::uint32_t>, std::size_t> first_rune(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned lead = byte(0);
+  if (lead < 0x80) return {lead, 1};
+  const std::size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  if (lead < 0xc2 || lead > 0xf4 || text.size() < size) return {std::nullopt, 1};
+  std::uint32_t rune = lead & (0x7fU >> size);
+  for (std::size_t i = 1; i < size; ++i) {
+    if ((byte(i) & 0xc0U) != 0x80) return {std::nullopt, 1};
+    rune = rune << 6U | (byte(i) & 0x3fU);
+  }
+  constexpr std::array<std::uint32_t, 5> kLeast = {0, 0, 0x80, 0x800, 0x10000};
+  const bool surrogate = rune >= 0xd800 && rune < 0xe000;
+  if (rune < kLeast.at(size) || rune > 0x10ffff || surrogate) return {std::nullopt, 1};
+  return {rune, size};
+}
+
+std::string escape(char kind, std::uint32_t value, int digits) {
+  std::array<char, 16> text;
+  std::snprintf(text.data(), text.size(), "\\%c%0*x", kind, digits, value);
+  return text.data();
+}
+
+// A key or value of a label as Go 1.27 prints it: as it is where that is plain (runtime/traceback.go,
+// tracebackStringNeedsQuoting), else in quotes and ASCII (print.go, printquoted).
+std::string label_text(std::string_view text) {
+  const auto is_plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '/' ||
+           c == '_';
+  };
+  if (std::all_of(text.begin(), text.end(), is_plain)) return std::string(text);
+  std::string quoted = "\"";
+  while (!text.empty()) {
+    const auto [rune, size] = first_rune(text);
+    const auto first = static_cast<unsigned char>(text.front());
+    text.remove_prefix(size);
+    if (!rune) {
+      quoted += escape('x', first, 2);
+    } else if (*rune == '\n' || *rune == '\r' || *rune == '\t') {
+      quoted += *rune == '\n' ? "\\n" : *rune == '\r' ? "\\r" : "\\t";
+    } else if (*rune == '"' || *rune == '\\') {
+      quoted += std::string("\\") + static_cast<char>(*rune);
+    } else if (*rune >= ' ' && *rune <= '~') {
+      quoted += static_cast<char>(*rune);
+    } else if (*rune < 127) {
+      quoted += escape('x', *rune, 2);
+    } else if (*rune < 0x10000) {
+      quoted += escape('u', *rune, 4);
+    } else {
+      quoted += escape('U', *rune, 8);
+    }
+  }
+  return quoted + '"';
+}
+
+std::string labels_text(const Goroutine& g) {
+  std::string text;
+  for (const auto& [key, value] : g.labels)
+    text += (text.empty() ? " {" : ", ") + label_text(key) + ": " + label_text(value);
+  return text.empty() ? text : text + "}";
+}
+
+// go_compat: without the labels, which readers of dumps of a Go before 1.27 do not expect.
+std::string heading(const Goroutine& g, bool go_compat) {
   std::string line = "goroutine " + std::to_string(g.goid) + " [" + printable(state_of(g));
   constexpr std::int64_t kMinute = 60'000'000'000;
   if (const auto wait = known_wait_ns(g); wait && *wait >= kMinute) {
     line += ", " + std::to_string(*wait / kMinute) + " minutes";
   }
   if (g.locked_to_thread) line += ", locked to thread";
-  return line + "]:\n";
+  return line + "]" + (go_compat ? "" : labels_text(g)) + ":\n";
 }
 
 class Debug2Exporter : public Exporter {
@@ -57,7 +126,7 @@ class Debug2Exporter : public Exporter {
 
  private:
   std::string block(const trace::GoroutineSnapshot& snapshot, const Goroutine& g) const {
-    std::string text = heading(g);
+    std::string text = heading(g, options_.go_compat);
     const auto frames = shown_frames(snapshot, g, options_.everything);
     if (frames.empty()) text += "\tgoroutine running on other thread; stack unavailable\n";
     // Arguments are unknown, which Go prints as dots.

@@ -221,7 +221,7 @@ TEST_CASE("debug2 is what Go prints, who runs first") {
         "created by main.main in goroutine 1\n"
         "\t/src/main.go:12 +0x20\n"
         "\n"
-        "goroutine 17 [IO wait, 2 minutes, locked to thread]:\n"
+        "goroutine 17 [IO wait, 2 minutes, locked to thread] {role: reader, conn: \"c\\\"1\"}:\n"
         "internal/poll.runtime_pollWait(...)\n"
         "\t/go/src/runtime/netpoll.go:351 +0x90\n"
         "net.(*conn).Read(...)\n"
@@ -229,13 +229,28 @@ TEST_CASE("debug2 is what Go prints, who runs first") {
         "created by main.main in goroutine 1\n"
         "\t/src/main.go:12 +0x20\n"
         "\n"
-        "goroutine 18 [IO wait, 2 minutes]:\n"
+        "goroutine 18 [IO wait, 2 minutes] {role: reader, conn: \"c\\\"1\"}:\n"
         "internal/poll.runtime_pollWait(...)\n"
         "\t/go/src/runtime/netpoll.go:351 +0x90\n"
         "net.(*conn).Read(...)\n"
         "\t/go/src/net/net.go:183 +0x10\n"
         "created by main.main in goroutine 1\n"
         "\t/src/main.go:12 +0x20\n");
+}
+
+TEST_CASE("debug2 has labels as Go 1.27 prints them, and none for older readers") {
+  SnapshotDocument document = small_snapshot();
+  document.snapshot.goroutines.at(document.shown.front()).labels = {{"request_id", "abc-123"},
+                                                                    {"path", "/v1/items_2.x"},
+                                                                    {"\x1b[31m", "a\"b\\\n\r\t\x7f"},
+                                                                    {"", "\u00fc\U0001f600\xff\xed\xa0\x80"}};
+  const std::string labels =
+      "] {request_id: \"abc-123\", path: /v1/items_2.x, \"\\x1b[31m\": \"a\\\"b\\\\\\n\\r\\t\\u007f\", : "
+      "\"\\u00fc\\U0001f600\\xff\\xed\\xa0\\x80\"}:\n";
+  const std::string text = exported("debug2", document);
+  INFO(text);
+  CHECK(text.find(labels) != std::string::npos);
+  CHECK(exported("debug2", document, {.go_compat = true}).find('{') == std::string::npos);
 }
 
 TEST_CASE("folded has the outermost function first and the state last") {
