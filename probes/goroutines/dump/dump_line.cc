@@ -5,6 +5,8 @@
 #include <charconv>
 #include <limits>
 
+#include "probes/goroutines/dump/quoted.h"
+
 namespace netpoll::probes {
 namespace {
 
@@ -37,25 +39,6 @@ std::optional<std::uint64_t> take_hex(std::string_view& text) {
 std::optional<std::uint64_t> whole_number(std::string_view text) {
   const auto value = take_number(text, 10);
   return text.empty() ? value : std::nullopt;
-}
-
-// A text in Go's or JSON's quotes, at the start; what follows is left. Escapes that are not simple stay as they are.
-std::optional<std::string> take_quoted(std::string_view& text) {
-  if (text.empty() || text.front() != '"') return std::nullopt;
-  std::string out;
-  for (std::size_t i = 1; i < text.size(); ++i) {
-    char c = text[i];
-    if (c == '"') {
-      text.remove_prefix(i + 1);
-      return out;
-    }
-    if (c == '\\' && i + 1 < text.size()) {
-      c = text[++i];
-      if (c != '"' && c != '\\') out += '\\';
-    }
-    out += c;
-  }
-  return std::nullopt;
 }
 
 // Up to one of the ends, quoted or not.

@@ -87,6 +87,8 @@ TEST_CASE("headers of every version and of forks are known") {
   CHECK(headed("goroutine 9 [chan receive] {request_id: \"abc-123\"}:").labels == Labels{{"request_id", "abc-123"}});
   CHECK(headed("goroutine 9 [chan receive] {\"a b\": \"c, \\\"d\\\" }]:\", e: f}:").labels ==
         Labels{{"a b", "c, \"d\" }]:"}, {"e", "f"}});
+  CHECK(headed(R"(goroutine 9 [chan receive] {"\x1b\u00fc": "\n\t\"\\\U0001f600\xff", "\ud83d\ude00\q": "\ud83d"}:)")
+            .labels == Labels{{"\x1b\u00fc", "\n\t\"\\\U0001f600\xff"}, {"\U0001f600\\q", "\\ud83d"}});
   CHECK(headed("goroutine 9 [IO wait, 12 minutes] labels:{\"a\":\"b\"}:").labels == Labels{{"a", "b"}});
   CHECK(headed("goroutine 10 [running, \"app\":\"my ] app\"]:").labels == Labels{{"app", "my ] app"}});
   CHECK(headed("goroutine 11 [sync.Mutex.Lock, 1 minutes]:").wait_at_least_ns == 60'000'000'000);
