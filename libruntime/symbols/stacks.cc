@@ -14,9 +14,7 @@ bool in_runtime_header(std::string_view file) {
 
 }  // namespace
 
-const Stacks::Indices& Stacks::frames(std::uint64_t pc) {
-  // The call before it: what follows may belong to the next function, or to another line.
-  const std::uint64_t address = pc - 1;
+const Stacks::Indices& Stacks::frames(std::uint64_t address, std::uint64_t pc) {
   const auto [found, is_new] = at_.try_emplace(address);
   if (!is_new) return found->second;
   const auto& names = code_.frames_at(address);
@@ -51,7 +49,7 @@ std::optional<std::uint32_t> Stacks::entry(std::uint64_t pc) {
 
 std::optional<std::uint32_t> Stacks::creator(std::uint64_t pc) {
   if (pc == 0) return std::nullopt;
-  const Indices& indices = frames(pc);
+  const Indices& indices = frames(pc - 1, pc);
   for (const std::uint32_t index : indices) {
     if (!snapshot_.frames[index].hidden) return index;
   }
@@ -66,8 +64,11 @@ void Stacks::add(trace::Goroutine& g, const Unwound& unwound, std::uint64_t star
     if (g.entry) g.stack.push_back(*g.entry);
     return;
   }
+  bool interrupted = unwound.interrupted;
   for (const std::uint64_t pc : unwound.pcs) {
-    const Indices& indices = frames(pc);
+    // The call before a return address: what follows may belong to the next function, or to another line.
+    const Indices& indices = frames(interrupted ? pc : pc - 1, pc);
+    interrupted = false;
     g.stack.insert(g.stack.end(), indices.begin(), indices.end());
   }
 }

@@ -24,7 +24,8 @@ class Stacks {
 
  private:
   using Indices = std::vector<std::uint32_t>;
-  const Indices& frames(std::uint64_t pc);  // at a return address
+  // Of the code at address; pc: what is shown for it.
+  const Indices& frames(std::uint64_t address, std::uint64_t pc);
   std::optional<std::uint32_t> entry(std::uint64_t pc);
   std::optional<std::uint32_t> creator(std::uint64_t pc);
 

@@ -89,6 +89,53 @@ bool step(const CfiRow& row, const Stack& stack, int sp, Registers& registers, s
   return registers[static_cast<std::size_t>(row.return_register)].has_value();
 }
 
+// Where a stack is followed from. code_at: the code of the first address; that of the others is the call before them.
+struct Start {
+  Registers registers;
+  std::uint64_t pc = 0;
+  std::uint64_t code_at = 0;
+  std::uint64_t sp = 0;
+};
+
+// Adds addresses to result, and why they end too early.
+void follow(CodeMap& code, const Start& start, const Stack& stack, int sp, bool whole, Unwound& result) {
+  const std::string_view out_of_copy =
+      whole ? "the stack does not fit the code's call frame information" : "it is deeper than was read";
+  Registers registers = start.registers;
+  std::uint64_t last_cfa = start.sp;
+  result.pcs.push_back(start.pc);
+  for (std::uint64_t code_at = start.code_at;;) {
+    const CfiRow* row = code.cfi_row(code_at);
+    if (row == nullptr) {
+      result.ends_early = "no call frame information";
+      return;
+    }
+    if (row->outermost()) return;
+    if (row->cfa_register != kNoRegister && !registers[static_cast<std::size_t>(row->cfa_register)]) {
+      result.ends_early = "a register that it is found by is not known";
+      return;
+    }
+    std::uint64_t cfa = 0;
+    // What was interrupted at its first instruction may not have pushed anything yet.
+    const bool first = result.pcs.size() == 1;
+    if (row->cfa_register == kNoRegister || !step(*row, stack, sp, registers, cfa) ||
+        (first ? cfa < last_cfa : cfa <= last_cfa)) {
+      result.ends_early = out_of_copy;
+      return;
+    }
+    if (result.pcs.size() == kMaxFrames) {
+      result.ends_early = "more frames than are read";
+      return;
+    }
+    last_cfa = cfa;
+    const std::uint64_t at = *registers[static_cast<std::size_t>(row->return_register)];
+    result.pcs.push_back(at);
+    if (at == 0) return;
+    // A return address may already belong to the next function; the call before it does not.
+    code_at = at - 1;
+  }
+}
+
 }  // namespace
 
 Unwound unwind(CodeMap& code, std::uint32_t saved_frame, std::uint64_t sp, std::span<const std::byte> bytes,
@@ -106,40 +153,34 @@ Unwound unwind(CodeMap& code, std::uint32_t saved_frame, std::uint64_t sp, std::
     result.ends_early = "its stack is empty";
     return result;
   }
-  const std::string_view out_of_copy =
-      whole ? "the stack does not fit the code's call frame information" : "it is deeper than was read";
-  Registers registers;
-  for (const auto& [reg, at] : layout->words) registers[static_cast<std::size_t>(reg)] = stack.word(sp + 8 * at);
-  registers[static_cast<std::size_t>(layout->sp)] = sp + layout->size;
-
-  result.pcs.push_back(*pc);
+  Start start{.registers = {}, .pc = *pc, .code_at = *pc - 1, .sp = sp};
+  for (const auto& [reg, at] : layout->words) start.registers[static_cast<std::size_t>(reg)] = stack.word(sp + 8 * at);
+  start.registers[static_cast<std::size_t>(layout->sp)] = sp + layout->size;
   if (const CfiRow* first = code.cfi_row(*pc); first != nullptr && first->outermost() && first->start == *pc) {
+    result.pcs.push_back(*pc);
     result.at_start = true;
     return result;
   }
-  std::uint64_t last_cfa = sp;
-  for (std::uint64_t at = *pc;;) {
-    if (at == 0) return result;
-    // A return address may already belong to the next function; the call before it does not.
-    const CfiRow* row = code.cfi_row(at - 1);
-    if (row == nullptr) {
-      result.ends_early = "no call frame information";
-      return result;
-    }
-    if (row->outermost()) return result;
-    std::uint64_t cfa = 0;
-    if (row->cfa_register == kNoRegister || !step(*row, stack, layout->sp, registers, cfa) || cfa <= last_cfa) {
-      result.ends_early = out_of_copy;
-      return result;
-    }
-    if (result.pcs.size() == kMaxFrames) {
-      result.ends_early = "more frames than are read";
-      return result;
-    }
-    last_cfa = cfa;
-    at = *registers[static_cast<std::size_t>(row->return_register)];
-    result.pcs.push_back(at);
+  follow(code, start, stack, layout->sp, whole, result);
+  return result;
+}
+
+Unwound unwind_running(CodeMap& code, std::uint32_t saved_frame, const RunningRegisters& registers,
+                       std::span<const std::byte> bytes, bool whole) {
+  Unwound result;
+  const auto layout = layout_of(saved_frame);
+  if (!layout || registers.pc == 0) {
+    result.ends_early = "its registers are saved in a way that is unknown";
+    return result;
   }
+  result.interrupted = true;
+  Start start{.registers = {}, .pc = registers.pc, .code_at = registers.pc, .sp = registers.sp};
+  for (const auto& [reg, value] : registers.others) {
+    if (reg >= 0 && static_cast<std::size_t>(reg) < kRegisters) start.registers[static_cast<std::size_t>(reg)] = value;
+  }
+  start.registers[static_cast<std::size_t>(layout->sp)] = registers.sp;
+  follow(code, start, Stack(registers.sp, bytes), layout->sp, whole, result);
+  return result;
 }
 
 }  // namespace netpoll::symbols

@@ -482,6 +482,11 @@ class CoreFile : public CoreSubject {
   std::string_view interest_source() const override { return "fdinfo"; }
   std::optional<std::int64_t> monotonic_now() override { return std::nullopt; }
   std::optional<ThreadCall> thread_call(pid_t /*tid*/) override { return std::nullopt; }
+  std::vector<pid_t> threads() override {
+    std::vector<pid_t> tids;
+    for (const auto& [tid, registers] : notes_.threads) tids.push_back(tid);
+    return tids;
+  }
   std::optional<ThreadRegisters> thread_registers(pid_t tid) override {
     const auto found = notes_.threads.find(tid);
     return found == notes_.threads.end() ? std::nullopt : std::optional(found->second);

@@ -69,6 +69,7 @@ class LiveSubject : public Subject {
     return call;
   }
 
+  std::vector<pid_t> threads() override { return thread_ids(pid_); }
   std::optional<ThreadRegisters> thread_registers(pid_t tid) override {
     return registers_of_thread(living_thread(pid_), tid);
   }

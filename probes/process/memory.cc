@@ -31,7 +31,7 @@ class ProcessMemory : public Memory {
 
  private:
   static constexpr std::size_t kBatch = IOV_MAX;
-  static constexpr std::uint64_t kMaxGap = 512;
+  static constexpr std::uint64_t kMaxGap = 2048;  // less than a page
 
   // Whether next begins so shortly behind piece that one remote element holds both. What lies between is on a page of
   // one of them, so that it is readable if they are.

@@ -71,6 +71,8 @@ class Subject {
   virtual std::optional<std::int64_t> monotonic_now() = 0;
   // Nothing when the thread runs, or that cannot be known.
   virtual std::optional<ThreadCall> thread_call(pid_t tid) = 0;
+  // Those that are known by their ids; empty where none are.
+  virtual std::vector<pid_t> threads() { return {}; }
   // Nothing when the thread runs, or that cannot be known.
   virtual std::optional<ThreadRegisters> thread_registers(pid_t /*tid*/) { return std::nullopt; }
 

@@ -18,16 +18,35 @@ namespace {
 
 constexpr std::size_t kStatusRegisters = 112;
 
+struct Kept {
+  int dwarf;
+  std::size_t at;
+};
+constexpr std::array<Kept, 6> kKeptX64 = {{{3, 5}, {6, 4}, {12, 3}, {13, 2}, {14, 1}, {15, 0}}};
+constexpr std::array<Kept, 12> kKeptAarch64 = {{{19, 19},
+                                                {20, 20},
+                                                {21, 21},
+                                                {22, 22},
+                                                {23, 23},
+                                                {24, 24},
+                                                {25, 25},
+                                                {26, 26},
+                                                {27, 27},
+                                                {28, 28},
+                                                {29, 29},
+                                                {30, 30}}};
+
 // Indices of 64-bit words.
 struct Places {
   std::uint16_t elf_machine;
   std::size_t pc;
   std::size_t sp;
   std::optional<std::size_t> lr;
+  std::span<const Kept> kept;
 };
 constexpr std::array<Places, 2> kMachines = {{
-    {.elf_machine = EM_X86_64, .pc = 16, .sp = 19, .lr = std::nullopt},
-    {.elf_machine = EM_AARCH64, .pc = 32, .sp = 31, .lr = 30},
+    {.elf_machine = EM_X86_64, .pc = 16, .sp = 19, .lr = std::nullopt, .kept = kKeptX64},
+    {.elf_machine = EM_AARCH64, .pc = 32, .sp = 31, .lr = 30, .kept = kKeptAarch64},
 }};
 #if defined(__x86_64__)
 constexpr std::uint16_t kNative = EM_X86_64;
@@ -44,8 +63,9 @@ std::optional<ThreadRegisters> registers_in(std::span<const std::byte> set, std:
         std::memcpy(&value, set.data() + index * sizeof(value), sizeof(value));
       return value;
     };
-    ThreadRegisters registers{.pc = word(places.pc), .sp = word(places.sp)};
+    ThreadRegisters registers{.pc = word(places.pc), .sp = word(places.sp), .lr = 0, .kept = {}};
     if (places.lr) registers.lr = word(*places.lr);
+    for (const auto& [dwarf, at] : places.kept) registers.kept.emplace_back(dwarf, word(at));
     if (registers.pc == 0 || registers.sp == 0) return std::nullopt;
     return registers;
   }

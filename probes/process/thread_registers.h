@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
+#include <vector>
 
 namespace netpoll::probes {
 
@@ -14,6 +16,9 @@ struct ThreadRegisters {
   std::uint64_t pc = 0;
   std::uint64_t sp = 0;
   std::uint64_t lr = 0;  // the return address, on machines that pass it in a register; else 0
+  // Those that functions keep for their callers, by DWARF's numbers (System V AMD64 ABI, figure 3.36; DWARF for the ARM
+  // 64-bit architecture, table 4.1); empty where only the above are known.
+  std::vector<std::pair<int, std::uint64_t>> kept;
 
   bool operator==(const ThreadRegisters&) const = default;
 };

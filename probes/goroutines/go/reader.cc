@@ -66,11 +66,14 @@ class Reading {
     auto samples = pause ? read_paused(sampler, options) : read_live(sampler, options);
     if (!samples) return std::move(samples).error();
     if (auto r = find_labels(samples->list); !r) return std::move(r).error();
-    for (const Sample& sample : samples->list) add(sample);
+    // In order of goid. Samples are sorted by their addresses, since records are large.
+    std::vector<const Sample*> order;
+    for (const Sample& sample : samples->list) order.push_back(&sample);
+    std::sort(order.begin(), order.end(), [](const Sample* a, const Sample* b) { return a->g.goid < b->g.goid; });
+    snapshot_.goroutines.reserve(order.size());
+    for (const Sample* sample : order) add(*sample);
     snapshot_.retries = samples->retries;
     snapshot_.runtimes.push_back({.name = {}, .procs = {}, .poll_mode = {}, .trigger = {}, .epfd = epfd_});
-    std::sort(snapshot_.goroutines.begin(), snapshot_.goroutines.end(),
-              [](const trace::Goroutine& a, const trace::Goroutine& b) { return a.goid < b.goid; });
     snapshot_.frames = std::move(frames_).take();
     if (auto r = look_at_descriptors(samples->list); !r) return std::move(r).error();
     return std::move(snapshot_);

@@ -14,17 +14,20 @@ bool in_io_wait(const GRecord& g) {
 
 using PdsByIndex = std::unordered_map<std::uint64_t, PdRecord>;
 
-Result<PdsByIndex> pds_waited_for(const RuntimeView& view, const RuntimeInfo& runtime, std::span<const GRecord> gs) {
+Result<std::vector<PdRecord>> pds_waited_for(const RuntimeView& view, const RuntimeInfo& runtime,
+                                             std::span<const GRecord> gs) {
   std::vector<std::uint64_t> indices;
   for (const GRecord& g : gs) {
     if (in_io_wait(g)) indices.push_back(g.wait_pd);
   }
+  if (indices.empty()) return std::vector<PdRecord>();
+  return view.read_pds(runtime, indices);
+}
+
+PdsByIndex by_index(std::span<const PdRecord> pds) {
   PdsByIndex result;
-  if (indices.empty()) return result;
-  auto pds = view.read_pds(runtime, indices);
-  if (!pds) return std::move(pds).error();
-  result.reserve(pds->size());
-  for (const PdRecord& pd : *pds) result.emplace(pd.index, pd);
+  result.reserve(pds.size());
+  for (const PdRecord& pd : pds) result.emplace(pd.index, pd);
   return result;
 }
 
@@ -41,8 +44,8 @@ struct Alone {
   bool consistent = false;
   std::uint64_t readings = 0;
 };
-Result<Alone> read_alone(const RuntimeView& view, const RuntimeInfo& runtime, const StackReader& stacks,
-                         std::uint64_t index, int attempts) {
+Result<Alone> read_alone(const RuntimeView& view, const RuntimeInfo& runtime, StackReader& stacks, std::uint64_t index,
+                         int attempts) {
   Alone alone;
   for (int attempt = 0; attempt < attempts; ++attempt) {
     ++alone.readings;
@@ -59,7 +62,7 @@ Result<Alone> read_alone(const RuntimeView& view, const RuntimeInfo& runtime, co
     if (!after) return std::move(after).error();
     alone.consistent = !after->empty() && before->front().same_moment(after->front());
     if (alone.consistent) {
-      alone.record = joined(before->front(), *pds, std::move(stack->front()));
+      alone.record = joined(before->front(), by_index(*pds), std::move(stack->front()));
       return alone;
     }
   }
@@ -68,12 +71,13 @@ Result<Alone> read_alone(const RuntimeView& view, const RuntimeInfo& runtime, co
 
 }  // namespace
 
-Result<GoroutineRecords> read_goroutines(const RuntimeView& view, const RuntimeInfo& runtime, const StackReader& stacks,
+Result<GoroutineRecords> read_goroutines(const RuntimeView& view, const RuntimeInfo& runtime, StackReader& stacks,
                                          int attempts) {
   auto first = view.read_gs(runtime);
   if (!first) return std::move(first).error();
   auto pds = pds_waited_for(view, runtime, *first);
   if (!pds) return std::move(pds).error();
+  const PdsByIndex pd_at = by_index(*pds);
   auto read_stacks = stacks.read(*first);
   if (!read_stacks) return std::move(read_stacks).error();
   auto second = view.read_gs(runtime);
@@ -89,7 +93,7 @@ Result<GoroutineRecords> read_goroutines(const RuntimeView& view, const RuntimeI
     while (again != second->end() && again->index < g.index) ++again;
     if (again == second->end() || again->index != g.index) continue;
     if (g.same_moment(*again)) {
-      result.records.push_back(joined(g, *pds, std::move((*read_stacks)[i])));
+      result.records.push_back(joined(g, pd_at, std::move((*read_stacks)[i])));
       continue;
     }
     auto alone = read_alone(view, runtime, stacks, g.index, attempts);
@@ -102,6 +106,27 @@ Result<GoroutineRecords> read_goroutines(const RuntimeView& view, const RuntimeI
     }
   }
   return result;
+}
+
+Result<GoroutineCopies> copy_goroutines(const RuntimeView& view, const RuntimeInfo& runtime, StackReader& stacks) {
+  auto gs = view.read_gs(runtime);
+  if (!gs) return std::move(gs).error();
+  auto pds = pds_waited_for(view, runtime, *gs);
+  if (!pds) return std::move(pds).error();
+  auto copies = stacks.copy(*gs);
+  if (!copies) return std::move(copies).error();
+  return GoroutineCopies{.gs = std::move(*gs), .pds = std::move(*pds), .stacks = std::move(*copies)};
+}
+
+std::vector<GoroutineRecord> look_into(const GoroutineCopies& copies, const StackReader& stacks) {
+  const PdsByIndex pds = by_index(copies.pds);
+  auto read = stacks.look_into(copies.gs, copies.stacks);
+  std::vector<GoroutineRecord> records;
+  records.reserve(copies.gs.size());
+  for (std::size_t i = 0; i < copies.gs.size(); ++i) {
+    records.push_back(joined(copies.gs[i], pds, std::move(read[i])));
+  }
+  return records;
 }
 
 }  // namespace netpoll::probes

@@ -27,7 +27,16 @@ struct GoroutineRecords {
 
 // Reads the goroutines of one Runtime. A goroutine that moved is tried `attempts` more times on its own: one takes some
 // microseconds, so it has to move every few microseconds to escape them all.
-Result<GoroutineRecords> read_goroutines(const RuntimeView& view, const RuntimeInfo& runtime, const StackReader& stacks,
+Result<GoroutineRecords> read_goroutines(const RuntimeView& view, const RuntimeInfo& runtime, StackReader& stacks,
                                          int attempts);
+
+// The same of a target that is stopped while copy_goroutines copies, and may run on while the copies are looked into.
+struct GoroutineCopies {
+  std::vector<GRecord> gs;
+  std::vector<PdRecord> pds;  // that those in IO wait wait for
+  StackCopies stacks;
+};
+Result<GoroutineCopies> copy_goroutines(const RuntimeView& view, const RuntimeInfo& runtime, StackReader& stacks);
+std::vector<GoroutineRecord> look_into(const GoroutineCopies& copies, const StackReader& stacks);
 
 }  // namespace netpoll::probes

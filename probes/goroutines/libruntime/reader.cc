@@ -74,33 +74,54 @@ class Reading {
     auto runtimes = view.runtimes();
     if (!runtimes) return std::move(runtimes).error();
     for (const RuntimeInfo& runtime : *runtimes) {
-      auto read = read_goroutines(view, runtime, StackReader(view, code_, options_.stacks), options_.retries);
+      StackReader stacks(subject_, view, code_, options_.stacks);
+      auto read = read_goroutines(view, runtime, stacks, options_.retries);
       auto published = view.still_published(runtime);
       if (!published) return std::move(published).error();
       if (!*published) continue;
       if (!read) return std::move(read).error();
-      if (auto marked = mark_interference(view, runtime, subject_, read->records); !marked) {
-        return std::move(marked).error();
-      }
-      for (GoroutineRecord& record : read->records) add(record);
       snapshot_.inconsistent += read->inconsistent;
       snapshot_.retries += read->retries;
-      snapshot_.runtimes.push_back(facts_of(runtime));
+      if (auto r = add_all(view, runtime, stacks, read->records); !r) return r;
+    }
+    return {};
+  }
+
+  // The same in two halves, for a target that is stopped for the first.
+  Result<void> copy_view(const RuntimeView& view) {
+    auto runtimes = view.runtimes();
+    if (!runtimes) return std::move(runtimes).error();
+    for (RuntimeInfo& runtime : *runtimes) {
+      StackReader stacks(subject_, view, code_, options_.stacks);
+      auto copied = copy_goroutines(view, runtime, stacks);
+      if (!copied) return std::move(copied).error();
+      copies_.push_back({.view = &view, .runtime = std::move(runtime), .stacks = stacks, .copied = std::move(*copied)});
+    }
+    return {};
+  }
+  Result<void> look_into_copies() {
+    for (Copies& copies : copies_) {
+      auto records = look_into(copies.copied, copies.stacks);
+      copies.copied = {};
+      if (auto r = add_all(*copies.view, copies.runtime, copies.stacks, records); !r) return r;
     }
     return {};
   }
 
   // Puts what was found into the snapshot, in order, and looks names up.
   void finish() {
-    std::sort(found_.begin(), found_.end(), [](const Found& a, const Found& b) {
-      return a.goroutine.runtime != b.goroutine.runtime ? a.goroutine.runtime < b.goroutine.runtime
-                                                        : a.goroutine.goid < b.goroutine.goid;
+    std::vector<Found*> order;  // records are large
+    order.reserve(found_.size());
+    for (Found& found : found_) order.push_back(&found);
+    std::sort(order.begin(), order.end(), [](const Found* a, const Found* b) {
+      return a->goroutine.runtime != b->goroutine.runtime ? a->goroutine.runtime < b->goroutine.runtime
+                                                          : a->goroutine.goid < b->goroutine.goid;
     });
     symbols::Stacks stacks(code_, snapshot_);
     snapshot_.goroutines.reserve(found_.size());
-    for (Found& found : found_) {
-      stacks.add(found.goroutine, found.unwound, found.start_pc, found.created_pc);
-      snapshot_.goroutines.push_back(std::move(found.goroutine));
+    for (Found* found : order) {
+      stacks.add(found->goroutine, found->unwound, found->start_pc, found->created_pc);
+      snapshot_.goroutines.push_back(std::move(found->goroutine));
     }
     found_.clear();
   }
@@ -112,6 +133,22 @@ class Reading {
     std::uint64_t start_pc = 0;
     std::uint64_t created_pc = 0;
   };
+
+  struct Copies {
+    const RuntimeView* view;
+    RuntimeInfo runtime;
+    StackReader stacks;
+    GoroutineCopies copied;
+  };
+
+  Result<void> add_all(const RuntimeView& view, const RuntimeInfo& runtime, const StackReader& stacks,
+                       std::vector<GoroutineRecord>& records) {
+    if (auto r = mark_interference(view, runtime, subject_, records); !r) return r;
+    for (GoroutineRecord& record : records) add(record);
+    if (stacks.labels_left_out()) snapshot_.warnings.emplace_back("labels beyond 64 MiB are left out");
+    snapshot_.runtimes.push_back(facts_of(runtime));
+    return {};
+  }
 
   void add(GoroutineRecord& record) {
     const GRecord& g = record.g;
@@ -146,6 +183,7 @@ class Reading {
   symbols::CodeMap& code_;
   const ReadOptions& options_;
   std::vector<Found> found_;
+  std::vector<Copies> copies_;
 };
 
 class LibruntimeReader : public Reader {
@@ -176,20 +214,24 @@ class LibruntimeReader : public Reader {
   }
 
  private:
-  // Addresses and names are looked up later, when a target that was stopped runs on.
   Result<void> read_views(Reading& reading, const ReadOptions& options, trace::GoroutineSnapshot& snapshot) {
-    std::optional<ThreadStop> stop;
-    if (options.pause && subject_.pid()) {
-      auto stopped = ThreadStop::stop(*subject_.pid());
-      if (!stopped) return std::move(stopped).error();
-      stop.emplace(std::move(*stopped));
+    if (options.pause && subject_.pid()) return read_paused(reading, snapshot);
+    for (const RuntimeView& view : views_) {
+      if (auto r = reading.read_view(view); !r) return r;
     }
+    return {};
+  }
+
+  // Whatever is not a copy of memory comes when the target runs on.
+  Result<void> read_paused(Reading& reading, trace::GoroutineSnapshot& snapshot) {
+    auto stop = ThreadStop::stop(*subject_.pid());
+    if (!stop) return std::move(stop).error();
     Result<void> done;
     for (const RuntimeView& view : views_) {
-      if (done) done = reading.read_view(view);
+      if (done) done = reading.copy_view(view);
     }
-    if (stop) snapshot.paused_ns = stop->release();
-    return done;
+    snapshot.paused_ns = stop->release();
+    return done ? reading.look_into_copies() : std::move(done);
   }
 
   Subject& subject_;

@@ -40,7 +40,7 @@ class Views {
     REQUIRE_FALSE(views_.empty());
   }
   const RuntimeView& first() const { return views_.front(); }
-  StackReader stacks() const { return StackReader(first(), code_, /*stacks=*/true); }
+  StackReader stacks() const { return StackReader(*subject_, first(), code_, /*stacks=*/true); }
 
  private:
   mutable netpoll::symbols::CodeMap code_{[](std::uint64_t) { return std::nullopt; }};
@@ -113,7 +113,8 @@ TEST_CASE("a wait that changes while it is read is never mixed with another") {
   for (int round = 0; round < 50; ++round) {
     auto runtimes = process.first().runtimes();
     REQUIRE(runtimes);
-    auto read = read_goroutines(process.first(), runtimes->at(0), process.stacks(), 8);
+    StackReader stacks = process.stacks();
+    auto read = read_goroutines(process.first(), runtimes->at(0), stacks, 8);
     REQUIRE(read);
     CHECK(read->records.size() + read->inconsistent == 200);
     for (const GoroutineRecord& record : read->records) {
@@ -186,7 +187,8 @@ TEST_CASE("a target that dies between two readings is not found") {
   auto runtimes = process.first().runtimes();
   REQUIRE(runtimes);
   prey.kill();
-  auto read = read_goroutines(process.first(), runtimes->at(0), process.stacks(), 8);
+  StackReader stacks = process.stacks();
+  auto read = read_goroutines(process.first(), runtimes->at(0), stacks, 8);
   REQUIRE_FALSE(read);
   CHECK(read.error().is(ErrorKind::kNotFound));
 }

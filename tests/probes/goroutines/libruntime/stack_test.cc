@@ -4,12 +4,14 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "libruntime/symbols/code_map.h"
@@ -210,6 +212,51 @@ TEST_CASE("so has a core of gcore") {
     NETPOLL_SKIP("gcore may not attach here");
   }
   check_core(folder / ("core." + pid), *live);
+}
+
+TEST_CASE("a goroutine that runs has a stack where its thread's registers are to be had") {
+  std::string pattern;
+  std::getline(std::ifstream("/proc/sys/kernel/core_pattern"), pattern);
+  const netpoll::test::TempDir folder;
+  Prey prey({"/bin/sh", "-c", "ulimit -c unlimited && cd " + folder.path() + " && exec " RUNNING});
+  REQUIRE(prey.sleeps());
+  const auto one_with = [](const GoroutineSnapshot& snapshot, const std::string& status) {
+    const auto found = std::find_if(snapshot.goroutines.begin(), snapshot.goroutines.end(),
+                                    [&](const Goroutine& g) { return g.status == status; });
+    return found == snapshot.goroutines.end() ? nullptr : &*found;
+  };
+  const auto check_both = [&](const GoroutineSnapshot& snapshot) {
+    for (const auto& [status, innermost, outer] :
+         {std::tuple("running", "turn_for_ever", "start_turning"), std::tuple("syscall", "read", "read_input")}) {
+      INFO(status);
+      const Goroutine* g = one_with(snapshot, status);
+      REQUIRE(g != nullptr);
+      CHECK(g->stack_ends_early == "");
+      const std::string names = visible_functions(snapshot, *g);
+      INFO(names);
+      CHECK(names.find(innermost) != std::string::npos);
+      CHECK(names.find(outer) != std::string::npos);
+    }
+  };
+  auto live = snapshot_of(prey.pid());
+  REQUIRE(live);
+  const Goroutine* turning = one_with(*live, "running");
+  REQUIRE(turning != nullptr);
+  CHECK(turning->stack.empty());
+  CHECK(turning->stack_ends_early == "it runs");
+  auto stopped = snapshot_of(prey.pid(), {.pause = true});
+  if (stopped) check_both(*stopped);
+  kill(prey.pid(), SIGABRT);
+  (void)prey.rest();
+  if (pattern.find_first_of("|/%") != std::string::npos) NETPOLL_SKIP("core_pattern leads elsewhere");
+  if (folder.names().empty()) NETPOLL_SKIP("no core was written");
+  auto subject = make_core_subject(folder / folder.names().front(), "");
+  REQUIRE(subject);
+  auto reader = attach_reader(**subject);
+  REQUIRE(reader);
+  auto dead = (*reader)->read({});
+  REQUIRE(dead);
+  check_both(*dead);
 }
 
 TEST_CASE("labels that lie are no labels") {
