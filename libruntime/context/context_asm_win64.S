@@ -2,8 +2,11 @@
 // rdi, rsi, r12 to r15 and xmm6 to xmm15 belong to the caller, and so do the control bits of MXCSR and the x87 control
 // word. Frame layout: see Frame in context_win64.cc; control words as in context_asm_x64.S.
 //
-// Three words of the thread's environment block (gs) say which stack the thread runs on, and change with it.
+// Four words of the thread's environment block (gs) belong to the stack that the thread runs on, and change with it as
+// they do with SwitchToFiber: its bounds, and the list of handlers whose records lie on it. (Wine has such records on x86-64 too, and without
+// the change a throw on a goroutine now and then found one of its thread's, and no handler.)
 #define MXCSR_FLAGS 0x3f
+#define TEB_EXCEPTION_LIST %gs:0x00
 #define TEB_STACK_BASE %gs:0x08
 #define TEB_STACK_LIMIT %gs:0x10
 #define TEB_DEALLOCATION_STACK %gs:0x1478
@@ -22,6 +25,8 @@
     movq    TEB_STACK_LIMIT, %r9
     movq    TEB_DEALLOCATION_STACK, %r10
     movq    %rax, 8(%rsp)
+    movq    TEB_EXCEPTION_LIST, %rax
+    movq    %rax, 192(%rsp)
     movaps  %xmm6, 16(%rsp)
     movaps  %xmm7, 32(%rsp)
     movaps  %xmm8, 48(%rsp)
@@ -41,6 +46,8 @@
     movq    8(%rsp), %r9
     movq    176(%rsp), %r10
     movq    184(%rsp), %r11
+    movq    192(%rsp), %rcx
+    movq    %rcx, TEB_EXCEPTION_LIST
     movq    %r9, TEB_STACK_BASE
     movq    %r10, TEB_STACK_LIMIT
     movq    %r11, TEB_DEALLOCATION_STACK

@@ -16,7 +16,7 @@ struct Frame {
   alignas(16) char xmm[10][16];  // xmm6 to xmm15
   void* stack_limit;             // how far it is there,
   void* deallocation_stack;      // and where its memory ends
-  void* unused;
+  void* exception_list;          // of the environment block as well: handlers whose records lie on the stack
   void* r15;
   void* r14;
   void* r13;
@@ -45,6 +45,7 @@ void context_init(MachineContext& context, void* stack_lo, void* stack_hi, void 
   frame->stack_base = stack_hi;
   frame->stack_limit = stack_lo;
   frame->deallocation_stack = static_cast<char*>(stack_lo) - kGuardSize;
+  frame->exception_list = reinterpret_cast<void*>(~std::uintptr_t{0});  // none
   frame->rbx = reinterpret_cast<void*>(entry);
   frame->r12 = arg;
   frame->rip = reinterpret_cast<void*>(&netpoll_context_entry);
