@@ -6,12 +6,13 @@
 #include "exporters/events/words.h"
 #include "exporters/formats.h"
 #include "exporters/goroutines/document.h"
+#include "exporters/long_document.h"
 #include "exporters/text.h"
 
 namespace netpoll::exporters {
 namespace {
 
-class NdjsonExporter : public LineExporter {
+class NdjsonExporter : public LineExporter, public LongDocumentSink {
  public:
   explicit NdjsonExporter(Destination& out) : LineExporter(out, kPiece) {}
 
@@ -44,17 +45,17 @@ class NdjsonExporter : public LineExporter {
   // The last line has what the first could not know; intervals were lines of their own. Several results have both,
   // each.
   Result<void> result(const Json& document) override {
-    Json head = Json::object();
-    for (const char* name : {"schema", "tool", "host", "started_at", "target", "targets", "command"}) {
-      if (document.contains(name)) head[name] = document[name];
-    }
+    const Json head = head_of(document);
     if (auto begun = begin_result(head); !begun) return begun;
-    Json line = {{"type", "end"}};
-    for (const auto& [name, value] : document.items()) {
-      if (!head.contains(name) && name != "intervals") line[name] = value;
-    }
     begun_ = false;
-    return out_.write(to_line(line));
+    return out_.write(to_line(last_line(document, head)));
+  }
+
+  Result<void> long_result(const LongDocument& document) override {
+    const Json head = head_of(document.head);
+    if (auto begun = begin_result(head); !begun) return begun;
+    begun_ = false;
+    return write_document(out_, {last_line(document.head, head), document.lists}, Layout::kLine);
   }
 
   Result<void> begin(const Json& meta) override {
@@ -113,6 +114,22 @@ class NdjsonExporter : public LineExporter {
   }
 
  private:
+  static Json head_of(const Json& document) {
+    Json head = Json::object();
+    for (const char* name : {"schema", "tool", "host", "started_at", "target", "targets", "command"}) {
+      if (document.contains(name)) head[name] = document[name];
+    }
+    return head;
+  }
+
+  static Json last_line(const Json& document, const Json& head) {
+    Json line = {{"type", "end"}};
+    for (const auto& [name, value] : document.items()) {
+      if (!head.contains(name) && name != "intervals") line[name] = value;
+    }
+    return line;
+  }
+
   Result<void> begin_result(const Json& head) {
     if (begun_) return {};
     begun_ = true;

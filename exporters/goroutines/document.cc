@@ -9,6 +9,7 @@
 
 #include "exporters/goroutines/names.h"
 #include "exporters/json.h"
+#include "exporters/json_members.h"
 
 namespace netpoll::exporters {
 namespace {
@@ -154,25 +155,6 @@ void add_members(const SnapshotDocument& document, const Goroutine& g, Members& 
   to.add("created_by_line", created_by == nullptr ? std::nullopt : known_line(created_by->line));
 }
 
-// The members as those of a Json object, appended without looking for each name among those that are there.
-class JsonMembers {
- public:
-  explicit JsonMembers(Json& object) : members_(object.get_ref<Json::object_t&>()) { members_.reserve(40); }
-
-  template <typename T>
-  void add(const char* name, const T& value) {
-    members_.emplace_back(name, value);
-  }
-  template <typename T>
-  void add(const char* name, const std::optional<T>& value) {
-    members_.emplace_back(name, or_null(value));
-  }
-  void add_json(const char* name, Json value) { members_.emplace_back(name, std::move(value)); }
-
- private:
-  Json::object_t& members_;
-};
-
 // How far a goroutine, a frame of its stack and the end of the stack are indented in a document.
 constexpr std::size_t kGoroutineIndent = 4;
 constexpr std::size_t kStackIndent = kGoroutineIndent + 2;
@@ -242,7 +224,7 @@ Json snapshot_json(const SnapshotDocument& document) {
   Json shown = Json::array();
   for (const std::uint32_t index : document.shown) {
     Json row = Json::object();
-    JsonMembers members(row);
+    JsonMembers members(row, 40);
     add_members(document, document.snapshot.goroutines.at(index), members);
     shown.push_back(std::move(row));
   }
