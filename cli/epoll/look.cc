@@ -1,6 +1,7 @@
 // One look or two, and the findings.
 #include "cli/epoll/look.h"
 
+#include <algorithm>
 #include <chrono>
 #include <iterator>
 #include <thread>
@@ -35,16 +36,17 @@ Result<EpollView> look_at_interest_sets(const std::vector<pid_t>& pids) {
   }
   auto sets = look(pids);
   if (!sets) return std::move(sets).error();
-  std::vector<probes::InterestSet> earlier;
-  if (probes::wants_second_look(*sets)) {
+  view.sets = std::move(*sets);
+  const auto worth = [](const probes::InterestSet& set) {
+    return std::any_of(set.entries.begin(), set.entries.end(), probes::wants_second_look);
+  };
+  std::vector<probes::InterestSet> later;
+  if (std::any_of(view.sets.begin(), view.sets.end(), worth)) {
     std::this_thread::sleep_for(kBetweenLooks);
-    earlier = std::move(*sets);
-    sets = look(pids);
-    if (!sets) return std::move(sets).error();
+    later = probes::read_queues_again(view.sets, probes::wants_second_look);
     view.looks = 2;
   }
-  view.sets = std::move(*sets);
-  view.findings = probes::find_faults(view.sets, earlier);
+  view.findings = probes::find_faults(view.sets, later);
   view.took = std::chrono::steady_clock::now() - begin;
   return view;
 }

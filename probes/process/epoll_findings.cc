@@ -35,10 +35,6 @@ constexpr std::array kRules = {
 };
 
 bool level(const InterestEntry& e) { return (e.events & (EPOLLET | EPOLLONESHOT)) == 0; }
-bool has_bytes(const InterestEntry& e) {
-  return e.armed() && (e.events & EPOLLIN) != 0 && e.file.tcp_state != "LISTEN" &&
-         e.file.recv_queue_bytes.value_or(0) > 0;
-}
 
 std::string holders_text(const InterestEntry& e) {
   std::string text;
@@ -48,21 +44,22 @@ std::string holders_text(const InterestEntry& e) {
   return text.empty() ? "who has it open could not be found" : "it is open in " + text;
 }
 
-// The same entry in an earlier look; null: it was not there.
-const InterestEntry* earlier_entry(std::span<const InterestSet> earlier, const InterestSet& set,
-                                   const InterestEntry& e) {
-  for (const InterestSet& old : earlier) {
-    if (old.pid != set.pid || old.epfd != set.epfd) continue;
-    const auto at = std::lower_bound(old.entries.begin(), old.entries.end(), e.fd,
-                                     [](const InterestEntry& x, int fd) { return x.fd < fd; });
-    if (at != old.entries.end() && at->fd == e.fd && at->data == e.data && at->inode == e.inode) return &*at;
+// The same entry at the second look; null: it was not there.
+const InterestEntry* later_entry(std::span<const InterestSet> later, const InterestSet& set, const InterestEntry& e) {
+  for (const InterestSet& now : later) {
+    if (now.pid != set.pid || now.epfd != set.epfd) continue;
+    auto at = std::lower_bound(now.entries.begin(), now.entries.end(), e.fd,
+                               [](const InterestEntry& x, int fd) { return x.fd < fd; });
+    for (; at != now.entries.end() && at->fd == e.fd; ++at) {
+      if (at->data == e.data && at->inode == e.inode) return &*at;
+    }
   }
   return nullptr;
 }
 
 class Findings {
  public:
-  void look(const InterestSet& set, const InterestEntry& e, std::span<const InterestSet> earlier) {
+  void look(const InterestSet& set, const InterestEntry& e, std::span<const InterestSet> later) {
     const auto add = [&](Rule rule, std::string evidence) {
       found_.push_back(
           {.rule = &kRules[rule], .pid = set.pid, .epfd = set.epfd, .fd = e.fd, .evidence = std::move(evidence)});
@@ -81,11 +78,11 @@ class Findings {
       add(kHangupOnly, "the mask is " + mask(e.events));
     }
     if (e.is_epoll) add(kNested, "fd " + std::to_string(e.fd) + " is an epoll instance");
-    if (!has_bytes(e)) return;
+    if (!wants_second_look(e)) return;
     // Bytes that are being read at this moment are no fault; the same or more at two looks are.
-    const InterestEntry* old = earlier_entry(earlier, set, e);
-    if (old != nullptr && has_bytes(*old) && *old->file.recv_queue_bytes <= *e.file.recv_queue_bytes) {
-      add(kUnread, std::to_string(*e.file.recv_queue_bytes) + " bytes from " + e.file.peer + " at two looks");
+    const InterestEntry* now = later_entry(later, set, e);
+    if (now != nullptr && wants_second_look(*now) && *e.file.recv_queue_bytes <= *now->file.recv_queue_bytes) {
+      add(kUnread, std::to_string(*now->file.recv_queue_bytes) + " bytes from " + e.file.peer + " at two looks");
     }
   }
 
@@ -126,19 +123,18 @@ class Findings {
 
 }  // namespace
 
-std::vector<Finding> find_faults(std::span<const InterestSet> sets, std::span<const InterestSet> earlier) {
+std::vector<Finding> find_faults(std::span<const InterestSet> sets, std::span<const InterestSet> later) {
   Findings findings;
   for (const InterestSet& set : sets) {
-    for (const InterestEntry& e : set.entries) findings.look(set, e, earlier);
+    for (const InterestEntry& e : set.entries) findings.look(set, e, later);
   }
   findings.look_for_herds(sets);
   return findings.take();
 }
 
-bool wants_second_look(std::span<const InterestSet> sets) {
-  return std::any_of(sets.begin(), sets.end(), [](const InterestSet& set) {
-    return std::any_of(set.entries.begin(), set.entries.end(), has_bytes);
-  });
+bool wants_second_look(const InterestEntry& entry) {
+  return entry.armed() && (entry.events & EPOLLIN) != 0 && entry.file.tcp_state != "LISTEN" &&
+         entry.file.recv_queue_bytes.value_or(0) > 0;
 }
 
 std::vector<std::string> epoll_event_names(std::uint32_t events) {

@@ -25,12 +25,12 @@ struct Finding {
   std::string evidence;  // what was seen, in one sentence
 };
 
-// Looks at all sets of one or several processes together, since some faults only show in two. `earlier` are the same
-// processes' sets some time before, for what has to be seen twice; empty: one look.
-std::vector<Finding> find_faults(std::span<const InterestSet> sets, std::span<const InterestSet> earlier);
+// Looks at all sets of one or several processes together, since some faults only show in two. `later` is what
+// read_queues_again() found some time after, for what has to be seen twice; empty: one look.
+std::vector<Finding> find_faults(std::span<const InterestSet> sets, std::span<const InterestSet> later);
 
-// Whether a second look would tell more: some armed entry has bytes to be read.
-bool wants_second_look(std::span<const InterestSet> sets);
+// Whether a second look at an entry would tell more: it is armed and has bytes to be read.
+bool wants_second_look(const InterestEntry& entry);
 
 // "IN", "OUT", "ET", ... in the order of <sys/epoll.h>; what has no name comes as "0x…".
 std::vector<std::string> epoll_event_names(std::uint32_t events);

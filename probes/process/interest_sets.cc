@@ -1,7 +1,6 @@
 // Joins the lists of /proc/PID/fdinfo/EPFD with the process's descriptors.
 #include "probes/process/interest_sets.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
 #include <sys/epoll.h>
@@ -14,12 +13,17 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <fstream>
+#include <map>
 #include <string>
+#include <unordered_map>
+#include <utility>
 
+#include "libruntime/base/epoll_list.h"
 #include "netpoll/fd.h"
-#include "probes/process/peers.h"
+#include "probes/process/memory.h"
+#include "probes/process/own_links.h"
 #include "probes/process/proc_status.h"
+#include "probes/process/sockets.h"
 #include "probes/process/subject.h"
 
 namespace netpoll::probes {
@@ -34,48 +38,37 @@ struct EpollParams {
 };
 constexpr unsigned long kGetParams = _IOR(0x8A, 0x02, EpollParams);
 
-// The open flags of a descriptor, "flags:\t02004002" in octal (proc_pid_fdinfo(5)).
-std::optional<unsigned> open_flags(const std::string& proc, int fd) {
-  std::ifstream file(proc + "/fdinfo/" + std::to_string(fd));
-  for (std::string line; std::getline(file, line);) {
-    if (!line.starts_with("flags:")) continue;
-    const char* digits = line.c_str() + line.find_first_of("01234567");
-    unsigned flags = 0;
-    if (std::from_chars(digits, line.c_str() + line.size(), flags, 8).ec == std::errc{}) return flags;
+// The open flags of a descriptor, "flags:\t02004002" in octal, which is the second line of its file in the folder
+// fdinfo (proc_pid_fdinfo(5)).
+std::optional<unsigned> open_flags(int folder, int fd) {
+  const Fd file(openat(folder, std::to_string(fd).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.valid()) return std::nullopt;
+  std::array<char, 128> text;
+  const ssize_t size = ::read(file.get(), text.data(), text.size());
+  const std::string_view lines(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+  const std::size_t label = lines.find("flags:");
+  const std::size_t digits = lines.find_first_of("01234567", label);
+  if (label == std::string_view::npos || digits == std::string_view::npos) return std::nullopt;
+  unsigned flags = 0;
+  if (std::from_chars(lines.data() + digits, lines.data() + lines.size(), flags, 8).ec != std::errc{}) {
+    return std::nullopt;
   }
-  return std::nullopt;
+  return flags;
 }
 
 // Whether two descriptors are one open file (kcmp(2)); false where that may not be asked.
 bool same_file(pid_t a, int a_fd, pid_t b, int b_fd) { return syscall(SYS_kcmp, a, b, KCMP_FILE, a_fd, b_fd) == 0; }
-
-struct EpollDescriptor {
-  pid_t pid;
-  int fd;
-};
-
-// Every epoll descriptor of every process that we may look at.
-std::vector<EpollDescriptor> all_epoll_descriptors() {
-  std::vector<EpollDescriptor> found;
-  DIR* proc = opendir("/proc");
-  if (proc == nullptr) return found;
-  while (const dirent* entry = readdir(proc)) {
-    pid_t pid = -1;
-    const std::string_view name(entry->d_name);
-    if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc{}) continue;
-    for (const int fd : epoll_descriptors_of(pid).value_or(std::vector<int>())) found.push_back({pid, fd});
-  }
-  closedir(proc);
-  return found;
-}
 
 class Reading {
  public:
   Reading(Subject& subject, pid_t pid)
       : subject_(subject),
         pid_(pid),
-        proc_("/proc/" + std::to_string(living_thread(pid))),
-        folder_(open((proc_ + "/fd").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)) {}
+        links_(pid),
+        fdinfo_(open(("/proc/" + std::to_string(living_thread(pid)) + "/fdinfo").c_str(),
+                     O_PATH | O_DIRECTORY | O_CLOEXEC)) {}
+
+  OwnLinks& links() { return links_; }
 
   void read(int epfd) {
     auto registrations = subject_.registrations(epfd);
@@ -90,35 +83,18 @@ class Reading {
 
   std::vector<InterestSet> finish() {
     add_files();
-    add_holders();
     add_waiting_threads();
     add_busy_poll();
-    add_sharers();
     return std::move(sets_);
   }
 
  private:
-  InterestEntry entry_of(const Registration& r) {
+  static InterestEntry entry_of(const Registration& r) {
     InterestEntry entry;
     entry.fd = r.fd;
     entry.events = r.events;
     entry.data = r.data;
     entry.inode = r.inode;
-    const std::string name = std::to_string(r.fd);
-    struct stat file {};
-    if (fstatat(folder_.get(), name.c_str(), &file, 0) != 0) {
-      // A number that we may not look at is not a closed one.
-      entry.state = errno == ENOENT ? NumberState::kClosed : NumberState::kSame;
-      return entry;
-    }
-    if (r.inode && *r.inode != file.st_ino) {
-      entry.state = NumberState::kReused;
-      return entry;
-    }
-    std::array<char, 64> link;
-    const ssize_t size = readlinkat(folder_.get(), name.c_str(), link.data(), link.size());
-    entry.is_epoll = size > 0 && std::string_view(link.data(), static_cast<std::size_t>(size)) == kEpollLink;
-    if (const auto flags = open_flags(proc_, r.fd)) entry.nonblocking = (*flags & O_NONBLOCK) != 0;
     return entry;
   }
 
@@ -129,34 +105,65 @@ class Reading {
     }
   }
 
-  void add_files() {
-    std::vector<int> numbers;
-    each_entry([&](const InterestEntry& e) {
-      if (e.state == NumberState::kSame) numbers.push_back(e.fd);
-    });
-    const Descriptors descriptors = subject_.describe(numbers);
-    each_entry([&](InterestEntry& e) {
-      const auto found = e.state == NumberState::kSame ? descriptors.find(e.fd) : descriptors.end();
-      if (found != descriptors.end()) e.file = found->second;
-    });
+  NumberState state_of(const InterestEntry& e) {
+    switch (links_.look_at(e.fd, e.inode)) {
+      case OwnLinks::Number::kClosed:
+        return NumberState::kClosed;
+      case OwnLinks::Number::kOther:
+        return NumberState::kReused;
+      case OwnLinks::Number::kSame:
+        break;
+    }
+    return NumberState::kSame;
   }
 
-  // Only sockets can be found by the inode that the list gives: those of anonymous files are all the same.
-  void add_holders() {
-    FileKeys keys;
-    const auto key_of = [](const InterestEntry& e) {
-      return FileKey{.kind = FileKey::Kind::kSocket, .device = 0, .inode = *e.inode};
-    };
-    each_entry([&](const InterestEntry& e) {
-      if (e.state != NumberState::kSame && e.inode) keys.insert(key_of(e));
-    });
-    const Holders holders = find_holders(keys);
+  // Of a file that the number does not stand for any more. Only sockets can be found by the inode that the list gives:
+  // those of anonymous files are all the same.
+  static std::optional<FileKey> lost_file(const InterestEntry& e) {
+    if (e.state == NumberState::kSame || !e.inode) return std::nullopt;
+    return FileKey{.kind = FileKey::Kind::kSocket, .device = 0, .inode = *e.inode};
+  }
+
+  // What the numbers stand for, and who has the files that they do not stand for any more, and the instances: one
+  // number may be registered with several instances.
+  void add_files() {
+    if (sets_.empty()) return;
+    std::vector<int> numbers;
+    FileKeys keys{{.kind = FileKey::Kind::kEpoll, .device = 0, .inode = 0}};
     each_entry([&](InterestEntry& e) {
-      if (e.state == NumberState::kSame || !e.inode) return;
-      const auto found = holders.find(key_of(e));
-      if (found == holders.end()) return;
-      for (const Holder& holder : found->second) e.holders.push_back(holder.process);
+      e.state = state_of(e);
+      if (e.state == NumberState::kSame) numbers.push_back(e.fd);
+      if (const auto lost = lost_file(e)) keys.insert(*lost);
     });
+    OwnLinks::Described files = links_.describe(numbers, keys);
+    std::unordered_map<int, std::optional<bool>> nonblocking;
+    each_entry([&](InterestEntry& e) {
+      if (const auto lost = lost_file(e)) {
+        const auto found = files.holders.find(*lost);
+        if (found == files.holders.end()) return;
+        for (const Holder& holder : found->second) e.holders.push_back(holder.process);
+        return;
+      }
+      const auto found = files.descriptors.find(e.fd);
+      if (e.state != NumberState::kSame || found == files.descriptors.end()) return;
+      e.file = found->second;
+      e.is_epoll = e.file.local == kEpollLink;
+      const auto [known, first] = nonblocking.try_emplace(e.fd);
+      if (const auto flags = first ? open_flags(fdinfo_.get(), e.fd) : std::nullopt) {
+        known->second = (*flags & O_NONBLOCK) != 0;
+      }
+      e.nonblocking = known->second;
+    });
+    add_sharers(files.holders[{.kind = FileKey::Kind::kEpoll, .device = 0, .inode = 0}]);
+  }
+
+  void add_sharers(const std::vector<Holder>& epoll_descriptors) {
+    for (const auto& [other, mode] : epoll_descriptors) {
+      for (InterestSet& set : sets_) {
+        if ((other.pid == pid_ && other.fd == set.epfd) || !same_file(pid_, set.epfd, other.pid, other.fd)) continue;
+        set.shared_with.push_back(other);
+      }
+    }
   }
 
   // By a duplicate of the instance, which is closed at once: nothing in /proc has it.
@@ -187,20 +194,10 @@ class Reading {
     }
   }
 
-  void add_sharers() {
-    if (sets_.empty()) return;
-    for (const EpollDescriptor& other : all_epoll_descriptors()) {
-      for (InterestSet& set : sets_) {
-        if ((other.pid == pid_ && other.fd == set.epfd) || !same_file(pid_, set.epfd, other.pid, other.fd)) continue;
-        set.shared_with.push_back({.pid = other.pid, .comm = comm_of(other.pid), .fd = other.fd});
-      }
-    }
-  }
-
   Subject& subject_;
   pid_t pid_;
-  std::string proc_;
-  Fd folder_;
+  OwnLinks links_;
+  Fd fdinfo_;
   std::vector<InterestSet> sets_;
 };
 
@@ -211,11 +208,54 @@ bool InterestEntry::armed() const { return (events & (EPOLLERR | EPOLLHUP)) != 0
 Result<std::vector<InterestSet>> read_interest_sets(pid_t pid) {
   auto subject = make_live_subject(pid);
   if (!subject) return std::move(subject).error();
-  const auto epfds = (*subject)->epoll_descriptors();
-  if (!epfds) return process_error(pid, EACCES);
   Reading reading(**subject, pid);
-  for (const int epfd : *epfds) reading.read(epfd);
+  if (!reading.links().readable()) return process_error(pid, EACCES);
+  for (const int epfd : reading.links().epoll_descriptors()) reading.read(epfd);
   return reading.finish();
+}
+
+std::vector<InterestSet> read_queues_again(std::span<const InterestSet> sets,
+                                           const std::function<bool(const InterestEntry&)>& which) {
+  using Chosen = std::map<std::pair<int, std::uint64_t>, const InterestEntry*>;  // by number and inode
+  std::map<pid_t, Inodes> inodes;
+  std::vector<std::pair<const InterestSet*, Chosen>> looks;
+  for (const InterestSet& set : sets) {
+    Chosen chosen;
+    for (const InterestEntry& e : set.entries) {
+      if (!e.inode || !which(e)) continue;
+      chosen[{e.fd, *e.inode}] = &e;
+      inodes[set.pid].insert(*e.inode);
+    }
+    if (!chosen.empty()) looks.emplace_back(&set, std::move(chosen));
+  }
+  std::map<pid_t, SocketTable> sockets;
+  for (const auto& [pid, wanted] : inodes) {
+    if (auto found = find_sockets(pid, wanted)) sockets[pid] = std::move(*found);
+  }
+  std::vector<InterestSet> again;
+  for (const auto& [set, chosen] : looks) {
+    const SocketTable& table = sockets[set->pid];
+    InterestSet now;
+    now.pid = set->pid;
+    now.epfd = set->epfd;
+    base::EpollList list(std::to_string(living_thread(set->pid)), set->epfd);
+    while (const auto r = list.next()) {
+      const auto before = r->inode ? chosen.find({r->fd, *r->inode}) : chosen.end();
+      const auto socket = r->inode ? table.find(*r->inode) : table.end();
+      if (before == chosen.end() || before->second->data != r->data || socket == table.end()) continue;
+      InterestEntry entry;
+      entry.fd = r->fd;
+      entry.events = r->events;
+      entry.data = r->data;
+      entry.inode = r->inode;
+      set_socket(socket->second, entry.file);
+      now.entries.push_back(std::move(entry));
+    }
+    std::sort(now.entries.begin(), now.entries.end(),
+              [](const InterestEntry& a, const InterestEntry& b) { return a.fd < b.fd; });
+    if (!now.entries.empty()) again.push_back(std::move(now));
+  }
+  return again;
 }
 
 }  // namespace netpoll::probes

@@ -4,7 +4,9 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "netpoll/result.h"
@@ -56,5 +58,11 @@ struct InterestSet {
 // Reads all of them, each list once: the kernel holds the instance's lock while it writes one, about 2 us an entry.
 // Without registrations or instances the answer is empty. Errors: as process_error (memory.h).
 Result<std::vector<InterestSet>> read_interest_sets(pid_t pid);
+
+// Looks a second time at the sockets among the entries that `which` chooses: those that are still registered as they
+// were, with their events and queues of now. Other members are left as they are in a new InterestEntry; sets without
+// such an entry are missing in the answer, as are those of a process that has ended.
+std::vector<InterestSet> read_queues_again(std::span<const InterestSet> sets,
+                                           const std::function<bool(const InterestEntry&)>& which);
 
 }  // namespace netpoll::probes

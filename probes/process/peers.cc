@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 
+#include "probes/process/descriptors.h"
 #include "probes/process/proc_status.h"
 
 namespace netpoll::probes {
@@ -100,6 +101,7 @@ AccessMode access_mode(int folder, const char* name) {
 std::optional<FileKey> key_of_link(std::string_view link) {
   if (const auto inode = inode_in(link, "socket:[")) return FileKey{.kind = FileKey::Kind::kSocket, .inode = *inode};
   if (const auto inode = inode_in(link, "pipe:[")) return FileKey{.kind = FileKey::Kind::kPipe, .inode = *inode};
+  if (link == kEpollLink) return FileKey{.kind = FileKey::Kind::kEpoll};
   return std::nullopt;
 }
 

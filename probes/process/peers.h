@@ -16,9 +16,10 @@
 namespace netpoll::probes {
 
 // An open file, the same for everyone who has it open. Sockets and pipes live in file systems of the kernel's own,
-// whose device number no link tells; a FIFO lives in one that does.
+// whose device number no link tells; a FIFO lives in one that does. All epoll instances of a machine have one inode, so
+// that there is one key for all of them, without numbers.
 struct FileKey {
-  enum class Kind : std::uint8_t { kSocket, kPipe, kFifo } kind = Kind::kSocket;
+  enum class Kind : std::uint8_t { kSocket, kPipe, kFifo, kEpoll } kind = Kind::kSocket;
   std::uint64_t device = 0;  // of a FIFO
   std::uint64_t inode = 0;
 
@@ -28,7 +29,8 @@ struct FileKey {
   };
 };
 
-// The key that the text of a link in /proc/PID/fd names ("socket:[4711]", "pipe:[4711]"); nothing for other texts.
+// The key that the text of a link in /proc/PID/fd names ("socket:[4711]", "pipe:[4711]", "anon_inode:[eventpoll]");
+// nothing for other texts.
 std::optional<FileKey> key_of_link(std::string_view link);
 
 // How a descriptor was opened. A socket is opened for both.

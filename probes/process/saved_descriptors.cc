@@ -335,7 +335,7 @@ Descriptors SavedDescriptors::describe(const std::vector<int>& fds) const {
     info.local = found->second.link;
     if (const auto peers = peers_.find(fd); peers != peers_.end()) info.peer_processes = peers->second;
     const auto key = key_of_link(found->second.link);
-    if (!key) continue;
+    if (!key || key->kind == FileKey::Kind::kEpoll) continue;
     info.inode = key->inode;
     if (key->kind == FileKey::Kind::kPipe) info.kind = "pipe";
     if (key->kind != FileKey::Kind::kSocket) continue;

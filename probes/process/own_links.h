@@ -1,0 +1,47 @@
+// OwnLinks: what the descriptors of a process are, and who has some of their files open, by one look.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "probes/process/descriptors.h"
+#include "probes/process/peers.h"
+
+namespace netpoll::probes {
+
+// One reading of the target's links, each of them once: a process may have many thousands. Nothing of it is looked up
+// before it is asked for. One thread at a time.
+class OwnLinks {
+ public:
+  explicit OwnLinks(pid_t pid);
+  ~OwnLinks();
+  OwnLinks(const OwnLinks&) = delete;
+  OwnLinks& operator=(const OwnLinks&) = delete;
+
+  // Whether they may be listed.
+  bool readable() const;
+  std::vector<int> epoll_descriptors() const;
+
+  // What a number stands for where somebody says that it is the file with this inode (nothing: not known): the link is
+  // read again where it was not there or was another's, since files come and go while one looks.
+  enum class Number { kSame, kClosed, kOther };
+  Number look_at(int number, std::optional<std::uint64_t> inode);
+
+  struct Described {
+    Descriptors descriptors;
+    Holders holders;  // of `also` and of the other ends; the target's own descriptors among them
+  };
+  // Describes the numbers, repeats are fine, and finds who has the files of `also` open, by one walk over the links of
+  // other processes. Once, at last.
+  Described describe(const std::vector<int>& numbers, const FileKeys& also);
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace netpoll::probes
