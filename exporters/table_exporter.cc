@@ -5,6 +5,7 @@
 
 #include "exporters/formats.h"
 #include "exporters/goroutines/document.h"
+#include "exporters/pages/long_epoll.h"
 #include "exporters/pages/pages.h"
 
 namespace netpoll::exporters {
@@ -20,7 +21,7 @@ constexpr PageRow kPages[] = {
 #undef NETPOLL_PAGE
 };
 
-class TableExporter : public Exporter {
+class TableExporter : public Exporter, public LongDocumentSink {
  public:
   TableExporter(Destination& out, const ExportOptions& options) : out_(out), options_(options) {}
 
@@ -30,6 +31,12 @@ class TableExporter : public Exporter {
       if (schema == "netpoll-trace/" + std::string(row.kind) + "/v1") return out_.write(row.page(document, options_));
     }
     std::abort();  // a document without a page: the row is missing
+  }
+
+  // The interest sets are the one document with long lists.
+  Result<void> long_result(const LongDocument& document) override {
+    if (document.head.value("schema", "") != "netpoll-trace/epoll/v1") return result(document.whole());
+    return out_.write(long_epoll_page(document, options_));
   }
 
   // Pages of several are set apart by an empty line.

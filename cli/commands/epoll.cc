@@ -40,7 +40,7 @@ Result<exporters::Json> read_view(const std::string& path) {
 // view. The document of the first gets .diff.
 Result<EpollView> watch(EpollView view, const std::vector<pid_t>& pids, int fd, std::chrono::nanoseconds every,
                         Emitter& out, Invocation& invocation) {
-  exporters::Json last = epoll_document(view, fd);
+  exporters::Json last = epoll_document(view, fd).whole();
   const exporters::Json head = last;
   const int every_ms = static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(every).count());
   for (;;) {
@@ -51,7 +51,7 @@ Result<EpollView> watch(EpollView view, const std::vector<pid_t>& pids, int fd, 
     if (!next && next.error().is(ErrorKind::kNotFound)) return view;
     if (!next) return std::move(next).error();
     view = std::move(*next);
-    exporters::Json now = epoll_document(view, fd);
+    exporters::Json now = epoll_document(view, fd).whole();
     exporters::Json changes = epoll_changes(last, now);
     if (anything_changed(changes)) {
       changes["at"] = now["started_at"];
@@ -59,6 +59,14 @@ Result<EpollView> watch(EpollView view, const std::vector<pid_t>& pids, int fd, 
     }
     last = std::move(now);
   }
+}
+
+// By a format that can, without making the document whole.
+Result<void> write(Emitter& out, const exporters::LongDocument& document) {
+  auto* sink = dynamic_cast<exporters::LongDocumentSink*>(&out.exporter());
+  if (sink == nullptr) return out.result(document.whole());
+  if (auto written = sink->long_result(document); !written) return written;
+  return out.finish();
 }
 
 Result<ExitStatus> run(const Options& options, Invocation& invocation) {
@@ -88,7 +96,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   auto view = look_at_interest_sets(*pids);
   if (!view) return view.error();
   if (*every) {
-    if (!older) older = epoll_document(*view, fd);
+    if (!older) older = epoll_document(*view, fd).whole();
     view = watch(std::move(*view), *pids, fd, **every, *out, invocation);
     if (!view) return view.error();
   }
@@ -96,9 +104,9 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
     invocation.log.note("no epoll instance is open in " +
                         (pids->size() == 1 ? "pid " + std::to_string(pids->front()) : std::string("these processes")));
   }
-  exporters::Json document = epoll_document(*view, fd);
-  document["diff"] = older ? epoll_changes(*older, document) : exporters::Json(nullptr);
-  if (auto done = out->result(document); !done) return std::move(done).error();
+  exporters::LongDocument document = epoll_document(*view, fd);
+  document.head["diff"] = older ? epoll_changes(*older, document.whole()) : exporters::Json(nullptr);
+  if (auto done = write(*out, document); !done) return std::move(done).error();
   if (invocation.interrupt.requested()) return invocation.interrupt.status();
   const bool any = std::any_of(view->findings.begin(), view->findings.end(),
                                [&](const probes::Finding& f) { return fd < 0 || f.fd == fd; });

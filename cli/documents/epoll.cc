@@ -3,10 +3,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
 
 #include "cli/documents/envelope.h"
 #include "exporters/json.h"
+#include "exporters/json_members.h"
 #include "probes/process/proc_status.h"
 
 namespace netpoll::cli {
@@ -18,6 +25,10 @@ using probes::Finding;
 using probes::InterestEntry;
 using probes::InterestSet;
 using probes::NumberState;
+
+std::optional<std::string_view> known(std::string_view text) {
+  return text.empty() ? std::nullopt : std::optional(text);
+}
 
 const char* state_name(NumberState state) {
   switch (state) {
@@ -37,29 +48,119 @@ Json processes_json(const std::vector<trace::PeerProcess>& processes) {
   return json;
 }
 
-using Rules = std::map<std::tuple<pid_t, int, int>, std::vector<std::string>>;  // (pid, epfd, fd) -> rules
+// What is wrong with which registration.
+struct RuleOf {
+  pid_t pid;
+  int epfd;
+  int fd;
+  const probes::FindingRule* rule;
 
-Json entry_json(const InterestEntry& e, const std::vector<std::string>* rules) {
-  Json json;
-  json["fd"] = e.fd;
-  json["events"] = probes::epoll_event_names(e.events);
-  json["armed"] = e.armed();
-  json["data"] = exporters::hex(e.data);
-  json["state"] = state_name(e.state);
-  json["nonblocking"] = exporters::or_null(e.nonblocking);
-  json["kind"] = e.is_epoll ? Json("epoll") : text_or_null(e.file.kind);
-  json["local"] = text_or_null(e.file.local);
-  json["peer"] = text_or_null(e.file.peer);
-  json["tcp_state"] = text_or_null(e.file.tcp_state);
-  json["recv_queue_bytes"] = exporters::or_null(e.file.recv_queue_bytes);
-  json["send_queue_bytes"] = exporters::or_null(e.file.send_queue_bytes);
-  json["peer_processes"] = processes_json(e.file.peer_processes);
-  json["held_by"] = processes_json(e.holders);
-  json["findings"] = rules == nullptr ? Json::array() : Json(*rules);
-  return json;
+  std::tuple<pid_t, int, int> key() const { return {pid, epfd, fd}; }
+};
+
+// In order of their keys; those of one registration as they were found.
+std::vector<RuleOf> rules_of(const std::vector<Finding>& findings) {
+  std::vector<RuleOf> rules;
+  rules.reserve(findings.size());
+  for (const Finding& f : findings) rules.push_back({f.pid, f.epfd, f.fd, f.rule});
+  std::stable_sort(rules.begin(), rules.end(), [](const RuleOf& a, const RuleOf& b) { return a.key() < b.key(); });
+  return rules;
 }
 
-Json instance_json(const InterestSet& set, const Rules& rules, int fd) {
+template <typename Members>
+void add_members(const InterestEntry& e, const Json& events, Json findings, Members& to) {
+  to.add("fd", e.fd);
+  to.add_json("events", events);
+  to.add("armed", e.armed());
+  to.add("data", exporters::hex(e.data));
+  to.add("state", state_name(e.state));
+  to.add("nonblocking", e.nonblocking);
+  to.add("kind", e.is_epoll ? std::optional<std::string_view>("epoll") : known(e.file.kind));
+  to.add("local", known(e.file.local));
+  to.add("peer", known(e.file.peer));
+  to.add("tcp_state", known(e.file.tcp_state));
+  to.add("recv_queue_bytes", e.file.recv_queue_bytes);
+  to.add("send_queue_bytes", e.file.send_queue_bytes);
+  to.add_json("peer_processes", processes_json(e.file.peer_processes));
+  to.add_json("held_by", processes_json(e.holders));
+  to.add_json("findings", std::move(findings));
+}
+
+// Those of one instance that have the number fd; -1: all.
+class Registrations : public exporters::LongList {
+ public:
+  Registrations(const InterestSet& set, std::shared_ptr<const std::vector<RuleOf>> rules, int fd)
+      : set_(set), rules_(std::move(rules)) {
+    const auto [first, last] = std::equal_range(set.entries.begin(), set.entries.end(), fd, ByNumber{});
+    first_ = fd < 0 ? 0 : static_cast<std::size_t>(first - set.entries.begin());
+    size_ = fd < 0 ? set.entries.size() : static_cast<std::size_t>(last - first);
+  }
+
+  std::size_t size() const override { return size_; }
+
+  Json element(std::size_t index) const override {
+    Json json = Json::object();
+    exporters::JsonMembers members(json, 15);
+    const InterestEntry& e = entry(index);
+    add_members(e, events(e), findings(e), members);
+    return json;
+  }
+
+  void append(std::string& out, std::size_t index, exporters::Layout layout, std::size_t indent) const override {
+    exporters::ObjectText members(out, layout, indent);
+    const InterestEntry& e = entry(index);
+    add_members(e, events(e), findings(e), members);
+    members.end();
+  }
+
+ private:
+  struct ByNumber {
+    bool operator()(const InterestEntry& e, int fd) const { return e.fd < fd; }
+    bool operator()(int fd, const InterestEntry& e) const { return fd < e.fd; }
+  };
+
+  const InterestEntry& entry(std::size_t index) const { return set_.entries.at(first_ + index); }
+
+  // Most have one of few masks.
+  const Json& events(const InterestEntry& e) const {
+    Json& names = events_[e.events];
+    if (names.is_null()) names = probes::epoll_event_names(e.events);
+    return names;
+  }
+
+  Json findings(const InterestEntry& e) const {
+    Json names = Json::array();
+    const RuleOf wanted{set_.pid, set_.epfd, e.fd, nullptr};
+    auto at = std::lower_bound(rules_->begin(), rules_->end(), wanted,
+                               [](const RuleOf& a, const RuleOf& b) { return a.key() < b.key(); });
+    for (; at != rules_->end() && at->key() == wanted.key(); ++at) names.push_back(std::string(at->rule->id));
+    return names;
+  }
+
+  const InterestSet& set_;
+  std::shared_ptr<const std::vector<RuleOf>> rules_;
+  std::size_t first_ = 0;
+  std::size_t size_ = 0;
+  mutable std::unordered_map<std::uint32_t, Json> events_;  // by mask
+};
+
+class Findings : public exporters::LongList {
+ public:
+  Findings(const std::vector<Finding>& findings, int fd) {
+    for (const Finding& f : findings) {
+      if (fd < 0 || f.fd == fd) shown_.push_back(&f);
+    }
+  }
+
+  std::size_t size() const override { return shown_.size(); }
+  Json element(std::size_t index) const override { return finding_json(*shown_.at(index)); }
+
+ private:
+  std::vector<const Finding*> shown_;
+};
+
+// Without its registrations.
+Json instance_json(const InterestSet& set) {
   Json json;
   json["pid"] = set.pid;
   json["epfd"] = set.epfd;
@@ -71,11 +172,6 @@ Json instance_json(const InterestSet& set, const Rules& rules, int fd) {
   }
   json["shared_with"] = processes_json(set.shared_with);
   json["registrations"] = Json::array();
-  for (const InterestEntry& e : set.entries) {
-    if (fd >= 0 && e.fd != fd) continue;
-    const auto found = rules.find({set.pid, set.epfd, e.fd});
-    json["registrations"].push_back(entry_json(e, found == rules.end() ? nullptr : &found->second));
-  }
   return json;
 }
 
@@ -148,7 +244,7 @@ Json finding_json(const Finding& finding) {
           {"fix", std::string(finding.rule->fix)}};
 }
 
-Json epoll_document(const EpollView& view, int fd) {
+exporters::LongDocument epoll_document(const EpollView& view, int fd) {
   Json json = new_document("epoll", view.taken_at);
   const bool several = view.targets.size() > 1;
   json["target"] = several || view.targets.empty() ? Json(nullptr) : target_json(view.targets.front());
@@ -161,17 +257,20 @@ Json epoll_document(const EpollView& view, int fd) {
   json["took_ns"] = view.took.count();
   json["looks"] = view.looks;
 
-  Rules rules;
-  for (const Finding& f : view.findings) rules[{f.pid, f.epfd, f.fd}].emplace_back(f.rule->id);
   json["instances"] = Json::array();
-  for (const InterestSet& set : view.sets) json["instances"].push_back(instance_json(set, rules, fd));
+  for (const InterestSet& set : view.sets) json["instances"].push_back(instance_json(set));
   json["findings"] = Json::array();
-  for (const Finding& f : view.findings) {
-    if (fd < 0 || f.fd == fd) json["findings"].push_back(finding_json(f));
-  }
   put_workers(json, view);
   put_loops(json, view);
-  return json;
+
+  exporters::LongDocument document{std::move(json), {}};
+  const auto rules = std::make_shared<const std::vector<RuleOf>>(rules_of(view.findings));
+  for (std::size_t i = 0; i < view.sets.size(); ++i) {
+    document.lists.push_back({Json::json_pointer("/instances/" + std::to_string(i) + "/registrations"),
+                              std::make_shared<const Registrations>(view.sets[i], rules, fd)});
+  }
+  document.lists.push_back({Json::json_pointer("/findings"), std::make_shared<const Findings>(view.findings, fd)});
+  return document;
 }
 
 }  // namespace netpoll::cli

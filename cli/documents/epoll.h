@@ -4,7 +4,7 @@
 #include <chrono>
 #include <vector>
 
-#include "exporters/json_fwd.h"
+#include "exporters/long_document.h"
 #include "probes/goroutines/target_info.h"
 #include "probes/process/epoll_findings.h"
 #include "probes/process/interest_sets.h"
@@ -23,7 +23,7 @@ struct EpollView {
 
 exporters::Json finding_json(const probes::Finding& finding);
 
-// fd: only registrations of this number; -1: all.
-exporters::Json epoll_document(const EpollView& view, int fd);
+// fd: only registrations of this number; -1: all. The view has to outlive the document, whose lists are made from it.
+exporters::LongDocument epoll_document(const EpollView& view, int fd);
 
 }  // namespace netpoll::cli

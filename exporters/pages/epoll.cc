@@ -1,5 +1,6 @@
 // The page of epoll: each instance with its registrations, then what is wrong, then how connections are spread.
 #include "exporters/json.h"
+#include "exporters/pages/long_epoll.h"
 #include "exporters/pages/member.h"
 #include "exporters/pages/pages.h"
 #include "exporters/table.h"
@@ -21,7 +22,7 @@ std::string queue_text(const Json& entry) {
   return count_text(received) + "/" + count_text(sent);
 }
 
-Table table_of(const Json& instance) {
+Table table_of(const Json& instance, const PlacedLists& lists) {
   Table table;
   table.column("fd", Align::kRight);
   table.column("events", Align::kLeft);
@@ -31,14 +32,14 @@ Table table_of(const Json& instance) {
   table.column("state", Align::kLeft);
   table.column("in/out", Align::kRight);
   table.column("finding", Align::kLeft);
-  for (const Json& entry : at(instance, {"registrations"})) {
+  lists.for_each(at(instance, {"registrations"}), [&](const Json& entry) {
     const std::string state = word(at(entry, {"state"}));
     table.row({compact(at(entry, {"fd"})),
                joined(at(entry, {"events"}), "|") + (at(entry, {"armed"}) == true ? "" : " (not armed)"),
                word(at(entry, {"kind"})), word(at(entry, {"local"})), word(at(entry, {"peer"})),
                state == "open" ? word(at(entry, {"tcp_state"})) : state, queue_text(entry),
                Cell(joined(at(entry, {"findings"}), ", "), Style::kBad)});
-  }
+  });
   return table;
 }
 
@@ -59,14 +60,14 @@ std::string heading(const Json& instance, bool color) {
   return out + "\n";
 }
 
-std::string findings_text(const Json& findings, bool color) {
+std::string findings_text(const Json& findings, const PlacedLists& lists, bool color) {
   std::string out;
-  for (const Json& f : findings) {
+  lists.for_each(findings, [&](const Json& f) {
     out += styled(word(at(f, {"level"})), at(f, {"level"}) == "error" ? Style::kBad : Style::kWarn, color) + ": fd " +
            compact(at(f, {"fd"})) + " in epoll fd " + compact(at(f, {"epfd"})) + " of pid " + compact(at(f, {"pid"})) +
            ": " + word(at(f, {"meaning"})) + " [" + word(at(f, {"rule"})) + "]\n  seen: " + word(at(f, {"evidence"})) +
            "\n  fix: " + word(at(f, {"fix"})) + "\n";
-  }
+  });
   return out;
 }
 
@@ -125,6 +126,22 @@ std::string loops_text(const Json& document, const ExportOptions& options) {
   return "\n" + table.text(options.color) + imbalance_text(at(document, {"loop_imbalance"}));
 }
 
+std::string page_of(const Json& document, const PlacedLists& lists, const ExportOptions& options) {
+  std::string out;
+  for (const Json& instance : at(document, {"instances"})) {
+    out += (out.empty() ? "" : "\n") + heading(instance, options.color);
+    if (const Table table = table_of(instance, lists); !table.empty()) out += table.text(options.color);
+  }
+  if (at(document, {"instances"}).empty()) out += "no epoll instance\n";
+  const std::string findings = findings_text(at(document, {"findings"}), lists, options.color);
+  out += findings.empty() ? "\nnothing is wrong with these registrations\n" : "\n" + findings;
+  if (const Json& diff = at(document, {"diff"}); diff.is_object()) {
+    const std::string changes = epoll_changes_text(diff);
+    out += changes.empty() ? "\nthe registrations are the same as before\n" : "\nsince the older view:\n" + changes;
+  }
+  return out + workers_text(document, options) + loops_text(document, options);
+}
+
 }  // namespace
 
 std::string epoll_changes_text(const Json& changes) {
@@ -136,20 +153,10 @@ std::string epoll_changes_text(const Json& changes) {
   return out;
 }
 
-std::string epoll_page(const Json& document, const ExportOptions& options) {
-  std::string out;
-  for (const Json& instance : at(document, {"instances"})) {
-    out += (out.empty() ? "" : "\n") + heading(instance, options.color);
-    if (const Table table = table_of(instance); !table.empty()) out += table.text(options.color);
-  }
-  if (at(document, {"instances"}).empty()) out += "no epoll instance\n";
-  const std::string findings = findings_text(at(document, {"findings"}), options.color);
-  out += findings.empty() ? "\nnothing is wrong with these registrations\n" : "\n" + findings;
-  if (const Json& diff = at(document, {"diff"}); diff.is_object()) {
-    const std::string changes = epoll_changes_text(diff);
-    out += changes.empty() ? "\nthe registrations are the same as before\n" : "\nsince the older view:\n" + changes;
-  }
-  return out + workers_text(document, options) + loops_text(document, options);
+std::string epoll_page(const Json& document, const ExportOptions& options) { return page_of(document, {}, options); }
+
+std::string long_epoll_page(const LongDocument& document, const ExportOptions& options) {
+  return page_of(document.head, PlacedLists(document), options);
 }
 
 }  // namespace netpoll::exporters
