@@ -3,6 +3,7 @@
 
 import json
 import os
+import resource
 import re
 import select
 import shutil
@@ -149,6 +150,70 @@ class KillOnExit(unittest.TestCase):
 
     def test_it_is_for_commands(self):
         self.assertIn("--kill-on-exit", stat("--kill-on-exit", "-p", str(os.getpid()), ok=2).stderr)
+
+
+class Inheritance(unittest.TestCase):
+    """A command finds itself as it would without us."""
+
+    # What a process has from the one that started it, but for its parent's number.
+    STATE = """
+import os, resource, signal, sys
+limits = {name: resource.getrlimit(getattr(resource, name)) for name in dir(resource) if name.startswith("RLIMIT_")}
+mask = os.umask(0)
+files = {}
+for number in sorted(int(name) for name in os.listdir("/proc/self/fd")):
+    try:
+        files[number] = os.readlink(f"/proc/self/fd/{number}"), open(f"/proc/self/fdinfo/{number}").read().split()[3]
+    except OSError:
+        pass  # of the list itself
+wanted = ("SigBlk", "SigIgn", "SigCgt", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp",
+          "Groups", "Uid", "Gid")
+status = [line.split() for line in open("/proc/self/status") if line.split(":")[0] in wanted]
+state = [limits, mask, files, status, os.getcwd(), os.nice(0), sorted(os.environ.items()), sys.stdin.read(),
+         sorted(os.sched_getaffinity(0)), open("/proc/self/oom_score_adj").read(),
+         open("/proc/self/timerslack_ns").read(), os.getsid(0) == int(sys.argv[2]),
+         open("/proc/self/coredump_filter").read()]
+with open(sys.argv[1], "w") as out:
+    out.write(repr(state).replace(", ", ",\\n"))
+"""
+
+    @staticmethod
+    def prepare():
+        os.umask(0o027)
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        resource.setrlimit(resource.RLIMIT_NOFILE, (300, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        os.nice(1)
+
+    def state(self, folder, *prefix):
+        path = os.path.join(folder, "state")
+        # One descriptor beside the standard ones, and one of those closed.
+        with open("/etc/passwd", "rb") as kept, open(os.path.join(folder, "in"), "rb") as given:
+            subprocess.run([*prefix, sys.executable, "-c", self.STATE, path, str(os.getsid(0))], stdin=given,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=(kept.fileno(),), check=True,
+                           timeout=PATIENCE, preexec_fn=self.prepare, cwd=folder,
+                           env={"PATH": os.environ["PATH"], "LANG": "C", "ODD": "\udcff"})
+        with open(path, encoding="utf-8") as file:
+            return file.read().splitlines()
+
+    def test_limits_signals_umask_descriptors_and_input_are_the_callers(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, "in"), "w", encoding="ascii") as given:
+                given.write("to the command")
+            alone = [line for line in self.state(folder) if "pipe:[" not in line]
+            for backend in ("ebpf", "perf", "ptrace", "none"):
+                if not works(backend):
+                    print(f"skipped: {backend} does not work here")
+                    continue
+                for command in ("stat", "trace"):
+                    if command == "trace" and backend in ("perf", "none"):
+                        continue
+                    with self.subTest(command=command, backend=backend):
+                        out = os.path.join(folder, "out")
+                        ours = self.state(folder, BINARY, command, "--backend", backend, "-o", out, "--")
+                        self.assertEqual([line for line in ours if "pipe:[" not in line], alone)
 
 
 @unittest.skipUnless(works("ebpf"), "no eBPF here")
