@@ -31,6 +31,8 @@ class GoroutineNames {
   // The labels that a g's pointer stands for; null for none, and where they could not be read. What a pointer stood for
   // is remembered for a second: programs give their labels anew rather than change them, but may reuse the memory.
   virtual std::shared_ptr<const trace::Labels> labels(pid_t pid, std::uint64_t pointer) = 0;
+  // The process has ended, or become another program.
+  virtual void forget(pid_t pid) = 0;
 };
 
 }  // namespace netpoll::probes

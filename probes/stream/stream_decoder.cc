@@ -283,6 +283,7 @@ void StreamDecoder::follow_process(const netpoll_stream_event& event, trace::Rec
   record.name = event.kind == NETPOLL_STREAM_EXEC ? "exec" : "exit";
   endpoints_.forget_process(record.pid);
   interests_.forget_process(record.pid);
+  if (goroutines_) goroutines_->forget(record.pid);
   if (event.kind == NETPOLL_STREAM_EXEC) {
     new_programs_.push_back({event.tgid, record.pid});
   } else {

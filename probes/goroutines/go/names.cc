@@ -62,6 +62,8 @@ class GoNames : public GoroutineNames {
     return labels;
   }
 
+  void forget(pid_t pid) override { processes_.erase(pid); }
+
  private:
   struct Set {
     std::shared_ptr<const trace::Labels> labels;

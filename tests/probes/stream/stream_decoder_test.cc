@@ -1,0 +1,86 @@
+// What the decoder keeps of a process ends with it, however many there are while a trace lasts.
+#include "probes/stream/stream_decoder.h"
+
+#include <cstring>
+#include <memory>
+#include <set>
+#include <span>
+#include <vector>
+
+#include "probes/stream/raw_event.h"
+#include "tests/support/catch.h"
+
+namespace netpoll::probes {
+namespace {
+
+// Remembers every process that it is asked for, until it is to forget it.
+class Names : public GoroutineNames {
+ public:
+  explicit Names(std::set<pid_t>& known) : known_(known) {}
+  Kind look_at(pid_t pid) override {
+    known_.insert(pid);
+    return Kind::kGo;
+  }
+  std::optional<CurrentG> current_g(pid_t) const override { return CurrentG(); }
+  std::shared_ptr<const trace::Labels> labels(pid_t pid, std::uint64_t) override {
+    known_.insert(pid);
+    return nullptr;
+  }
+  void forget(pid_t pid) override { known_.erase(pid); }
+
+ private:
+  std::set<pid_t>& known_;
+};
+
+class Counting : public trace::Sink {
+ public:
+  void event(const trace::Record& record) override { names.emplace_back(record.name); }
+  void lost(const trace::Loss&) override { FAIL("nothing was lost"); }
+  std::vector<std::string> names;
+};
+
+void take(StreamDecoder& decoder, netpoll_stream_kind kind, std::uint32_t tgid, std::uint64_t time_ns) {
+  netpoll_stream_event event;
+  std::memset(&event, 0, sizeof(event));
+  event.kind = static_cast<__u8>(kind);
+  event.tgid = event.tid = tgid;
+  event.time_ns = time_ns;
+  event.start_ns = time_ns - 1;
+  if (kind == NETPOLL_STREAM_CALL) event.goid = 1, event.labels = 0x1000;  // what ends has no goroutine
+  decoder.take(std::as_bytes(std::span(&event, 1)));
+}
+
+}  // namespace
+
+TEST_CASE("the names of goroutines are forgotten with their process, after its last event") {
+  constexpr std::uint32_t kProcesses = 1000;
+  std::set<pid_t> known;
+  StreamDecoder decoder(std::make_unique<Names>(known), 0);
+  Counting sink;
+  std::uint64_t now = 1000;
+  for (std::uint32_t tgid = 1'000'000'000; tgid < 1'000'000'000 + kProcesses; ++tgid) {
+    // In whatever order they come: time says what is last.
+    take(decoder, NETPOLL_STREAM_EXIT, tgid, now + 10);
+    take(decoder, NETPOLL_STREAM_CALL, tgid, now + 5);
+    now += 100;
+  }
+  decoder.give(now, sink);
+  CHECK(sink.names.size() == std::size_t{2} * kProcesses);
+  CHECK(sink.names.back() == "exit");
+  CHECK(known.empty());
+}
+
+TEST_CASE("another program in a process has goroutines of its own") {
+  std::set<pid_t> known;
+  StreamDecoder decoder(std::make_unique<Names>(known), 0);
+  Counting sink;
+  take(decoder, NETPOLL_STREAM_CALL, 1'000'000'000, 100);
+  take(decoder, NETPOLL_STREAM_EXEC, 1'000'000'000, 200);
+  decoder.give(1000, sink);
+  CHECK(known.empty());
+  const auto asked = decoder.take_new_programs();
+  REQUIRE(asked.size() == 1);
+  CHECK(asked[0].tgid == 1'000'000'000);
+}
+
+}  // namespace netpoll::probes
