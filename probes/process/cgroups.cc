@@ -93,7 +93,7 @@ bool is_hex(std::string_view text) {
 // "docker-0123....scope" -> "0123...": what container runtimes name their cgroups.
 std::string_view id_in(std::string_view directory) {
   if (directory.ends_with(".scope")) directory.remove_suffix(6);
-  for (const std::string_view prefix : {"docker-", "cri-containerd-", "crio-", "libpod-"}) {
+  for (const std::string_view prefix : {"docker-", "cri-containerd-", "crio-", "libpod-", "nerdctl-"}) {
     if (directory.starts_with(prefix)) directory.remove_prefix(prefix.size());
   }
   return directory;

@@ -23,9 +23,10 @@ struct Cgroup {
 // with kNotFound when it is no cgroup v2, kNotSupported from within a cgroup namespace, where nobody knows its level.
 Result<Cgroup> find_cgroup(const std::string& path);
 
-// The cgroups whose directory names a container: its id as docker, containerd, CRI-O and podman write it
-// ("docker-ID.scope", "cri-containerd-ID.scope", "crio-ID.scope", "libpod-ID.scope", "ID"), or the first 12 or more
-// digits of it. Those inside of one found are left out. kNotFound when there is none, kInvalid for no id.
+// The cgroups whose directory names a container: its id as docker, containerd, CRI-O, podman and nerdctl write it
+// ("docker-ID.scope", "cri-containerd-ID.scope", "crio-ID.scope", "libpod-ID.scope", "nerdctl-ID.scope", "ID"), or the
+// first 12 or more digits of it. Those inside of one found are left out. kNotFound when there is none, kInvalid for no
+// id.
 Result<std::vector<Cgroup>> find_container(std::string_view id);
 
 // Those of a pod of Kubernetes, "NAMESPACE/NAME": its UID is in the name of its directory of logs, and that is in the

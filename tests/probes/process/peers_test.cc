@@ -76,6 +76,7 @@ Connection tcp_connection(int server_family) {
 
 TEST_CASE("links name sockets and pipes, and nothing else") {
   CHECK(key_of_link("socket:[4711]") == FileKey{.kind = FileKey::Kind::kSocket, .inode = 4711});
+  CHECK(key_of_link("anon_inode:[eventpoll]") == FileKey{.kind = FileKey::Kind::kEpoll});
   CHECK(key_of_link("pipe:[12]") == FileKey{.kind = FileKey::Kind::kPipe, .inode = 12});
   for (const char* link : {"", "socket:[", "socket:[x]", "socket:[12", "socket:12", "/tmp/pipe:[1]",
                            "anon_inode:[eventfd]", "socket:[99999999999999999999]"}) {
