@@ -1,5 +1,11 @@
 // lint: what running programs do wrong with their pollers.
+#include <algorithm>
+#include <chrono>
+#include <map>
 #include <memory>
+#include <string>
+#include <thread>
+#include <tuple>
 #include <utility>
 
 #include "cli/command.h"
@@ -19,6 +25,41 @@ struct Options {
   bool errors_only = false;
 };
 
+// How often a goroutine is seen to wait for what its poller does not watch before that is said, and the time between.
+constexpr int kLooks = 3;
+constexpr std::chrono::milliseconds kBetweenLooks{20};
+
+// Puts into runtime.unwatched those that still wait for the same at further looks: a connection that is new, or was
+// closed and made anew, has another address, or is registered by then. Their stacks say what they wait for, so that the
+// snapshot becomes one with stacks where there are any.
+Result<void> confirm_unwatched(probes::Reader& reader, LintedRuntime& runtime) {
+  const auto unknown_to_poller = [](const trace::Goroutine& g) {
+    return g.io_wait && (g.fd_source == trace::FdSource::kNone || g.fd_source == trace::FdSource::kStack);
+  };
+  const auto& goroutines = runtime.snapshot.goroutines;
+  if (std::none_of(goroutines.begin(), goroutines.end(), unknown_to_poller)) return {};
+  using Waits = std::map<std::uint64_t, std::tuple<int, std::string, std::string>>;  // by goid
+  Waits lost;
+  for (int look = 0; look < kLooks; ++look) {
+    if (look > 0) std::this_thread::sleep_for(kBetweenLooks);
+    auto snapshot = reader.read({});
+    if (!snapshot) return std::move(snapshot).error();
+    const auto sets = probes::read_interest_sets(runtime.pid);
+    if (!sets) return sets.error();
+    Waits seen;
+    for (const trace::Goroutine* g : find_unwatched(*snapshot, runtime.pid, *sets)) {
+      const auto what = std::make_tuple(*g->fd, g->local, g->peer);
+      const auto before = lost.find(g->goid);
+      if (look == 0 || (before != lost.end() && before->second == what)) seen.emplace(g->goid, what);
+    }
+    runtime.snapshot = std::move(*snapshot);
+    lost = std::move(seen);
+    if (lost.empty()) return {};
+  }
+  for (const auto& [goid, what] : lost) runtime.unwatched.push_back(goid);
+  return {};
+}
+
 // The goroutines of a process that has any. Its memory may be out of reach where its registrations are not: then
 // `notes` says so.
 Result<void> read_goroutines(pid_t pid, std::vector<LintedRuntime>& runtimes, std::vector<std::string>& notes) {
@@ -35,7 +76,9 @@ Result<void> read_goroutines(pid_t pid, std::vector<LintedRuntime>& runtimes, st
     if (*reader == nullptr) continue;
     auto snapshot = (*reader)->read({.stacks = false});
     if (!snapshot) return leave_out(snapshot.error());
-    runtimes.push_back({pid, std::move(*snapshot)});
+    LintedRuntime runtime{pid, std::move(*snapshot), {}};
+    if (auto confirmed = confirm_unwatched(**reader, runtime); !confirmed) return leave_out(confirmed.error());
+    runtimes.push_back(std::move(runtime));
     return {};
   }
   return {};

@@ -51,10 +51,31 @@ void look_at(const LintedRuntime& runtime, std::vector<Json>& findings) {
     if (g.foreign_change) findings.push_back(goroutine_finding(kForeignCtl, runtime, g));
     if (g.fd_state == "closed") findings.push_back(goroutine_finding(kClosedBehind, runtime, g));
     if (g.fd_state == "reused") findings.push_back(goroutine_finding(kReusedBehind, runtime, g));
+    const auto& lost = runtime.unwatched;
+    if (std::find(lost.begin(), lost.end(), g.goid) == lost.end()) continue;
+    // Closing the last descriptor of a file takes its registration off, too.
+    findings.push_back(goroutine_finding(g.kind.empty() ? kClosedBehind : kForeignCtl, runtime, g));
   }
 }
 
 }  // namespace
+
+std::vector<const trace::Goroutine*> find_unwatched(const trace::GoroutineSnapshot& snapshot, pid_t pid,
+                                                    const std::vector<probes::InterestSet>& sets) {
+  std::vector<const trace::Goroutine*> found;
+  for (const trace::Goroutine& g : snapshot.goroutines) {
+    // Its runtime's tables knew nothing of it, and its stack says what it waits for.
+    if (!g.stable || !g.io_wait || !g.fd || g.fd_source != trace::FdSource::kStack || !g.fd_state.empty()) continue;
+    const int epfd = g.runtime < snapshot.runtimes.size() ? snapshot.runtimes[g.runtime].epfd : -1;
+    const auto set = std::find_if(sets.begin(), sets.end(),
+                                  [&](const probes::InterestSet& s) { return s.pid == pid && s.epfd == epfd; });
+    if (set == sets.end()) continue;
+    const bool watched = std::any_of(set->entries.begin(), set->entries.end(),
+                                     [&](const probes::InterestEntry& e) { return e.fd == *g.fd; });
+    if (!watched) found.push_back(&g);
+  }
+  return found;
+}
 
 Json lint_document(const EpollView& view, const std::vector<LintedRuntime>& runtimes, std::vector<std::string> notes,
                    bool errors_only) {

@@ -132,9 +132,12 @@ std::vector<Finding> find_faults(std::span<const InterestSet> sets, std::span<co
   return findings.take();
 }
 
+// An end of stream that nobody has read yet counts as one byte of the queue (tcp_diag_get_info in net/ipv4/tcp_diag.c:
+// a FIN has a sequence number of its own).
 bool wants_second_look(const InterestEntry& entry) {
+  const std::uint64_t no_bytes = entry.file.tcp_state == "CLOSE_WAIT" ? 1 : 0;
   return entry.armed() && (entry.events & EPOLLIN) != 0 && entry.file.tcp_state != "LISTEN" &&
-         entry.file.recv_queue_bytes.value_or(0) > 0;
+         entry.file.recv_queue_bytes.value_or(0) > no_bytes;
 }
 
 std::vector<std::string> epoll_event_names(std::uint32_t events) {

@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
-"""lint, and the event loops of epoll, on programs whose faults are known: lint_test.py BINARY"""
+"""lint, and the event loops of epoll, on programs whose faults are known: lint_test.py BINARY GO_BUILDS LOST_GO BUILD"""
 
 import ctypes
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
-BINARY = sys.argv[1]
+BINARY, GO_BUILDS, LOST_GO, BUILD = sys.argv[1:5]
+BUILD = os.path.abspath(BUILD)
 PATIENCE = 60
 SYS_PIDFD_OPEN, SYS_PIDFD_GETFD = 434, 438
 
@@ -129,6 +132,62 @@ class Runtime(unittest.TestCase):
         self.assertGreaterEqual(document["looked_at"]["goroutines"], 4)
 
 
+class GoPrograms(unittest.TestCase):
+    """Of numbers that were closed or reused while somebody waits: with a duplicate that keeps the registration
+    (tests/testprogs/go/server/hostile.go), and without (tests/testprogs/go/lost)."""
+
+    def start(self, *command):
+        """What the program says, line by line, before it is ready."""
+        program = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(program.communicate)
+        lines = []
+        while (line := program.stdout.readline()) != "ready\n":
+            self.assertTrue(line, lines)
+            lines.append(line)
+        return program, lines
+
+    def findings(self, program):
+        document = json.loads(tool("lint", "-p", str(program.pid), "--json", ok=1))
+        return {(f["rule"], f["fd"], f["goid"]) for f in document["findings"] if f["goid"] is not None}
+
+    def test_numbers_that_a_duplicate_keeps_firing(self):
+        builds = [name for name in os.listdir(GO_BUILDS) if name.startswith("system-")] if os.path.isdir(GO_BUILDS) else []
+        if not builds:
+            self.skipTest("no Go program: there is no Go")
+        for name in sorted(builds):
+            with self.subTest(build=name):
+                program, lines = self.start(os.path.join(GO_BUILDS, name), "stale")
+                truth = json.loads(lines[0])["goroutines"]
+                self.assertEqual(self.findings(program),
+                                 {(f"{one['what']}-behind-runtime", one["fd"], one["goid"]) for one in truth})
+                document = json.loads(tool("lint", "-p", str(program.pid), "--json", ok=1))
+                self.assertEqual({(f["rule"], f["fd"]) for f in document["findings"] if f["goid"] is None},
+                                 {(f"{one['what']}-fd", one["fd"]) for one in truth})
+
+    def test_registrations_that_are_gone(self):
+        go = shutil.which("go") or "/usr/local/go/bin/go"
+        if not os.access(go, os.X_OK):
+            self.skipTest("go is not installed")
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        built = subprocess.run([go, "build", "-o", os.path.join(folder.name, "lost"), LOST_GO], capture_output=True,
+                               text=True, timeout=PATIENCE,
+                               env={**os.environ, "GO111MODULE": "off", "GOFLAGS": "",
+                                    "GOCACHE": os.path.join(BUILD, "go-cache")})
+        self.assertEqual(built.returncode, 0, built.stderr)
+        program, lines = self.start(os.path.join(folder.name, "lost"))
+        fd_of = {fate: int(fd) for fate, fd in (line.split() for line in lines)}
+        expected = {("closed-behind-runtime", fd_of["closed"]), ("foreign-epoll-ctl", fd_of["removed"])}
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            found = {(rule, fd) for rule, fd, _ in self.findings(program)}
+            if found == expected or time.monotonic() > deadline:
+                break
+        self.assertEqual(found, expected)
+        errors = json.loads(tool("lint", "-p", str(program.pid), "--json", ok=1))["findings"]
+        self.assertEqual({f["rule"] for f in errors}, {rule for rule, _ in expected}, "an unread end is no unread byte")
+
+
 class Loops(unittest.TestCase):
     THREADS = """
 l = socket.create_server(("127.0.0.1", 0))
@@ -164,4 +223,4 @@ loop("two", 1)
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1] + sys.argv[2:], verbosity=2)
+    unittest.main(argv=sys.argv[:1] + sys.argv[5:], verbosity=2)
