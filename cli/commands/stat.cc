@@ -41,6 +41,7 @@ struct Options {
   bool no_follow_forks = false;
   bool kill_on_exit = false;
   bool best_effort = false;
+  bool counts_only = false;
   OutputOptions output;
 };
 
@@ -200,6 +201,7 @@ Result<MeasurePlan> plan_of(const Options& options, bool has_program) {
         .with_hint("a running process is always left as it was");
   }
   plan.kill_on_exit = options.kill_on_exit;
+  plan.latency = !options.counts_only;
   plan.best_effort = options.best_effort;
   plan.follow_forks = (has_program || options.follow_forks) && !options.no_follow_forks;
   return plan;
@@ -286,6 +288,10 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   const auto group_by = group_by_of(options);
   if (!group_by) return group_by.error();
   view.group_by = plan->group_by = *group_by;
+  if (options.counts_only && *group_by != probes::GroupBy::kNothing) {
+    return Error(ErrorKind::kInvalid, "--counts-only has no figures of each process, thread, descriptor or cgroup")
+        .with_hint("give one or the other");
+  }
   auto cgroups = find_cgroups(options.cgroup);
   if (!cgroups) return std::move(cgroups).error();
   view.cgroups = std::move(*cgroups);
@@ -342,6 +348,8 @@ Action add(Flags& flags) {
              {group, "TIME", "Stop after TIME, a command by SIGTERM; else when the target ends, or on Ctrl-C"});
   flags.text("-i,--interval", options->interval, {group, "TIME", "Report every TIME; with -f ndjson as lines"});
   flags.text("-r,--repeat", options->repeat, {group, "N", "Measure N times; figures are medians, with their spread"});
+  flags.on_off("--counts-only", options->counts_only,
+               {group, "", "Without times and histograms: costs a busy target a third as much"});
   flags.text("--per", options->per,
              {group, "SYSCALL|N", "Figures per call of SYSCALL, or divided by N, instead of per second"});
   flags.on_off("--per-process", options->per_process, {group, "", "Also figures of each process"});

@@ -52,7 +52,8 @@ class Meter {
     if (!wake) return std::move(wake).error();
     auto nudge = Nudge::install();
     if (!nudge) return std::move(nudge).error();
-    auto session = probes::Session::choose(plan.backend, {.cgroups = plan.cgroups,
+    auto session = probes::Session::choose(plan.backend, {.latency = plan.latency,
+                                                          .cgroups = plan.cgroups,
                                                           .group_by = plan.group_by,
                                                           .best_effort = plan.best_effort,
                                                           .held = held,

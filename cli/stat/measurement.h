@@ -41,6 +41,7 @@ struct Measurement {
 struct MeasurePlan {
   probes::Backend backend = probes::Backend::kAuto;
   bool follow_forks = false;
+  bool latency = true;        // as SourceOptions::latency
   bool kill_on_exit = false;  // a command does not outlive us, nor under ptrace what it has started
   std::optional<std::bitset<probes::kSyscallCount>> syscalls;  // as SourceOptions::syscalls
   std::optional<std::chrono::nanoseconds> duration;            // nothing: until the target ends or somebody interrupts

@@ -6,7 +6,7 @@ installed is named.
 
   calls    CPU time of one epoll_wait(timeout 0) of a busy program: alone, counted by each tool, and beside a program
            that each tool counts (the bystander)
-  servers  CPU time of redis and nginx per request, alone and counted
+  servers  CPU time of redis, nginx and a Go server per request, alone and counted
   program  a program of many calls that nobody counts (find), by ptrace and by strace: wall time
   start    wall time of /bin/true alone and under the tool, and the CPU time that this takes
 """
@@ -48,6 +48,8 @@ def counters(tool):
     """Who counts epoll_wait: name -> (prefix of a command, flags for a running process)."""
     everyone = {
         "ours": ([tool, "stat", "-q", "-o", "/dev/null", "--"], [tool, "stat", "-q", "-o", "/dev/null", "-p"]),
+        "ours, counts only": ([tool, "stat", "-q", "--counts-only", "-o", "/dev/null", "--"],
+                              [tool, "stat", "-q", "--counts-only", "-o", "/dev/null", "-p"]),
         "ours, perf": ([tool, "stat", "-q", "-o", "/dev/null", "--backend", "perf", "--"], None),
         "perf stat": (["perf", "stat", "-o", "/dev/null", "-e", "syscalls:sys_enter_epoll_wait", "--"],
                       ["perf", "stat", "-o", "/dev/null", "-e", "syscalls:sys_enter_epoll_wait", "-p"]),
@@ -202,9 +204,54 @@ def servers(tool, options):
             server.wait()
     else:
         print("not installed: redis-server, redis-benchmark")
-    if not shutil.which("nginx") or not shutil.which("wrk"):
-        print("not installed: nginx, wrk")
+    if not shutil.which("wrk"):
+        print("not installed: wrk")
         return
+
+    def under_wrk(name, pid, number):
+        def load():
+            done = subprocess.run(["wrk", "-t1", "-c50", "-d3s", f"http://127.0.0.1:{number}/"], check=True,
+                                  capture_output=True, text=True, timeout=300)
+            return int(next(line.split()[0] for line in done.stdout.splitlines() if "requests in" in line))
+
+        await_port(number)
+        server_cost(f"{name}, 50 connections", pid, found, load, options)
+
+    if shutil.which("nginx"):
+        nginx_server(under_wrk)
+    else:
+        print("not installed: nginx")
+    if shutil.which("go"):
+        go_server(under_wrk)
+    else:
+        print("not installed: go")
+
+
+GO_SERVER = """package main
+import ("net/http"; "os")
+func main() {
+  http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("yes")) })
+  http.ListenAndServe(os.Args[1], nil)
+}
+"""
+
+
+def go_server(measure):
+    with tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, "server.go"), "w", encoding="utf-8") as file:
+            file.write(GO_SERVER)
+        program = os.path.join(folder, "server")
+        subprocess.run(["go", "build", "-o", program, file.name], check=True, env={**os.environ, "GO111MODULE": "off"})
+        number = port()
+        server = subprocess.Popen([program, f"127.0.0.1:{number}"], **QUIET)
+        try:
+            measure("Go's net/http", server.pid, number)
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def nginx_server(measure):
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         number = port()
@@ -217,14 +264,7 @@ def servers(tool, options):
                        f"server {{ listen 127.0.0.1:{number}; location / {{ return 200 'yes'; }} }} }}")
         server = subprocess.Popen(["nginx", "-c", config, "-p", folder, "-e", "stderr"], **QUIET)
         try:
-            await_port(number)
-
-            def load():
-                done = subprocess.run(["wrk", "-t1", "-c50", "-d3s", f"http://127.0.0.1:{number}/"], check=True,
-                                      capture_output=True, text=True, timeout=300)
-                return int(next(line.split()[0] for line in done.stdout.splitlines() if "requests in" in line))
-
-            server_cost("nginx, 50 connections", server.pid, found, load, options)
+            measure("nginx", server.pid, number)
         finally:
             server.terminate()
             server.wait()

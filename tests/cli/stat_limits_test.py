@@ -152,6 +152,29 @@ class KillOnExit(unittest.TestCase):
         self.assertIn("--kill-on-exit", stat("--kill-on-exit", "-p", str(os.getpid()), ok=2).stderr)
 
 
+class CountsOnly(unittest.TestCase):
+    def test_counts_are_exact_and_times_unknown(self):
+        command = ("--", sys.executable, "-c",
+                   "import os\nfor _ in range(500): os.write(1, b'x')\nfor _ in range(7):\n"
+                   "  try: os.read(-1, 1)\n  except OSError: pass\n")
+        for backend in ("ebpf", "ptrace"):
+            if not works(backend):
+                print(f"skipped: {backend} does not work here")
+                continue
+            with self.subTest(backend=backend):
+                calls = [json.loads(stat("--json", "-o", "/dev/stderr", "--backend", backend, *flags, *command).stderr)
+                         ["syscalls"] for flags in ((), ("--counts-only",))]
+                for name in ("write", "read"):
+                    timed, counted = (of[name] for of in calls)
+                    self.assertEqual((counted["count"], counted["errors"]), (timed["count"], timed["errors"]))
+                    self.assertGreater(timed["total_ns"], 0)
+                    self.assertEqual((counted["total_ns"], counted["latency_ns"], counted["latency_log2_ns"]),
+                                     (None, None, None))
+                self.assertGreaterEqual(calls[1]["write"]["count"], 500)
+                self.assertGreaterEqual(calls[1]["read"]["errors"]["EBADF"], 7)
+        stat("--counts-only", "--per-process", *command, ok=2)
+
+
 class Inheritance(unittest.TestCase):
     """A command finds itself as it would without us."""
 
