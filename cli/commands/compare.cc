@@ -132,7 +132,8 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   }
   const auto limits = limits_of(options);
   if (!limits) return limits.error();
-  auto head = read_results(sides->head);
+  ResultReader reader;
+  auto head = reader.read(sides->head);
   if (!head) return head.error();
   std::string baseline;
   if (!options.baseline.empty()) {
@@ -147,7 +148,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
     }
     sides->base = {baseline};
   }
-  auto base = read_results(sides->base);
+  auto base = reader.read(sides->base);
   if (!base) return base.error();
 
   const auto different = checked_differences(*base, *head, options.force, invocation.log);

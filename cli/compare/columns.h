@@ -16,6 +16,7 @@
 namespace netpoll::cli {
 
 class Columns;
+class LargeDocument;
 
 // Members of a document that are of its runs or say the same of all of them, and no part of its frame.
 inline bool is_per_run(std::string_view member) {
@@ -76,9 +77,9 @@ class ResultVisitor {
 // Hands a document to the visitor. kInvalid: a sample is no object, or the visitor's own.
 Result<void> visit(const exporters::Json& document, const std::string& name, ResultVisitor& visitor);
 
-// The same for all documents of a text, which ends in kSpare blanks. Makes no values of samples where this build has
-// simdjson: then half a gigabyte a second. Errors: those of parse_documents().
+// The same for all documents of a text, which ends in kSpare blanks; large is for nothing but its memory. Makes no
+// values of samples where this build has simdjson: then half a gigabyte a second. Errors: those of parse_documents().
 inline constexpr std::size_t kSpare = 64;
-Result<void> visit_text(std::string_view text, const std::string& name, ResultVisitor& visitor);
+Result<void> visit_text(std::string_view text, const std::string& name, LargeDocument& large, ResultVisitor& visitor);
 
 }  // namespace netpoll::cli

@@ -23,7 +23,7 @@ constexpr double kLoosePct = 1;
 
 // The known values of a figure, ascending; empty when it is unknown in one of the runs.
 std::vector<double> ordered(const Figure* figure) {
-  if (figure == nullptr || !figure->value()) return {};
+  if (figure == nullptr || !figure->known()) return {};
   std::vector<double> values = figure->runs;
   std::sort(values.begin(), values.end());
   return values;
@@ -31,7 +31,7 @@ std::vector<double> ordered(const Figure* figure) {
 
 Side side_of(const std::vector<double>& values) {
   if (values.empty()) return {};
-  return {median(values), {values.front(), values.back()}, median_bounds(values)};
+  return {median_of_ordered(values), {values.front(), values.back()}, median_bounds(values)};
 }
 
 bool constant(const Side& side) { return side.range.low == side.range.high; }

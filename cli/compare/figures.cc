@@ -9,6 +9,7 @@
 
 #include "cli/compare/columns.h"
 #include "cli/compare/input.h"
+#include "cli/compare/large_document.h"
 #include "cli/compare/median.h"
 #include "cli/compare/nature.h"
 #include "cli/spell.h"
@@ -218,18 +219,22 @@ Result<ResultSet> results_of(const std::vector<Json>& documents, const std::stri
   return finished(std::move(results), columns);
 }
 
-Result<ResultSet> read_results(const std::vector<std::string>& paths) {
+ResultReader::ResultReader() : document_(std::make_unique<LargeDocument>()) {}
+ResultReader::~ResultReader() = default;
+
+Result<ResultSet> read_results(const std::vector<std::string>& paths) { return ResultReader().read(paths); }
+
+Result<ResultSet> ResultReader::read(const std::vector<std::string>& paths) {
   ResultSet results;
   Columns columns;
   for (const std::string& path : paths) {
     const std::string name = path == "-" ? "standard input" : path;
     results.files.push_back(name);
-    auto text = read_text(path, std::string(kHowToWrite));
-    if (!text) return text.error();
-    text->append(kSpare, ' ');
+    if (auto read = read_text(path, std::string(kHowToWrite), text_); !read) return std::move(read).error();
+    text_.append(kSpare, ' ');
     Adder adder(results, columns, name);
     const std::size_t before = columns.runs();
-    if (auto added = visit_text(*text, name, adder); !added) return added.error();
+    if (auto added = visit_text(text_, name, *document_, adder); !added) return added.error();
     if (columns.runs() == before) return no_document(name);
   }
   results.name = results.files.front();
@@ -237,9 +242,10 @@ Result<ResultSet> read_results(const std::vector<std::string>& paths) {
   return finished(std::move(results), columns);
 }
 
-std::optional<double> Figure::value() const {
-  if (std::any_of(runs.begin(), runs.end(), [](double value) { return std::isnan(value); })) return std::nullopt;
-  return median(runs);
+std::optional<double> Figure::value() const { return known() ? std::optional(median(runs)) : std::nullopt; }
+
+bool Figure::known() const {
+  return std::none_of(runs.begin(), runs.end(), [](double value) { return std::isnan(value); });
 }
 
 const Figure* ResultSet::find(const std::string& path) const {

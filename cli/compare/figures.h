@@ -1,6 +1,7 @@
 // Figures: the numbers of one side of a comparison, one series a path, a value a run.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,12 +11,15 @@
 
 namespace netpoll::cli {
 
+class LargeDocument;
+
 struct Figure {
   std::string path;          // "syscalls.epoll_ctl.per_op"
   std::vector<double> runs;  // in order of the runs; NaN: unknown in that run
 
   // The median; nothing when it is unknown in some run.
   std::optional<double> value() const;
+  bool known() const;  // whether there is one
 };
 
 // The runs of one side: every document of its files, and every sample of a repeated one.
@@ -34,6 +38,19 @@ struct ResultSet {
 // Reads the files of one side. Fails with kInvalid when one cannot be read as results, when its documents are of other
 // kinds than run and stat or of several, has no samples, or when runs are not comparable with each other.
 Result<ResultSet> read_results(const std::vector<std::string>& paths);
+// The same, where more than one side is read: the memory that it takes to read one serves the next.
+class ResultReader {
+ public:
+  ResultReader();
+  ~ResultReader();
+  ResultReader(const ResultReader&) = delete;
+  ResultReader& operator=(const ResultReader&) = delete;
+  Result<ResultSet> read(const std::vector<std::string>& paths);
+
+ private:
+  std::string text_;
+  std::unique_ptr<LargeDocument> document_;
+};
 
 // What makes a set of documents. Every numeric path counts, except what describes the run rather than measures it
 // (target, host, workload, …) and arrays. An errno that did not occur counts 0. A system call some of whose calls

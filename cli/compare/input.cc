@@ -29,8 +29,6 @@ Error invalid(std::string message, std::string hint) {
 
 constexpr std::string_view kBlank = " \t\r\n";
 
-// Deeper than any document of ours, and less than what costs a program that walks it its stack.
-constexpr std::size_t kDeepest = 128;
 // In one object, whose members are looked for one after the other.
 constexpr std::size_t kMostMembers = 4096;
 
@@ -211,6 +209,13 @@ Result<std::vector<Json>> parse_documents(std::string_view text, const std::stri
 }
 
 Result<std::string> read_text(const std::string& path, const std::string& hint) {
+  std::string text;
+  if (auto read = read_text(path, hint, text); !read) return std::move(read).error();
+  return text;
+}
+
+Result<void> read_text(const std::string& path, const std::string& hint, std::string& text) {
+  text.clear();
   Fd file;
   int fd = STDIN_FILENO;
   const auto failed = [&](int err) {
@@ -226,7 +231,6 @@ Result<std::string> read_text(const std::string& path, const std::string& hint) 
   const auto too_large = [&] {
     return invalid(path + " is larger than " + std::to_string(kLargestFile >> 20U) + " MiB", hint);
   };
-  std::string text;
   // What says its size is not read to find out.
   struct stat status {};
   if (::fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
@@ -237,7 +241,7 @@ Result<std::string> read_text(const std::string& path, const std::string& hint) 
   std::array<char, 65536> buffer{};
   for (;;) {
     const ssize_t n = ::read(fd, buffer.data(), buffer.size());
-    if (n == 0) return text;
+    if (n == 0) return {};
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return failed(errno);
     text.append(buffer.data(), static_cast<std::size_t>(n));

@@ -13,6 +13,11 @@ namespace netpoll::cli {
 // Returns the text of a file ("-": standard input). Fails with kInvalid, and hint, when it cannot be read or is larger
 // than any honest one.
 Result<std::string> read_text(const std::string& path, const std::string& hint);
+// The same into text, whose memory is used again.
+Result<void> read_text(const std::string& path, const std::string& hint, std::string& text);
+
+// Deeper than any document of ours, and less than what costs a program that walks it its stack.
+inline constexpr std::size_t kDeepest = 128;
 
 // How a file of results comes to be, as a hint.
 inline constexpr std::string_view kHowToWrite = "a result is written by: netpoll-trace run echo --json -o FILE";

@@ -134,8 +134,10 @@ LargeDocument::LargeDocument() : parser_(std::make_unique<Parser>()) {}
 LargeDocument::~LargeDocument() = default;
 
 bool LargeDocument::parse(std::string_view value) {
-  return parser_->parser.parse(value.data(), value.size(), /*realloc_if_needed=*/false).get(parser_->root) ==
-         simdjson::SUCCESS;
+  dom::parser& parser = parser_->parser;
+  // As it allocates by itself, but for the depth.
+  if (parser.capacity() < value.size() && parser.allocate(value.size(), kDeepest) != simdjson::SUCCESS) return false;
+  return parser.parse(value.data(), value.size(), /*realloc_if_needed=*/false).get(parser_->root) == simdjson::SUCCESS;
 }
 
 Result<void> LargeDocument::visit(const std::string& name, ResultVisitor& visitor) const {

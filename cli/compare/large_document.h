@@ -18,8 +18,8 @@ class LargeDocument {
   LargeDocument(const LargeDocument&) = delete;
   LargeDocument& operator=(const LargeDocument&) = delete;
 
-  // Takes a value of JSON, behind which kSpare bytes can be read and which outlives this. False: it is none, holds
-  // numbers beyond 64 bits, or this build has no simdjson.
+  // Takes a value of JSON, behind which kSpare bytes can be read. They may go once it was visited. False: it is no such
+  // value, or not one alone, is nested too deep, holds numbers beyond 64 bits, or this build has no simdjson.
   bool parse(std::string_view value);
   // Hands what was parsed to the visitor: one document, or an array of them. kInvalid: it is neither.
   Result<void> visit(const std::string& name, ResultVisitor& visitor) const;

@@ -86,6 +86,10 @@ Json merged(const std::vector<Json>& samples, Summary summary, bool texts) {
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
+  return median_of_ordered(values);
+}
+
+double median_of_ordered(const std::vector<double>& values) {
   return (values[(values.size() - 1) / 2] + values[values.size() / 2]) / 2;
 }
 

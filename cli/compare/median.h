@@ -11,6 +11,7 @@ namespace netpoll::cli {
 
 // The middle value; of an even number of values the mean of the two in the middle. values must not be empty.
 double median(std::vector<double> values);
+double median_of_ordered(const std::vector<double>& values);  // that ascend
 
 // A document in which every number is the median (of whole numbers a whole number, rounded down) of that number in all
 // samples, null where one of them is null or absent. Everything else (texts, arrays, which cannot be put in an order)

@@ -17,7 +17,7 @@ struct RankTest {
 };
 
 // The rank-sum test of Mann, Whitney and Wilcoxon. Exact, also with ties, for up to 24 values in all; beyond that the
-// normal approximation with corrections for ties and continuity. Neither may be empty.
+// normal approximation with corrections for ties and continuity. Both ascend, and neither may be empty.
 RankTest rank_test(std::span<const double> base, std::span<const double> head);
 
 struct Bounds {
