@@ -99,6 +99,12 @@ std::string sides_text(const Json& document, const char* side) {
          (runs == 1 ? " run)" : " runs, medians)");
 }
 
+std::string unchanged_text(const Json& document) {
+  if (at(document, {"fail_on_changed"}) != true) return {};
+  const bool unclear = counted(document, "program", "changed") + counted(document, "program", "inconclusive") > 0;
+  return unclear ? std::string() : "no figure of the program changed";
+}
+
 std::string summary_text(const Json& document) {
   const std::uint64_t same = counted(document, "program", "same");
   const std::uint64_t changed = counted(document, "program", "changed");

@@ -25,5 +25,7 @@ std::string figure_text(const std::string& path, const Json& number);
 std::string sides_text(const Json& document, const char* side);
 // One sentence on the program's figures, and on those of timing.
 std::string summary_text(const Json& document);
+// Of --fail-on changed, where nothing did or may have: "no figure of the program changed"; else empty.
+std::string unchanged_text(const Json& document);
 
 }  // namespace netpoll::exporters

@@ -92,6 +92,9 @@ class Report {
 
 void add_limits(Report& report, const Json& document, const std::string& when) {
   Suite suite = Report::suite("limits", when);
+  if (const std::string unchanged = unchanged_text(document); !unchanged.empty()) {
+    Report::test(suite, unchanged, nullptr, "", "");
+  }
   for (const Json& check : at(document, {"conditions"})) {
     const std::string verdict = at(check, {"verdict"});
     const std::string path = at(check, {"path"});

@@ -62,9 +62,17 @@ Result<Sides> sides_of(const Options& options, const std::vector<std::string>& b
   return sides;
 }
 
+// The one --fail-on that names no path.
+constexpr std::string_view kChanged = "changed";
+
+bool fails_on_changed(const Options& options) {
+  return std::find(options.fail_on.begin(), options.fail_on.end(), kChanged) != options.fail_on.end();
+}
+
 Result<std::vector<Limit>> limits_of(const Options& options) {
   std::vector<Limit> limits;
   for (const std::string& text : options.fail_on) {
+    if (text == kChanged) continue;
     auto condition = parse_condition(text, "--fail-on");
     if (!condition) return condition.error();
     limits.push_back(limit_of(std::move(*condition)));
@@ -74,7 +82,7 @@ Result<std::vector<Limit>> limits_of(const Options& options) {
     if (!budget) return budget.error();
     for (Limit& limit : *budget) limits.push_back(std::move(limit));
   }
-  if (options.self_test && limits.empty()) {
+  if (options.self_test && limits.empty() && !fails_on_changed(options)) {
     return Error(ErrorKind::kInvalid, "--self-test has no limit to test").with_hint("add --fail-on or --budget");
   }
   return limits;
@@ -111,6 +119,21 @@ Result<std::string> divided(ResultSet& base, ResultSet& head, const Options& opt
     if (auto done = count_per(*set, per); !done) return done.error();
   }
   return per;
+}
+
+// --fail-on changed, where it can be judged.
+Result<void> apply_changed(Comparison& comparison, Log& log) {
+  if (comparison.of_program() == 0) {
+    return Error(ErrorKind::kInvalid, "--fail-on changed has nothing to look at: every figure depends on timing here")
+        .with_hint("figures belong to the program where its work is fixed: run NAME --ops N, or stat -- COMMAND");
+  }
+  if (const std::size_t lone = comparison.of_program_on_one_side(); lone > 0) {
+    log.warning("--fail-on changed does not judge " + std::to_string(lone) +
+                    (lone == 1 ? " figure that only one side knows" : " figures that only one side knows"),
+                "measure both sides with the same -e and back end");
+  }
+  forbid_changes(comparison);
+  return {};
 }
 
 Result<void> keep(const std::string& path, const Sides& sides, Log& log) {
@@ -155,11 +178,19 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (!different) return different.error();
   const auto per = divided(*base, *head, options);
   if (!per) return per.error();
-  const auto comparison = compare(*base, *head, *limits);
+  auto comparison = compare(*base, *head, *limits);
   if (!comparison) return comparison.error();
+  const bool on_changed = fails_on_changed(options);
+  if (on_changed) {
+    if (auto applied = apply_changed(*comparison, invocation.log); !applied) return applied.error();
+  }
   std::optional<std::vector<Turn>> turns;
   if (options.self_test) {
-    auto tested = self_test(*base, *limits);
+    std::vector<Limit> tried = *limits;
+    if (on_changed) {
+      if (auto limit = forbidden_change(*comparison)) tried.push_back(std::move(*limit));
+    }
+    auto tested = self_test(*base, tried);
     if (!tested) return tested.error();
     turns = std::move(*tested);
   }
@@ -167,7 +198,8 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   auto out = Emitter::open(options.output, Content::kVerdict, invocation.color, {.everything = options.all});
   if (!out) return out.error();
   out->offer_pager(invocation.interrupt);
-  if (auto done = out->result(compare_document(*base, *head, *comparison, *different, *per, turns)); !done) {
+  if (auto done = out->result(compare_document(*base, *head, *comparison, *different, *per, on_changed, turns));
+      !done) {
     return done.error();
   }
 
@@ -189,7 +221,7 @@ Action add(Flags& flags) {
   const char* group = "Comparison";
   flags.positionals("file", options->files);
   flags.list("--fail-on", options->fail_on, /*separate=*/false,
-             {group, "'EXPR'", "Exit with 1 when this holds: PATH OP LIMIT; may be repeated"});
+             {group, "'EXPR'", "Exit with 1 when this holds: PATH OP LIMIT, or changed; may be repeated"});
   flags.text("--budget", options->budget, {group, "FILE", "Exit with 1 when a limit of this file is passed (TOML)"});
   flags.text("--baseline", options->baseline,
              {group, "DIR", "Compare with the result kept in DIR for this workload, machine and kernel"});
@@ -228,7 +260,8 @@ const Command compare_command{
         "+100', "
         "'operations_per_s < -1%'. One without is about the head alone; paths in ns take durations: 'latency_ns.p99 > "
         "5ms'. When one of them holds, the verdict is \"regression\" and the exit status 1. What scatters so much that "
-        "it may have come out like this by chance is inconclusive and does not fail. --budget reads limits from a "
+        "it may have come out like this by chance is inconclusive and does not fail. --fail-on changed is a limit on "
+        "every figure that belongs to the program: none of them may change, in either direction. --budget reads limits from a "
         "file: help budget.\n"
         "\n"
         "Results of another workload, number of operations, poll mode, trigger, poller, back end or machine are "
@@ -236,6 +269,7 @@ const Command compare_command{
     .examples =
         "netpoll-trace run echo --conns 64 --ops 100000 --json > head.json\n"
         "netpoll-trace compare base.json head.json --fail-on 'syscalls.epoll_ctl.per_op > +2%'\n"
+        "netpoll-trace compare base.json head.json --fail-on changed\n"
         "netpoll-trace compare --budget netpoll.toml -f markdown base*.json -- head*.json\n"
         "netpoll-trace compare --baseline baselines --update --budget netpoll.toml head.json",
     .takes_program = true,

@@ -178,6 +178,8 @@ Result<Checked> check(const Limit& limit, const ResultSet& base, const ResultSet
   return checked;
 }
 
+bool belongs_to_program(const Change& change) { return change.nature != Nature::kTiming; }
+
 }  // namespace
 
 std::optional<double> Change::delta_pct() const {
@@ -222,6 +224,37 @@ Outcome Comparison::outcome() const {
     if (check.outcome == Outcome::kInconclusive) worst = Outcome::kInconclusive;
   }
   return worst;
+}
+
+std::size_t Comparison::of_program() const {
+  return static_cast<std::size_t>(std::count_if(changes.begin(), changes.end(), belongs_to_program));
+}
+
+std::size_t Comparison::of_program_on_one_side() const {
+  return static_cast<std::size_t>(std::count_if(changes.begin(), changes.end(), [](const Change& change) {
+    return belongs_to_program(change) && change.base.value.has_value() != change.head.value.has_value();
+  }));
+}
+
+void forbid_changes(Comparison& comparison) {
+  for (Change& change : comparison.changes) {
+    const bool changed = change.verdict == Verdict::kChanged;
+    if (!belongs_to_program(change) || (!changed && change.verdict != Verdict::kInconclusive)) continue;
+    const Limit limit{change.path + " changed", change.path, {}, std::nullopt};
+    comparison.checked.push_back(
+        {limit, *change.base.value, *change.head.value, changed ? Outcome::kRegression : Outcome::kInconclusive});
+    if (changed) change.verdict = Verdict::kRegression;
+  }
+}
+
+std::optional<Limit> forbidden_change(const Comparison& comparison) {
+  for (const Change& change : comparison.changes) {
+    if (!belongs_to_program(change) || !change.base.value || *change.base.value == 0) continue;
+    Condition condition{change.path + " changed", change.path, Condition::Op::kNotEqual,
+                        Condition::Against::kDifference, 0};
+    return limit_of(std::move(condition));
+  }
+  return std::nullopt;
 }
 
 Result<Comparison> compare(const ResultSet& base, const ResultSet& head, const std::vector<Limit>& limits) {

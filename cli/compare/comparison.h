@@ -51,9 +51,17 @@ struct Comparison {
   std::vector<Change> changes;   // every path of either side, in the order of the head
   std::vector<Checked> checked;  // one a limit, in the order given
   Checked::Outcome outcome() const;
+  // How many figures belong to the program, and how many of those only one side knows.
+  std::size_t of_program() const;
+  std::size_t of_program_on_one_side() const;
 };
 
 // Fails with kInvalid when a limit names a path that a side does not have, or whose value is unknown.
 Result<Comparison> compare(const ResultSet& base, const ResultSet& head, const std::vector<Limit>& limits);
+
+// The limit that no figure of the program may change, in either direction: a Checked for each that did, or may have.
+void forbid_changes(Comparison& comparison);
+// What self_test() proves that limit with: that one of these figures may not change. Nothing: there is none.
+std::optional<Limit> forbidden_change(const Comparison& comparison);
 
 }  // namespace netpoll::cli

@@ -69,7 +69,7 @@ Json summary_json(const std::vector<Change>& changes) {
 }  // namespace
 
 Json compare_document(const ResultSet& base, const ResultSet& head, const Comparison& comparison,
-                      const std::vector<std::string>& different, const std::string& per,
+                      const std::vector<std::string>& different, const std::string& per, bool fail_on_changed,
                       const std::optional<std::vector<Turn>>& self_test) {
   Json json = new_document("compare", std::chrono::system_clock::now());
   json["target"] = head.frame.value("target", Json(nullptr));
@@ -80,6 +80,7 @@ Json compare_document(const ResultSet& base, const ResultSet& head, const Compar
   json["differences"] = different;
   json["verdict"] = std::string(outcome_name(comparison.outcome()));
   json["summary"] = summary_json(comparison.changes);
+  json["fail_on_changed"] = fail_on_changed;
   json["conditions"] = Json::array();
   for (const Checked& check : comparison.checked) {
     json["conditions"].push_back({{"condition", check.limit.text},

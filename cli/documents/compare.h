@@ -14,6 +14,6 @@ namespace netpoll::cli {
 // when there was none.
 exporters::Json compare_document(const ResultSet& base, const ResultSet& head, const Comparison& comparison,
                                  const std::vector<std::string>& different, const std::string& per,
-                                 const std::optional<std::vector<Turn>>& self_test);
+                                 bool fail_on_changed, const std::optional<std::vector<Turn>>& self_test);
 
 }  // namespace netpoll::cli

@@ -59,7 +59,9 @@ std::string compare_page(const Json& document, const ExportOptions& options) {
   std::string out = sides_text(document, "base") + "\n" + sides_text(document, "head") + "\n" + per_text(document) +
                     "\n" + summary_text(document) + "\n";
   if (!table.empty()) out += "\n" + table.text(options.color);
-  if (!at(document, {"conditions"}).empty()) out += "\n";
+  const std::string unchanged = unchanged_text(document);
+  if (!at(document, {"conditions"}).empty() || !unchanged.empty()) out += "\n";
+  if (!unchanged.empty()) out += styled("ok", Style::kGood, options.color) + ": " + unchanged + "\n";
   for (const Json& check : at(document, {"conditions"})) {
     const std::string verdict = word(at(check, {"verdict"}));
     const std::string path = at(check, {"path"});

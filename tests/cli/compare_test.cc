@@ -102,6 +102,57 @@ TEST_CASE("a self-test proves that the gate can fail, or says that it cannot") {
   CHECK(run_tool({"compare", base, base, "--self-test"}).exit_code == 2);
 }
 
+TEST_CASE("--fail-on changed fails for a change in either direction, and for nothing that timing does") {
+  Files files;
+  const std::string base = files.write("base", result(100));
+  const auto gate = [&](const Json& head, std::vector<std::string> more = {}) {
+    more.insert(more.begin(), {"compare", base, files.write("head", head), "--fail-on", "changed"});
+    return run_tool(more);
+  };
+  const ToolResult same = gate(result(100, 5000));
+  CHECK(same.exit_code == 0);
+  CHECK(contains(same.out, "ok: no figure of the program changed"));
+  for (const int ctls : {99, 101}) {
+    const ToolResult done = gate(result(ctls), {"--json"});
+    CHECK(done.exit_code == 1);
+    const Json document = Json::parse(done.out);
+    CHECK(document["verdict"] == "regression");
+    CHECK(document["fail_on_changed"] == true);
+    REQUIRE(document["conditions"].size() == 2);
+    CHECK(document["conditions"][0]["condition"] == "syscalls.epoll_ctl.count changed");
+    CHECK(document["conditions"][0]["head"] == ctls);
+  }
+  CHECK(contains(gate(result(101)).out, "regression: syscalls.epoll_ctl.count changed  (100 -> 101)"));
+  CHECK(contains(gate(result(101), {"-f", "junit"}).out, "syscalls.epoll_ctl.count changed"));
+}
+
+TEST_CASE("--fail-on changed leaves open what scatters, says what it cannot see, and needs something to look at") {
+  Files files;
+  Json scattered = result(100);
+  scattered["samples"] = {result(100), result(102)};
+  const std::string base = files.write("base", result(100));
+  const std::vector<std::string> gate = {"--fail-on", "changed"};
+  const ToolResult open = run_tool({"compare", base, files.write("two", scattered), gate[0], gate[1], "--json"});
+  CHECK(open.exit_code == 0);
+  CHECK(Json::parse(open.out)["verdict"] == "inconclusive");
+
+  Json less = result(100);
+  less["syscalls"]["epoll_ctl"]["count"] = nullptr;
+  const ToolResult lone = run_tool({"compare", base, files.write("less", less), gate[0], gate[1]});
+  CHECK(contains(lone.err, "does not judge 1 figure that only one side knows"));
+
+  Json window = result(100);
+  window["workload"]["ops"] = nullptr;
+  const std::string timed = files.write("timed", window);
+  const ToolResult blind = run_tool({"compare", timed, timed, gate[0], gate[1]});
+  CHECK(blind.exit_code == 2);
+  CHECK(contains(blind.err, "every figure depends on timing"));
+
+  const ToolResult tested = run_tool({"compare", base, base, "--self-test", gate[0], gate[1]});
+  CHECK(tested.exit_code == 0);
+  CHECK(contains(tested.out, "turns: operations changed"));
+}
+
 TEST_CASE("a baseline is kept once, compared with, and replaced only by what passes") {
   Files files;
   const std::string folder = files.dir / "baselines";

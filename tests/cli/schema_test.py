@@ -170,6 +170,7 @@ def main():
         path = os.path.join(folder, "base.json")
         Path(path).write_text(json.dumps(first))
         condition = ("--fail-on", "syscalls.epoll_ctl.count > +2%", "--fail-on", "operations < 1")
+        condition += ("--fail-on", "changed")
         judge.accept(tool("compare", path, path, *condition, "--json") if first["syscalls"] else
                      tool("compare", path, path, "--json"), "compare")
 
