@@ -1,7 +1,7 @@
-// The format html: one page that needs nothing else, with the timeline of a trace, histograms and tables.
+// The format html: one page that needs nothing else, with the timeline of a trace, histograms and tables; or with the
+// goroutines of a snapshot, or what another document says.
 //
-// What it shows is chosen here, in bounded memory; the page only draws. Its data is JSON in which no "<" stands, so
-// that whatever a name holds stays a name.
+// What it shows of a trace is chosen here, in bounded memory; the page only draws.
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -9,9 +9,12 @@
 #include "exporters/events/slice_store.h"
 #include "exporters/events/timeline_exporter.h"
 #include "exporters/formats.h"
+#include "exporters/goroutines/document.h"
+#include "exporters/goroutines/names.h"
 #include "exporters/html/page.h"
 #include "exporters/html/trace_figures.h"
 #include "exporters/json.h"
+#include "exporters/snapshot_document.h"
 
 namespace netpoll::exporters {
 namespace {
@@ -69,12 +72,7 @@ class HtmlWriter : public TimelineSink {
     page_["names"] = store_.names().texts();
     figures_.write(page_, store_.processes());
     write_lanes();
-    const std::string_view page = html_page();
-    constexpr std::string_view kMark = "@DATA@";
-    const std::size_t at = page.find(kMark);
-    bytes_.append(page.substr(0, at));
-    append_harmless(page_.dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace));
-    bytes_.append(page.substr(at + kMark.size()));
+    bytes_ += filled_page(html_trace_page(), page_);
   }
 
  private:
@@ -120,16 +118,6 @@ class HtmlWriter : public TimelineSink {
     page_["lanes"] = std::move(lanes);
   }
 
-  void append_harmless(const std::string& json) {
-    for (const char c : json) {
-      if (c == '<') {
-        bytes_ += "\\u003c";
-      } else {
-        bytes_ += c;
-      }
-    }
-  }
-
   std::string bytes_;
   Json page_;
   std::uint64_t started_ns_ = 0;
@@ -142,12 +130,44 @@ class HtmlWriter : public TimelineSink {
 
 class HtmlExporter : public TimelineExporter<HtmlWriter> {
  public:
-  using TimelineExporter::TimelineExporter;
+  HtmlExporter(Destination& out, const ExportOptions& options)
+      : TimelineExporter(out, options), out_(out), everything_(options.everything) {}
 
   Result<void> event(const trace::Record& record) override {
     writer().figures().add(record);
     return TimelineExporter::event(record);
   }
+
+  Result<void> result(const Json& document) override {
+    return write({{"document", document}, {"stacks", nullptr}, {"frames", nullptr}});
+  }
+
+  // Each stack by the numbers of its frames, innermost first, in the order of .goroutines[].
+  Result<void> snapshot(const SnapshotDocument& document) override {
+    Json stacks = Json::array();
+    for (const std::uint32_t index : document.shown) {
+      const trace::Goroutine& g = document.snapshot.goroutines.at(index);
+      Json stack = Json::array();
+      for (const std::uint32_t frame : g.stack) {
+        if (everything_ || !document.snapshot.frames.at(frame).hidden) stack.push_back(frame);
+      }
+      stacks.push_back(std::move(stack));
+    }
+    Json frames = Json::array();
+    for (const trace::Frame& frame : document.snapshot.frames) {
+      std::string text = frame_name(frame);
+      if (!frame.file.empty()) text += "  " + frame.file;
+      if (frame.line > 0) text += ":" + std::to_string(frame.line);
+      frames.push_back(std::move(text));
+    }
+    return write({{"document", snapshot_json(document)}, {"stacks", std::move(stacks)}, {"frames", std::move(frames)}});
+  }
+
+ private:
+  Result<void> write(const Json& data) { return out_.write(filled_page(html_document_page(), data)); }
+
+  Destination& out_;
+  bool everything_;
 };
 
 }  // namespace

@@ -140,13 +140,16 @@ Result<probes::ReadOptions> read_options_of(const Options& options) {
   return read;
 }
 
+// Whether a file of the format is one snapshot, and not several behind each other.
+bool holds_one(const exporters::Format& format) { return format.binary || format.name == "html"; }
+
 // How often to look: once, or again and again.
 Result<std::optional<std::chrono::nanoseconds>> watch_interval(const Options& options) {
   auto every = optional_duration(options.watch, "--watch");
   if (!every || !*every) return every;
   const auto format = format_of(options.output, exporters::Content::kSnapshot);
   if (!format) return format.error();
-  if ((*format)->binary || (*format)->name == "json") {
+  if (holds_one(**format) || (*format)->name == "json") {
     return Error(ErrorKind::kInvalid, "--watch gives more than one document")
         .with_hint("-f ndjson, or the table, can hold several");
   }
@@ -323,7 +326,7 @@ Result<void> check_number(const Options& options, std::size_t processes) {
   }
   const auto format = format_of(options.output, exporters::Content::kSnapshot);
   if (!format) return format.error();
-  if (!(*format)->binary) return {};
+  if (!holds_one(**format)) return {};
   return Error(ErrorKind::kInvalid, "a file of the format " + std::string((*format)->name) + " holds one process")
       .with_hint("write one file for each -p, or choose json, ndjson or a text");
 }

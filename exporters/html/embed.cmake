@@ -1,13 +1,22 @@
-# cmake -DOUT=FILE -DPAGE=page.html -P embed.cmake: writes the C++ source behind exporters/html/page.h.
+# cmake -DOUT=FILE -DFOLDER=exporters/html -P embed.cmake: writes the C++ source behind exporters/html/page.h: the pages
+# trace.html and document.html with what they share, style.css and common.js.
 cmake_minimum_required(VERSION 3.25)
-file(READ ${PAGE} text)
+file(READ ${FOLDER}/style.css style)
+file(READ ${FOLDER}/common.js common)
+set(functions "")
+foreach(page trace document)
+  file(READ ${FOLDER}/${page}.html text)
+  string(REPLACE "@STYLE@" "${style}" text "${text}")
+  string(REPLACE "@COMMON@" "${common}" text "${text}")
+  string(APPEND functions "
+std::string_view html_${page}_page() {
+  return R\"__HTML__(${text})__HTML__\";
+}
+")
+endforeach()
 file(WRITE ${OUT} "#include \"exporters/html/page.h\"
 
 namespace netpoll::exporters {
-
-std::string_view html_page() {
-  return R\"__HTML__(${text})__HTML__\";
-}
-
+${functions}
 }  // namespace netpoll::exporters
 ")

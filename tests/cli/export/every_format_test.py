@@ -165,6 +165,8 @@ SNAPSHOT = {
     "table": lambda lines, count: bool(lines),
     "json": lambda document, count: len(document["goroutines"]) == count and document["target"]["comm"] == HOSTILE,
     "ndjson": lambda lines, count: len(lines) == count + 2 and all(line["labels"] == {'k;e"y': HOSTILE} for line in lines[1:-1]),
+    "html": lambda page, count: ((data := json.loads(page["data"]))["document"]["target"]["comm"] == HOSTILE
+                                 and data["stacks"] == [[0]] * count and len(data["document"]["goroutines"]) == count),
     "debug1": lambda lines, count: lines[0] == f"goroutine profile: total {count}",
     "debug2": lambda lines, count: sum(line.startswith("goroutine ") for line in lines) == count,
     "folded": lambda lines, count: sum(int(line.rsplit(" ", 1)[1]) for line in lines) == count,
@@ -188,6 +190,7 @@ RESULT = {
     "table": lambda lines: any(re.match(r"epoll_ctl +2,000 ", line) for line in lines),
     "json": lambda document: document["syscalls"][HOSTILE]["count"] == 3,
     "ndjson": lambda lines: lines[0]["schema"] == "netpoll-trace/run/v1",
+    "html": lambda page: json.loads(page["data"])["document"]["syscalls"][HOSTILE]["count"] == 3,
     "csv": lambda rows: any(HOSTILE in row[0] for row in rows) and len({len(row) for row in rows}) == 1,
     "markdown": lambda lines: "| syscalls.epoll\\_ctl.count | 2000 |  |  |" in lines,
     "prometheus": lambda samples: samples["netpoll_operations_total"].value == 1000,
@@ -197,6 +200,7 @@ RESULT = {
 VERDICT = {
     "table": lambda lines: any("regression" in line for line in lines),
     "json": lambda document: document["verdict"] == "regression",
+    "html": lambda page: json.loads(page["data"])["document"]["verdict"] == "regression",
     "csv": lambda rows: any(HOSTILE in row[0] for row in rows) and len({len(row) for row in rows}) == 1,
     "markdown": lambda lines: any("regression" in line for line in lines),
     "junit": lambda root: int(root.get("failures")) >= 1,
