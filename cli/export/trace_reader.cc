@@ -10,6 +10,7 @@
 #include <cstring>
 #include <utility>
 
+#include "cli/json_events.h"
 #include "exporters/events/words.h"
 #include "exporters/json.h"
 #include "netpoll/trace/event.h"
@@ -154,7 +155,7 @@ class TraceReader::Lines : public nlohmann::json_sax<Json> {
       }
       if (!is_event) continue;
       begin_record();
-      const bool parsed = Json::sax_parse(line.text, this);
+      const bool parsed = parser_.parse(line.text, *this);
       if (!parsed && !line.whole && failure_.empty()) break;
       if (!parsed) return wrong(failure_.empty() ? "not JSON" : failure_);
       if (record_.name.empty()) return wrong("an event without a name");
@@ -315,6 +316,7 @@ class TraceReader::Lines : public nlohmann::json_sax<Json> {
   bool text_arg(const std::string& value);
 
   LineFile& file_;
+  JsonEvents parser_;
   std::set<std::string> names_;
   std::map<std::string_view, std::map<std::string_view, trace::ArgForm>> forms_;  // event -> argument -> form
 
