@@ -3,6 +3,7 @@
 #include <exception>
 #include <span>
 
+#include "cli/claims/lab.h"
 #include "cli/command.h"
 #include "cli/complete.h"
 #include "cli/config.h"
@@ -71,6 +72,7 @@ int dispatch(std::span<char*> args, Log& log) {
     const std::string_view hidden = args[1];
     if (hidden == "__serve") return workload::serve_main(args.subspan(2));
     if (hidden == "__load") return workload::load_main(args.subspan(2));
+    if (hidden == "__claim") return claim_main(args.subspan(2));
     if (hidden == "__man" && args.size() == 3) return say(log, manual_page(args[2]).value_or(""));
     if (hidden == "__complete") return say(log, completions({args.begin() + 2, args.end()}));
   }

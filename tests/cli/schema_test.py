@@ -174,6 +174,8 @@ def main():
         judge.accept(tool("compare", path, path, *condition, "--json") if first["syscalls"] else
                      tool("compare", path, path, "--json"), "compare")
 
+    judge.accept(tool("claims", "--json"), "claims")
+
     # The strict copies do reject what they should.
     wrong = copy.deepcopy(first)
     wrong["syscals"] = {}

@@ -44,6 +44,12 @@ class Tables(unittest.TestCase):
         for kind, page in rows("exporters/pages/pages.def", "NETPOLL_PAGE"):
             self.assertIn(f"{page}_page(", (ROOT / f"exporters/pages/{page}.cc").read_text(encoding="utf-8"), kind)
 
+    def test_a_claim_is_a_row_and_a_file(self):
+        names = [name for name, *_ in rows("cli/claims/claims.def", "NETPOLL_CLAIM")]
+        for name in names:
+            self.assertIn(f"const Claim {name}_claim{{", (ROOT / f"cli/claims/experiments/{name}.cc").read_text(encoding="utf-8"))
+        self.assertEqual({f.stem for f in (ROOT / "cli/claims/experiments").glob("*.cc")}, set(names))
+
     def test_every_document_has_a_schema(self):
         listed = re.search(r"set\(NETPOLL_SCHEMA_NAMES ([^)]*)\)", (ROOT / "cli/CMakeLists.txt").read_text(encoding="utf-8"))
         files = {file.stem for file in (ROOT / "cli/schemas").glob("*.json")} - {"shared"}

@@ -271,7 +271,7 @@ class EveryFormat(unittest.TestCase):
         self.through(verdict, VERDICT)
 
     def test_a_document_that_lacks_its_members_crashes_nothing(self):
-        for kind in ("compare", "doctor", "epoll", "graph", "lint", "matrix", "run", "snapshot", "stat", "trace-summary"):
+        for kind in ("claims", "compare", "doctor", "epoll", "graph", "lint", "matrix", "run", "snapshot", "stat", "trace-summary"):
             source = self.written({"schema": f"netpoll-trace/{kind}/v1"})
             for name in sorted(set(SNAPSHOT) | set(RESULT) | set(VERDICT)):
                 done = tool("export", source, "-f", name, "-o", self.path("out"), ok=None)
