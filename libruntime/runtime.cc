@@ -29,6 +29,15 @@ std::unique_ptr<poll::Poller> poller_of(const Config& config) {
 
 std::span<const PollerKind> available_pollers() { return poll::back_ends(); }
 
+Result<void> try_poller(PollerKind kind) {
+  const auto poller = poll::make_poller(kind, Trigger::kEdge);
+  if (poller == nullptr) {
+    return Error(ErrorKind::kNotSupported, "the poller " + std::string(poller_name(kind)) + " is not in this build");
+  }
+  if (const int result = poller->init(); result < 0) return poll::no_poller(*poller, -result);
+  return {};
+}
+
 struct Runtime::Parts {
   explicit Parts(Config config)
       : scheduler(with_poller(std::move(config))),

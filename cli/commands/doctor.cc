@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "exporters/destination.h"
 #include "exporters/json.h"
+#include "netpoll/runtime.h"
 #include "probes/features.h"
 #include "probes/perf/tracepoint_ids.h"
 
@@ -65,6 +66,22 @@ Json document_of(const Features& features, std::optional<pid_t> pid) {
   return json;
 }
 
+// The back ends of libruntime that a kernel may refuse.
+void add_pollers(Features& features) {
+  for (const PollerKind kind : available_pollers()) {
+    if (kind == available_pollers().front()) continue;
+    const std::string name(poller_name(kind));
+    Feature feature{.name = "poller_" + name, .purpose = "run --poller " + name, .wanted = false};
+    if (const auto works = try_poller(kind); works) {
+      feature.ok = true;
+    } else {
+      feature.why_not = works.error().message();
+      if (!works.error().hint().empty()) feature.why_not += "; " + works.error().hint();
+    }
+    features.machine.push_back(std::move(feature));
+  }
+}
+
 // Keeps the ids of this kernel's tracepoints where everybody may read them.
 Result<void> learn(Log& log) {
   const auto ids = probes::read_tracefs_ids();
@@ -100,7 +117,8 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (options.learn) {
     if (auto learned = learn(invocation.log); !learned) return std::move(learned).error();
   }
-  const Features features = probes::probe_features(pid);
+  Features features = probes::probe_features(pid);
+  add_pollers(features);
   if (auto done = out->result(document_of(features, pid)); !done) return std::move(done).error();
 
   // The question is whether the main jobs can be done: counting somehow, and with a target, on this target.

@@ -210,8 +210,9 @@ Action add(Flags& flags) {
   flags.text(
       "--trigger", o.designs.triggers,
       {runtime, "NAME", "How interest is armed: oneshot, edge or level; or a list", {"oneshot", "edge", "level"}});
-  flags.text("--poller", o.designs.pollers,
-             {runtime, "NAME", "What tells readiness: epoll, or kqueue where the build has it", {"epoll", "kqueue"}});
+  flags.text(
+      "--poller", o.designs.pollers,
+      {runtime, "NAME", "The back end: epoll, uring, or kqueue where the build has it", {"epoll", "uring", "kqueue"}});
   text("--procs", o.procs, "N", runtime, "Ps: goroutines that run at the same time; one per CPU unless told");
   text("--stack", o.stack, "BYTES", runtime, "Stack of a goroutine");
   text("--server-cpu", o.server_cpu, "N", runtime, "Pin the server to this CPU");

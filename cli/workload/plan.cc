@@ -90,6 +90,10 @@ std::optional<Error> check_poller(const std::optional<std::string>& name, Config
                    : *kind == PollerKind::kIocp ? "it is for Windows; leave --poller out"
                                                 : "it is for Linux; leave --poller out");
   }
+  if (const auto works = try_poller(*kind); !works) {
+    return Error(ErrorKind::kNotSupported, "the poller " + *name + " does not work here: " + works.error().message())
+        .with_hint(works.error().hint());
+  }
   config.poller = *kind;
   return std::nullopt;
 }

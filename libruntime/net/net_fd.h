@@ -22,6 +22,8 @@
 // per park of a writer.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
@@ -182,6 +184,11 @@ class NetFd {
   static long io_code(poll::PollResult result);
   // Whether a socket's I/O goes by operations. Streams that are no sockets are tried and waited for in both families.
   bool completes() const { return poller_->completes(); }
+  // Whether its sends do. Unix datagrams and packets are tried first: io_uring of Linux 6.18 sends an empty one after
+  // it had to wait (unix_dgram_sendmsg has consumed the buffer when it finds the receiver's queue full).
+  bool completes_sends() const {
+    return completes() && (kind_ == FdKind::kTcp || kind_ == FdKind::kUnixStream || name_.family != AF_UNSPEC);
+  }
   // net_fd_completion.cc. Out of line, so that the frames of a parked reader of the other family do not widen.
   long complete(poll::Mode mode, poll::Operation& op);
   long complete_read(const iovec* buffers, std::size_t count);

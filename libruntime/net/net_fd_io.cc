@@ -100,7 +100,7 @@ long NetFd::readv(const iovec* buffers, std::size_t count) {
   bool idle = false;
   while (left > 0) {
     const std::size_t chunk = std::min(left, kMaxTransfer);
-    if (completes() && is_socket()) [[unlikely]] {
+    if (completes_sends()) [[unlikely]] {
       const iovec one{.iov_base = const_cast<char*>(next), .iov_len = chunk};
       result = complete_write(&one, 1);
     } else {
@@ -147,8 +147,8 @@ long NetFd::writev_all(const iovec* buffers, std::size_t count) {
       wanted += window[used++].iov_len;
     }
     if (used == 0) break;
-    result = completes() && is_socket() ? complete_write(window, used)
-                                        : attempt(poll::Mode::kWrite, idle, [&] { return writev_once(window, used); });
+    result = completes_sends() ? complete_write(window, used)
+                               : attempt(poll::Mode::kWrite, idle, [&] { return writev_once(window, used); });
     if (result < 0) break;
     total += static_cast<std::size_t>(result);
     std::size_t written = static_cast<std::size_t>(result);
@@ -226,7 +226,7 @@ long NetFd::send_to(const void* data, std::size_t size, const Addr* to) {
       }
       pause = std::min(pause * 2, std::chrono::milliseconds{16});
     }
-  } else if (completes()) {
+  } else if (completes_sends()) {
     result = complete_send_to(data, size, to);
   } else {
     bool idle = false;

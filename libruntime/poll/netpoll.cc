@@ -45,6 +45,12 @@ std::atomic<std::int64_t>& deadline(PollDesc& pd, Mode mode) { return mode == Mo
 
 }  // namespace
 
+Error no_poller(const Poller& poller, int error) {
+  Error failure = posix_error("netpoll: create a poller", error);
+  const char* hint = poller.hint(error);
+  return hint != nullptr ? std::move(failure).with_hint(hint) : failure;
+}
+
 PollResult Netpoll::reason(std::uint32_t info) {
   if ((info & kInfoClosing) != 0) return PollResult::kClosing;
   if ((info & kInfoCanceled) != 0) return PollResult::kCanceled;
@@ -90,7 +96,7 @@ void Netpoll::wake() {
 }
 
 Result<PollDesc*> Netpoll::open(int fd) {
-  if (const int result = initialize(); result < 0) return posix_error("netpoll: create a poller", -result);
+  if (const int result = initialize(); result < 0) return no_poller(*poller_, -result);
   PollDesc* pd = cache_.get();
   if (pd == nullptr) return posix_error("netpoll: pollDesc", ENOMEM);
   {

@@ -28,6 +28,9 @@ enum class PollResult : std::uint8_t {
   kCanceled,  // the runtime shuts down with kCancel
 };
 
+// The Error of an init() that failed with this errno.
+Error no_poller(const Poller& poller, int error);
+
 // One object per Runtime, over any Poller. The scheduler sees it as its PollSource, for sched does not know poll; net/
 // calls it by name. Thread-safe.
 class Netpoll final : public sched::PollSource {

@@ -48,6 +48,9 @@ class Poller {
   // Creates the kernel object. Called before anything else, until it succeeds; a failure leaves no descriptor behind.
   virtual int init() = 0;
 
+  // What a user may do about an init() that failed with this errno; null where nothing is known.
+  virtual const char* hint(int) const { return nullptr; }
+
   // Registers fd under data. Edge trigger: both directions, for good; the current readiness is reported as a first
   // edge. Oneshot and level: no direction yet. -EPERM: this kind of file cannot be polled. -EEXIST: fd is registered
   // already, and not by us (we register a fd once per life).

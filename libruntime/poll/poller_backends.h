@@ -11,5 +11,6 @@ namespace netpoll::poll {
 std::unique_ptr<Poller> make_epoll_poller(Trigger trigger);   // poller_epoll.cc
 std::unique_ptr<Poller> make_iocp_poller(Trigger trigger);    // poller_iocp.cc
 std::unique_ptr<Poller> make_kqueue_poller(Trigger trigger);  // poller_kqueue.cc
+std::unique_ptr<Poller> make_uring_poller(Trigger trigger);   // poller_uring.cc
 
 }  // namespace netpoll::poll

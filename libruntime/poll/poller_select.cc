@@ -1,5 +1,5 @@
 // poller_select.cc: which back ends this build has, the platform's own first. The build defines NETPOLL_HAVE_EPOLL,
-// NETPOLL_HAVE_IOCP and NETPOLL_HAVE_KQUEUE for those whose files it compiles.
+// NETPOLL_HAVE_URING, NETPOLL_HAVE_IOCP and NETPOLL_HAVE_KQUEUE for those whose files it compiles.
 #include <iterator>
 
 #include "libruntime/poll/poller_backends.h"
@@ -18,6 +18,9 @@ constexpr BackEnd kBackEnds[] = {
 #endif
 #if defined(NETPOLL_HAVE_IOCP)
     {PollerKind::kIocp, make_iocp_poller},
+#endif
+#if defined(NETPOLL_HAVE_URING)
+    {PollerKind::kUring, make_uring_poller},
 #endif
 #if defined(NETPOLL_HAVE_KQUEUE)
     {PollerKind::kKqueue, make_kqueue_poller},

@@ -47,7 +47,21 @@ class CaseCounter : public Catch::TestEventListenerBase {
 #endif
 CATCH_REGISTER_LISTENER(CaseCounter)
 
+// Defined by what is linked in where a whole test program may be impossible here: why, or null. Windows' programs have
+// no symbols that may stay undefined, and no such tests.
+#if defined(_WIN32)
+constexpr const char* (*netpoll_test_cannot_run)() = nullptr;
+#else
+[[gnu::weak]] const char* netpoll_test_cannot_run();
+#endif
+
 int main(int argc, char** argv) {
+  if (netpoll_test_cannot_run != nullptr) {
+    if (const char* reason = netpoll_test_cannot_run()) {
+      std::fprintf(stderr, "SKIPPED: %s\n", reason);
+      return 77;
+    }
+  }
   const int failed = Catch::Session().run(argc, argv);
   if (netpoll::test::skipped > 0) {
     std::fprintf(stderr, "%d of %d cases skipped, see the reasons above\n", netpoll::test::skipped, cases_run);

@@ -21,6 +21,7 @@
 
 #include "netpoll/config.h"
 #include "netpoll/go.h"
+#include "netpoll/result.h"
 #include "netpoll/trace/event.h"
 #include "netpoll/trace/goroutine.h"
 
@@ -32,6 +33,10 @@ struct RuntimeAccess;
 
 // The back ends in this build, never empty and without kDefault; the first one is what kDefault means.
 std::span<const PollerKind> available_pollers();
+
+// Whether this machine lets the process have a back end of this kind, by making one and giving it up again; the Error
+// says why not, and what to do about it. Thread-safe.
+Result<void> try_poller(PollerKind kind);
 
 // Goroutines by what they do (GStatus).
 struct GoroutineCounts {

@@ -60,7 +60,11 @@ void in_every_setup(const std::function<void(Checks&)>& body) {
   }
 }
 
+void in_setup(const Config& config, const std::function<void(Checks&)>& body) { run_setup(config, body); }
+
 void in_default_setup(const std::function<void(Checks&)>& body) { run_setup({.procs = procs()}, body); }
+
+bool completes_operations() { return poll::make_poller(PollerKind::kDefault, Trigger::kEdge)->completion() != nullptr; }
 
 bool parked_on(Checks& checks, int fd, int mode) {
   return soon([&] {

@@ -40,8 +40,13 @@ class Checks : public Expectations {
 void in_every_setup(const std::function<void(Checks&)>& body);
 // The same for one setup, the default.
 void in_default_setup(const std::function<void(Checks&)>& body);
+// The same for the setup told.
+void in_setup(const Config& config, const std::function<void(Checks&)>& body);
 // The name of a setup: "hybrid/edge/2 procs".
 std::string setup_name(const Config& config);
+
+// Whether the back end of these tests completes operations, so that nothing is registered and net/ makes no calls.
+bool completes_operations();
 
 // Waits until a goroutine is parked in IO wait on fd; mode 0 read, 1 write.
 bool parked_on(Checks& checks, int fd, int mode);
