@@ -119,13 +119,13 @@ class Bench:
     # --- servers
 
     def ours(self, mode="hybrid", trigger="edge", procs=1, workload="echo", **more):
-        name = f"libruntime {mode} {trigger}" + (f" {procs}P" if procs != 1 else "")
+        name = f"libruntime {mode} {more.get('poller', trigger)}" + (f" {procs}P" if procs != 1 else "")
         command = [str(self.bin / "workload_child"), "__serve", f"--workload={workload}", f"--poll-mode={mode}",
                    f"--trigger={trigger}", f"--procs={procs}", "--conns=20", "--size=64"]
         return Spec(name, command + [f"--{k.replace('_', '-')}={v}" for k, v in more.items()], ours=True)
 
-    def peers(self, names=("plain_echo", "uv_echo", "asio_echo", "go_echo")):
-        labels = {"plain_echo": "plain epoll", "uv_echo": "libuv", "asio_echo": "Boost.Asio", "go_echo": "Go"}
+    def peers(self, names=("plain_echo", "plain_uring_echo", "uv_echo", "asio_echo", "go_echo")):
+        labels = {"plain_echo": "plain epoll", "plain_uring_echo": "plain io_uring", "uv_echo": "libuv", "asio_echo": "Boost.Asio", "go_echo": "Go"}
         found = []
         for name in names:
             if (self.bin / name).exists():
@@ -134,11 +134,24 @@ class Bench:
                 self.missing.append(labels[name])
         return found
 
+    def have_uring(self):
+        """Whether this machine lets libruntime have io_uring; otherwise it is listed as missing."""
+        if not hasattr(self, "uring"):
+            try:
+                with self.start(self.ours(poller="uring")) as server:
+                    server.stop()
+                self.uring = True
+            except RuntimeError:
+                self.uring = False
+                self.missing.append("libruntime over io_uring")
+        return self.uring
+
     def all_servers(self):
         servers = self.peers()
         modes = OURS if self.options.all_modes else ("hybrid",)
         triggers = TRIGGERS if self.options.all_modes else ("edge",)
-        return servers + [self.ours(m, t) for m in modes for t in triggers]
+        over_uring = [self.ours(m, poller="uring") for m in modes] if self.have_uring() else []
+        return servers + [self.ours(m, t) for m in modes for t in triggers] + over_uring
 
     def start(self, spec, cpus=None, prefix=()):
         server = Server(spec, cpus, prefix)
@@ -263,7 +276,10 @@ class Bench:
         servers = [
             (self.ours(workload="idle", hold=1), "libruntime, 4 KiB buffer held"),
             (self.ours(workload="idle", hold=0), "libruntime, buffer taken when readable"),
-        ] + [(spec, spec.name) for spec in self.peers()]
+        ] + ([
+            (self.ours(workload="idle", hold=1, poller="uring"), "libruntime over uring, 4 KiB buffer held"),
+            (self.ours(workload="idle", hold=0, poller="uring"), "libruntime over uring, buffer taken when readable"),
+        ] if self.have_uring() else []) + [(spec, spec.name) for spec in self.peers()]
         samples = {}
         for round_ in range(min(3, self.options.rounds)):
             for spec, label in self.shuffled(servers):
