@@ -9,12 +9,10 @@
 // may park first and try after the event. Registration counts as "emptied" too, since the poller reports what is there
 // already, except for adopted streams that are no sockets: a FIFO that has had no writer yet reads as its end, and no
 // event says so. Three things break the proof and are watched for:
-//  - A FIN or error that arrives before epoll_wait returns shares one edge with the data, and no second one follows.
-//  The
-//    poller notes RDHUP, HUP and ERR in kInfoHangup, for good; from then on reads try first.
-//  - Urgent data (TCP and Unix MSG_OOB) makes a read stop at the mark. The poller subscribes to PRI and notes it the
-//  same
-//    way.
+//  - A FIN or error that arrives before epoll_wait returns shares one edge with the data, and no second one
+//    follows. The poller notes RDHUP, HUP and ERR in kInfoHangup, for good; from then on reads try first.
+//  - Urgent data (TCP and Unix MSG_OOB) makes a read stop at the mark. The poller subscribes to PRI and notes
+//    it the same way.
 //  - Descriptors passed over a Unix socket end a read early. There recvmsg is used, whose MSG_CTRUNC tells.
 // No prepare() may come between the short read and the wait, or it would wipe out the event that came in between.
 // Datagrams, packet pipes and descriptors of unknown origin follow Go's order: try, then wait. So do writes: a short

@@ -1,4 +1,4 @@
-// debug_env.h: NETPOLLDEBUG=schedtrace=MS,scheddetail=1,polltrace=1,hog=MS
+// debug_env.h: what NETPOLLDEBUG=schedtrace=MS,scheddetail=1,polltrace=1,hog=MS makes a Runtime print.
 //
 // Line formats, stable for scripts (one write(2) per line, to stderr):
 //   SCHED 1000ms: procs=2 idleprocs=1 threads=3 spinning=0 idlethreads=1 runqueue=0 [0 3] gs=64 waiting=60 polls=1234

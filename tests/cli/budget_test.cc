@@ -1,3 +1,4 @@
+// What a budget may say, and that mistakes in one are pointed at by line and column.
 #include "cli/compare/budget.h"
 
 #include "tests/support/catch.h"

@@ -1,3 +1,4 @@
+// The rank test and the interval of the median against values that R computes.
 #include "cli/compare/statistics.h"
 
 #include <vector>

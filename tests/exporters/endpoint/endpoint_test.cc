@@ -1,3 +1,4 @@
+// The endpoint that programs link, asked over HTTP by foreign readers, and its dump at SIGQUIT.
 #include "netpoll/debug/endpoint.h"
 
 #include <httplib.h>

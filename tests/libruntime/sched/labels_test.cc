@@ -1,3 +1,4 @@
+// Labels of goroutines: how long they last, who inherits them, and reading them meanwhile.
 #include "netpoll/labels.h"
 
 #include <atomic>

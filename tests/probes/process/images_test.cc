@@ -1,3 +1,4 @@
+// Names for the addresses of a program and its libraries.
 #include "probes/process/images.h"
 
 #include <unistd.h>

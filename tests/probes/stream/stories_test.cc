@@ -1,3 +1,4 @@
+// What events of a stream come to for a descriptor: parked, ready, running.
 #include "probes/stream/stories.h"
 
 #include <sys/epoll.h>

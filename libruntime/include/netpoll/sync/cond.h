@@ -10,9 +10,9 @@
 // Order:     wait() joins the queue before it unlocks, so no notification after a look at the condition is lost.
 //            Notifications go to the goroutine that waits longest. There are no spurious wake-ups, but somebody else
 //            may have had the mutex in between: look again.
-// Errors:    wait() returns kCanceled when the Runtime shuts down with kCancel, wait_until() also kTimeout. The mutex
-// is
-//            held again in every case. A goroutine that timed out did not use up a notification.
+// Errors:    wait() returns kCanceled when the Runtime shuts down with kCancel, wait_until() also kTimeout.
+//            The mutex is held again in every case. A goroutine that timed out did not use up a
+//            notification.
 // Bugs:      destroy it when no call on it is running.
 #pragma once
 

@@ -8,10 +8,9 @@
 //
 // Tree:      with_cancel(), with_deadline() and with_timeout() make a child. When a context ends, by cancel(), by its
 //            deadline or with its parent, all its descendants end; it never ends its parent. The first reason stays.
-// Ownership: a Context is a handle; copies are the same context. A child keeps its parents alive, a parent does not
-// keep
-//            its children: one whose last handle is gone leaves the tree and stops its timer (so there is no cancel
-//            function that must be called, unlike in Go).
+// Ownership: a Context is a handle; copies are the same context. A child keeps its parents alive, a parent does
+//            not keep its children: one whose last handle is gone leaves the tree and stops its timer (so there
+//            is no cancel function that must be called, unlike in Go).
 // Threads:   everything from any thread, except wait() and what starts a timer (with_deadline, with_timeout), which
 //            need a goroutine: the timer belongs to its Runtime, and the context must not outlive that Runtime.
 // Shutdown:  a context is not cancelled by Runtime::shutdown(kCancel); what waits for it is, and returns kCanceled.

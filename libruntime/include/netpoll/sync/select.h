@@ -6,10 +6,9 @@
 //       netpoll::on_done(request, [&] { ... }),
 //       netpoll::after(50ms, [&] { ... }));
 //
-// Choice:    of the cases that can go on at once one is taken at random, all equally likely; if there are none and
-// there
-//            is an otherwise(), that one; else the goroutine parks until one can. Exactly one case happens. A time that
-//            is over (after, at) is taken only if no other case could go on at once.
+// Choice:    of the cases that can go on at once one is taken at random, all equally likely; if there are none
+//            and there is an otherwise(), that one; else the goroutine parks until one can. Exactly one case
+//            happens. A time that is over (after, at) is taken only if no other case could go on at once.
 // Handlers:  run on the calling goroutine after the operation, with no lock held; they may park and use the channels
 //            again. after, at, on_done and otherwise need none; any other point of time is a case too.
 // Result:    the index of the case that happened, from 0 in the order written; kCanceled when the Runtime shuts down

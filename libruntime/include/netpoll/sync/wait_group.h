@@ -7,12 +7,11 @@
 // Threads:   add() and done() from any thread, wait() in goroutines.
 // Order:     what happened before a done() is visible after the wait() that it ends. A group may be used again when
 //            wait() returned; add() from zero and wait() at the same time is a race of the caller.
-// Shutdown:  wait() waits also while the Runtime shuts down with kCancel: the goroutines it waits for are cancelled,
-// end
-//            and say done(). That is what makes it safe to lend them references to the waiter's stack.
-// Bugs:      a count below zero is fatal. Once wait() returned the group may be destroyed, even if the done() that
-// ended
-//            it is only about to return.
+// Shutdown:  wait() waits also while the Runtime shuts down with kCancel: the goroutines it waits for are
+//            cancelled, end and say done(). That is what makes it safe to lend them references to the
+//            waiter's stack.
+// Bugs:      a count below zero is fatal. Once wait() returned the group may be destroyed, even if the
+//            done() that ended it is only about to return.
 #pragma once
 
 #include <atomic>
