@@ -177,11 +177,11 @@ class Fields {
     const Json type = what.value("type", Json());
     std::string text;
     if (what.contains("const")) {
-      text = what["const"].is_string() ? what["const"].get<std::string>() : what["const"].dump();
+      text = what["const"].is_string() ? what["const"].get<std::string>() : exporters::compact(what["const"]);
     } else if (what.contains("enum")) {
       for (const Json& one : what["enum"]) {
         if (!one.is_null())
-          text += (text.empty() ? "" : ", ") + (one.is_string() ? one.get<std::string>() : one.dump());
+          text += (text.empty() ? "" : ", ") + (one.is_string() ? one.get<std::string>() : exporters::compact(one));
       }
     } else if (type.is_string()) {
       text = type;
@@ -220,11 +220,11 @@ class Fields {
     if (object.contains("properties")) {
       // Rows of a table, one like the other: system calls, tracepoints.
       std::map<std::string, std::vector<std::string>> alike;
-      for (const auto& [name, node] : object["properties"].items()) alike[node.dump()].push_back(name);
+      for (const auto& [name, node] : object["properties"].items()) alike[exporters::compact(node)].push_back(name);
       std::set<std::string> said;
       for (const auto& [name, node] : object["properties"].items()) {
         if (without.contains(name) || (!only.empty() && !only.contains(name))) continue;
-        const std::vector<std::string>& names = alike[node.dump()];
+        const std::vector<std::string>& names = alike[exporters::compact(node)];
         const bool table = names.size() > 4 && resolved(node).contains("properties");
         if (!table) {
           walk(node, path + "." + name, depth);
@@ -245,7 +245,7 @@ class Fields {
 std::string json_section(const std::string& document) {
   const auto text = schema_text(document);
   if (!text) return {};
-  const Json schema = Json::parse(*text);
+  const Json schema = exporters::parse_json(*text);
   std::string out = ".Sh JSON FIELDS\nOf the document\n.Dq netpoll\\-trace/" + plain(document) +
                     "/v1 ,\nbeside those that every document has, which\n.Xr netpoll-trace-json 7\nexplains.\n";
   if (schema.contains("oneOf") && !schema.contains("properties")) {
@@ -347,18 +347,18 @@ std::string json_page() {
       "A field keeps its name and meaning within a version of its schema; others may come.\n"
       "A path here is what\n.Xr jq 1\ntakes, with NAME for any member.\n"
       ".Sh COMMON FIELDS\n";
-  const Json schema = Json::parse(schema_text("stat").value_or("{}"));
+  const Json schema = exporters::parse_json(schema_text("stat").value_or("{}"));
   page += Fields(schema).list({}, kCommon);
   page +=
       ".Sh DOCUMENTS\nTheir own fields stand in the pages of their commands, except those of graph, which\n"
       ".Ql netpoll\\-trace snapshot \\-\\-graph\nmakes.\nThe JSON Schema (2020\\-12) of each is printed by\n"
       ".Ql netpoll\\-trace help schema NAME\nand installed as files.\n.Bl -tag -width Ds\n";
   for (const std::string& name : schema_names()) {
-    const Json one = Json::parse(schema_text(name).value_or("{}"));
+    const Json one = exporters::parse_json(schema_text(name).value_or("{}"));
     page += ".It " + plain("netpoll-trace/" + name + "/v1") + "\n" + prose(one.value("title", name) + ".");
   }
   page += ".El\n";
-  const Json graph = Json::parse(schema_text("graph").value_or("{}"));
+  const Json graph = exporters::parse_json(schema_text("graph").value_or("{}"));
   page += ".Sh THE GRAPH\n" + Fields(graph).list(kCommon);
   page += ".Sh SEE ALSO\n.Xr jq 1 ,\n.Xr netpoll-trace 1\n";
   return page;

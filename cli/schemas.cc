@@ -17,7 +17,7 @@ constexpr std::string_view kShared = "shared";
 
 Json parse_file(std::string_view name) {
   for (const SchemaFile& file : schema_files()) {
-    if (file.name == name) return Json::parse(file.text, /*cb=*/nullptr, /*allow_exceptions=*/false);
+    if (file.name == name) return exporters::parse_json(file.text);
   }
   std::abort();  // a file of our own, embedded by the build
 }

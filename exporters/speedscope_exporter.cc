@@ -89,7 +89,7 @@ class SpeedscopeWriter : public TimelineSink {
                           {"endValue", total},
                           {"samples", std::move(samples)},
                           {"weights", std::move(weights)}};
-    return profile.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
+    return compact(profile);
   }
 
   // Of those that were parked longest. As text: a document of so many events would take ten times the memory.

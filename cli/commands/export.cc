@@ -188,7 +188,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   LineFile::Line first;
   auto any = file->next(first);
   if (!any) return std::move(any).error();
-  Json meta = *any ? Json::parse(first.text, nullptr, /*allow_exceptions=*/false) : Json();
+  Json meta = *any ? exporters::parse_json(first.text) : Json();
   const bool is_line = meta.is_object() && meta.contains("type") && meta.at("type") == "meta";
   if (is_line) {
     const auto schema = schema_of(meta, file->name());
@@ -202,7 +202,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
     auto more = file->next(line);
     if (!more) return std::move(more).error();
     if (!*more) break;
-    if (is_line && !line.whole && !Json::accept(line.text)) break;  // cut inside of a line
+    if (is_line && !line.whole && exporters::parse_json(line.text).is_discarded()) break;  // cut inside of a line
     text.append(line.text).append(1, '\n');
     if (text.size() > kLargest) {
       return Error(ErrorKind::kInvalid, file->name() + " is larger than " + std::to_string(kLargest >> 20) + " MiB")

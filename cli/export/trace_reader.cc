@@ -133,7 +133,7 @@ class TraceReader::Lines : public nlohmann::json_sax<Json> {
       bool is_event = line.text.starts_with(kEvent);
       Json json;
       if (!is_event) {
-        json = Json::parse(line.text, nullptr, /*allow_exceptions=*/false);
+        json = exporters::parse_json(line.text);
         if (json.is_discarded()) {
           if (!line.whole) break;  // cut inside of a line
           return wrong("not JSON");

@@ -105,7 +105,7 @@ Json Call::result() {
   if (!gave_up_.empty()) return text_result(gave_up_, /*is_error=*/true);
   if (!exit) return text_result(exit.error().message(), /*is_error=*/true);
   // 0, "no" and "incomplete" come with a document; anything else with a message alone (exit_status.h).
-  Json document = Json::parse(out_, nullptr, /*allow_exceptions=*/false);
+  Json document = exporters::parse_json(out_);
   if (!document.is_object()) {
     return text_result(err_.empty() ? "it ended with status " + std::to_string((*exit)->shell_code()) : err_, true);
   }

@@ -138,7 +138,7 @@ Result<void> McpServer::take_line(std::string_view line) {
   // One value, not nested so deep that whoever looks at it runs out of stack.
   const auto values = values_of(line, "the message");
   if (!values) return refuse(nullptr, kParseError, values.error().message());
-  const Json message = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  const Json message = exporters::parse_json(line);
   if (message.is_discarded()) return refuse(nullptr, kParseError, "not JSON");
   return take_message(message);
 }

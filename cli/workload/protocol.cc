@@ -5,12 +5,13 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <nlohmann/json.hpp>
+
+#include "exporters/json.h"
 
 namespace netpoll::workload {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using exporters::Json;
 
 Json encode(const Latency& latency) {
   return {{"count", latency.count}, {"min", latency.min},   {"p50", latency.p50},
@@ -149,7 +150,7 @@ Failure decode_failure(const Json& json) {
 }
 
 Result<Json> parse_object(std::string_view line) {
-  Json json = Json::parse(line, nullptr, false);
+  Json json = exporters::parse_json(line);
   if (!json.is_object()) {
     return Error(ErrorKind::kProtocol, "not a JSON object: " + std::string(line.substr(0, 120)));
   }
@@ -205,13 +206,11 @@ Result<std::optional<LoadMessage>> parse_load_line(std::string_view line) {
 
 // Text that is not UTF-8 (a socket path) is replaced instead of throwing.
 std::string to_line(const ServerMessage& message) {
-  return std::visit([](const auto& m) { return encode(m); }, message)
-      .dump(-1, ' ', false, Json::error_handler_t::replace);
+  return exporters::compact(std::visit([](const auto& m) { return encode(m); }, message));
 }
 
 std::string to_line(const LoadMessage& message) {
-  return std::visit([](const auto& m) { return encode(m); }, message)
-      .dump(-1, ' ', false, Json::error_handler_t::replace);
+  return exporters::compact(std::visit([](const auto& m) { return encode(m); }, message));
 }
 
 Result<Link> make_link() {

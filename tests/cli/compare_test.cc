@@ -7,6 +7,7 @@ namespace netpoll::test {
 namespace {
 
 using exporters::Json;
+using exporters::parse_json;
 
 Json result(int ctls, double p99 = 1000) {
   return Json{{"schema", "netpoll-trace/run/v1"},
@@ -25,7 +26,7 @@ class Files {
     write_file(dir / name, text);
     return dir / name;
   }
-  std::string write(const std::string& name, const Json& json) { return write(name, json.dump()); }
+  std::string write(const std::string& name, const Json& json) { return write(name, exporters::compact(json)); }
   TempDir dir;
 };
 
@@ -44,7 +45,7 @@ TEST_CASE("several files a side are one set of runs") {
   for (int i = 0; i < 5; ++i) arguments.push_back(files.write("h" + std::to_string(i), result(2, 1500 + i)));
   const ToolResult done = run_tool(arguments);
   REQUIRE(done.exit_code == 0);
-  const Json json = Json::parse(done.out);
+  const Json json = parse_json(done.out);
   CHECK(json["base"]["runs"] == 5);
   CHECK(json["head"]["files"].size() == 5);
   for (const Json& change : json["changes"]) {
@@ -162,7 +163,7 @@ TEST_CASE("a baseline is kept once, compared with, and replaced only by what pas
     return run_tool(more);
   };
   const auto base_of = [](const ToolResult& done) {
-    const Json document = Json::parse(done.out);
+    const Json document = parse_json(done.out);
     for (const Json& change : document["changes"]) {
       if (change["path"] == "syscalls.epoll_ctl.count") return change["base"].get<int>();
     }
@@ -217,7 +218,7 @@ TEST_CASE("ten thousand samples a side are compared") {
   const ToolResult done =
       run_tool({"compare", files.write("base", repeated(0)), files.write("head", repeated(50)), "--json"});
   REQUIRE(done.exit_code == 0);
-  const Json json = Json::parse(done.out);
+  const Json json = parse_json(done.out);
   CHECK(json["base"]["runs"] == 10'000);
   CHECK(json["summary"]["timing"]["changed"] == 1);
 }

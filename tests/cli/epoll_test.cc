@@ -159,7 +159,7 @@ TEST_CASE("epoll shows what a process registered, and names each fault") {
   const auto done = run_tool({"epoll", "-p", std::to_string(prey.pid), "--json"});
   CAPTURE(done.err);
   REQUIRE(done.exit_code == 0);
-  const Json document = Json::parse(done.out);
+  const Json document = parse_json(done.out);
   const Json& main = instance(document, r.main);
   CHECK(main["total"] == 10);
   using Rules = std::set<std::string>;
@@ -293,7 +293,7 @@ TEST_CASE("a descriptor that several processes share is said, and connections ar
   const EpollPrey two;
   const auto done = run_tool({"epoll", "-p", std::to_string(one.pid), "-p", std::to_string(two.pid), "--json"});
   REQUIRE(done.exit_code == 0);
-  const Json document = Json::parse(done.out);
+  const Json document = parse_json(done.out);
   CHECK(document["target"].is_null());
   REQUIRE(document["workers"].size() == 2);
   CHECK(document["workers"][0]["connections"] == document["workers"][1]["connections"]);
@@ -315,7 +315,7 @@ TEST_CASE("epoll of nobody, and of a process without an instance") {
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);
   CHECK(none.exit_code == 0);
-  CHECK(Json::parse(none.out)["instances"].empty());
+  CHECK(parse_json(none.out)["instances"].empty());
 }
 
 }  // namespace

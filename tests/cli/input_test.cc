@@ -74,7 +74,7 @@ TEST_CASE("a file that is too large is refused before it is read") {
 }
 
 TEST_CASE("schemas of others and of the future are refused") {
-  const auto schema = [](const char* text) { return schema_of(exporters::Json::parse(text), "f"); };
+  const auto schema = [](const char* text) { return schema_of(exporters::parse_json(text), "f"); };
   CHECK(schema(R"({"schema":"netpoll-trace/stat/v1"})").value().kind == "stat");
   CHECK_FALSE(schema(R"({})"));
   CHECK_FALSE(schema(R"({"schema":7})"));

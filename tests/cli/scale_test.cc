@@ -14,6 +14,7 @@ namespace netpoll::test {
 namespace {
 
 using exporters::Json;
+using exporters::parse_json;
 
 constexpr rlim_t kConns = 100'000;
 constexpr rlim_t kFilesPerProcess = kConns + 1'000;
@@ -53,7 +54,7 @@ TEST_CASE("100,000 silent connections are held, and all of them answer") {
   const ToolResult result = tool.finish();
   INFO(result.err);
   REQUIRE(result.exit_code == 0);
-  const Json json = Json::parse(result.out);
+  const Json json = parse_json(result.out);
   CHECK(json["operations"] == kConns);
   CHECK(json["server"]["connections"] == kConns);
   CHECK(json["server"]["errors"] == 0);

@@ -102,7 +102,7 @@ TEST_CASE("a Go program in namespaces of its own is read with its addresses") {
   REQUIRE(inner > 0);
   const ToolResult read = snapshot(inner, {"--json"});
   CHECK(read.exit_code == 0);
-  const auto document = netpoll::exporters::Json::parse(read.out);
+  const auto document = netpoll::test::parse_json(read.out);
   int connections = 0;
   for (const auto& g : document.at("goroutines")) {
     if (g.at("kind") == "tcp" && g.at("tcp_state") == "ESTABLISHED") {
@@ -126,7 +126,7 @@ TEST_CASE("a Go program whose file was deleted is read from what runs") {
   std::filesystem::remove(path);
   const ToolResult read = snapshot(server.pid(), {"--json"});
   CHECK(read.exit_code == 0);
-  const auto document = netpoll::exporters::Json::parse(read.out);
+  const auto document = netpoll::test::parse_json(read.out);
   CHECK(document.at("goroutines").size() > 5);
   CHECK_FALSE(document.at("goroutines").at(0).at("stack").empty());
   server.finish();
@@ -165,7 +165,7 @@ TEST_CASE("a core with what was saved of its process shows descriptors and peers
   const std::string core = folder / "core" + "." + pid;
   const ToolResult read = run_tool({"snapshot", "--core", core, "--fdinfo", saved, "--json"});
   CHECK(read.exit_code == 0);
-  const auto document = netpoll::exporters::Json::parse(read.out);
+  const auto document = netpoll::test::parse_json(read.out);
   CHECK(document.at("interest_source") == "fdinfo");
   int with_peer = 0;
   for (const auto& g : document.at("goroutines")) with_peer += g.at("peer").is_string() ? 1 : 0;

@@ -35,10 +35,10 @@ TEST_CASE("snapshot shows the goroutines in IO wait of a live server") {
   const bool all = eventually([&] {
     const ToolResult result = run_tool({"snapshot", "-p", server.pid, "--json"});
     if (result.exit_code != 0) return false;
-    json = Json::parse(result.out, nullptr, false);
+    json = parse_json(result.out);
     return json["goroutines"].size() == 11;  // ten connections and the listener
   });
-  INFO(json.dump(2));
+  INFO(exporters::to_document(json));
   REQUIRE(all);
   CHECK(json["schema"] == "netpoll-trace/snapshot/v1");
   CHECK(json["target"]["pid"] == std::stoi(server.pid));
@@ -56,7 +56,7 @@ TEST_CASE("snapshot shows the goroutines in IO wait of a live server") {
   }
   CHECK(established == 10);
 
-  const std::string fd = json["goroutines"].back()["fd"].dump();
+  const std::string fd = exporters::compact(json["goroutines"].back()["fd"]);
   CHECK(parsed(run_tool({"snapshot", "-p", server.pid, "--json", "--fd", fd}).out)["goroutines"].size() == 1);
   CHECK(parsed(run_tool({"snapshot", "-p", server.pid, "--json", "--min-wait", "10h"}).out)["goroutines"].empty());
   CHECK(parsed(run_tool({"snapshot", "-p", server.pid, "--json", "--all"}).out)["goroutines"].size() >= 11);
@@ -164,7 +164,7 @@ TEST_CASE("a process that a command leaves running is said to be counted no more
   REQUIRE(left > 0);
   ::kill(left, SIGKILL);
   const Json notes = parsed(read_file(dir / "r.json"))["probe"]["notes"];
-  INFO(notes.dump());
+  INFO(exporters::compact(notes));
   REQUIRE(notes.size() == 1);
   CHECK(notes[0].get<std::string>().starts_with("1 process that the command started still runs"));
 }

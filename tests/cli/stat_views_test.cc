@@ -228,8 +228,9 @@ TEST_CASE("children that were not followed are mentioned") {
   const std::vector<std::string> command = {"/bin/sh", "-c",
                                             "cat /etc/passwd > /dev/null; cat /etc/passwd > /dev/null; :"};
   const Json alone = stat_of({"--no-follow-forks"}, command);
-  CHECK(alone["probe"]["notes"].dump().find("2 child processes were started meanwhile") != std::string::npos);
-  CHECK(stat_of({}, command)["probe"]["notes"].dump().find("child process") == std::string::npos);
+  CHECK(exporters::compact(alone["probe"]["notes"]).find("2 child processes were started meanwhile") !=
+        std::string::npos);
+  CHECK(exporters::compact(stat_of({}, command)["probe"]["notes"]).find("child process") == std::string::npos);
 }
 
 }  // namespace netpoll::test

@@ -11,10 +11,11 @@
 namespace netpoll::test {
 
 using exporters::Json;
+using exporters::parse_json;
 
 // A document. Fails the test case on anything else.
 inline Json parsed(const std::string& text) {
-  Json json = Json::parse(text, nullptr, false);
+  Json json = parse_json(text);
   INFO(text);
   REQUIRE_FALSE(json.is_discarded());
   return json;

@@ -166,14 +166,14 @@ TEST_CASE("a snapshot that is written in pieces is laid out as every document") 
   for (const bool all : {true, false}) {
     if (!all) document.shown.clear();
     const std::string text = exported("json", document);
-    const Json whole = Json::parse(text);
+    const Json whole = parse_json(text);
     CHECK(text == to_document(whole));
     CHECK(whole["goroutines"].size() == document.shown.size());
 
     std::istringstream lines(exported("ndjson", document));
     std::size_t count = 0;
     for (std::string line; std::getline(lines, line);) {
-      const Json json = Json::parse(line);
+      const Json json = parse_json(line);
       CHECK(line + "\n" == to_line(json));
       if (json["type"] != "goroutine") continue;
       Json as_member = json;
@@ -262,7 +262,7 @@ TEST_CASE("folded has the outermost function first and the state last") {
 TEST_CASE("ndjson says what it is first and that it is whole last") {
   std::istringstream lines(exported("ndjson", small_snapshot()));
   std::vector<Json> all;
-  for (std::string line; std::getline(lines, line);) all.push_back(Json::parse(line));
+  for (std::string line; std::getline(lines, line);) all.push_back(parse_json(line));
   REQUIRE(all.size() == 5);
   CHECK(all.front()["type"] == "meta");
   CHECK(all.front()["total"] == 3);
@@ -271,7 +271,7 @@ TEST_CASE("ndjson says what it is first and that it is whole last") {
   CHECK(all.back()["type"] == "end");
   CHECK(all.back()["goroutines"] == 3);
   // And each line says the same as the document.
-  const Json document = Json::parse(exported("json", small_snapshot()));
+  const Json document = parse_json(exported("json", small_snapshot()));
   Json first = all[1];
   first.erase("type");
   CHECK(first == document["goroutines"][0]);

@@ -3,18 +3,17 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
 #include <regex>
 #include <set>
 #include <sstream>
 
 #include "tests/cli/tool.h"
+#include "tests/cli/tool_json.h"
 #include "tests/probes/goroutines/go/go_server.h"
 #include "tests/support/catch.h"
 #include "tests/support/skip.h"
 
 using namespace netpoll::test;
-using nlohmann::json;
 
 namespace {
 
@@ -23,7 +22,7 @@ struct DumpedServer {
   explicit DumpedServer(const std::string& program) : prey({program}) {
     if (!prey.valid()) return;
     truth = truth_of(prey);
-    dump = json::parse(prey.lines().front())["dump"].get<std::string>();
+    dump = parse_json(prey.lines().front())["dump"].get<std::string>();
     write_file(path(), dump);
   }
   std::string path() const { return folder.path() + "/dump.txt"; }
@@ -35,10 +34,10 @@ struct DumpedServer {
   std::string dump;
 };
 
-std::map<std::uint64_t, json> by_goid(const std::string& document) {
-  std::map<std::uint64_t, json> found;
-  const json parsed = json::parse(document);
-  for (const json& g : parsed["goroutines"]) {
+std::map<std::uint64_t, Json> by_goid(const std::string& document) {
+  std::map<std::uint64_t, Json> found;
+  const Json parsed = parse_json(document);
+  for (const Json& g : parsed["goroutines"]) {
     if (g["goid"].is_number()) found[g["goid"].get<std::uint64_t>()] = g;
   }
   return found;
@@ -78,7 +77,7 @@ TEST_CASE("a dump of a live Go program gets the descriptors and directions that 
     const ToolResult result = run_tool({"snapshot", "--annotate", server.path(), "-p", server.pid(), "--json"});
     INFO(result.err);
     REQUIRE(result.exit_code == 0);
-    const json document = json::parse(result.out);
+    const Json document = parse_json(result.out);
     CHECK(document["dump"]["form"] == "stacks");
     CHECK(document["dump"]["gone"] == 0);
     CHECK(document["total"] == server.truth.dump.size());
@@ -86,7 +85,7 @@ TEST_CASE("a dump of a live Go program gets the descriptors and directions that 
     for (const GoTruth& truth : server.truth.goroutines) {
       CAPTURE(truth.goid, truth.what);
       REQUIRE(found.contains(truth.goid));
-      const json& g = found.at(truth.goid);
+      const Json& g = found.at(truth.goid);
       if (truth.fd >= 0) {
         CHECK(g["fd"] == truth.fd);
         if (!truth.mode.empty()) CHECK(g["mode"] == truth.mode);
@@ -98,7 +97,7 @@ TEST_CASE("a dump of a live Go program gets the descriptors and directions that 
     const auto alone = by_goid(run_tool({"snapshot", "--annotate", server.path(), "--json"}).out);
     for (const GoTruth& truth : server.truth.goroutines) {
       CAPTURE(truth.goid, truth.what);
-      const json& g = alone.at(truth.goid);
+      const Json& g = alone.at(truth.goid);
       if (truth.fd >= 0) {
         if (!truth.mode.empty()) CHECK(g["mode"] == truth.mode);
         CHECK((g["fd"].is_null() || g["fd"] == truth.fd));
@@ -122,14 +121,14 @@ TEST_CASE("a dump gets from a core what it has of the living program") {
       run_tool({"snapshot", "--annotate", server.path(), "--core", core + "." + server.pid(), "--json"});
   INFO(result.err);
   REQUIRE(result.exit_code == 0);
-  const json document = json::parse(result.out);
+  const Json document = parse_json(result.out);
   CHECK(document["dump"]["gone"] == 0);
   CHECK(document["total"] == server.truth.dump.size());
   const auto found = by_goid(result.out);
   std::size_t with_fd = 0;
   for (const GoTruth& truth : server.truth.goroutines) {
     CAPTURE(truth.goid, truth.what);
-    const json& g = found.at(truth.goid);
+    const Json& g = found.at(truth.goid);
     if (truth.fd >= 0) {
       // A core does not have the system calls in which threads were.
       CHECK((g["fd"] == truth.fd || g["wait_reason"] != "IO wait"));
@@ -176,7 +175,7 @@ TEST_CASE("a SIGQUIT's dump on standard error is read whole") {
   const ToolResult result = run_tool({"snapshot", "--annotate", path, "--json"});
   INFO(result.err << read_file(path));
   REQUIRE(result.exit_code == 0);
-  CHECK(json::parse(result.out)["dump"]["cut_short"] == false);
+  CHECK(parse_json(result.out)["dump"]["cut_short"] == false);
   const auto found = by_goid(result.out);
   for (const auto& [goid, goroutine] : truth.dump) {
     CAPTURE(goid);
@@ -236,7 +235,7 @@ TEST_CASE("annotate says what is wrong with a file") {
   CHECK(cut.exit_code == 4);
   CHECK(cut.err.find("holds 2 dumps") != std::string::npos);
   CHECK(cut.err.find("lines 5 to 10: the dump is cut short") != std::string::npos);
-  CHECK(json::parse(cut.out)["dump"]["dumps"] == 2);
+  CHECK(parse_json(cut.out)["dump"]["dumps"] == 2);
   // Whatever bytes it has, a terminal sees none that drive it.
   write_file(path, "panic: \x1b[2J\x9b\n\n" + block);
   const ToolResult hostile = run_tool({"snapshot", "--annotate", path});
