@@ -107,16 +107,16 @@ static __always_inline void fill_goroutine(struct netpoll_stream_event* event, s
   __u32 tgid = task->tgid;
   struct netpoll_go_program* go = bpf_map_lookup_elem(&go_programs, &tgid);
   if (!go) return;
-  struct pt_regs___args* user = (struct pt_regs___args*)regs;
+  struct pt_regs___args* registers = (struct pt_regs___args*)regs;
   __u64 g = 0, stack[2] = {};
 #if defined(__TARGET_ARCH_x86)
   __u64 tls = ((struct task_struct___fs*)task)->thread.fsbase;
   if (bpf_probe_read_user(&g, sizeof(g), (const void*)(tls + (__s64)go->g_offset)) != 0) return;
 #else
-  g = user->regs[28];
+  g = registers->regs[28];
 #endif
   if (!g || bpf_probe_read_user(stack, sizeof(stack), (const void*)g) != 0) return;
-  if (user->sp < stack[0] || user->sp > stack[1]) return;
+  if (registers->sp < stack[0] || registers->sp > stack[1]) return;
   bpf_probe_read_user(&event->goid, sizeof(event->goid), (const void*)(g + go->goid_offset));
   if (go->labels_offset) {
     bpf_probe_read_user(&event->labels, sizeof(event->labels), (const void*)(g + go->labels_offset));
@@ -128,19 +128,19 @@ static __always_inline void fill_call(struct netpoll_stream_event* event, struct
   event->row = row;
   event->start_ns = start_ns;
   event->result = result;
-  struct pt_regs___args* user = (struct pt_regs___args*)regs;
+  struct pt_regs___args* registers = (struct pt_regs___args*)regs;
 #if defined(__TARGET_ARCH_x86)
-  event->args[0] = user->di;
-  event->args[1] = user->si;
-  event->args[2] = user->dx;
-  event->args[3] = user->r10;
-  event->args[4] = user->r8;
+  event->args[0] = registers->di;
+  event->args[1] = registers->si;
+  event->args[2] = registers->dx;
+  event->args[3] = registers->r10;
+  event->args[4] = registers->r8;
 #else
-  event->args[0] = user->orig_x0;
-  event->args[1] = user->regs[1];
-  event->args[2] = user->regs[2];
-  event->args[3] = user->regs[3];
-  event->args[4] = user->regs[4];
+  event->args[0] = registers->orig_x0;
+  event->args[1] = registers->regs[1];
+  event->args[2] = registers->regs[2];
+  event->args[3] = registers->regs[3];
+  event->args[4] = registers->regs[4];
 #endif
 }
 

@@ -57,10 +57,10 @@ bool is_list_of_gs(Memory& memory, const GLayout& layout, std::uint64_t address,
 }  // namespace
 
 std::optional<std::uint64_t> find_allgs(const Image& image, Memory& memory,
-                                        std::span<const std::optional<GoFunction>> users, const ModuleData& module,
+                                        std::span<const std::optional<GoFunction>> functions, const ModuleData& module,
                                         const GLayout& layout, const GoArch& arch) {
   std::vector<std::uint64_t> tried;
-  for (const auto& function : users) {
+  for (const auto& function : functions) {
     if (!function) continue;
     const Bytes code = image.at(AddressRange{function->entry, function->end});
     for (const std::uint64_t address : arch.references(code.first(kMaxCode), function->entry)) {

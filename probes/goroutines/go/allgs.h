@@ -17,10 +17,10 @@
 
 namespace netpoll::probes {
 
-// The address of the variable: what the code of its users (KnownFunctions) refers to, and holds a list of g's. Works on
+// The address of the variable: what the code of its functions (KnownFunctions) refers to, and holds a list of g's. Works on
 // a stripped program. Nothing when there is none.
 std::optional<std::uint64_t> find_allgs(const Image& image, Memory& memory,
-                                        std::span<const std::optional<GoFunction>> users, const ModuleData& module,
+                                        std::span<const std::optional<GoFunction>> functions, const ModuleData& module,
                                         const GLayout& layout, const GoArch& arch);
 
 // Errors: kProtocol when the list makes no sense, and as Memory::read.
