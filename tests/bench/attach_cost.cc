@@ -6,7 +6,6 @@
 //   attach_cost [--rounds N] [--processes N] [--apart 0|1]
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +20,7 @@
 #include <vector>
 
 #include "probes/source.h"
+#include "tests/bench/bench.h"
 #include "tests/bench/spread.h"
 
 namespace {
@@ -58,14 +58,8 @@ struct Step {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::size_t rounds = 15, processes = 500, apart = 1;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string flag = argv[i];
-    const std::size_t value = std::strtoull(argv[i + 1], nullptr, 10);
-    if (flag == "--rounds") rounds = std::max<std::size_t>(value, 1);
-    if (flag == "--processes") processes = std::max<std::size_t>(value, 1);
-    if (flag == "--apart") apart = value;
-  }
+  std::uint64_t rounds = 15, processes = 500, apart = 1;
+  netpoll::bench::read_flags(argc, argv, {{"--rounds", rounds, 1}, {"--processes", processes, 1}, {"--apart", apart}});
   rlimit files{};
   ::getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
@@ -102,11 +96,7 @@ int main(int argc, char** argv) {
     ::waitpid(target.pid, nullptr, 0);
   }
 
-  nlohmann::ordered_json out;
-  utsname host{};
-  ::uname(&host);
-  out["bench"] = "attach_cost";
-  out["host"] = {{"kernel", host.release}, {"arch", host.machine}, {"cpus", ::sysconf(_SC_NPROCESSORS_ONLN)}};
+  auto out = netpoll::bench::new_document("attach_cost");
   out["processes"] = processes;
   out["apart"] = apart != 0;
   out["rounds"] = rounds;

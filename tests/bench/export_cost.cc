@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <ctime>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -16,6 +15,7 @@
 
 #include "exporters/exporter.h"
 #include "netpoll/trace/event.h"
+#include "tests/bench/bench.h"
 
 namespace {
 
@@ -158,14 +158,11 @@ nlohmann::ordered_json measure(const exporters::Format& format, const std::vecto
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::size_t rounds = 7;
-  std::size_t events = 200'000;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const auto value = static_cast<std::size_t>(std::strtoull(argv[i + 1], nullptr, 10));
-    if (std::strcmp(argv[i], "--rounds") == 0) rounds = std::max<std::size_t>(value, 1);
-    if (std::strcmp(argv[i], "--events") == 0) events = std::max<std::size_t>(value, 1);
-  }
-  nlohmann::ordered_json result = {{"rounds", rounds}, {"events", events}};
+  std::uint64_t rounds = 7, events = 200'000;
+  bench::read_flags(argc, argv, {{"--rounds", rounds, 1}, {"--events", events, 1}});
+  auto result = bench::new_document("export_cost");
+  result["rounds"] = rounds;
+  result["events"] = events;
   const std::vector<std::pair<const char*, std::vector<trace::Record>>> loads = {
       {"runtime", of_runtime(events)}, {"tracepoints", of_tracepoints(events)}, {"calls", of_calls(events)}};
   for (const exporters::Format& format : exporters::formats()) {

@@ -8,7 +8,6 @@
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,6 +24,7 @@
 #include <vector>
 
 #include "probes/source.h"
+#include "tests/bench/bench.h"
 #include "tests/bench/probe_floor.h"
 #include "tests/bench/spread.h"
 
@@ -125,13 +125,7 @@ Result<std::unique_ptr<Source>> make(const Config& config) {
 
 int main(int argc, char** argv) {
   std::uint64_t rounds = 15, calls = 300'000, seed = 1;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string flag = argv[i];
-    const std::uint64_t value = std::strtoull(argv[i + 1], nullptr, 10);
-    if (flag == "--rounds") rounds = value;
-    if (flag == "--calls") calls = value;
-    if (flag == "--seed") seed = value;
-  }
+  netpoll::bench::read_flags(argc, argv, {{"--rounds", rounds, 1}, {"--calls", calls, 1}, {"--seed", seed}});
 
   std::vector<Config> configs = {
       {"none", Backend::kNone, {}},
@@ -178,11 +172,7 @@ int main(int argc, char** argv) {
     }
   }
 
-  nlohmann::ordered_json out;
-  utsname host{};
-  ::uname(&host);
-  out["bench"] = "probe_cost";
-  out["host"] = {{"kernel", host.release}, {"arch", host.machine}, {"cpus", ::sysconf(_SC_NPROCESSORS_ONLN)}};
+  auto out = netpoll::bench::new_document("probe_cost");
   out["call"] = "epoll_wait(timeout 0)";
   out["rounds"] = rounds;
   out["calls_per_round"] = calls;

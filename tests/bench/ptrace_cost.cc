@@ -12,7 +12,6 @@
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,6 +29,7 @@
 #include "probes/launch/child.h"
 #include "probes/perf/perf_source.h"
 #include "probes/ptrace/ptrace_source.h"
+#include "tests/bench/bench.h"
 #include "tests/bench/spread.h"
 
 namespace {
@@ -188,13 +188,7 @@ Cost measure(const Config& config, long calls) {
 int main(int argc, char** argv) {
   if (argc == 4 && std::string(argv[1]) == "loop") return loop(std::atol(argv[2]), std::atol(argv[3]));
   std::uint64_t rounds = 11, calls = 20'000, seed = 1;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string flag = argv[i];
-    const std::uint64_t value = std::strtoull(argv[i + 1], nullptr, 10);
-    if (flag == "--rounds") rounds = value;
-    if (flag == "--calls") calls = value;
-    if (flag == "--seed") seed = value;
-  }
+  netpoll::bench::read_flags(argc, argv, {{"--rounds", rounds, 1}, {"--calls", calls, 1}, {"--seed", seed}});
 
   std::vector<Config> configs = {
       {"bare", Kind::kBare},
@@ -229,11 +223,7 @@ int main(int argc, char** argv) {
     }
   }
 
-  nlohmann::ordered_json out;
-  utsname host{};
-  ::uname(&host);
-  out["bench"] = "ptrace_cost";
-  out["host"] = {{"kernel", host.release}, {"arch", host.machine}, {"cpus", ::sysconf(_SC_NPROCESSORS_ONLN)}};
+  auto out = netpoll::bench::new_document("ptrace_cost");
   out["call"] = "epoll_wait(timeout 0)";
   out["rounds"] = rounds;
   out["calls_per_round"] = calls;

@@ -12,10 +12,13 @@ import sys
 import tempfile
 import time
 import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from programs import PATIENCE, Prey  # noqa: E402
 
 BINARY, GO_BUILDS, LOST_GO, BUILD = sys.argv[1:5]
 BUILD = os.path.abspath(BUILD)
-PATIENCE = 60
 SYS_PIDFD_OPEN, SYS_PIDFD_GETFD = 434, 438
 
 PRELUDE = "import os, select, socket, sys, threading\n"
@@ -29,25 +32,9 @@ def tool(*arguments, ok=0):
     return done.stdout
 
 
-class Prey:
+class Poller(Prey):
     def __init__(self, program):
-        self.process = subprocess.Popen([sys.executable, "-c", PRELUDE + program + EPILOGUE], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
-        line = self.process.stdout.readline()
-        if line != "ready\n":
-            raise AssertionError(line)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *unused):
-        self.process.stdin.close()
-        self.process.wait(timeout=PATIENCE)
-        self.process.stdout.close()
-
-    @property
-    def pid(self):
-        return str(self.process.pid)
+        super().__init__(PRELUDE + program + EPILOGUE)
 
 
 class Registrations(unittest.TestCase):
@@ -64,7 +51,7 @@ os.close(c.detach())
 """
 
     def test_each_fault_has_a_rule_a_level_evidence_and_a_fix(self):
-        with Prey(self.FAULTY) as prey:
+        with Poller(self.FAULTY) as prey:
             document = json.loads(tool("lint", "-p", prey.pid, "--json", ok=1))
             found = {(f["rule"], f["level"]) for f in document["findings"]}
             self.assertEqual(found, {("blocking-fd", "warning"), ("closed-fd", "error")})
@@ -78,7 +65,7 @@ os.close(c.detach())
             self.assertEqual([f["rule"] for f in errors["findings"]], ["closed-fd"])
 
     def test_a_program_without_a_fault_passes(self):
-        with Prey("e = select.epoll()\na, b = socket.socketpair()\na.setblocking(False)\n"
+        with Poller("e = select.epoll()\na, b = socket.socketpair()\na.setblocking(False)\n"
                   "e.register(a, select.EPOLLIN | select.EPOLLET)\n") as prey:
             self.assertIn("nothing is wrong in 1 epoll instance, 1 registration", tool("lint", "-p", prey.pid))
 
@@ -206,7 +193,7 @@ loop("two", 1)
 """
 
     def test_connections_are_told_apart_by_event_loop_with_the_imbalance(self):
-        with Prey(self.THREADS) as prey:
+        with Poller(self.THREADS) as prey:
             deadline = time.monotonic() + PATIENCE
             while True:
                 document = json.loads(tool("epoll", "-p", prey.pid, "--json"))

@@ -17,22 +17,18 @@ import sys
 import tempfile
 import time
 import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from checks import run_test_cases  # noqa: E402
+from programs import PATIENCE, free_port, until  # noqa: E402
 
 BINARY, TRACED, KNOWN_CALLS, ECHO_GO, BUILD = sys.argv[1:6]
 BUILD = os.path.abspath(BUILD)
-PATIENCE = 120
 # An end from outside, by a signal or by another thread, finds threads in these: eBPF sees them return with an error,
 # a tracer's stop is skipped by the kernel (ptrace_stop in kernel/signal.c).
 WAITS = ("epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "select", "pselect6", "futex", "nanosleep",
          "clock_nanosleep", "read")
-
-
-def until(condition, what):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"never: {what}")
-        time.sleep(0.01)
 
 
 def works(*arguments):
@@ -44,12 +40,6 @@ def strace_works():
     if not shutil.which("strace"):
         return False
     return subprocess.run(["strace", "-c", "-o", "/dev/null", "/bin/true"], capture_output=True).returncode == 0
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def connect(port):
@@ -404,13 +394,5 @@ class Running(unittest.TestCase):
         self.assertEqual(document["probe"]["lost"], 0)
 
 
-def main():
-    program = unittest.main(argv=sys.argv[:1], verbosity=2, exit=False)
-    result = program.result
-    if not result.wasSuccessful():
-        return 1
-    return 77 if result.testsRun == len(result.skipped) else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_test_cases())

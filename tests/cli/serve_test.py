@@ -21,6 +21,9 @@ import unittest
 import urllib.request
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from programs import PATIENCE, until  # noqa: E402
+
 try:
     from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
     from prometheus_client.parser import text_string_to_metric_families as old_metrics
@@ -28,19 +31,7 @@ except ImportError:
     open_metrics = old_metrics = None
 
 BINARY, GO_BUILDS = sys.argv[1], Path(sys.argv[2])
-PATIENCE = 60
 OPEN = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
-
-
-def until(condition, what):
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        found = condition()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"never: {what}")
-        time.sleep(0.02)
 
 
 def first_match(stream, pattern):

@@ -13,17 +13,13 @@ import sys
 import tempfile
 import time
 import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from checks import run_test_cases  # noqa: E402
+from programs import PATIENCE, Prey, until  # noqa: E402
 
 BINARY = sys.argv[1]
-PATIENCE = 60
-
-
-def until(condition, what):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"never: {what}")
-        time.sleep(0.01)
 
 
 def stat(*arguments, ok=0):
@@ -45,10 +41,11 @@ def alive(pid):
         return False
 
 
-class Prey:
+class Waiting(Prey):
     """A process that waits, writes once for each byte that it is sent, and ends with its standard input. Then its
     threads, one after the other, return from a read and write twice."""
 
+    UNREADY = unittest.SkipTest  # so many threads cannot be made everywhere
     SOURCE = """
 import os, sys, threading
 threading.stack_size(65536)
@@ -68,22 +65,7 @@ for t in threads: t.join()
 """
 
     def __init__(self, threads=0):
-        self.process = subprocess.Popen([sys.executable, "-c", self.SOURCE, str(threads)], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
-        if self.process.stdout.readline() != "ready\n":
-            raise unittest.SkipTest(f"no process with {threads} threads can be made here")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *unused):
-        self.process.stdin.close()
-        self.process.wait(timeout=PATIENCE)
-        self.process.stdout.close()
-
-    @property
-    def pid(self):
-        return str(self.process.pid)
+        super().__init__(self.SOURCE, threads)
 
     def poke(self, times):
         self.process.stdin.write("x" * times)
@@ -242,7 +224,7 @@ with open(sys.argv[1], "w") as out:
 @unittest.skipUnless(works("ebpf"), "no eBPF here")
 class Ebpf(unittest.TestCase):
     def test_ten_thousand_threads_that_wait_when_we_come(self):
-        with Prey(10_000) as prey:
+        with Waiting(10_000) as prey:
             attached = Attached("--json", "-p", prey.pid)
             prey.process.stdin.close()
             # The end of the process ends the measurement.
@@ -256,7 +238,7 @@ class Ebpf(unittest.TestCase):
         self.assertIn(document["syscalls"]["write"]["returned"], range(20_001, 20_011))
 
     def test_two_copies_of_the_tool_count_the_same(self):
-        with Prey() as prey:
+        with Waiting() as prey:
             copies = [Attached("--json", "-p", prey.pid) for _ in range(2)]
             prey.poke(300)
             time.sleep(0.2)
@@ -270,7 +252,7 @@ class Ebpf(unittest.TestCase):
     def test_a_target_that_somebody_else_traces(self):
         if not shutil.which("strace"):
             self.skipTest("no strace")
-        with Prey() as prey:
+        with Waiting() as prey:
             strace = subprocess.Popen(["strace", "-q", "-o", "/dev/null", "-p", prey.pid], stderr=subprocess.DEVNULL)
             try:
                 def traced():
@@ -406,7 +388,7 @@ class Ebpf(unittest.TestCase):
 class Ends(unittest.TestCase):
     @unittest.skipUnless(works("auto"), "no back end works here")
     def test_ctrl_c_twice_prints_one_result(self):
-        with Prey() as prey:
+        with Waiting() as prey:
             out, _, status = Attached("--json", "-p", prey.pid).finish(interrupts=2)
         self.assertEqual(status, 130)
         self.assertIn("syscalls", json.loads(out))
@@ -414,7 +396,7 @@ class Ends(unittest.TestCase):
     @unittest.skipUnless(works("auto"), "no back end works here")
     def test_a_reader_of_intervals_that_leaves_ends_the_measurement(self):
         for format in ("table", "ndjson"):
-            with self.subTest(format=format), Prey() as prey:
+            with self.subTest(format=format), Waiting() as prey:
                 attached = Attached("-i", "20ms", "-f", format, "-p", prey.pid)
                 attached.process.stdout.close()
                 self.assertEqual(attached.process.wait(timeout=PATIENCE), 3)
@@ -435,13 +417,5 @@ class Ends(unittest.TestCase):
             self.assertTrue(os.path.exists(path))
 
 
-def main():
-    program = unittest.main(argv=sys.argv[:1], verbosity=2, exit=False)
-    result = program.result
-    if not result.wasSuccessful():
-        return 1
-    return 77 if result.testsRun == len(result.skipped) else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_test_cases())

@@ -17,9 +17,12 @@ import sys
 import tempfile
 import time
 import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from programs import PATIENCE, until  # noqa: E402
 
 BINARY, KNOWN_CALLS = (os.path.abspath(path) for path in sys.argv[1:3])
-PATIENCE = 60
 
 
 def tool(*arguments, ok=0, **options):
@@ -53,14 +56,6 @@ def programs():
     if shown.returncode != 0:
         return None
     return {row["id"] for row in json.loads(shown.stdout) if row.get("name", "").startswith("netpoll_stream")}
-
-
-def until(condition, what):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"never: {what}")
-        time.sleep(0.01)
 
 
 def gone(cgroup):

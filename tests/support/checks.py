@@ -1,18 +1,42 @@
 """For test scripts: checks that go on after a failure, and schemas that allow nothing but what they list."""
 
-failures = 0
+import sys
+import unittest
+
+passed = failures = skipped = 0
 
 
 def check(good, what, detail=""):
-    global failures
-    if not good:
+    """Counts the check and says what failed. Returns whether it was good."""
+    global passed, failures
+    if good:
+        passed += 1
+    else:
         failures += 1
-        print(f"FAILED: {what}\n  {detail}")
+        print(f"FAILED: {what}\n  {str(detail)[:2000]}")
+    return good
+
+
+def skip(why):
+    """Says what this machine cannot do."""
+    global skipped
+    skipped += 1
+    print(f"SKIPPED: {why}", file=sys.stderr)
 
 
 def exit_status():
-    print("failures:", failures)
-    return 1 if failures else 0
+    """Says how the checks ended. 77: all of them were skipped."""
+    print(f"{passed} passed, {failures} failed, {skipped} skipped")
+    return 1 if failures else 77 if skipped and not passed else 0
+
+
+def run_test_cases():
+    """Runs the test cases of the script, whose command line is its own. Returns the exit status, 77 when all of them
+    were skipped."""
+    result = unittest.main(argv=sys.argv[:1], verbosity=2, exit=False).result
+    if not result.wasSuccessful():
+        return 1
+    return 77 if result.testsRun == len(result.skipped) else 0
 
 
 def strict(node):

@@ -17,8 +17,8 @@
 
 namespace netpoll::probes {
 
-// The address of the variable: what the code of its functions (KnownFunctions) refers to, and holds a list of g's. Works on
-// a stripped program. Nothing when there is none.
+// The address of the variable: what the code of these functions (KnownFunctions) refers to, and holds a list of g's.
+// Works on a stripped program. Nothing when there is none.
 std::optional<std::uint64_t> find_allgs(const Image& image, Memory& memory,
                                         std::span<const std::optional<GoFunction>> functions, const ModuleData& module,
                                         const GLayout& layout, const GoArch& arch);

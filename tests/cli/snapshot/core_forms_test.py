@@ -14,11 +14,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
-from support import Checks, Programs, dump_goroutines, go_server, snapshot_goroutines
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "support"))
+from checks import check, exit_status, skip  # noqa: E402
+from programs import Programs  # noqa: E402
+from support import dump_goroutines, go_server, snapshot_goroutines  # noqa: E402
 
 BINARY, BUILDS, SOURCE = sys.argv[1:4]
-check = Checks("snapshot_core_forms")
 
 
 def tool(*arguments):
@@ -54,22 +57,22 @@ def check_core(core, exe, truth, who):
 
 def delve_test(folder):
     if not shutil.which("dlv"):
-        check.skip("cores of delve: it is not installed")
+        skip("cores of delve: it is not installed")
         return
     with Programs() as programs:
         server, truth = go_server(programs, BUILDS)
         if server is None:
-            check.skip("cores of delve: there is no Go")
+            skip("cores of delve: there is no Go")
             return
         core = os.path.join(folder, "delve.core")
         try:
             subprocess.run(["dlv", "attach", str(server.pid), "--allow-non-terminal-interactive=true"],
                            input=f"dump {core}\nquit -c\nn\n", capture_output=True, text=True, timeout=60)
         except subprocess.TimeoutExpired:
-            check.skip("cores of delve: it did not come to its end within a minute")
+            skip("cores of delve: it did not come to its end within a minute")
             return
         if not os.path.exists(core):
-            check.skip("cores of delve: it may not attach here")
+            skip("cores of delve: it may not attach here")
             return
         check_core(core, os.path.join(BUILDS, "system-plain"), truth, "delve")
         os.unlink(core)
@@ -81,11 +84,11 @@ def arm64_test(folder):
     exe = os.path.join(folder, "server-arm64")
     environment = dict(os.environ, CGO_ENABLED="0", GOARCH="arm64", GOFLAGS="-buildvcs=false", GOWORK="off")
     if not qemu or go is None:
-        check.skip("a core of 64-bit ARM: no qemu-aarch64 (package qemu-user), or no Go")
+        skip("a core of 64-bit ARM: no qemu-aarch64 (package qemu-user), or no Go")
         return
     built = subprocess.run([go, "build", "-o", exe, "."], cwd=SOURCE, env=environment, capture_output=True, text=True)
     if built.returncode != 0:
-        check.skip(f"a core of 64-bit ARM: Go does not build for it: {built.stderr[-200:]}")
+        skip(f"a core of 64-bit ARM: Go does not build for it: {built.stderr[-200:]}")
         return
 
     def with_cores():
@@ -104,7 +107,7 @@ def arm64_test(folder):
     # Of the program; QEMU's own, if the kernel writes one, is another.
     cores = glob.glob(os.path.join(folder, "qemu_*.core"))
     if not cores:
-        check.skip("a core of 64-bit ARM: QEMU wrote none (ulimit -Hc)")
+        skip("a core of 64-bit ARM: QEMU wrote none (ulimit -Hc)")
         return
     check_core(cores[0], exe, truth, "arm64")
 
@@ -114,7 +117,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         delve_test(folder)
         arm64_test(folder)
-    check.finish()
+    sys.exit(exit_status())
 
 
 main()

@@ -20,11 +20,14 @@ import urllib.request
 from pathlib import Path
 
 import jsonschema
-from support import Checks, Programs, dump_goroutines, eventually, go_server, snapshot_goroutines
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "support"))
+from checks import check, exit_status, skip  # noqa: E402
+from programs import Programs, eventually, free_port  # noqa: E402
+from support import dump_goroutines, go_server, snapshot_goroutines  # noqa: E402
 
 BINARY, SCHEMAS, BUILDS, LIBRARY = sys.argv[1:5]
 ESBUILD = "@esbuild/linux-x64@0.28.2"
-check = Checks("snapshot_foreign")
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(Path(SCHEMAS, "snapshot.json").read_text(encoding="utf-8")))
 
 
@@ -70,12 +73,6 @@ def compare(ours, theirs, who, least):
               f"\n  ours   {ours[goid][1]}\n  theirs {theirs[goid][1]}")
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def get(url):
     try:
         with urllib.request.urlopen(url, timeout=10) as answer:
@@ -87,7 +84,7 @@ def get(url):
 def prometheus_test():
     path = shutil.which("prometheus")
     if not path:
-        check.skip("prometheus is not installed")
+        skip("prometheus is not installed")
         return
     with Programs() as programs, tempfile.TemporaryDirectory() as folder:
         Path(folder, "config.yml").write_text("scrape_configs: []\n", encoding="utf-8")
@@ -121,7 +118,7 @@ def esbuild():
     """Its path, from an npm package with the binary inside; None where it cannot be had."""
     npm = shutil.which("npm")
     if not npm:
-        check.skip("esbuild: there is no npm")
+        skip("esbuild: there is no npm")
         return None
     folder = tempfile.mkdtemp()
     try:
@@ -133,7 +130,7 @@ def esbuild():
     if os.access(path, os.X_OK):
         return path
     shutil.rmtree(folder)
-    check.skip(f"esbuild: npm does not bring {ESBUILD} (or this is no x86-64)")
+    skip(f"esbuild: npm does not bring {ESBUILD} (or this is no x86-64)")
     return None
 
 
@@ -168,7 +165,7 @@ def churn_test():
         # On one P, so that we get to read at all.
         server, truth = go_server(programs, BUILDS, "churn", env=dict(os.environ, GOMAXPROCS="1"))
         if server is None:
-            check.skip("a program that starts and ends goroutines: there is no Go")
+            skip("a program that starts and ends goroutines: there is no Go")
             return
         begun, first, newest = time.monotonic(), 0, 0
         for i in range(100):
@@ -207,7 +204,7 @@ def library_test():
         library = f"{folder}/library.so"
         if go is None or subprocess.run([go, "build", "-buildmode=c-shared", "-o", library, "."], cwd=LIBRARY,
                                         env=environment, capture_output=True).returncode != 0:
-            check.skip("a Go library in another program: no Go that builds it")
+            skip("a Go library in another program: no Go that builds it")
             return
         host = programs.start(sys.executable, "-c", HOST, library)
         port = int(host.stdout.readline())
@@ -226,7 +223,7 @@ def main():
     churn_test()
     prometheus_test()
     esbuild_test()
-    check.finish()
+    sys.exit(exit_status())
 
 
 main()

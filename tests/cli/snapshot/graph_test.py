@@ -12,41 +12,24 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import jsonschema
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "support"))
-from checks import check, exit_status, strict  # noqa: E402
-from support import die_with_parent  # noqa: E402
+from checks import check, exit_status, skip, strict  # noqa: E402
+from programs import Programs, eventually  # noqa: E402
 
 BINARY, SCHEMA, SOURCE, ECHO_SERVER = sys.argv[1:5]
-skipped = 0
-
 
 VALIDATOR = jsonschema.Draft202012Validator(strict(json.loads(Path(SCHEMA).read_text())))
 
 
-class Processes:
-    def __init__(self):
-        self.all = []
+class Quiet(Programs):
+    """Programs that could wait for nothing at our end."""
 
     def start(self, *argv, **more):
-        # Nothing that it could wait for at our end; and it ends with us, however we end.
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-                                   preexec_fn=die_with_parent, **more)
-        self.all.append(process)
-        return process
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for process in self.all:
-            process.kill()
-            process.wait()
-            process.stdout.close()
+        return super().start(*argv, stdin=subprocess.DEVNULL, **more)
 
 
 def graph(*arguments):
@@ -57,16 +40,6 @@ def graph(*arguments):
     for error in list(VALIDATOR.iter_errors(document))[:3]:
         check(False, "the document fits its schema", f"{list(error.path)}: {error.message}")
     return document
-
-
-def eventually(get, good):
-    """What get() says once it is good, or after half a minute."""
-    end = time.monotonic() + 20
-    while True:
-        value = get()
-        if good(value) or time.monotonic() > end:
-            return value
-        time.sleep(0.05)
 
 
 def owed(document):
@@ -218,24 +191,22 @@ def bad_input_test():
 
 
 def main():
-    global skipped
     signal.alarm(240)
     bad_input_test()
     for test in (thread_test, libruntime_test):
-        with Processes() as processes:
+        with Quiet() as processes:
             test(processes)
     go = next((g for g in ("/usr/bin/go", "/usr/local/go/bin/go") if os.access(g, os.X_OK)), None)
     with tempfile.TemporaryDirectory() as folder:
         relay = f"{folder}/relay"
         environment = dict(os.environ, CGO_ENABLED="0", GOFLAGS="-buildvcs=false", GOWORK="off")
         if go is None or subprocess.run([go, "build", "-o", relay, "."], cwd=SOURCE, env=environment).returncode != 0:
-            print("SKIPPED: chains of Go programs: no Go that builds them", file=sys.stderr)
-            skipped += 1
+            skip("chains of Go programs: no Go that builds them")
         else:
             for network in ("tcp", "unix", "http"):
-                with Processes() as processes:
+                with Quiet() as processes:
                     chain_test(relay, network, processes)
-            with Processes() as processes:
+            with Quiet() as processes:
                 ring_test(relay, processes)
     sys.exit(exit_status())
 

@@ -16,10 +16,13 @@ import termios
 from pathlib import Path
 
 import jsonschema
-from support import Checks, Programs, go_server
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "support"))
+from checks import check, exit_status, skip  # noqa: E402
+from programs import Programs  # noqa: E402
+from support import go_server  # noqa: E402
 
 BINARY, SCHEMAS, BUILDS = sys.argv[1:4]
-check = Checks("snapshot_several")
 ROWS, COLUMNS = 24, 80
 
 
@@ -148,13 +151,13 @@ def main():
     with Programs() as programs:
         first, truth = go_server(programs, BUILDS)
         if first is None:
-            check.skip("there is no Go that builds the programs")
+            skip("there is no Go that builds the programs")
         else:
             second, other = go_server(programs, BUILDS)
             several_test(first, second, {first.pid: truth["goroutines"], second.pid: other["goroutines"]})
             refusal_test(first, second)
             pager_test(first)
-    check.finish()
+    sys.exit(exit_status())
 
 
 main()

@@ -1,65 +1,8 @@
-"""What the tests of snapshot in Python share: checks that are counted, programs that end with the test, dumps of Go."""
+"""What the tests of snapshot in Python share: the Go program that they look at, and dumps of Go."""
 
-import ctypes
 import json
 import os
 import re
-import signal
-import subprocess
-import sys
-import time
-
-
-class Checks:
-    """Counts what failed; finish() ends the test by it."""
-
-    def __init__(self, name):
-        self.name, self.failures, self.passed, self.skipped = name, 0, 0, 0
-
-    def __call__(self, good, what, detail=""):
-        if good:
-            self.passed += 1
-        else:
-            self.failures += 1
-            print(f"FAILED: {what}\n  {str(detail)[:2000]}")
-        return good
-
-    def skip(self, why):
-        self.skipped += 1
-        print(f"SKIPPED: {why}", file=sys.stderr)
-
-    def finish(self):
-        print(f"{self.name}: {self.passed} passed, {self.failures} failed, {self.skipped} skipped")
-        sys.exit(1 if self.failures else 77 if self.skipped and not self.passed else 0)
-
-
-def die_with_parent():
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-
-
-class Programs:
-    """Programs that run beside the test, and end with it."""
-
-    def __init__(self):
-        self.all = []
-
-    def start(self, *argv, **more):
-        more = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "errors": "replace", **more}
-        process = subprocess.Popen(argv, preexec_fn=die_with_parent, **more)
-        self.all.append(process)
-        return process
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for process in self.all:
-            process.kill()
-            process.wait()
-            for stream in (process.stdin, process.stdout, process.stderr):
-                if stream:
-                    stream.close()
 
 
 def go_server(programs, builds, *mode, **more):
@@ -71,16 +14,6 @@ def go_server(programs, builds, *mode, **more):
     truth = json.loads(server.stdout.readline())
     assert server.stdout.readline() == "ready\n"
     return server, truth
-
-
-def eventually(get, good, seconds=20):
-    """What get() says once it is good, or after a while."""
-    end = time.monotonic() + seconds
-    while True:
-        value = get()
-        if good(value) or time.monotonic() > end:
-            return value
-        time.sleep(0.05)
 
 
 def printed(name):
