@@ -17,10 +17,10 @@
 #include "probes/bpf/process_table.h"
 #include "probes/bpf/program_links.h"
 #include "probes/bpf/syscall_counts.skel.h"
+#include "probes/bpf/targets.h"
 #include "probes/bpf/task_walk.h"
 #include "probes/bpf/uprobe_multi.h"
 #include "probes/bpf/usdt_links.h"
-#include "probes/countable.h"
 #include "probes/process/cgroups.h"
 #include "probes/process/proc_status.h"
 #include "probes/process/usdt_notes.h"
@@ -178,13 +178,11 @@ Result<void> EbpfSource::load(const SourceOptions& options, const EbpfTuning& tu
 }
 
 Result<void> EbpfSource::attach(std::span<const Target> targets) {
-  if (cgroups() == !targets.empty()) return Error(ErrorKind::kInvalid, "either cgroups or processes are targets");
-  auto watches = ProcessWatches::open(pids_of(targets));
+  auto watches = watch_targets(targets, options_.cgroups);
   if (!watches) return std::move(watches).error();
   watches_ = std::move(*watches);
   attached_.clear();
   for (const Target& target : targets) {
-    if (auto fit = check_countable(target); !fit) return fit;
     const std::size_t own = targets.size() > 1 ? attached_.size() + 1 : 0;
     attached_.push_back({target, static_cast<std::uint32_t>(own < count_maps_.accounts() ? own : 0)});
   }
@@ -193,10 +191,7 @@ Result<void> EbpfSource::attach(std::span<const Target> targets) {
   if (attached) attached = begin();
   if (attached) return {};
   detach();
-  const std::string whom = cgroups()   ? "the cgroup " + options_.cgroups.front()
-                           : several() ? std::to_string(targets.size()) + " processes"
-                                       : "pid " + std::to_string(targets.front().pid);
-  return std::move(attached.error()).within("attach to " + whom + ": ");
+  return within_targets(std::move(attached).error(), targets, options_.cgroups);
 }
 
 Result<void> EbpfSource::attach_programs() {

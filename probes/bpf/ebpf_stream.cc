@@ -20,10 +20,10 @@
 #include "probes/bpf/syscall_counts.h"
 #include "probes/bpf/syscall_stream.h"
 #include "probes/bpf/syscall_stream.skel.h"
+#include "probes/bpf/targets.h"
 #include "probes/bpf/task_walk.h"
 #include "probes/bpf/uprobe_multi.h"
 #include "probes/bpf/usdt_links.h"
-#include "probes/countable.h"
 #include "probes/process/cgroups.h"
 #include "probes/process/clock.h"
 #include "probes/process/proc_status.h"
@@ -235,16 +235,12 @@ Result<void> EbpfStream::load(const StreamOptions& options) {
 }
 
 Result<void> EbpfStream::attach(std::span<const Target> targets) {
-  if (cgroups() == !targets.empty()) return Error(ErrorKind::kInvalid, "either cgroups or processes are targets");
-  auto watches = ProcessWatches::open(pids_of(targets));
+  auto watches = watch_targets(targets, options_.cgroups);
   if (!watches) return std::move(watches).error();
   watches_ = std::move(*watches);
   targets_.assign(targets.begin(), targets.end());
   for (const std::string& cgroup : options_.cgroups) {
     for (const pid_t pid : cgroup_members(cgroup)) members_.push_back(pid);
-  }
-  for (const Target& target : targets_) {
-    if (auto fit = check_countable(target); !fit) return fit;
   }
   attached_ = true;
   auto attached = attach_programs();
@@ -252,10 +248,7 @@ Result<void> EbpfStream::attach(std::span<const Target> targets) {
   if (attached) attached = begin();
   if (attached) return {};
   detach();
-  const std::string whom = cgroups()   ? "the cgroup " + options_.cgroups.front()
-                           : several() ? std::to_string(targets.size()) + " processes"
-                                       : "pid " + std::to_string(targets.front().pid);
-  return std::move(attached.error()).within("attach to " + whom + ": ");
+  return within_targets(std::move(attached).error(), targets, options_.cgroups);
 }
 
 Result<void> EbpfStream::attach_programs() {
