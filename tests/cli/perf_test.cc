@@ -29,7 +29,8 @@ TEST_CASE("what root has learned lets an ordinary user count a command, with nul
 
   const ToolResult verdict = run_tool({"doctor", "--json"}, ordinary_user(ids));
   for (const Json& feature : parsed(verdict.out)["machine"]) {
-    if (feature["name"] == "perf_counts" && feature["ok"] == false) NETPOLL_SKIP(exporters::compact(feature["why_not"]));
+    if (feature["name"] == "perf_counts" && feature["ok"] == false)
+      NETPOLL_SKIP(exporters::compact(feature["why_not"]));
   }
   CHECK(parsed(verdict.out)["command_backend"] == "perf");
   CHECK(parsed(verdict.out)["backend"] == "ptrace");
