@@ -121,4 +121,28 @@ std::vector<std::string> differences(const Counts& measured, const Counts& expec
   return found;
 }
 
+std::vector<std::string> faults_of_times(const Counts& measured) {
+  std::vector<std::string> faults;
+  for (std::size_t i = 0; i < kSyscallCount; ++i) {
+    const auto& row = measured.syscalls[i];
+    const std::string name(probes::syscall_name(static_cast<Syscall>(i)));
+    if (!row.latency || !row.total_ns) {
+      faults.push_back(name + ": no times");
+      continue;
+    }
+    std::uint64_t calls = 0, least = 0;
+    for (std::size_t bucket = 0; bucket < row.latency->size(); ++bucket) {
+      calls += (*row.latency)[bucket];
+      least += (*row.latency)[bucket] * probes::bucket_floor_ns(bucket);
+    }
+    if (calls != row.count) {
+      faults.push_back(name + ": " + std::to_string(calls) + " in buckets, of " + std::to_string(row.count) + " calls");
+    }
+    if (*row.total_ns < least || *row.total_ns > least + least / 4 + calls) {
+      faults.push_back(name + ": " + std::to_string(*row.total_ns) + " ns, but buckets from " + std::to_string(least));
+    }
+  }
+  return faults;
+}
+
 }  // namespace netpoll::test

@@ -20,4 +20,8 @@ Truth parse_truth(const std::string& output);
 // One line per figure that differs: "read EAGAIN: 16, not 17". Times, tracepoints and losses are not compared.
 std::vector<std::string> differences(const probes::Counts& measured, const probes::Counts& expected);
 
+// What is wrong with the times of measured calls, a line each: every call is in one bucket of its histogram, and their
+// sum is what the buckets allow.
+std::vector<std::string> faults_of_times(const probes::Counts& measured);
+
 }  // namespace netpoll::test
