@@ -315,7 +315,8 @@ std::string tracepoints_page() {
       "A program that is linked with libruntime has a USDT probe of the provider\n.Dq netpoll\n"
       "for each step of its poller and scheduler.\nNothing is computed while nobody listens: each has a semaphore.\n"
       "The same events are kept in a ring for each P, which\n.Xr netpoll-trace-trace 1\nreads without privileges.\n"
-      "Numbers are 64 bits wide; times are nanoseconds.\n"
+      "Numbers are 64 bits wide; times are nanoseconds of\n.Dv CLOCK_MONOTONIC .\n.Va pd\nis the index of a poll "
+      "descriptor, 0 for none;\n.Va fd\nis \\-1 for none;\n.Va mode\nis 0 for read and 1 for write.\n"
       ".Bl -tag -width Ds\n";
   for (const trace::TpInfo& row : trace::tracepoints()) {
     page += ".It Cm " + plain(row.name);

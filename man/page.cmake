@@ -1,0 +1,18 @@
+# cmake -DTOOL=netpoll-trace -DNAME=run -DDETAILS=run.mdoc -DOUT=page -P page.cmake: the page that the tool makes of its
+# tables, with what a person wrote on the command in front of the fields of its document and its exit codes.
+cmake_minimum_required(VERSION 3.25)
+execute_process(COMMAND ${TOOL} __man ${NAME} OUTPUT_VARIABLE page COMMAND_ERROR_IS_FATAL ANY)
+if(EXISTS ${DETAILS})
+  file(READ ${DETAILS} details)
+  foreach(section "JSON FIELDS" "EXIT CODES")
+    string(FIND "${page}" "\n.Sh ${section}\n" at)
+    if(at GREATER 0)
+      break()
+    endif()
+  endforeach()
+  string(SUBSTRING "${page}" 0 ${at} before)
+  string(SUBSTRING "${page}" ${at} -1 behind)
+  string(REGEX REPLACE "\n$" "" details "${details}")
+  set(page "${before}\n.Sh DETAILS\n${details}${behind}")
+endif()
+file(WRITE ${OUT} "${page}")
