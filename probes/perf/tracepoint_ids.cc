@@ -2,7 +2,6 @@
 #include "probes/perf/tracepoint_ids.h"
 
 #include <dirent.h>
-#include <elf.h>
 #include <sys/utsname.h>
 
 #include <algorithm>
@@ -13,7 +12,10 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string_view>
+
+#include "probes/process/elf_notes.h"
 
 namespace netpoll::probes {
 namespace {
@@ -34,30 +36,6 @@ std::optional<std::string> read_some(const std::string& path, std::size_t limit)
   return text;
 }
 
-// The descriptor of the note of type NT_GNU_BUILD_ID in the notes of an ELF file (elf(5), "Notes (Nhdr)").
-std::string build_id_in(std::string_view notes) {
-  const auto padded = [](std::size_t size) { return (size + 3) & ~std::size_t{3}; };
-  while (notes.size() >= sizeof(Elf64_Nhdr)) {
-    Elf64_Nhdr header;
-    std::memcpy(&header, notes.data(), sizeof(header));
-    notes.remove_prefix(sizeof(header));
-    const std::size_t name_size = padded(header.n_namesz), size = header.n_descsz;
-    if (name_size > notes.size() || size > notes.size() - name_size) return {};
-    const std::string_view name = notes.substr(0, header.n_namesz), bytes = notes.substr(name_size, size);
-    if (header.n_type == NT_GNU_BUILD_ID && name == std::string_view("GNU\0", 4)) {
-      std::string hex;
-      for (const char byte : bytes) {
-        constexpr const char* kDigits = "0123456789abcdef";
-        hex += kDigits[static_cast<unsigned char>(byte) >> 4];
-        hex += kDigits[static_cast<unsigned char>(byte) & 15];
-      }
-      return hex;
-    }
-    notes.remove_prefix(std::min(notes.size(), name_size + padded(size)));
-  }
-  return {};
-}
-
 std::string text_in(const Json& json, const char* key) {
   const auto found = json.find(key);
   return found != json.end() && found->is_string() ? found->get<std::string>() : "";
@@ -75,7 +53,8 @@ std::string release_in(const Json& kernel) {
 KernelBuild running_kernel() {
   utsname host{};
   ::uname(&host);
-  return {host.release, host.version, host.machine, build_id_in(read_some("/sys/kernel/notes", 1 << 16).value_or(""))};
+  const std::string notes = read_some("/sys/kernel/notes", 1 << 16).value_or("");
+  return {host.release, host.version, host.machine, build_id_in(std::as_bytes(std::span(notes)))};
 }
 
 std::string learned_ids_path() {

@@ -9,8 +9,10 @@
 #include <cerrno>
 #include <cstring>
 #include <optional>
+#include <span>
 
 #include "netpoll/fd.h"
+#include "probes/process/elf_notes.h"
 
 namespace netpoll::probes {
 namespace {
@@ -122,40 +124,6 @@ class ElfFile {
   std::vector<Elf64_Phdr> segments_;
 };
 
-// Reads the fields of one section's notes in order.
-class NoteReader {
- public:
-  explicit NoteReader(std::string_view bytes) : rest_(bytes) {}
-
-  struct Note {
-    std::uint32_t type;
-    std::string_view owner, body;
-  };
-  // nullopt at the end, and where the rest is no note.
-  std::optional<Note> next() {
-    Elf64_Nhdr header;
-    if (rest_.size() < sizeof(header)) return std::nullopt;
-    std::memcpy(&header, rest_.data(), sizeof(header));
-    rest_.remove_prefix(sizeof(header));
-    const auto owner = take(header.n_namesz);
-    const auto body = owner ? take(header.n_descsz) : std::nullopt;
-    if (!body) return std::nullopt;
-    return Note{header.n_type, owner->substr(0, owner->find('\0')), *body};
-  }
-
- private:
-  // Names and bodies are padded to four bytes.
-  std::optional<std::string_view> take(std::uint32_t size) {
-    const std::uint64_t padded = (std::uint64_t{size} + 3) & ~std::uint64_t{3};
-    if (size > rest_.size()) return std::nullopt;
-    const std::string_view taken = rest_.substr(0, size);
-    rest_.remove_prefix(padded < rest_.size() ? padded : rest_.size());
-    return taken;
-  }
-
-  std::string_view rest_;
-};
-
 // The body of a stapsdt note: probe address, address of .stapsdt.base at link time, semaphore address, then three
 // strings: provider, name, arguments.
 struct StapsdtBody {
@@ -210,10 +178,10 @@ Result<std::vector<UsdtSite>> read_usdt_sites(const std::string& path, std::stri
     if (section.sh_type != SHT_NOTE || name_of(section) != ".note.stapsdt") continue;
     const auto bytes = file->contents(section);
     if (!bytes) return file->broken(".note.stapsdt");
-    NoteReader notes(*bytes);
+    ElfNotes notes(std::as_bytes(std::span(bytes->data(), bytes->size())));
     while (const auto note = notes.next()) {
       if (note->type != kStapsdtNote || note->owner != "stapsdt") continue;
-      const auto body = StapsdtBody::parse(note->body);
+      const auto body = StapsdtBody::parse({reinterpret_cast<const char*>(note->body.data()), note->body.size()});
       if (!body) return file->broken("a stapsdt note");
       if (body->provider != provider) continue;
       const std::uint64_t moved = base && body->base != 0 ? *base - body->base : 0;

@@ -6,12 +6,14 @@
 #include <cstring>
 
 #include "probes/goroutines/go/memory_scan.h"
+#include "probes/process/elf_notes.h"
 
 namespace netpoll::probes {
 namespace {
 
 constexpr std::string_view kMagic = "\xff Go buildinf:";
 constexpr std::uint64_t kMaxVersion = 128;
+constexpr std::uint32_t kGoBuildIdNote = 4;  // cmd/internal/buildid/note.go
 
 // 14 bytes of magic, pointer size, flags; with flag 2 (Go 1.18 and later) a varint and the version text follow at
 // byte 32.
@@ -29,11 +31,10 @@ std::string version_in(Bytes info) {
 bool has_go_note(const ElfFile& file) {
   for (const Elf64_Phdr& h : file.program_headers()) {
     if (h.p_type != PT_NOTE) continue;
-    const auto notes = file.contents(h);
-    Elf64_Nhdr note;
-    if (notes.size() < sizeof(note) + 4) continue;
-    std::memcpy(&note, notes.data(), sizeof(note));
-    if (note.n_namesz == 4 && note.n_type == 4 && std::memcmp(notes.data() + sizeof(note), "Go\0", 4) == 0) return true;
+    ElfNotes notes(file.contents(h), h.p_align);
+    while (const auto note = notes.next()) {
+      if (note->type == kGoBuildIdNote && note->owner == "Go") return true;
+    }
   }
   return false;
 }

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "netpoll/debug/abi.h"
+#include "probes/process/elf_notes.h"
 
 namespace netpoll::probes {
 namespace {
@@ -59,24 +60,14 @@ Result<std::uint64_t> debug_root_of_image(Memory& memory, std::uint64_t start, c
 }  // namespace
 
 std::uint64_t debug_root_in_notes(std::span<const std::byte> notes, std::uint64_t address, std::uint64_t align) {
-  const std::uint64_t unit = align == 8 ? 8 : 4;
-  const auto round_up = [unit](std::uint64_t n) { return (n + unit - 1) / unit * unit; };
-  std::uint64_t at = 0;
-  while (notes.size() - at >= sizeof(Elf64_Nhdr)) {
-    Elf64_Nhdr note;
-    std::memcpy(&note, notes.data() + at, sizeof(note));
-    const std::uint64_t name_at = at + sizeof(note);
-    const std::uint64_t desc_at = round_up(name_at + note.n_namesz);
-    if (desc_at + note.n_descsz > notes.size()) return 0;
-    if (note.n_type == debug::kNoteType && note.n_namesz == sizeof(debug::kNoteName) &&
-        note.n_descsz >= sizeof(std::int64_t) &&
-        std::memcmp(notes.data() + name_at, debug::kNoteName, sizeof(debug::kNoteName)) == 0) {
-      std::int64_t distance;
-      std::memcpy(&distance, notes.data() + desc_at, sizeof(distance));
-      return address + desc_at + static_cast<std::uint64_t>(distance);
-    }
-    at = round_up(desc_at + note.n_descsz);
-    if (at > notes.size()) return 0;
+  ElfNotes reader(notes, align);
+  while (const auto note = reader.next()) {
+    if (note->type != debug::kNoteType || note->owner != debug::kNoteName) continue;
+    std::int64_t distance;
+    if (note->body.size() < sizeof(distance)) continue;
+    std::memcpy(&distance, note->body.data(), sizeof(distance));
+    const auto body_at = static_cast<std::uint64_t>(note->body.data() - notes.data());
+    return address + body_at + static_cast<std::uint64_t>(distance);
   }
   return 0;
 }
