@@ -1,3 +1,4 @@
+// The server of pages with clients that are many, slow, silent or gone.
 #include "exporters/http/page_server.h"
 
 #include <poll.h>

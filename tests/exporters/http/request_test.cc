@@ -1,3 +1,4 @@
+// Which requests are understood, and which are refused with what.
 #include "exporters/http/request.h"
 
 #include "tests/support/catch.h"
