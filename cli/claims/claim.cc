@@ -16,17 +16,17 @@ constexpr const Claim* kClaims[] = {
 
 }  // namespace
 
-std::int64_t Observation::number(const char* fact) const {
+std::int64_t Evidence::number(const char* fact) const {
   const auto found = facts.find(fact);
   return found != facts.end() && found->is_number_integer() ? found->get<std::int64_t>() : 0;
 }
 
-bool Observation::truth(const char* fact) const {
+bool Evidence::truth(const char* fact) const {
   const auto found = facts.find(fact);
   return found != facts.end() && found->is_boolean() && found->get<bool>();
 }
 
-std::vector<const trace::Record*> Observation::within(const std::string& window) const {
+std::vector<const trace::Record*> Evidence::within(const std::string& window) const {
   std::vector<const trace::Record*> found;
   const exporters::Json::json_pointer path("/windows/" + window);
   if (!facts.contains(path)) return found;
@@ -101,7 +101,7 @@ std::optional<std::int64_t> argument(const trace::Record& record, std::string_vi
   return std::nullopt;
 }
 
-std::set<int> descriptors(const Observation& seen, const char* fact) {
+std::set<int> descriptors(const Evidence& seen, const char* fact) {
   const auto found = seen.facts.find(fact);
   return found != seen.facts.end() && found->is_array() ? found->get<std::set<int>>() : std::set<int>();
 }

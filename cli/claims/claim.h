@@ -28,7 +28,7 @@ struct ClaimStep {
 };
 
 // What the first half brought.
-struct Observation {
+struct Evidence {
   exporters::Json facts = exporters::Json::object();  // as noted; "windows" says when its parts ran
   std::vector<ClaimStep> steps;                       // those of the experiment, and the events that the probe saw
   std::uint64_t steps_left_out = 0;
@@ -77,7 +77,7 @@ struct Claim {
   std::string_view experiment;  // what is done here
   std::string_view limits;      // what the experiment cannot show; empty: nothing worth saying
   void (*act)(Lab& lab) = nullptr;
-  void (*judge)(const Observation& seen, ClaimFinding& finding) = nullptr;
+  void (*judge)(const Evidence& seen, ClaimFinding& finding) = nullptr;
 };
 
 // The table (claims.def), in its order.
@@ -96,6 +96,6 @@ bool moves_data(const trace::Record& record, const std::set<int>& fds);
 // The value of an argument by name; nothing where the call has none.
 std::optional<std::int64_t> argument(const trace::Record& record, std::string_view name);
 // A fact that is a list of descriptors.
-std::set<int> descriptors(const Observation& seen, const char* fact);
+std::set<int> descriptors(const Evidence& seen, const char* fact);
 
 }  // namespace netpoll::cli

@@ -80,7 +80,7 @@ std::string text_of(const trace::Record& record) {
 }
 
 // Drops what happened before the experiment's first note and after its last: the start and the end of a process.
-void merge_steps(Observation& seen) {
+void merge_steps(Evidence& seen) {
   if (seen.steps.empty()) return;
   const std::int64_t begin = seen.steps.front().time_ns;
   const std::int64_t end = seen.steps.back().time_ns;
@@ -101,7 +101,7 @@ void merge_steps(Observation& seen) {
   }
 }
 
-void take_report(const std::string& text, Observation& seen) {
+void take_report(const std::string& text, Evidence& seen) {
   const Json report = exporters::parse_json(text);
   if (!report.is_object()) {
     seen.failure = "the experiment said nothing";
@@ -163,8 +163,8 @@ class Experiment {
     return child_->resume();
   }
 
-  Result<Observation> finish() {
-    Observation seen;
+  Result<Evidence> finish() {
+    Evidence seen;
     Records records(seen.records);
     const auto begin = steady_clock::now();
     std::string text;
@@ -249,7 +249,7 @@ class Experiment {
 
 }  // namespace
 
-Result<Observation> observe(const Claim& claim, ClaimProbe& probe, const Interrupt& interrupt) {
+Result<Evidence> observe(const Claim& claim, ClaimProbe& probe, const Interrupt& interrupt) {
   Experiment experiment(claim, interrupt);
   if (auto started = experiment.start(probe); !started) return std::move(started).error().within("start an experiment");
   auto seen = experiment.finish();

@@ -20,6 +20,6 @@ struct ClaimProbe {
 
 // The process has ended when it returns. An experiment that fails, dies or does not end in time is an observation, too.
 // Fails when a back end that was asked for by name cannot be used, or no process can be started.
-Result<Observation> observe(const Claim& claim, ClaimProbe& probe, const Interrupt& interrupt);
+Result<Evidence> observe(const Claim& claim, ClaimProbe& probe, const Interrupt& interrupt);
 
 }  // namespace netpoll::cli

@@ -44,7 +44,7 @@ Result<std::vector<const Claim*>> chosen(const std::vector<std::string>& names) 
   return claims;
 }
 
-JudgedClaim judged(const Claim& claim, Observation seen) {
+JudgedClaim judged(const Claim& claim, Evidence seen) {
   JudgedClaim one{&claim, std::move(seen), {}};
   if (one.seen.failure.empty()) {
     claim.judge(one.seen, one.finding);

@@ -10,7 +10,7 @@ namespace {
 using exporters::Json;
 
 // Times are of the claim's first step.
-Json steps_json(const Observation& seen) {
+Json steps_json(const Evidence& seen) {
   Json steps = Json::array();
   for (const ClaimStep& step : seen.steps) {
     steps.push_back({{"at_ns", step.time_ns - seen.steps.front().time_ns}, {"text", step.text}});

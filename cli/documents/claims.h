@@ -13,7 +13,7 @@ namespace netpoll::cli {
 
 struct JudgedClaim {
   const Claim* claim = nullptr;
-  Observation seen;
+  Evidence seen;
   ClaimFinding finding;
 };
 

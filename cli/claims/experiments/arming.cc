@@ -50,7 +50,7 @@ void act(Lab& lab) {
   lab.step("done");
 }
 
-std::int64_t changes(const Observation& seen, const std::string& trigger) {
+std::int64_t changes(const Evidence& seen, const std::string& trigger) {
   const std::set<int> fds = descriptors(seen, (trigger + "_fd").c_str());
   std::int64_t count = 0;
   for (const trace::Record* record : seen.within(trigger)) {
@@ -60,7 +60,7 @@ std::int64_t changes(const Observation& seen, const std::string& trigger) {
   return count;
 }
 
-void judge(const Observation& seen, ClaimFinding& finding) {
+void judge(const Evidence& seen, ClaimFinding& finding) {
   for (const Trigger trigger : kTriggers) {
     const std::string name(trigger_name(trigger));
     const auto waits = static_cast<std::uint64_t>(seen.number((name + "_waits").c_str()));

@@ -63,7 +63,7 @@ void act(Lab& lab) {
   lab.fact("answers", std::move(answers));
 }
 
-void judge(const Observation& seen, ClaimFinding& finding) {
+void judge(const Evidence& seen, ClaimFinding& finding) {
   const std::string wanted = std::to_string(kMessages) + " echoed, then timeout, then closing";
   const auto& answers = seen.facts["answers"];
   std::int64_t right = 0;

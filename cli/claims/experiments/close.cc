@@ -74,7 +74,7 @@ void act(Lab& lab) {
   });
 }
 
-void judge(const Observation& seen, ClaimFinding& finding) {
+void judge(const Evidence& seen, ClaimFinding& finding) {
   const auto text = [&](const char* fact) { return seen.facts.value(fact, std::string()); };
   finding.figure("woken_by", text("woken_by"), "what the read returned that waited when another goroutine closed");
   finding.figure("registered_after_close", seen.truth("registered_after"), "whether /proc still lists the descriptor");

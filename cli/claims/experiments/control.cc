@@ -77,7 +77,7 @@ void act(Lab& lab) {
   });
 }
 
-void judge(const Observation& seen, ClaimFinding& finding) {
+void judge(const Evidence& seen, ClaimFinding& finding) {
   for (const std::string name : {"listen", "dial"}) {
     const auto truth = [&](const char* what) { return seen.truth((name + what).c_str()); };
     finding.figure(name + "_registered_in_hook", truth("_registered"),

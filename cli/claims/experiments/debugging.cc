@@ -87,7 +87,7 @@ void act(Lab& lab) {
   lab.fact("poll_lines", errors.lines("POLL "));
 }
 
-void judge(const Observation& seen, ClaimFinding& finding) {
+void judge(const Evidence& seen, ClaimFinding& finding) {
   finding.figure("schedtrace_lines", seen.number("sched_lines"), "lines of NETPOLLDEBUG=schedtrace on standard error");
   finding.figure("polltrace_lines", seen.number("poll_lines"),
                  "lines of NETPOLLDEBUG=polltrace: the log in the poller, without a change of its sources");

@@ -72,7 +72,7 @@ void act(Lab& lab) {
   });
 }
 
-void judge(const Observation& seen, ClaimFinding& finding) {
+void judge(const Evidence& seen, ClaimFinding& finding) {
   finding.figure("nonblocking_after_adopt", seen.truth("nonblocking_after"),
                  "O_NONBLOCK of an adopted socket that had been blocking");
   finding.figure("registered_after_adopt", seen.truth("registered"), "whether /proc lists it in the epoll instance");

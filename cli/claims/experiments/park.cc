@@ -106,7 +106,7 @@ struct Attempts {
   std::int64_t data = 0;
 };
 
-Attempts attempts(const Observation& seen, const char* window, const char* fact) {
+Attempts attempts(const Evidence& seen, const char* window, const char* fact) {
   Attempts count;
   const std::set<int> fds = descriptors(seen, fact);
   for (const trace::Record* record : seen.within(window)) {
@@ -118,7 +118,7 @@ Attempts attempts(const Observation& seen, const char* window, const char* fact)
   return count;
 }
 
-void judge(const Observation& seen, ClaimFinding& finding) {
+void judge(const Evidence& seen, ClaimFinding& finding) {
   const std::string of = " of " + std::to_string(kReads) + " reads";
   finding.figure("parks_with_data", seen.number("parks_with_data"),
                  "parks in" + of.substr(3) + " whose data was there");

@@ -51,7 +51,7 @@ struct Threads {
   }
 };
 
-Threads threads_of(const Observation& seen, const std::string& mode) {
+Threads threads_of(const Evidence& seen, const std::string& mode) {
   Threads threads;
   const std::set<int> fds = descriptors(seen, (mode + "_fds").c_str());
   for (const trace::Record* record : seen.within(mode)) {
@@ -65,7 +65,7 @@ Threads threads_of(const Observation& seen, const std::string& mode) {
   return threads;
 }
 
-void judge(const Observation& seen, ClaimFinding& finding) {
+void judge(const Evidence& seen, ClaimFinding& finding) {
   for (const PollMode mode : kModes) {
     const std::string name(poll_mode_name(mode));
     finding.expect(seen.number((name + "_rounds").c_str()) == kRounds, "in mode " + name + " a reader was not woken");

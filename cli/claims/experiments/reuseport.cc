@@ -56,7 +56,7 @@ void act(Lab& lab) {
   lab.fact("accepted", accepted);
 }
 
-void judge(const Observation& seen, ClaimFinding& finding) {
+void judge(const Evidence& seen, ClaimFinding& finding) {
   const auto accepted = seen.facts["accepted"].get<std::vector<std::int64_t>>();
   const auto [least, most] = std::minmax_element(accepted.begin(), accepted.end());
   std::int64_t sum = 0;

@@ -33,7 +33,7 @@ void act(Lab& lab) {
   lab.fact("readied", count_of(runtime, trace::Tp::ready));
 }
 
-void judge(const Observation& seen, ClaimFinding& finding) {
+void judge(const Evidence& seen, ClaimFinding& finding) {
   finding.figure("epoll_instances_without_connection", seen.number("instances_without_connection"),
                  "epoll instances of the process while a goroutine runs and no connection exists");
   finding.figure("epoll_instances_with_connection", seen.number("instances_with_connection"),
