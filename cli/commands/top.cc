@@ -104,7 +104,7 @@ Result<TopChoice> choice_of(const Options& options) {
 }
 
 // What there is to see, where nobody said what.
-TopView view_for(const Sample& sample) {
+TopView view_for(const TopSample& sample) {
   const auto kind = sample.has_goroutines()      ? TopView::Kind::kGoroutine
                     : sample.has_registrations() ? TopView::Kind::kFd
                                                  : TopView::Kind::kThread;
@@ -139,7 +139,7 @@ Result<void> check_format(const Options& options) {
 
 // One document for each look, first being the one that is there already.
 Result<ExitStatus> run_batch(const Options& options, Sampler& sampler, TopModel& model, const TopPace& pace,
-                             std::shared_ptr<const Sample> first, Invocation& invocation) {
+                             std::shared_ptr<const TopSample> first, Invocation& invocation) {
   const auto most = parse_integer(options.top, "--top", 1, 1'000'000'000);
   if (!most) return most.error();
   auto out = Emitter::open(options.output, exporters::Content::kResult, invocation.color);
@@ -148,7 +148,7 @@ Result<ExitStatus> run_batch(const Options& options, Sampler& sampler, TopModel&
   const auto end = pace.duration ? Clock::now() + *pace.duration : Clock::time_point::max();
   for (std::uint64_t looks = 0;;) {
     const auto begin = Clock::now();
-    auto sample = first ? std::move(first) : std::make_shared<const Sample>(sampler.take());
+    auto sample = first ? std::move(first) : std::make_shared<const TopSample>(sampler.take());
     if (sample->processes.empty() && sampler.over()) {
       for (const std::string& ended : sample->ended) invocation.log.note(ended + " has ended");
       break;
@@ -190,7 +190,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   }
   Sampler sampler(std::move(*targets));
   if (auto started = sampler.start(); !started) return std::move(started).error();
-  auto first = std::make_shared<const Sample>(sampler.take());
+  auto first = std::make_shared<const TopSample>(sampler.take());
   if (!view) view = view_for(*first);
   const auto sort = sort_of(options, *view);
   if (!sort) return sort.error();

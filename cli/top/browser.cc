@@ -45,7 +45,7 @@ void drop_last_character(std::string& text) {
 
 }  // namespace
 
-void TopBrowser::take(std::shared_ptr<const Sample> sample) {
+void TopBrowser::take(std::shared_ptr<const TopSample> sample) {
   if (frozen_) {
     waiting_ = std::move(sample);
     return;
@@ -345,7 +345,7 @@ std::string TopBrowser::why_empty() const {
 
 std::vector<ScreenLine> TopBrowser::draw_table(std::size_t width, std::size_t height) {
   std::vector<ScreenLine> lines;
-  const Sample* sample = model_.sample();
+  const TopSample* sample = model_.sample();
   // On a small screen the rows are what matters.
   if (sample != nullptr && height >= 8) {
     if (header_.empty()) header_ = header_of(*sample, interval_, frozen_ ? "FROZEN" : ended_ ? "ENDED" : "", rules_);

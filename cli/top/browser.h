@@ -46,7 +46,7 @@ class TopBrowser {
   TopBrowser(TopModel& model, std::chrono::nanoseconds interval, TextRules rules)
       : model_(model), interval_(interval), rules_(rules) {}
 
-  void take(std::shared_ptr<const Sample> sample);
+  void take(std::shared_ptr<const TopSample> sample);
   // False: the person wants to leave.
   bool press(const TopKey& key);
   // As many lines as the screen has, which may be as small as one by one.
@@ -86,14 +86,14 @@ class TopBrowser {
   TextRules rules_;
   Mode mode_ = Mode::kTable;
   bool frozen_ = false;
-  bool ended_ = false;                     // every process
-  std::shared_ptr<const Sample> waiting_;  // came while the screen was frozen
-  std::vector<std::string> header_;        // of the sample; empty: to be made
-  std::size_t cursor_ = 0;                 // rank of the selected row
-  std::optional<RowIdentity> selected_;    // that was chosen, and is followed when rows change places
-  std::size_t first_ = 0;                  // rank of the first row on the screen
-  std::size_t page_ = 1;                   // rows that the screen had
-  std::string typed_;                      // the filter, while it is typed
+  bool ended_ = false;                        // every process
+  std::shared_ptr<const TopSample> waiting_;  // came while the screen was frozen
+  std::vector<std::string> header_;           // of the sample; empty: to be made
+  std::size_t cursor_ = 0;                    // rank of the selected row
+  std::optional<RowIdentity> selected_;       // that was chosen, and is followed when rows change places
+  std::size_t first_ = 0;                     // rank of the first row on the screen
+  std::size_t page_ = 1;                      // rows that the screen had
+  std::string typed_;                         // the filter, while it is typed
   std::string filter_before_;
   RowIdentity detailed_;
   bool detailed_gone_ = false;

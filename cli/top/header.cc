@@ -18,7 +18,7 @@ using exporters::grouped;
 constexpr std::size_t kProcessesNamed = 3;
 constexpr std::size_t kStatesNamed = 4;
 
-std::string processes_text(const Sample& sample) {
+std::string processes_text(const TopSample& sample) {
   std::string text;
   for (std::size_t i = 0; i < std::min(sample.processes.size(), kProcessesNamed); ++i) {
     const probes::TargetInfo& target = sample.processes[i].facts.target;
@@ -30,7 +30,7 @@ std::string processes_text(const Sample& sample) {
 }
 
 // "goroutines 10,004: IO wait 10,000, select 3", the most frequent states first.
-std::string goroutines_text(const Sample& sample) {
+std::string goroutines_text(const TopSample& sample) {
   std::map<std::string_view, std::uint64_t> states;
   std::uint64_t all = 0;
   for (const ProcessSample& process : sample.processes) {
@@ -50,7 +50,7 @@ std::string goroutines_text(const Sample& sample) {
   return text;
 }
 
-std::string counts_text(const Sample& sample) {
+std::string counts_text(const TopSample& sample) {
   std::uint64_t registrations = 0, instances = 0, threads = 0;
   std::optional<double> cpu;
   for (const ProcessSample& process : sample.processes) {
@@ -67,7 +67,7 @@ std::string counts_text(const Sample& sample) {
   return cpu ? text + "  cpu " + exporters::fixed(*cpu, 1) + " %" : text;
 }
 
-std::string rates_text(const Sample& sample) {
+std::string rates_text(const TopSample& sample) {
   CallRates all;
   bool any = false;
   for (const ProcessSample& process : sample.processes) {
@@ -95,8 +95,8 @@ std::string clock_text(std::chrono::system_clock::time_point at) {
   return {text, std::strftime(text, sizeof text, "%H:%M:%S", &local)};
 }
 
-std::vector<std::string> header_of(const Sample& sample, std::chrono::nanoseconds interval, const std::string& remark,
-                                   TextRules rules) {
+std::vector<std::string> header_of(const TopSample& sample, std::chrono::nanoseconds interval,
+                                   const std::string& remark, TextRules rules) {
   return {drawable("netpoll-trace top  " + clock_text(sample.taken_at) + (remark.empty() ? "" : "  " + remark) +
                        "  every " + duration_text(interval) + "  " + processes_text(sample),
                    rules),

@@ -56,10 +56,10 @@ class Looker {
   }
   // Readable when there is a sample.
   int fd() const { return ready_.get(); }
-  std::shared_ptr<const Sample> take() {
+  std::shared_ptr<const TopSample> take() {
     std::uint64_t count = 0;
     [[maybe_unused]] const ssize_t n = ::read(ready_.get(), &count, sizeof count);
-    std::shared_ptr<const Sample> sample;
+    std::shared_ptr<const TopSample> sample;
     {
       const std::lock_guard lock(mutex_);
       sample = std::move(sample_);
@@ -82,7 +82,7 @@ class Looker {
       } else if (!stopping_) {
         lock.unlock();
         const auto begin = Clock::now();
-        auto sample = std::make_shared<const Sample>(sampler_.take());
+        auto sample = std::make_shared<const TopSample>(sampler_.take());
         const auto end = Clock::now();
         lock.lock();
         sample_ = std::move(sample);
@@ -103,7 +103,7 @@ class Looker {
   std::chrono::nanoseconds interval_;
   bool paused_ = false;
   bool stopping_ = false;
-  std::shared_ptr<const Sample> sample_;
+  std::shared_ptr<const TopSample> sample_;
   std::thread thread_;
 };
 
@@ -118,7 +118,7 @@ int until(Clock::time_point end) {
 Result<void> check_terminal() { return Terminal::check(); }
 
 Result<ExitStatus> run_on_terminal(Sampler& sampler, TopModel& model, const TopPace& pace,
-                                   std::shared_ptr<const Sample> first, bool color, Interrupt& interrupt) {
+                                   std::shared_ptr<const TopSample> first, bool color, Interrupt& interrupt) {
   // Ends after the terminal: a look that is under way does not keep the screen.
   Looker looker(sampler, pace.interval, first->took);
   auto terminal = Terminal::open(color);

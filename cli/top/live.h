@@ -26,6 +26,6 @@ Result<void> check_terminal();
 // first: the look that there is already. Until somebody leaves or interrupts, or pace says so. sampler has been
 // started. Errors: those of opening the terminal, and kNotFound when it is gone.
 Result<ExitStatus> run_on_terminal(Sampler& sampler, TopModel& model, const TopPace& pace,
-                                   std::shared_ptr<const Sample> first, bool color, Interrupt& interrupt);
+                                   std::shared_ptr<const TopSample> first, bool color, Interrupt& interrupt);
 
 }  // namespace netpoll::cli

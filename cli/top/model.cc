@@ -113,7 +113,7 @@ TopModel::TopModel(TopView view, std::optional<TopSort> sort, TopChoice choice, 
   sort_ = sort.value_or(TopSort{column, default_descending(column)});
 }
 
-void TopModel::take(std::shared_ptr<const Sample> sample) {
+void TopModel::take(std::shared_ptr<const TopSample> sample) {
   sample_ = std::move(sample);
   looks_.push_back(sample_->taken_at);
   if (looks_.size() > kTrendPoints) looks_.erase(looks_.begin());

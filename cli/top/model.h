@@ -27,9 +27,9 @@ class TopModel {
   TopModel(TopView view, std::optional<TopSort> sort, TopChoice choice, std::string filter);
 
   // Whoever wants to see an older sample again has to keep it.
-  void take(std::shared_ptr<const Sample> sample);
+  void take(std::shared_ptr<const TopSample> sample);
   // Null before the first.
-  const Sample* sample() const { return sample_.get(); }
+  const TopSample* sample() const { return sample_.get(); }
   // When the looks were, oldest first, as far as trends go back.
   const std::vector<std::chrono::system_clock::time_point>& looks() const { return looks_; }
 
@@ -67,7 +67,7 @@ class TopModel {
   TopSort sort_;
   TopChoice choice_;
   std::string filter_;
-  std::shared_ptr<const Sample> sample_;
+  std::shared_ptr<const TopSample> sample_;
   std::vector<std::chrono::system_clock::time_point> looks_;
   std::vector<RowItem> items_;
   std::vector<std::uint32_t> order_;  // indices of those that match, sorted

@@ -1,4 +1,4 @@
-// Sample: what one look at the processes saw.
+// TopSample: what one look at the processes saw.
 #pragma once
 
 #include <chrono>
@@ -27,7 +27,7 @@ struct ProcessSample {
 };
 
 // Immutable once it is taken, since two threads may look at it.
-struct Sample {
+struct TopSample {
   std::uint64_t look = 0;  // 1 for the first
   std::chrono::system_clock::time_point taken_at;
   std::chrono::nanoseconds took{0};

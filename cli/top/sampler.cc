@@ -45,11 +45,11 @@ std::string in_words(const Error& error) {
 
 }  // namespace
 
-bool Sample::has_goroutines() const {
+bool TopSample::has_goroutines() const {
   return std::any_of(processes.begin(), processes.end(), [](const auto& p) { return p.goroutines.has_value(); });
 }
 
-bool Sample::has_registrations() const {
+bool TopSample::has_registrations() const {
   return std::any_of(processes.begin(), processes.end(),
                      [](const auto& p) { return p.facts.registrations.value_or(0) > 0; });
 }
@@ -102,7 +102,7 @@ Result<void> Sampler::start_counting() {
 }
 
 // Takes leave of who ended, and turns to who came.
-void Sampler::refresh(Sample& sample) {
+void Sampler::refresh(TopSample& sample) {
   for (auto it = processes_.begin(); it != processes_.end();) {
     if (it->second.watch.alive()) {
       ++it;
@@ -137,7 +137,7 @@ void Sampler::look_for_reader(Process& process) {
   }
 }
 
-void Sampler::read_goroutines(Process& process, ProcessSample& seen, Sample& sample) {
+void Sampler::read_goroutines(Process& process, ProcessSample& seen, TopSample& sample) {
   auto snapshot = process.reader->read({});
   if (!snapshot) {
     // It executed another program, or is about to end: the next look begins anew.
@@ -159,7 +159,7 @@ void Sampler::read_goroutines(Process& process, ProcessSample& seen, Sample& sam
   seen.goroutines = std::move(*snapshot);
 }
 
-void Sampler::read_registrations(pid_t pid, const Process& process, ProcessSample& seen, Sample& sample) {
+void Sampler::read_registrations(pid_t pid, const Process& process, ProcessSample& seen, TopSample& sample) {
   auto sets = probes::read_interest_sets(pid);
   if (!sets) {
     if (process.watch.alive()) sample.notes.push_back("interest sets were not read: " + sets.error().message());
@@ -171,7 +171,7 @@ void Sampler::read_registrations(pid_t pid, const Process& process, ProcessSampl
   seen.sets = std::move(*sets);
 }
 
-ProcessSample Sampler::look_at(pid_t pid, Process& process, Sample& sample) {
+ProcessSample Sampler::look_at(pid_t pid, Process& process, TopSample& sample) {
   ProcessSample seen;
   const std::string comm = probes::comm_of(pid);
   if (!process.looked || (process.target.comm && *process.target.comm != comm)) {
@@ -208,7 +208,7 @@ ProcessSample Sampler::look_at(pid_t pid, Process& process, Sample& sample) {
   return seen;
 }
 
-void Sampler::read_counts(Sample& sample) {
+void Sampler::read_counts(TopSample& sample) {
   if (!not_counted_.empty()) sample.notes.push_back(not_counted_);
   if (!source_) return;
   sample.backend = source_->backend();
@@ -229,8 +229,8 @@ void Sampler::read_counts(Sample& sample) {
   counted_at_ = now;
 }
 
-Sample Sampler::take() {
-  Sample sample;
+TopSample Sampler::take() {
+  TopSample sample;
   sample.look = ++looks_;
   sample.taken_at = std::chrono::system_clock::now();
   const auto begin = Clock::now();

@@ -31,7 +31,7 @@ class Sampler {
   // kNotFound: one of the pids is gone. Fails also where a back end was asked for by name and cannot be used; else the
   // samples say why calls are not counted.
   Result<void> start();
-  Sample take();
+  TopSample take();
   // Nobody is left to look at, and nobody will come.
   bool over() const { return processes_.empty() && targets_.comm.empty(); }
 
@@ -52,14 +52,14 @@ class Sampler {
     std::optional<Before> before;
   };
 
-  void refresh(Sample& sample);
+  void refresh(TopSample& sample);
   void add(pid_t pid);
   void look_for_reader(Process& process);
   Result<void> start_counting();
-  void read_counts(Sample& sample);
-  ProcessSample look_at(pid_t pid, Process& process, Sample& sample);
-  void read_goroutines(Process& process, ProcessSample& seen, Sample& sample);
-  void read_registrations(pid_t pid, const Process& process, ProcessSample& seen, Sample& sample);
+  void read_counts(TopSample& sample);
+  ProcessSample look_at(pid_t pid, Process& process, TopSample& sample);
+  void read_goroutines(Process& process, ProcessSample& seen, TopSample& sample);
+  void read_registrations(pid_t pid, const Process& process, ProcessSample& seen, TopSample& sample);
 
   TopTargets targets_;
   std::map<pid_t, Process> processes_;

@@ -408,7 +408,7 @@ float RowItem::figure(TopFigure figure) const {
   return cpu ? static_cast<float>(*cpu) : kUnknown;
 }
 
-std::vector<RowItem> rows_of(const Sample& sample, const TopView& view, const TopChoice& choice) {
+std::vector<RowItem> rows_of(const TopSample& sample, const TopView& view, const TopChoice& choice) {
   Rows rows;
   for (const ProcessSample& process : sample.processes) {
     const pid_t pid = process.facts.target.pid;

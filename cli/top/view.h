@@ -101,7 +101,7 @@ struct TopChoice {
 };
 
 // In no order.
-std::vector<RowItem> rows_of(const Sample& sample, const TopView& view, const TopChoice& choice);
+std::vector<RowItem> rows_of(const TopSample& sample, const TopView& view, const TopChoice& choice);
 
 // Of the row of one goroutine or registration, the text of the group that it belongs to in a view of groups.
 std::string group_of_row(const RowItem& item, const TopView& view);

@@ -78,8 +78,8 @@ inline ProcessSample process_of_entries(std::vector<probes::InterestEntry> entri
   return process;
 }
 
-inline std::shared_ptr<const Sample> sample_of(std::uint64_t look, std::vector<ProcessSample> processes) {
-  auto sample = std::make_shared<Sample>();
+inline std::shared_ptr<const TopSample> sample_of(std::uint64_t look, std::vector<ProcessSample> processes) {
+  auto sample = std::make_shared<TopSample>();
   sample->look = look;
   sample->taken_at = std::chrono::system_clock::time_point(std::chrono::seconds(1'700'000'000 + look));
   sample->processes = std::move(processes);
