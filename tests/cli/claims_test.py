@@ -55,11 +55,15 @@ def every_claim():
     pollers = figures(next(c for c in document["claims"] if c["name"] == "backends"))["back_ends"]
     for name, (verdict, reason) in verdicts(document).items():
         wanted = "holds" if name != "backends" or pollers > 1 else "cannot_say"
-        check(verdict == wanted, f"{name} {wanted}", (verdict, reason))
+        unseen = document["probe"]["lost"] and verdict == "cannot_say"
+        check(verdict == wanted or unseen, f"{name} {wanted}", (verdict, reason))
     counts = [document[name] for name in ("holds", "does_not_hold", "cannot_say")]
     check(sum(counts) == 10 and counts[1] == 0, "and they are counted", counts)
     if document["probe"]["backend"] == "none":
         print("skipped: what a probe sees, since none may be used here")
+        return
+    if document["probe"]["lost"]:
+        print(f"skipped: what a probe sees, which lost {document['probe']['lost']} events on a machine that was too busy")
         return
     by_name = {claim["name"]: figures(claim) for claim in document["claims"]}
     check(by_name["park"]["eagain"] == 100 and by_name["park"]["parks_with_data"] == 0, "a read tries, then parks",
