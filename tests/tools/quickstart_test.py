@@ -82,7 +82,7 @@ class Packages(unittest.TestCase):
             text, _, reason = line.partition("#")
             if text.startswith("["):
                 section = text.strip()
-                self.assertIn(section, ["[build]", "[probes]", "[test]", "[bench]", "[cross]"], number)
+                self.assertIn(section, ["[build]", "[probes]", "[test]", "[bench]", "[cross]", "[windows]"], number)
             elif text.strip():
                 self.assertIsNotNone(section, number)
                 self.assertRegex(text.strip(), r"^[a-z0-9.+-]+( \| [a-z0-9.+-]+)*$", number)
