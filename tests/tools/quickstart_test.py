@@ -147,7 +147,8 @@ class Quickstart(unittest.TestCase):
         self.assertIn("tsan: 0 passed, 1 failed, 0 skipped.\n  failed: race", out)
         self.assertIn("asan-ubsan: 0 passed, 1 failed, 0 skipped.\n  failed: race", out)
         self.assertIn("tidy: 0 passed, 1 failed, 0 skipped.\n  failed: race", out)
-        self.assertTrue(out.endswith("1 passed, 3 failed, 0 skipped\n"), out)
+        # The runtime for Windows where Wine is installed.
+        self.assertRegex(out, r"\n1 passed, [34] failed, 0 skipped\n$")
 
     def test_wrong_usage_shows_the_right_one(self):
         for arguments in ((), ("tset",), ("test", "more")):
