@@ -81,6 +81,15 @@ struct PageServer::State {
     }
   }
 
+  // Closing alone would leave the registration where a child process has the file too, between fork and exec say, and
+  // its events would be about a connection that is no more.
+  void forget(Connection& connection) {
+    connection.done = true;
+    if (!connection.fd.valid()) return;
+    watch(epoll.get(), EPOLL_CTL_DEL, connection.fd.get(), 0, nullptr);
+    connection.fd = Fd();
+  }
+
   // Drops the one that has waited longest without being owed an answer.
   bool make_room() {
     for (Connection& connection : connections) {
@@ -88,8 +97,7 @@ struct PageServer::State {
         continue;
       }
       if (!connection.answered && head_size(connection.in)) continue;
-      connection.done = true;
-      connection.fd = Fd();
+      forget(connection);
       return true;
     }
     return false;
@@ -211,7 +219,10 @@ struct PageServer::State {
         finish(connection, page());
       }
     }
-    connections.remove_if([now](const Connection& one) { return one.done || now >= one.deadline; });
+    for (Connection& connection : connections) {
+      if (connection.done || now >= connection.deadline) forget(connection);
+    }
+    connections.remove_if([](const Connection& one) { return one.done; });
   }
 
   int idle_ms() const {
