@@ -4,9 +4,11 @@
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <string>
 #include <vector>
 
@@ -32,6 +34,9 @@ class Client {
     REQUIRE(connect(fd_.get(), address.data(), address.size()) == 0);
     REQUIRE(send(fd_.get(), request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size()));
   }
+
+  // Also where another process has the socket.
+  void leave() { REQUIRE(shutdown(fd_.get(), SHUT_RDWR) == 0); }
 
   // What has come; "" in the end where nothing did before the server closed.
   std::string answer(PageServer& server) {
@@ -110,6 +115,35 @@ TEST_CASE("whoever leaves before a later page is made makes room for others") {
     server.step();
     return server.idle_ms() == -1;
   }));
+}
+
+TEST_CASE("a connection that a child process has open as well is forgotten when it is dropped") {
+  PageServer server = local_server();
+  server.get("/now", [](const Request&) { return Page{.text = "now\n"}; });
+  Client client(server);
+  CHECK(test::eventually([&] {
+    server.step();
+    return server.idle_ms() != -1;
+  }));
+  const pid_t child = fork();
+  if (child == 0) {
+    pause();
+    _exit(0);
+  }
+  client.leave();  // without having asked
+  CHECK(test::eventually([&] {
+    server.step();
+    return server.idle_ms() == -1;
+  }));
+  CHECK(Client(server, get("/now")).answer(server).ends_with("\r\n\r\nnow\n"));
+  CHECK(test::eventually([&] {
+    server.step();
+    return server.idle_ms() == -1;
+  }));
+  pollfd look{server.fd(), POLLIN, 0};
+  CHECK(poll(&look, 1, 0) == 0);
+  REQUIRE(kill(child, SIGKILL) == 0);
+  REQUIRE(waitpid(child, nullptr, 0) == child);
 }
 
 TEST_CASE("without a descriptor for a client it does not turn in circles") {
