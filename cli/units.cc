@@ -142,6 +142,12 @@ Result<pid_t> parse_pid(std::string_view text) {
   return static_cast<pid_t>(*pid);
 }
 
+Result<int> parse_descriptor(std::string_view text, std::string_view what) {
+  const auto fd = parse_integer(text, what, 0, 1'073'741'816);  // fs.nr_open cannot be larger
+  if (!fd) return fd.error();
+  return static_cast<int>(*fd);
+}
+
 std::string duration_text(std::chrono::nanoseconds value) {
   const auto ns = static_cast<std::uint64_t>(value.count());
   for (std::size_t i = kTime.size(); i-- > 0;) {

@@ -30,6 +30,9 @@ Result<std::int64_t> parse_integer(std::string_view text, std::string_view what,
 // A process id.
 Result<pid_t> parse_pid(std::string_view text);
 
+// The number of a file descriptor.
+Result<int> parse_descriptor(std::string_view text, std::string_view what);
+
 // The shortest exact spelling that parse_duration reads back: "1500ms", "2s".
 std::string duration_text(std::chrono::nanoseconds value);
 

@@ -72,9 +72,9 @@ Result<void> write(Emitter& out, const exporters::LongDocument& document) {
 Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   int fd = -1;
   if (!options.fd.empty()) {
-    const auto number = parse_integer(options.fd, "--fd", 0, 1'073'741'816);  // fs.nr_open cannot be larger
+    const auto number = parse_descriptor(options.fd, "--fd");
     if (!number) return number.error();
-    fd = static_cast<int>(*number);
+    fd = *number;
   }
   const auto pids = find_processes(options.process);
   if (!pids) return pids.error();

@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/compare/input.h"
+#include "cli/documents/goroutine_flags.h"
 #include "cli/documents/graph.h"
 #include "cli/documents/snapshot.h"
 #include "cli/emit.h"
@@ -31,9 +32,7 @@ struct Options {
   std::string annotate;
   OutputOptions output;
   SnapshotView view;
-  std::string min_wait;
-  std::string fd;
-  std::vector<std::string> labels;
+  GoroutineFlags goroutines;
   std::vector<std::string> redact;
   std::string top;
   std::string group_by;
@@ -90,19 +89,7 @@ Result<exporters::Json> read_base(const std::string& path) {
 // What the flags mean together.
 Result<SnapshotView> view_of(const Options& options) {
   SnapshotView view = options.view;
-  const auto min_wait = optional_duration(options.min_wait, "--min-wait");
-  if (!min_wait) return min_wait.error();
-  view.filter.min_wait = *min_wait;
-  if (!options.fd.empty()) {
-    const auto fd = parse_integer(options.fd, "--fd", 0, 1'073'741'816);  // fs.nr_open cannot be larger
-    if (!fd) return fd.error();
-    view.filter.fd = static_cast<int>(*fd);
-  }
-  for (const std::string& text : options.labels) {
-    auto label = parse_label(text);
-    if (!label) return std::move(label).error();
-    view.filter.labels.push_back(std::move(*label));
-  }
+  if (auto understood = understand(options.goroutines, view.filter); !understood) return std::move(understood).error();
   const auto redaction = parse_redaction(options.redact);
   if (!redaction) return redaction.error();
   view.redaction = *redaction;
@@ -474,17 +461,9 @@ Action add(Flags& flags) {
   flags.text("--annotate", options->annotate,
              {"Target", "DUMP", "Write fd and peer into a dump that exists; -p or --core is where it came from"});
   flags.positional("EXE", options->exe);
-  const char* which = "Which goroutines";
-  flags.on_off("--all", filter.all, {which, "", "In whatever state, not only in IO wait; hidden frames too"});
-  flags.text("--min-wait", options->min_wait, {which, "TIME", "Waiting at least TIME"});
-  flags.text("--fd", options->fd, {which, "FD", "Waiting for this descriptor"});
-  flags.text("--peer", filter.peer, {which, "TEXT", "Whose peer's address contains TEXT"});
-  flags.text("--local", filter.local, {which, "TEXT", "Whose own address contains TEXT"});
-  flags.text("--state", filter.state, {which, "STATE", "In this TCP state, wait reason or status: CLOSE_WAIT"});
-  flags.text("--func", filter.function, {which, "TEXT", "With TEXT in a function of its stack, or its creator"});
-  flags.list("--label", options->labels, /*separate=*/false,
-             {which, "KEY[=VALUE]", "With this label; several: with all of them"});
-  flags.on_off("--no-deadline", filter.no_deadline, {which, "", "In an IO wait that no deadline bounds"});
+  flags.on_off("--all", filter.all,
+               {"Which goroutines", "", "In whatever state, not only in IO wait; hidden frames too"});
+  add_goroutine_flags(flags, options->goroutines, filter);
   const char* how = "How to look at them";
   flags.text("--top", options->top, {how, "N", "The N longest waits, or the N largest groups"});
   flags.on_off("--summary", options->view.summary, {how, "", "What is wrong, the largest groups, the longest waits"});

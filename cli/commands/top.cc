@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/documents/goroutine_flags.h"
 #include "cli/emit.h"
 #include "cli/options.h"
 #include "cli/spell.h"
@@ -28,9 +29,7 @@ struct Options {
   std::string sort;
   std::string filter;
   std::string top = "100";
-  std::string min_wait;
-  std::string fd;
-  std::vector<std::string> labels;
+  GoroutineFlags goroutines;
   TopChoice choice;
   bool reverse = false;
   bool batch = false;
@@ -87,19 +86,8 @@ Result<TopPace> pace_of(const Options& options) {
 Result<TopChoice> choice_of(const Options& options) {
   TopChoice choice = options.choice;
   choice.goroutines.all = true;
-  const auto min_wait = optional_duration(options.min_wait, "--min-wait");
-  if (!min_wait) return min_wait.error();
-  choice.goroutines.min_wait = *min_wait;
-  if (!options.fd.empty()) {
-    const auto fd = parse_integer(options.fd, "--fd", 0, 1'073'741'816);  // fs.nr_open cannot be larger
-    if (!fd) return fd.error();
-    choice.goroutines.fd = static_cast<int>(*fd);
-  }
-  for (const std::string& text : options.labels) {
-    auto label = parse_label(text);
-    if (!label) return std::move(label).error();
-    choice.goroutines.labels.push_back(std::move(*label));
-  }
+  if (auto understood = understand(options.goroutines, choice.goroutines); !understood)
+    return std::move(understood).error();
   return choice;
 }
 
@@ -225,15 +213,7 @@ Action add(Flags& flags) {
   GoroutineFilter& filter = options->choice.goroutines;
   flags.on_off("--io-wait", options->choice.io_waits_only, {which, "", "In IO wait only"});
   flags.on_off("--all", options->choice.system_too, {which, "", "The runtime's own, too"});
-  flags.text("--min-wait", options->min_wait, {which, "TIME", "Waiting at least TIME"});
-  flags.text("--fd", options->fd, {which, "FD", "Waiting for this descriptor"});
-  flags.text("--peer", filter.peer, {which, "TEXT", "Whose peer's address contains TEXT"});
-  flags.text("--local", filter.local, {which, "TEXT", "Whose own address contains TEXT"});
-  flags.text("--state", filter.state, {which, "STATE", "In this TCP state, wait reason or status: CLOSE_WAIT"});
-  flags.text("--func", filter.function, {which, "TEXT", "With TEXT in a function of its stack, or its creator"});
-  flags.list("--label", options->labels, /*separate=*/false,
-             {which, "KEY[=VALUE]", "With this label; several: with all of them"});
-  flags.on_off("--no-deadline", filter.no_deadline, {which, "", "In an IO wait that no deadline bounds"});
+  add_goroutine_flags(flags, options->goroutines, filter);
   const char* pace = "Pace";
   flags.text("-i,--interval", options->interval, {pace, "TIME", "Look every TIME (1s)"});
   flags.text("-n,--iterations", options->iterations, {pace, "N", "Look N times, then end"});
