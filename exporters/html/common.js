@@ -19,6 +19,18 @@
     return Math.round(ns) + ' ns';
   };
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  // To draw on a canvas that is shown in this size: empty, as sharp as the screen is, and with the font of the page.
+  const cleared = (canvas, width, height) => {
+    const ratio = window.devicePixelRatio || 1;
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(height * ratio);
+    const c = canvas.getContext('2d');
+    c.scale(ratio, ratio);
+    c.fillStyle = css('--bg');
+    c.fillRect(0, 0, width, height);
+    c.font = '12px system-ui, sans-serif';
+    return c;
+  };
 
   // Filter: words that all have to hold.
   const words = (text) => text.toLowerCase().split(/\s+/).filter(Boolean).map((word) => {
@@ -136,13 +148,8 @@
     part.append(chart);
     parent.append(part);
     return () => {
-      const ratio = window.devicePixelRatio || 1, width = chart.clientWidth, height = 140;
-      chart.width = Math.round(width * ratio);
-      chart.height = Math.round(height * ratio);
-      const c = chart.getContext('2d');
-      c.scale(ratio, ratio);
-      c.fillStyle = css('--bg');
-      c.fillRect(0, 0, width, height);
+      const width = chart.clientWidth, height = 140;
+      const c = cleared(chart, width, height);
       const low = Math.log(Math.max(buckets[0][0], 1)), high = Math.log(Math.max(buckets[buckets.length - 1][1], 2));
       const most = Math.max(...buckets.map((b) => b[2]));
       c.fillStyle = css('--call');
@@ -154,7 +161,6 @@
         c.fillRect(a, height - 20 - tall, Math.max(b - a - 1, 1), tall);
       }
       c.fillStyle = css('--dim');
-      c.font = '12px system-ui, sans-serif';
       c.textAlign = 'left';
       c.fillText(time(Math.exp(low)), 4, height - 5);
       c.textAlign = 'right';

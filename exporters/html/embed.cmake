@@ -1,11 +1,13 @@
 # cmake -DOUT=FILE -DFOLDER=exporters/html -P embed.cmake: writes the C++ source behind exporters/html/page.h: the pages
-# trace.html and document.html with what they share, style.css and common.js.
+# trace.html and document.html with what they share, head.html, style.css and common.js.
 cmake_minimum_required(VERSION 3.25)
+file(READ ${FOLDER}/head.html head)
 file(READ ${FOLDER}/style.css style)
 file(READ ${FOLDER}/common.js common)
 set(functions "")
 foreach(page trace document)
   file(READ ${FOLDER}/${page}.html text)
+  string(REPLACE "@HEAD@" "${head}" text "${text}")
   string(REPLACE "@STYLE@" "${style}" text "${text}")
   string(REPLACE "@COMMON@" "${common}" text "${text}")
   string(APPEND functions "
