@@ -39,7 +39,10 @@ class StackSlab {
   static StackSlab map(std::size_t count, std::size_t usable);
 
   bool valid() const { return base_ != nullptr; }
-  Stack at(std::size_t index) const;
+  Stack at(std::size_t index) const {
+    char* slot = base_ + index * slot_;
+    return Stack{slot + kGuardSize, slot + slot_};
+  }
   // Installs the guard of one stack, at its first use and once. Never kNone.
   StackGuard protect(std::size_t index);
   void unmap();

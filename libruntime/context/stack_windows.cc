@@ -28,11 +28,6 @@ StackSlab StackSlab::map(std::size_t count, std::size_t usable) {
   return slab;
 }
 
-Stack StackSlab::at(std::size_t index) const {
-  char* slot = base_ + index * slot_;
-  return Stack{slot + kGuardSize, slot + slot_};
-}
-
 StackGuard StackSlab::protect(std::size_t index) {
   char* guard = base_ + index * slot_;
   DWORD before = 0;

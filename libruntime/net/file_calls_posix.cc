@@ -1,15 +1,21 @@
-// openat(2) and statx(2).
+// openat(2), write(2) and statx(2).
 #include "libruntime/net/file_calls.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "libruntime/net/sigpipe.h"
 #include "libruntime/net/sys.h"
 
 namespace netpoll::net {
 
 long open_file(const std::string& path, int flags, mode_t mode) {
   return sys(SYS_openat, AT_FDCWD, path.c_str(), flags | O_CLOEXEC, mode);
+}
+
+long write_file(int fd, const void* data, std::size_t size, std::int64_t offset) {
+  return without_sigpipe(
+      size, [&] { return offset < 0 ? sys(SYS_write, fd, data, size) : sys(SYS_pwrite64, fd, data, size, offset); });
 }
 
 std::int64_t file_size(int fd) {

@@ -1,4 +1,4 @@
-// CreateFile by the flags of open(2), and the size of a file.
+// CreateFile by the flags of open(2), writes, and the size of a file.
 #include "libruntime/net/file_calls.h"
 
 #include <windows.h>
@@ -6,6 +6,7 @@
 #include <fcntl.h>
 
 #include "libruntime/base/winsock_error.h"
+#include "libruntime/net/sys.h"
 
 namespace netpoll::net {
 
@@ -21,6 +22,10 @@ long open_file(const std::string& path, int flags, mode_t) {
                                   how, FILE_ATTRIBUTE_NORMAL, nullptr);
   if (file == INVALID_HANDLE_VALUE) return -base::errno_of(GetLastError());
   return static_cast<long>(reinterpret_cast<std::intptr_t>(file));
+}
+
+long write_file(int fd, const void* data, std::size_t size, std::int64_t offset) {
+  return offset < 0 ? sys(SYS_write, fd, data, size) : sys(SYS_pwrite64, fd, data, size, offset);
 }
 
 std::int64_t file_size(int fd) {

@@ -3,10 +3,12 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <new>
 
 #include "libruntime/base/slab.h"
+#include "libruntime/net/file_calls.h"
 #include "libruntime/net/socket.h"
 #include "libruntime/net/sys.h"
 #include "libruntime/sched/scheduler.h"
@@ -89,6 +91,37 @@ long NetFd::io_code(poll::PollResult result) {
       break;
   }
   return kIoCanceled;
+}
+
+long NetFd::file_read(void* buffer, std::size_t size, std::int64_t offset) {
+  if (!mutex_.incref()) return kIoClosing;
+  size = std::min(size, kMaxTransfer);
+  long result;
+  do {
+    result = block_on([&] {
+      return offset < 0 ? sys(SYS_read, sysfd_, buffer, size) : sys(SYS_pread64, sysfd_, buffer, size, offset);
+    });
+  } while (result == -EINTR);
+  release();
+  return result;
+}
+
+long NetFd::file_write(const void* data, std::size_t size, std::int64_t offset) {
+  if (!mutex_.incref()) return kIoClosing;
+  const char* next = static_cast<const char*>(data);
+  std::size_t left = size;
+  long result = 0;
+  while (left > 0) {
+    const std::size_t chunk = std::min(left, kMaxTransfer);
+    result = block_on([&] { return write_file(sysfd_, next, chunk, offset); });
+    if (result == -EINTR) continue;
+    if (result < 0) break;
+    next += result;
+    left -= static_cast<std::size_t>(result);
+    if (offset >= 0) offset += result;
+  }
+  release();
+  return result < 0 ? result : static_cast<long>(size);
 }
 
 long NetFd::shutdown(int how) {

@@ -41,6 +41,9 @@ struct iovec;
 
 namespace netpoll::net {
 
+// The kernel moves at most this much per call (MAX_RW_COUNT is 2 GiB less a page), and a round number aligns pages.
+inline constexpr std::size_t kMaxTransfer = std::size_t{1} << 30;
+
 // Results of operations: >= 0 a count, > -4096 a negated errno, else one of these.
 inline constexpr long kIoClosing = -5001;
 inline constexpr long kIoTimeout = -5002;

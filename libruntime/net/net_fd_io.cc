@@ -17,9 +17,6 @@
 namespace netpoll::net {
 namespace {
 
-// The kernel moves at most this much per call (MAX_RW_COUNT is 2 GiB less a page), and a round number aligns pages.
-constexpr std::size_t kMaxTransfer = std::size_t{1} << 30;
-
 // What one send_file call may move before other users of the thread get a chance (Go: maxSendfileSize).
 constexpr std::size_t kMaxSendfile = std::size_t{4} << 20;
 
@@ -272,41 +269,6 @@ long NetFd::wait_readable() {
   }
   unlock(FdMutex::Lock::kRead);
   return result;
-}
-
-long NetFd::file_read(void* buffer, std::size_t size, std::int64_t offset) {
-  if (!mutex_.incref()) return kIoClosing;
-  size = std::min(size, kMaxTransfer);
-  long result;
-  do {
-    result = block_on([&] {
-      return offset < 0 ? sys(SYS_read, sysfd_, buffer, size) : sys(SYS_pread64, sysfd_, buffer, size, offset);
-    });
-  } while (result == -EINTR);
-  release();
-  return result;
-}
-
-long NetFd::file_write(const void* data, std::size_t size, std::int64_t offset) {
-  if (!mutex_.incref()) return kIoClosing;
-  const char* next = static_cast<const char*>(data);
-  std::size_t left = size;
-  long result = 0;
-  while (left > 0) {
-    const std::size_t chunk = std::min(left, kMaxTransfer);
-    result = block_on([&] {
-      return without_sigpipe(chunk, [&] {
-        return offset < 0 ? sys(SYS_write, sysfd_, next, chunk) : sys(SYS_pwrite64, sysfd_, next, chunk, offset);
-      });
-    });
-    if (result == -EINTR) continue;
-    if (result < 0) break;
-    next += result;
-    left -= static_cast<std::size_t>(result);
-    if (offset >= 0) offset += result;
-  }
-  release();
-  return result < 0 ? result : static_cast<long>(size);
 }
 
 }  // namespace netpoll::net

@@ -15,7 +15,6 @@
 namespace netpoll::net {
 namespace {
 
-constexpr std::size_t kMaxTransfer = std::size_t{1} << 30;
 // What send_file() reads at a time.
 constexpr std::size_t kFilePiece = std::size_t{256} << 10;
 
@@ -103,35 +102,6 @@ long NetFd::wait_readable() {
   const long result = io_code(poller_->wait(*pd_, poll::Mode::kRead, this));
   unlock(FdMutex::Lock::kRead);
   return result;
-}
-
-long NetFd::file_read(void* buffer, std::size_t size, std::int64_t offset) {
-  if (!mutex_.incref()) return kIoClosing;
-  size = std::min(size, kMaxTransfer);
-  const long result = block_on([&] {
-    return offset < 0 ? sys(SYS_read, sysfd_, buffer, size) : sys(SYS_pread64, sysfd_, buffer, size, offset);
-  });
-  release();
-  return result;
-}
-
-long NetFd::file_write(const void* data, std::size_t size, std::int64_t offset) {
-  if (!mutex_.incref()) return kIoClosing;
-  const char* next = static_cast<const char*>(data);
-  std::size_t left = size;
-  long result = 0;
-  while (left > 0) {
-    const std::size_t chunk = std::min(left, kMaxTransfer);
-    result = block_on([&] {
-      return offset < 0 ? sys(SYS_write, sysfd_, next, chunk) : sys(SYS_pwrite64, sysfd_, next, chunk, offset);
-    });
-    if (result < 0) break;
-    next += result;
-    left -= static_cast<std::size_t>(result);
-    if (offset >= 0) offset += result;
-  }
-  release();
-  return result < 0 ? result : static_cast<long>(size);
 }
 
 }  // namespace netpoll::net

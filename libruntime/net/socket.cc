@@ -33,6 +33,12 @@ Result<Fd> make_socket(const char* operation, const Addr& address, int type) {
   return Fd(static_cast<int>(fd));
 }
 
+int get_option(int fd, int level, int option) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  return sys(SYS_getsockopt, fd, level, option, &value, &size) == 0 ? value : 0;
+}
+
 Result<void> set_option(const char* operation, const Addr& address, int fd, int level, int option, int value,
                         const char* what) {
   const long result = sys(SYS_setsockopt, fd, level, option, &value, sizeof value);

@@ -16,6 +16,9 @@ Result<Fd> make_socket(const char* operation, const Addr& address, int type);
 Result<void> set_option(const char* operation, const Addr& address, int fd, int level, int option, int value,
                         const char* what);
 
+// getsockopt of an int; 0 when it fails.
+int get_option(int fd, int level, int option);
+
 // The user's hook between socket() and bind()/connect().
 Result<void> run_control(const char* operation, const Addr& address, int fd,
                          const std::function<Result<void>(int)>& control);

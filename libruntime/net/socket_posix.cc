@@ -13,12 +13,6 @@
 namespace netpoll::net {
 namespace {
 
-int get_option(int fd, int level, int option) {
-  int value = 0;
-  socklen_t size = sizeof value;
-  return sys(SYS_getsockopt, fd, level, option, &value, &size) == 0 ? value : 0;
-}
-
 // Kernel TLS and other upper layer protocols turn the stream into records (include/uapi/linux/tcp.h: TCP_ULP).
 bool has_upper_layer(int fd) {
   char name[16] = {};

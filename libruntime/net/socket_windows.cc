@@ -11,16 +11,6 @@
 #include "libruntime/net/sys.h"
 
 namespace netpoll::net {
-namespace {
-
-int get_option(int fd, int level, int option) {
-  int value = 0;
-  socklen_t size = sizeof value;
-  return sys(SYS_getsockopt, fd, level, option, &value, &size) == 0 ? value : 0;
-}
-
-}  // namespace
-
 // SO_REUSEADDR would let anybody take the port over; what lingers is in nobody's way here.
 Result<void> keep_address(const char* operation, const Addr& address, int fd) {
   return set_option(operation, address, fd, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1, "SO_EXCLUSIVEADDRUSE");
