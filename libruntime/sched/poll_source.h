@@ -28,6 +28,9 @@ class PollSource {
   bool queued() const { return queued_.load(std::memory_order_relaxed) != 0; }
   // Hands them over, without waiting.
   virtual void flush() = 0;
+  void flush_queued() {
+    if (queued()) flush();
+  }
   // Compares the registrations with the kernel's view; called when the runtime falls idle, at most once a second.
   virtual void audit() = 0;
   // Ends every present and future IO wait with kCanceled (shutdown).

@@ -82,7 +82,7 @@ bool Scheduler::watch_ms() {
       continue;
     }
     steady = 0;
-    if (poll_source_->queued()) poll_source_->flush();
+    poll_source_->flush_queued();
     if (m_polls_.load(std::memory_order_seq_cst) != 0 ||
         (poll_source_->waiters() == 0 && earliest_timer() == kNoTimer) ||
         idle_p_count_.load(std::memory_order_relaxed) == ps_.size()) {

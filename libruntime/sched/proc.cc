@@ -213,7 +213,7 @@ void Scheduler::look_at_clock(P* p, std::uint32_t tick) {
   }
   if (p->timers.earliest() <= now) p->timers.run(now);
   if (config_.poll_mode != PollMode::kHybrid) {
-    if (poll_source_->queued()) poll_source_->flush();
+    poll_source_->flush_queued();
     return;
   }
   // A poll since the last look was at most one look ago, and did not have to read the clock to say so.
@@ -226,7 +226,7 @@ void Scheduler::look_at_clock(P* p, std::uint32_t tick) {
   std::int64_t last = last_poll_.load(std::memory_order_relaxed);
   if (now - last < kLookAfter) return;
   if (somebody_polls() || poll_source_->waiters() == 0) {
-    if (poll_source_->queued()) poll_source_->flush();
+    poll_source_->flush_queued();
     return;
   }
   if (!last_poll_.compare_exchange_strong(last, now)) return;  // another M looks
@@ -334,7 +334,7 @@ G* Scheduler::steal_work(M* m) {
   if (G* g = poll_as_idle_m(m)) return g;
   if (m->p == nullptr) {
     // Somebody else sits in the poller, and knows nothing of what this M's goroutines have queued.
-    if (poll_source_->queued()) poll_source_->flush();
+    poll_source_->flush_queued();
     stop_m(m);
   }
   return nullptr;

@@ -102,7 +102,7 @@ void Scheduler::sysmon_loop() {
 void Scheduler::sysmon_tick(std::int64_t now) {
   retake_blocked_ps();
   // Of a P whose goroutine computes and does not yield.
-  if (poll_source_->queued()) poll_source_->flush();
+  poll_source_->flush_queued();
   if (config_.poll_mode == PollMode::kInline && poll_source_->initialized()) {
     std::int64_t last = last_poll_.load(std::memory_order_relaxed);
     if (last != 0 && now - last > kInlinePollAfter && last_poll_.compare_exchange_strong(last, now)) {
