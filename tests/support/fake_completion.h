@@ -3,19 +3,15 @@
 #pragma once
 
 #include <algorithm>
-#include <chrono>
-#include <condition_variable>
-#include <deque>
 #include <mutex>
 #include <vector>
 
-#include "libruntime/poll/poller.h"
+#include "tests/support/scripted_poller.h"
 
 namespace netpoll::test {
 
-class FakeCompletion final : public poll::CompletionPoller {
+class FakeCompletion final : public ScriptedPoller<poll::CompletionPoller> {
  public:
-  int init() override { return 0; }
   int open(int, std::uint64_t) override { return 0; }
   bool submit(poll::Operation& op) override {
     std::lock_guard lock(mutex_);
@@ -33,28 +29,9 @@ class FakeCompletion final : public poll::CompletionPoller {
     ++flushes_;
   }
   int poll(std::int64_t delay_ns, poll::Readiness* out, int max) override {
-    std::unique_lock lock(mutex_);
-    ++flushes_;
-    const auto something = [&] { return woken_ || !events_.empty(); };
-    if (delay_ns < 0) {
-      changed_.wait(lock, something);
-    } else if (delay_ns > 0) {
-      changed_.wait_for(lock, std::chrono::nanoseconds(delay_ns), something);
-    }
-    if (delay_ns != 0) woken_ = false;
-    int count = 0;
-    while (count < max && !events_.empty()) {
-      out[count++] = events_.front();
-      events_.pop_front();
-    }
-    return count;
+    flush();
+    return ScriptedPoller::poll(delay_ns, out, max);
   }
-  void wake() override {
-    std::lock_guard lock(mutex_);
-    woken_ = true;
-    changed_.notify_all();
-  }
-  int debug_fd() const override { return -1; }
 
   // The test's side.
   // Every operation is done before submit() returns.
@@ -88,15 +65,6 @@ class FakeCompletion final : public poll::CompletionPoller {
     std::lock_guard lock(mutex_);
     return finish_locked(op, result, told);
   }
-  void deliver(poll::Readiness event) {
-    std::lock_guard lock(mutex_);
-    events_.push_back(event);
-    changed_.notify_all();
-  }
-  bool delivered() {
-    std::lock_guard lock(mutex_);
-    return events_.empty();
-  }
 
  private:
   poll::Readiness finish_locked(poll::Operation& op, long result, bool told) {
@@ -105,17 +73,13 @@ class FakeCompletion final : public poll::CompletionPoller {
     std::erase(canceled_, &op);
     op.result = result;
     op.done.store(true, std::memory_order_release);
-    if (told) events_.push_back(event);
-    changed_.notify_all();
+    if (told) deliver(event);
     return event;
   }
 
   std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<poll::Readiness> events_;
   std::vector<poll::Operation*> under_way_;
   std::vector<poll::Operation*> canceled_;
-  bool woken_ = false;
   bool at_once_ = false;
   bool lazy_ = false;
   int flushes_ = 0;
