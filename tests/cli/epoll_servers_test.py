@@ -14,29 +14,14 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from programs import PATIENCE, free_port, until  # noqa: E402
 
 BINARY, ECHO_GO, BUILD = sys.argv[1], sys.argv[2], os.path.abspath(sys.argv[3])
-PATIENCE = 120
 CONNECTIONS = 5
-
-
-def until(condition, what):
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        got = condition()
-        if got:
-            return got
-        if time.monotonic() > deadline:
-            raise AssertionError(f"never: {what}")
-        time.sleep(0.05)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def tool(*arguments, ok=(0,)):

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from checks import check, exit_status  # noqa: E402
+from checks import check, exit_status, follows_schema  # noqa: E402
 
 BINARY = sys.argv[1]
 WORK = ["run", "echo", "--conns", "4", "--ops", "400"]
@@ -27,15 +27,7 @@ def tool(*arguments, status=0):
 
 
 def validate(document):
-    try:
-        import jsonschema
-    except ImportError:
-        print("skipped: the schema, since python3-jsonschema is not installed")
-        return
-    kind = document["schema"].split("/")[1]
-    schema = json.loads(tool("help", "schema", kind).stdout)
-    errors = [error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(document)]
-    check(not errors, f"the document follows schema {kind}", errors[:3])
+    follows_schema(document, lambda kind: tool("help", "schema", kind).stdout)
 
 
 def designs():

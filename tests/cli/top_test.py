@@ -6,6 +6,7 @@ pseudo-terminal of Python's is one that vanishes, and counts the bytes.
 """
 
 import contextlib
+import functools
 import ctypes
 import fcntl
 import json
@@ -29,22 +30,13 @@ from pathlib import Path
 import jsonschema
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+import programs  # noqa: E402
 from checks import strict  # noqa: E402
 
 BINARY, GO_BUILDS, SCHEMAS = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
 PATIENCE = 40
+until = functools.partial(programs.until, seconds=PATIENCE)
 ENVIRONMENT = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TERM": "xterm-256color", "HOME": "/nonexistent"}
-
-
-def until(condition, what):
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        found = condition()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"never: {what() if callable(what) else what}")
-        time.sleep(0.05)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """For test scripts: checks that go on after a failure, and schemas that allow nothing but what they list."""
 
+import json
 import sys
 import unittest
 
@@ -37,6 +38,19 @@ def run_test_cases():
     if not result.wasSuccessful():
         return 1
     return 77 if result.testsRun == len(result.skipped) else 0
+
+
+def follows_schema(document, schema_text):
+    """Checks a document against its JSON Schema; schema_text(kind) gives that of a kind of document."""
+    try:
+        import jsonschema
+    except ImportError:
+        print("skipped: the schema, since python3-jsonschema is not installed")
+        return
+    kind = document["schema"].split("/")[1]
+    validator = jsonschema.Draft202012Validator(json.loads(schema_text(kind)))
+    errors = [error.message for error in validator.iter_errors(document)]
+    check(not errors, f"the document follows schema {kind}", errors[:3])
 
 
 def strict(node):

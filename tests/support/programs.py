@@ -10,12 +10,12 @@ import time
 PATIENCE = 120  # seconds
 
 
-def until(condition, what):
-    """What condition() says once that is true. Fails saying what never came."""
-    deadline = time.monotonic() + PATIENCE
+def until(condition, what, seconds=PATIENCE):
+    """What condition() says once that is true. Fails saying what never came: a text, or who makes one then."""
+    deadline = time.monotonic() + seconds
     while not (found := condition()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"never: {what}")
+            raise AssertionError(f"never: {what() if callable(what) else what}")
         time.sleep(0.01)
     return found
 
