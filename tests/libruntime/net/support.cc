@@ -53,10 +53,11 @@ std::string setup_name(const Config& config) {
 }
 
 void in_every_setup(const std::function<void(Checks&)>& body) {
+  // Who completes operations arms nothing: triggers make no difference.
+  const bool arms = !completes_operations();
   for (PollMode mode : {PollMode::kThread, PollMode::kInline, PollMode::kHybrid}) {
     for (Trigger trigger : {Trigger::kOneshot, Trigger::kEdge, Trigger::kLevel}) {
-      // Who completes operations arms nothing: triggers make no difference.
-      if (completes_operations() && trigger != Trigger::kEdge) continue;
+      if (!arms && trigger != Trigger::kEdge) continue;
       run_setup({.procs = procs(), .poll_mode = mode, .trigger = trigger}, body);
     }
   }

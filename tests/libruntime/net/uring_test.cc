@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "libruntime/context/sanitizer.h"
 #include "netpoll/go.h"
 #include "netpoll/net/dial.h"
 #include "netpoll/net/packet_conn.h"
@@ -27,7 +28,7 @@ using test::outcome;
 using test::tracepoints;
 
 std::string why_not() {
-#if defined(__SANITIZE_THREAD__)
+#if defined(NETPOLL_TSAN)
   // net_test runs over io_uring there, too.
   return "ThreadSanitizer knows some 8,000 goroutines, those that have ended among them; here are more";
 #else
