@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 #include <string>
 
 namespace netpoll::probes {
@@ -32,8 +33,8 @@ Result<void> CoreSize::add(std::span<const std::byte> bytes) {
 
 Result<void> CoreSize::look() {
   Elf64_Ehdr header;
-  const std::size_t begun = std::min(head_.size(), std::size_t{SELFMAG});
-  if (std::memcmp(head_.data(), ELFMAG, begun) != 0) {
+  const auto magic = std::as_bytes(std::span(ELFMAG)).first(std::min(head_.size(), std::size_t{SELFMAG}));
+  if (!std::equal(magic.begin(), magic.end(), head_.begin())) {
     return Error(ErrorKind::kProtocol, "not a core: what is packed is not ELF")
         .with_hint("snapshot --core reads ELF cores, as the kernel, gcore and `coredumpctl dump` write them");
   }
