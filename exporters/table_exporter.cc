@@ -48,7 +48,7 @@ class TableExporter : public Exporter, public LongDocumentSink {
   }
 
   Result<void> interval(const Json& /*head*/, const Json& interval) override {
-    return out_.write(interval.contains("appeared") ? epoll_changes_text(interval) : interval_line(interval));
+    return out_.write(interval.contains("appeared") ? epoll_changes_text(interval) : interval_text(interval, options_));
   }
 
  private:

@@ -74,6 +74,7 @@ Json interval_json(const Interval& interval, probes::Backend backend, const View
   json["start_ns"] = interval.start.count();
   json["duration_ns"] = interval.duration.count();
   put_counts(json, interval.counts, backend, view.per.operations(interval.counts), interval.duration, view.filter);
+  json["groups"] = call_groups_json(interval.groups, view.group_by);
   return json;
 }
 
@@ -106,7 +107,9 @@ Json head_of(const Measurement& first, const View& view) {
   return json;
 }
 
-Json document_of(const std::vector<Measurement>& all, bool interrupted, const View& view) {
+// intervals: of the only measurement, where there are any.
+Json document_of(const std::vector<Measurement>& all, const std::vector<Json>& intervals, bool interrupted,
+                 const View& view) {
   const Measurement& first = all.front();
   Json json = head_of(first, view);
   ProbeInfo probe = first.probe;
@@ -129,13 +132,7 @@ Json document_of(const std::vector<Measurement>& all, bool interrupted, const Vi
   json["samples"] = all.size() > 1 ? Json(samples) : Json(nullptr);
   json["spread"] = all.size() > 1 ? spread_of(samples) : Json(nullptr);
   if (all.size() > 1) json["spread"].erase("exit");
-  json["intervals"] = nullptr;
-  if (!first.intervals.empty()) {
-    json["intervals"] = Json::array();
-    for (const Interval& interval : first.intervals) {
-      json["intervals"].push_back(interval_json(interval, first.probe.backend, view));
-    }
-  }
+  json["intervals"] = intervals.empty() ? Json(nullptr) : Json(intervals);
   json["groups"] = call_groups_json(all.back().groups, view.group_by);
   return json;
 }
@@ -263,7 +260,7 @@ void print_so_far(const Measurement& so_far, const View& view, Invocation& invoc
   auto out = Emitter::open({.standard = exporters::Destination::Standard::kError}, exporters::Content::kResult,
                            invocation.color);
   if (!out) return;
-  if (auto written = out->result(document_of({so_far}, /*interrupted=*/false, view)); !written) {
+  if (auto written = out->result(document_of({so_far}, {}, /*interrupted=*/false, view)); !written) {
     invocation.log.error(written.error());
   }
 }
@@ -305,8 +302,10 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
       Emitter::open(output, exporters::Content::kResult, invocation.color, {.everything = invocation.log.verbose()});
   if (!out) return out.error();
 
+  std::vector<Json> intervals;
   plan->on_interval = [&](const Interval& interval, const Measurement& so_far) {
-    return out->interval(head_of(so_far, view), interval_json(interval, so_far.probe.backend, view));
+    intervals.push_back(interval_json(interval, so_far.probe.backend, view));
+    return out->interval(head_of(so_far, view), intervals.back());
   };
   plan->on_nudge = [&](const Measurement& so_far) { print_so_far(so_far, view, invocation); };
   std::vector<Measurement> all;
@@ -325,7 +324,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
     if (all.back().target_ended && program.empty()) break;
   }
   if (all.empty()) return invocation.interrupt.status();
-  const Json document = document_of(all, invocation.interrupt.requested(), view);
+  const Json document = document_of(all, intervals, invocation.interrupt.requested(), view);
   if (auto done = out->result(document); !done) return std::move(done).error();
   const auto met = are_met(*conditions, document, invocation.log);
   if (!met) return met.error();

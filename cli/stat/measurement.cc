@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <csignal>
+#include <map>
+#include <tuple>
 #include <utility>
 
 #include "cli/process_list.h"
@@ -42,6 +44,28 @@ void note_uring(Measurement& measurement) {
   if (!uses) return;
   measurement.probe.notes.push_back(
       "the target uses io_uring: what it does by that is no system call and not counted; eBPF counts its operations");
+}
+
+// What each did between two readings; who did nothing is left out.
+std::vector<probes::GroupCounts> groups_between(const std::vector<probes::GroupCounts>& earlier,
+                                                const std::vector<probes::GroupCounts>& later) {
+  const auto key = [](const probes::GroupCounts& of) {
+    return std::tuple(of.pid, of.tid, of.fd, of.inode, of.cgroup, of.syscall);
+  };
+  std::map<decltype(key(earlier.front())), const probes::GroupCounts*> before;
+  for (const probes::GroupCounts& group : earlier) before.emplace(key(group), &group);
+  std::vector<probes::GroupCounts> between;
+  for (probes::GroupCounts group : later) {
+    if (const auto found = before.find(key(group)); found != before.end()) {
+      group.count -= found->second->count;
+      group.errors -= found->second->errors;
+      group.again -= found->second->again;
+      group.result -= found->second->result;
+      group.total_ns -= found->second->total_ns;
+    }
+    if (group.count > 0) between.push_back(std::move(group));
+  }
+  return between;
 }
 
 // One measurement under way.
@@ -125,11 +149,9 @@ class Meter {
     if (plan_.interval && now > last_) {
       if (auto ok = take_interval(now); !ok) return ok;
     }
-    if (plan_.group_by != probes::GroupBy::kNothing) {
-      auto groups = session_.read_groups();
-      if (!groups) return std::move(groups).error();
-      result_.groups = std::move(*groups);
-    }
+    auto groups = read_groups();
+    if (!groups) return std::move(groups).error();
+    result_.groups = std::move(*groups);
     auto counts = session_.stop();
     if (!counts) return std::move(counts).error();
     result_.counts = *counts;
@@ -154,13 +176,22 @@ class Meter {
     result_.probe = probe_info(session_, log_);
   }
 
+  Result<std::vector<probes::GroupCounts>> read_groups() {
+    if (plan_.group_by == probes::GroupBy::kNothing) return std::vector<probes::GroupCounts>();
+    return session_.read_groups();
+  }
+
   Result<void> take_interval(steady_clock::time_point now) {
     auto counts = session_.read();
     if (!counts) return std::move(counts).error();
-    result_.intervals.push_back({last_ - begin_, now - last_, counts_between(counts_at_last_, *counts)});
+    auto groups = read_groups();
+    if (!groups) return std::move(groups).error();
+    const Interval interval{last_ - begin_, now - last_, counts_between(counts_at_last_, *counts),
+                            groups_between(groups_at_last_, *groups)};
     log_.clear_progress();
-    if (plan_.on_interval && !plan_.on_interval(result_.intervals.back(), result_)) unread_ = true;
+    if (plan_.on_interval && !plan_.on_interval(interval, result_)) unread_ = true;
     counts_at_last_ = std::move(*counts);
+    groups_at_last_ = std::move(*groups);
     last_ = now;
     return {};
   }
@@ -171,6 +202,9 @@ class Meter {
     auto counts = session_.read();
     if (!counts) return std::move(counts).error();
     so_far.counts = std::move(*counts);
+    auto groups = read_groups();
+    if (!groups) return std::move(groups).error();
+    so_far.groups = std::move(*groups);
     so_far.duration = now - begin_;
     if (so_far.probe.backend != probes::Backend::kNone) put_losses(so_far.probe, so_far.counts);
     log_.clear_progress();
@@ -197,6 +231,7 @@ class Meter {
   probes::Session session_;
   Measurement result_;
   probes::Counts counts_at_last_;
+  std::vector<probes::GroupCounts> groups_at_last_;
   bool unread_ = false;  // nobody reads the intervals
   steady_clock::time_point begin_;
   steady_clock::time_point last_;

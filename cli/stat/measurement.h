@@ -23,6 +23,7 @@ struct Interval {
   std::chrono::nanoseconds start{0};  // since the measurement began
   std::chrono::nanoseconds duration{0};
   probes::Counts counts;
+  std::vector<probes::GroupCounts> groups;  // by MeasurePlan::group_by, those that made a call meanwhile
 };
 
 struct Measurement {
@@ -32,10 +33,9 @@ struct Measurement {
   ProbeInfo probe;
   probes::Counts counts;                    // of all targets together
   std::vector<probes::GroupCounts> groups;  // by MeasurePlan::group_by
-  std::vector<Interval> intervals;
-  bool target_ended = false;              // every target, before the time was up
-  std::optional<probes::ChildExit> exit;  // of a command
-  std::optional<Error> exec_error;        // a command that could not be executed; nothing was counted
+  bool target_ended = false;                // every target, before the time was up
+  std::optional<probes::ChildExit> exit;    // of a command
+  std::optional<Error> exec_error;          // a command that could not be executed; nothing was counted
 };
 
 struct MeasurePlan {

@@ -12,8 +12,9 @@ namespace netpoll::exporters {
 #include "exporters/pages/pages.def"
 #undef NETPOLL_PAGE
 
-// One line for an interval of stat -i: "0.0-1.0 s  epoll_wait 1,204  read 2,400 (EAGAIN 1,200)".
-std::string interval_line(const Json& interval);
+// One line for an interval of stat -i: "0.0-1.0 s  epoll_wait 1,204  read 2,400 (EAGAIN 1,200)"; below it the table of
+// its groups, where it has some, and an empty line.
+std::string interval_text(const Json& interval, const ExportOptions& options);
 // What `epoll --watch` saw change.
 std::string epoll_changes_text(const Json& changes);
 

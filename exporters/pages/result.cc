@@ -400,20 +400,22 @@ std::string result_page(const Json& document, const ExportOptions& options) {
   return out;
 }
 
-std::string interval_line(const Json& interval) {
+std::string interval_text(const Json& interval, const ExportOptions& options) {
   const auto seconds = [](const Json& ns) { return fixed(ns.is_number() ? ns.get<double>() / 1e9 : 0, 1); };
   const Json& start = at(interval, {"start_ns"});
   const Json& duration = at(interval, {"duration_ns"});
   std::string out = seconds(start) + "-" + seconds(start.get<std::uint64_t>() + duration.get<std::uint64_t>()) + " s";
   const Json& syscalls = at(interval, {"syscalls"});
-  if (!syscalls.is_object()) return out + "\n";
-  for (const auto& [name, row] : syscalls.items()) {
+  const Json none = Json::object();
+  for (const auto& [name, row] : (syscalls.is_object() ? syscalls : none).items()) {
     const Json& count = at(row, {"count"});
     if (!is_count(count) || count == 0) continue;
     out += "  " + name + " " + count_text(count);
     if (const std::string errors = errors_text(row); !errors.empty()) out += " (" + errors + ")";
   }
-  return out + "\n";
+  out += "\n";
+  const std::string groups = group_table(interval, options);
+  return groups.empty() ? out : out + groups + "\n";
 }
 
 }  // namespace netpoll::exporters

@@ -116,7 +116,7 @@ def main():
         judge.accept(tool("stat", "-p", pid, "-d", "50ms", "--per", "futex", "--json"), "stat --per")
         for flag in ("--per-process", "--per-thread", "--per-fd", "--by-cgroup"):
             if os.geteuid() == 0:
-                judge.accept(tool("stat", "--json", flag, "-o", "-", "--", "sleep", "0.01"), f"stat {flag}")
+                judge.accept(tool("stat", "--json", flag, "-i", "10ms", "-o", "-", "--", "sleep", "0.01"), f"stat {flag}")
         judge.accept(tool("stat", "-p", f"{pid},{other.pid}", "-d", "50ms", "--json"), "stat of two processes")
     finally:
         for process in (sleeper, other):

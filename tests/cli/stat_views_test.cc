@@ -1,4 +1,5 @@
 // What `stat` makes of its counts: rows as they happen, gates, figures of each thread, process, descriptor and cgroup.
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -6,6 +7,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <future>
+#include <map>
 #include <sstream>
 #include <thread>
 
@@ -154,6 +156,50 @@ TEST_CASE("stat --per-process and --per-thread tell apart what they add up to") 
     CHECK(json["groups"]["imbalance"].get<double>() >= 0);
   }
   CHECK(run_tool({"stat", "--per-process", "--per-fd", "--", "/bin/true"}).exit_code == 2);
+}
+
+TEST_CASE("stat -i tells them apart in each interval, and the intervals add up to the whole") {
+  if (!works_here("ebpf_counts")) NETPOLL_SKIP(kNoEbpf);
+  const TempDir dir;
+  const std::string step = dir / "step";
+  REQUIRE(::mkfifo(step.c_str(), 0600) == 0);
+  const Fd go(::open(step.c_str(), O_RDWR | O_CLOEXEC));
+  const std::string script = "cat /etc/passwd > /dev/null; read line < " + step + "; cat /etc/passwd > /dev/null; :";
+  const auto who = [](const Json& row) {
+    std::string key;
+    for (const char* member : {"pid", "tid", "fd", "inode", "cgroup_id"}) {
+      key += row.contains(member) ? exporters::compact(row[member]) + " " : "- ";
+    }
+    return key;
+  };
+  for (const std::string flag : {"--per-process", "--per-thread", "--per-fd", "--by-cgroup"}) {
+    INFO(flag);
+    Tool tool({"stat", flag, "-i", "20ms", "-f", "ndjson", "-o", "-", "--", "/bin/sh", "-c", script});
+    // What is after the line is in a later interval than what is before.
+    REQUIRE(tool.wait_for_output("\"rows\":[{", 1));
+    REQUIRE(::write(go.get(), "\n", 1) == 1);
+    const ToolResult result = tool.finish();
+    CHECK(result.exit_code == 0);
+    const auto lines = lines_of(result.out);
+    std::map<std::string, std::uint64_t> calls, sums;
+    std::size_t busy = 0;
+    for (const Json& line : lines) {
+      if (line["type"] != "interval") continue;
+      CHECK(line["groups"]["by"] == lines.back()["groups"]["by"]);
+      if (!line["groups"]["rows"].empty()) ++busy;
+      for (const Json& row : line["groups"]["rows"]) {
+        CHECK(row["count"] > 0);
+        sums[who(row)] += row["count"].get<std::uint64_t>();
+      }
+    }
+    for (const Json& row : lines.back()["groups"]["rows"]) calls[who(row)] += row["count"].get<std::uint64_t>();
+    CHECK(busy >= 2);
+    CHECK(sums == calls);
+  }
+  // A page has the table of each, below the line of its interval.
+  const ToolResult page = run_tool({"stat", "--per-process", "-i", "1m", "--", "/bin/cat", "/dev/null"});
+  INFO(page.err);
+  CHECK(page.err.find("pid  command") < page.err.rfind("pid  command"));
 }
 
 TEST_CASE("stat --per-fd names both addresses of a connection") {
