@@ -185,6 +185,7 @@ void add_counts(Counts& sum, const Counts& more) {
     SyscallCounts& left = sum.syscalls[i];
     const SyscallCounts& right = more.syscalls[i];
     add_in_flight(left.in_flight, right.in_flight);
+    left.counted = left.counted && right.counted;
     if (right.count == 0 && right.in_flight.count == 0) continue;
     // A sum with an unknown part is unknown, unless it was empty so far.
     const bool fresh = left.count == right.count;
@@ -203,6 +204,7 @@ void add_counts(Counts& sum, const Counts& more) {
   if (!sum.forks_left) sum.forks_left = more.forks_left;
   if (!sum.socket_calls) sum.socket_calls = more.socket_calls;
   sum.returns_known = sum.returns_known && more.returns_known;
+  sum.processes_exact = sum.processes_exact && more.processes_exact;
   if (more.processes) sum.processes = sum.processes.value_or(0) + *more.processes;
   for (std::size_t i = 0; i < sum.tracepoints.size(); ++i) {
     if (!sum.tracepoints[i]) sum.tracepoints[i] = more.tracepoints[i];

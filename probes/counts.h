@@ -84,6 +84,7 @@ struct Blocked {
 // Of one system call. `count` counts calls that were entered; errors, times and buckets come from those that returned.
 // A call that restart_syscall goes on with (a sleep after SIGSTOP and SIGCONT) is one call with the whole time.
 struct SyscallCounts {
+  bool counted = true;  // false: nothing is known of these calls (SourceOptions::best_effort)
   std::uint64_t count = 0;
   std::uint64_t returned = 0;
   std::map<int, std::uint64_t> errors;  // positive errno -> calls; kOtherErrors: those not told apart
@@ -125,6 +126,7 @@ struct Counts {
   std::optional<std::uint64_t> forks_left;
   // Processes that were counted and still live; nullopt where nobody looked.
   std::optional<std::uint64_t> processes;
+  bool processes_exact = true;  // false: there are some, and how many is unknown
   // Calls or events known to have escaped the counting.
   std::uint64_t lost = 0;
   // Of those, calls of the 32-bit interface (a 32-bit program, int $0x80), whose numbers mean other calls.

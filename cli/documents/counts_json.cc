@@ -270,16 +270,20 @@ void put_counts(Json& document, const Counts& counts, probes::Backend backend, s
   Json poll = nullptr;
   if (sees_syscalls(backend)) {
     syscalls = Json::object();
-    bool waits = false;
+    bool waits = false, all_waits = true;
     for (std::size_t i = 0; i < probes::kSyscallCount; ++i) {
       const auto syscall = static_cast<Syscall>(i);
       if (!filter.shows(syscall)) continue;
-      waits = waits || probes::is_epoll_wait(syscall);
+      if (probes::is_epoll_wait(syscall) && exists_here(syscall)) {
+        waits = true;
+        all_waits = all_waits && counts.syscalls[i].counted;
+      }
       Json& row = syscalls[std::string(probes::syscall_name(syscall))];
-      row = exists_here(syscall) ? syscall_json(counts, syscall, operations) : Json(nullptr);
+      row = exists_here(syscall) && counts.syscalls[i].counted ? syscall_json(counts, syscall, operations)
+                                                               : Json(nullptr);
       hide_unknown(row, counts.syscalls[i], counts.returns_known);
     }
-    if (waits) {
+    if (waits && all_waits) {
       poll = poll_json(counts, operations, window);
       hide_unknown(poll, counts.syscalls[static_cast<std::size_t>(Syscall::epoll_wait)], counts.returns_known);
     }

@@ -17,7 +17,7 @@ namespace netpoll::cli {
 bool sees_syscalls(probes::Backend backend);
 
 // Sets these members. per_op is null without operations, a rate without the window in which was counted. A call that
-// this architecture does not have is null.
+// this architecture does not have, or that could not be counted, is null.
 void put_counts(exporters::Json& document, const probes::Counts& counts, probes::Backend backend,
                 std::optional<std::uint64_t> operations, std::optional<std::chrono::nanoseconds> window,
                 const EventFilter& filter);

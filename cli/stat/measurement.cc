@@ -264,8 +264,10 @@ void note_left_running(Measurement& measurement, bool kill_on_exit) {
                                       " that the command left running ended with the measurement (--kill-on-exit)");
     return;
   }
-  measurement.probe.notes.push_back(exporters::grouped(left) + (left == 1 ? " process" : " processes") +
-                                    " that the command started still " + (left == 1 ? "runs" : "run") +
+  const bool one = left == 1 && measurement.counts.processes_exact;
+  const std::string number = measurement.counts.processes_exact ? exporters::grouped(left) + " " : "";
+  measurement.probe.notes.push_back(number + (one ? "process" : "processes") + " that the command started still " +
+                                    (one ? "runs" : "run") +
                                     ", not counted any more; stat -p PID --follow-forks goes on");
 }
 

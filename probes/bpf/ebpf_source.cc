@@ -288,7 +288,7 @@ Result<EbpfSource::Tracepoints> EbpfSource::attach_usdt_of(const Target& target,
   for (UsdtRefusal& refusal : refused) {
     const std::string name(trace::tracepoints()[refusal.cookie].name);
     if (!options_.best_effort) {
-      return std::move(refusal.error).within("tracepoint " + name + ": ").with_hint("--best-effort goes on without it");
+      return std::move(refusal.error).within("tracepoint " + name).with_hint("--best-effort goes on without it");
     }
     has[refusal.cookie] = false;
     left_out_.push_back("the kernel refused the tracepoint " + name +

@@ -1,10 +1,16 @@
 // The Source of perf counters: which there are, the trial of them, and what they add up to.
 #include "probes/perf/perf_source.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <bitset>
 #include <cerrno>
+#include <cstring>
+#include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +18,7 @@
 #include "probes/countable.h"
 #include "probes/launch/child.h"
 #include "probes/perf/counter.h"
+#include "probes/perf/lineage.h"
 #include "probes/perf/tracepoint_ids.h"
 #include "probes/process/watch.h"
 #include "probes/syscall_numbers.h"
@@ -22,8 +29,14 @@ namespace {
 // What a counter adds to.
 enum class Figure : std::uint8_t { kCalls, kAdd, kMod, kDel, kEmpty, kNamedError, kOtherErrors, kExecs, kExecuted };
 
+// As tracefs names it, "sys_enter_read".
+struct Tracepoint {
+  std::uint64_t id = 0;
+  std::string name;
+};
+
 struct CounterPlan {
-  std::uint64_t id = 0;  // of the tracepoint
+  Tracepoint tracepoint;
   std::string filter;
   Figure figure = Figure::kCalls;
   Syscall syscall{};  // unless it is about execs
@@ -32,7 +45,7 @@ struct CounterPlan {
 
 // A tracepoint of a counted call, for the trial.
 struct Trial {
-  std::uint64_t id = 0;
+  Tracepoint tracepoint;
   Syscall syscall{};
   bool exit = false;
 };
@@ -51,15 +64,15 @@ int telling_error(Syscall syscall) {
 }
 
 // The kernel names a tracepoint after the function: sendfile is sys_enter_sendfile64.
-std::optional<std::uint64_t> id_of(const TracepointIds& ids, const char* which, std::string_view call) {
+std::optional<Tracepoint> find_tracepoint(const TracepointIds& ids, const char* which, std::string_view call) {
   for (const char* suffix : {"", "64"}) {
     const auto found = ids.find(which + std::string(call) + suffix);
-    if (found != ids.end()) return found->second;
+    if (found != ids.end()) return Tracepoint{found->second, found->first};
   }
   return std::nullopt;
 }
 
-void plan_returns(Plan& plan, std::uint64_t exit, Syscall syscall) {
+void plan_returns(Plan& plan, const Tracepoint& exit, Syscall syscall) {
   const int error = telling_error(syscall);
   if (error == 0) return;
   const std::string value = std::to_string(-error);
@@ -69,13 +82,22 @@ void plan_returns(Plan& plan, std::uint64_t exit, Syscall syscall) {
   if (waits_for_events(syscall)) plan.counters.push_back({exit, "ret == 0", Figure::kEmpty, syscall, 0});
 }
 
+// Those of execs come first, without which nobody knows what the others miss.
 Result<Plan> plan_counters(const TracepointIds& ids, const SourceOptions& options) {
   Plan plan;
+  for (const char* call : {"execve", "execveat"}) {
+    if (const auto enter = find_tracepoint(ids, "sys_enter_", call)) {
+      plan.counters.push_back({*enter, "", Figure::kExecs, {}, 0});
+    }
+    if (const auto exit = find_tracepoint(ids, "sys_exit_", call)) {
+      plan.counters.push_back({*exit, "", Figure::kExecuted, {}, 0});
+    }
+  }
   for (std::size_t i = 0; i < kSyscallCount; ++i) {
     const auto syscall = static_cast<Syscall>(i);
     if (!syscall_number(syscall) || (options.syscalls && !options.syscalls->test(i))) continue;
-    const auto enter = id_of(ids, "sys_enter_", syscall_name(syscall));
-    const auto exit = id_of(ids, "sys_exit_", syscall_name(syscall));
+    const auto enter = find_tracepoint(ids, "sys_enter_", syscall_name(syscall));
+    const auto exit = find_tracepoint(ids, "sys_exit_", syscall_name(syscall));
     if (!enter || !exit) continue;  // a kernel older or smaller than our headers, whose call nobody can make
     plan.trials.push_back({*enter, syscall, false});
     plan.counters.push_back({*enter, "", Figure::kCalls, syscall, 0});
@@ -86,11 +108,7 @@ Result<Plan> plan_counters(const TracepointIds& ids, const SourceOptions& option
       plan.counters.push_back({*enter, "op == " + std::to_string(op), figure, syscall, 0});
     }
   }
-  if (plan.counters.empty()) return Error(ErrorKind::kNotSupported, "this kernel has no tracepoints of these calls");
-  for (const char* call : {"execve", "execveat"}) {
-    if (const auto enter = id_of(ids, "sys_enter_", call)) plan.counters.push_back({*enter, "", Figure::kExecs, {}, 0});
-    if (const auto exit = id_of(ids, "sys_exit_", call)) plan.counters.push_back({*exit, "", Figure::kExecuted, {}, 0});
-  }
+  if (plan.trials.empty()) return Error(ErrorKind::kNotSupported, "this kernel has no tracepoints of these calls");
   return plan;
 }
 
@@ -105,6 +123,10 @@ bool make_calls(Syscall syscall, std::uint64_t times) {
 // Each call gets a number of its own, so that a counter which sees another call is found out.
 std::uint64_t trial_calls(Syscall syscall) { return static_cast<std::uint64_t>(syscall) + 1; }
 
+Error not_opened(const Tracepoint& tracepoint, Error error) {
+  return std::move(error).within("tracepoint " + tracepoint.name);
+}
+
 // Counts calls of ours.
 Result<std::vector<PerfCounter>> try_counters(const std::vector<Trial>& trials) {
   std::vector<PerfCounter> counters;
@@ -113,8 +135,8 @@ Result<std::vector<PerfCounter>> try_counters(const std::vector<Trial>& trials) 
     return error;
   };
   for (const Trial& trial : trials) {
-    auto counter = PerfCounter::open(trial.id, "", PerfScope::kThread, 0);
-    if (!counter) return fail(std::move(counter).error());
+    auto counter = PerfCounter::open(trial.tracepoint.id, "", PerfScope::kThread, 0);
+    if (!counter) return fail(not_opened(trial.tracepoint, std::move(counter).error()));
     counters.push_back(std::move(*counter));
   }
   for (const PerfCounter& counter : counters) counter.enable();
@@ -129,17 +151,26 @@ Result<std::vector<PerfCounter>> try_counters(const std::vector<Trial>& trials) 
     if (!seen) return fail(std::move(seen).error());
     const std::uint64_t made = trial_calls(trials[i].syscall);
     if (*seen == made || (*seen == 0 && refused.test(static_cast<std::size_t>(trials[i].syscall)))) continue;
-    return fail(Error(ErrorKind::kNotFound, "tracepoint " + std::to_string(trials[i].id) + " is not that of " +
-                                                std::string(syscall_name(trials[i].syscall)) + ": it saw " +
-                                                std::to_string(*seen) + " of " + std::to_string(made) + " calls")
+    return fail(Error(ErrorKind::kNotFound, "tracepoint " + std::to_string(trials[i].tracepoint.id) +
+                                                " is not that of " + std::string(syscall_name(trials[i].syscall)) +
+                                                ": it saw " + std::to_string(*seen) + " of " + std::to_string(made) +
+                                                " calls")
                     .with_hint("sudo netpoll-trace doctor --learn"));
   }
   return counters;
 }
 
+// Descriptors for what else a measurement opens, which counters must not use up.
+std::vector<Fd> reserve_descriptors(int any_fd) {
+  std::vector<Fd> reserve;
+  for (int i = 0; i < 16; ++i) reserve.emplace_back(::fcntl(any_fd, F_DUPFD_CLOEXEC, 0));
+  return reserve;
+}
+
 class PerfSource : public Source {
  public:
-  PerfSource(Plan plan, std::vector<PerfCounter> trials) : plan_(std::move(plan)), trials_(std::move(trials)) {}
+  PerfSource(Plan plan, std::vector<PerfCounter> trials, bool best_effort)
+      : plan_(std::move(plan)), best_effort_(best_effort), trials_(std::move(trials)) {}
   ~PerfSource() override { detach(); }
   PerfSource(const PerfSource&) = delete;
   PerfSource& operator=(const PerfSource&) = delete;
@@ -160,16 +191,18 @@ class PerfSource : public Source {
     if (!watch) return std::move(watch).error();
     watch_ = std::move(*watch);
     pid_ = target.pid;
-    const PerfScope scope = target.follow_forks ? PerfScope::kChildrenAtExec : PerfScope::kProcessAtExec;
-    for (const CounterPlan& plan : plan_.counters) {
-      auto counter = PerfCounter::open(plan.id, plan.filter, scope, target.pid);
-      if (!counter) {
-        close_in_background(std::exchange(counters_, {}));
-        return std::move(counter).error();
-      }
-      counters_.push_back(std::move(*counter));
+    if (target.follow_forks) lineage_ = PerfLineage::watch(target.pid);
+    auto opened = open_counters(target);
+    if (!opened) detach();
+    return opened;
+  }
+
+  std::vector<std::string> left_out() const override {
+    std::vector<std::string> sentences;
+    for (const auto& [why, calls] : refused_) {
+      sentences.push_back("not counted, since the kernel refused a tracepoint of theirs (" + why + "): " + calls);
     }
-    return {};
+    return sentences;
   }
 
   Result<bool> wait(int timeout_ms, int stop_fd) override { return watch_.wait(timeout_ms, stop_fd); }
@@ -179,14 +212,19 @@ class PerfSource : public Source {
     Counts counts;
     counts.returns_known = false;
     for (std::size_t i = 0; i < kSyscallCount; ++i) {
+      counts.syscalls[i].counted = !uncounted_.test(i);
       counts.syscalls[i].errors_known = telling_error(static_cast<Syscall>(i)) != 0;
     }
     // Our child's own exec returns under the counters, but began before them.
     std::uint64_t execs = 1, executed = 0;
-    for (std::size_t i = 0; i < counters_.size(); ++i) {
-      auto value = counters_[i].read();
+    for (const OpenCounter& open : counters_) {
+      auto value = open.counter.read();
       if (!value) return std::move(value).error();
-      put(counts, plan_.counters[i], *value, execs, executed);
+      put(counts, *open.plan, *value, execs, executed);
+    }
+    if (lineage_) {
+      counts.processes_exact = !lineage_->lives();
+      counts.processes = counts.processes_exact ? 0 : 1;
     }
     counts.unseen_programs = execs > executed ? execs - executed : 0;
     counts.lost = counts.unseen_programs;
@@ -202,9 +240,11 @@ class PerfSource : public Source {
 
   void detach() override {
     // Those of the trial too: while they are open the others close at no cost.
-    for (PerfCounter& counter : trials_) counters_.push_back(std::move(counter));
-    trials_.clear();
-    close_in_background(std::exchange(counters_, {}));
+    std::vector<PerfCounter> all = std::exchange(trials_, {});
+    for (OpenCounter& open : counters_) all.push_back(std::move(open.counter));
+    counters_.clear();
+    close_in_background(std::move(all));
+    lineage_.reset();
   }
 
   std::string overhead_note() const override {
@@ -214,6 +254,46 @@ class PerfSource : public Source {
   }
 
  private:
+  struct OpenCounter {
+    const CounterPlan* plan;
+    PerfCounter counter;
+  };
+
+  Result<void> open_counters(const Target& target) {
+    const PerfScope scope = target.follow_forks ? PerfScope::kChildrenAtExec : PerfScope::kProcessAtExec;
+    const auto reserve = best_effort_ ? reserve_descriptors(watch_.fd()) : std::vector<Fd>();
+    std::optional<Error> first;
+    for (const CounterPlan& plan : plan_.counters) {
+      const bool of_execs = plan.figure == Figure::kExecs || plan.figure == Figure::kExecuted;
+      if (!of_execs && uncounted_.test(static_cast<std::size_t>(plan.syscall))) continue;
+      auto counter = PerfCounter::open(plan.tracepoint.id, plan.filter, scope, target.pid);
+      if (counter) {
+        counters_.push_back({&plan, std::move(*counter)});
+        continue;
+      }
+      Error error = not_opened(plan.tracepoint, std::move(counter).error());
+      if (!best_effort_ || of_execs) return error;
+      leave_out(plan.syscall, error);
+      if (!first) first = std::move(error);
+    }
+    const bool some = std::any_of(plan_.trials.begin(), plan_.trials.end(), [&](const Trial& trial) {
+      return !uncounted_.test(static_cast<std::size_t>(trial.syscall));
+    });
+    if (!some) return std::move(*first);
+    return {};
+  }
+
+  // All counters of a call or none: a call that lacks its errors would look like one that never fails.
+  void leave_out(Syscall syscall, const Error& error) {
+    uncounted_.set(static_cast<std::size_t>(syscall));
+    std::erase_if(counters_, [&](const OpenCounter& open) {
+      return open.plan->syscall == syscall && open.plan->figure != Figure::kExecs &&
+             open.plan->figure != Figure::kExecuted;
+    });
+    std::string& calls = refused_[std::strerror(error.sys_errno())];
+    calls += (calls.empty() ? "" : ", ") + std::string(syscall_name(syscall));
+  }
+
   static void put(Counts& counts, const CounterPlan& plan, std::uint64_t value, std::uint64_t& execs,
                   std::uint64_t& executed) {
     SyscallCounts& row = counts.syscalls[static_cast<std::size_t>(plan.syscall)];
@@ -249,8 +329,12 @@ class PerfSource : public Source {
   }
 
   const Plan plan_;
+  const bool best_effort_;
   std::vector<PerfCounter> trials_;    // keep the tracepoints in use
-  std::vector<PerfCounter> counters_;  // as plan_.counters, while attached
+  std::vector<OpenCounter> counters_;  // while attached
+  std::bitset<kSyscallCount> uncounted_;
+  std::map<std::string, std::string> refused_;  // why, and which calls
+  std::optional<PerfLineage> lineage_;          // where forks are followed and the kernel tells
   ProcessWatch watch_;
   pid_t pid_ = -1;
   Counts last_;
@@ -265,7 +349,8 @@ Result<std::unique_ptr<Source>> make_perf_source(const SourceOptions& options) {
   if (!plan) return std::move(plan).error();
   auto trials = try_counters(plan->trials);
   if (!trials) return std::move(trials).error();
-  return std::unique_ptr<Source>(std::make_unique<PerfSource>(std::move(*plan), std::move(*trials)));
+  return std::unique_ptr<Source>(
+      std::make_unique<PerfSource>(std::move(*plan), std::move(*trials), options.best_effort));
 }
 
 }  // namespace netpoll::probes

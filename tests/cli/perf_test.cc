@@ -1,5 +1,8 @@
 // Counting by perf events as an ordinary user meets it: learned once by root, then used without privileges.
+#include <signal.h>
 #include <unistd.h>
+
+#include <cstdlib>
 
 #include "tests/cli/tool.h"
 #include "tests/cli/tool_json.h"
@@ -52,6 +55,14 @@ TEST_CASE("what root has learned lets an ordinary user count a command, with nul
   }
   CHECK(json["syscalls"]["futex"]["errors"].is_null());
   CHECK(json["poll"]["events"].is_null());
+
+  const std::string leaves = "sleep 60 < /dev/null > /dev/null 2>&1 & echo $!";
+  const ToolResult left = run_tool({"stat", "--", "/bin/sh", "-c", leaves}, ordinary_user(ids));
+  const pid_t pid = std::atoi(left.out.c_str());
+  REQUIRE(pid > 0);
+  ::kill(pid, SIGKILL);
+  INFO(left.err);
+  CHECK(left.err.find("\nprocesses that the command started still run, not counted any more") != std::string::npos);
 
   const ToolResult table = run_tool({"stat", "--", "/bin/sh", "-c", "exit 0"}, ordinary_user(ids));
   INFO(table.err);

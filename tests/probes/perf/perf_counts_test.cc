@@ -1,10 +1,12 @@
 // Counts of commands by perf events, against what they say that they did and against strace; and what is refused.
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -208,6 +210,62 @@ TEST_CASE("too few descriptors are an error that says so, and leave none behind"
     return !source && source.error().sys_errno() == EMFILE && !source.error().hint().empty() &&
            open_descriptors() == before;
   }));
+}
+
+TEST_CASE(
+    "a counter too many is an error that names its tracepoint; best effort leaves whole calls out and says which") {
+  if (const std::string why = missing(); !why.empty()) NETPOLL_SKIP(why);
+  // Room for the trial, and for some of the counters.
+  static std::size_t room;
+  {
+    const std::size_t before = open_descriptors();
+    auto source = make_perf_source({.held = true});
+    room = open_descriptors() - before + 60;
+  }
+  CHECK(in_a_child([] {
+    const rlim_t most = open_descriptors() + room;
+    rlimit limit{.rlim_cur = most, .rlim_max = most};
+    setrlimit(RLIMIT_NOFILE, &limit);
+    const auto fails = [](const std::string& why) {
+      std::fprintf(stderr, "with few descriptors: %s\n", why.c_str());
+      return false;
+    };
+    auto strict = make_perf_source({.held = true});
+    if (!strict) return fails(strict.error().message());
+    auto refused = run_counted(**strict, {kCalls, "polls", "io"}, true);
+    if (refused || refused.error().sys_errno() != EMFILE) return fails("not refused");
+    if (!refused.error().message().starts_with("tracepoint sys_")) return fails(refused.error().message());
+    strict->reset();
+    auto source = make_perf_source({.best_effort = true, .held = true});
+    if (!source) return fails(source.error().message());
+    auto counted = run_counted(**source, {kCalls, "polls", "io"}, true);
+    if (!counted) return fails(counted.error().message());
+    const Counts truth = visible(parse_truth(counted->output).counts);
+    std::size_t known = 0;
+    for (std::size_t i = 0; i < kSyscallCount; ++i) {
+      const probes::SyscallCounts& row = counted->counts.syscalls[i];
+      if (!row.counted) continue;
+      ++known;
+      if (row.count != truth.syscalls[i].count || (row.errors_known && row.errors != truth.syscalls[i].errors)) {
+        return fails(std::string(probes::syscall_name(static_cast<Syscall>(i))));
+      }
+    }
+    if (known == 0 || known == kSyscallCount) return fails("known: " + std::to_string(known));
+    const Lines left_out = (*source)->left_out();
+    return left_out.size() == 1 && left_out[0].find("Too many open files") != std::string::npos;
+  }));
+}
+
+TEST_CASE("perf tells whether something that the command started still runs") {
+  if (const std::string why = missing(); !why.empty()) NETPOLL_SKIP(why);
+  CHECK(run({"/bin/sh", "-c", "sleep 0 & wait"}, true).counts.processes == 0);
+  const CountedRun left = run({"/bin/sh", "-c", "sleep 60 < /dev/null > /dev/null 2>&1 & echo $!"}, true);
+  const pid_t pid = std::atoi(left.output.c_str());
+  REQUIRE(pid > 0);
+  kill(pid, SIGKILL);
+  CHECK(left.counts.processes == 1);
+  CHECK_FALSE(left.counts.processes_exact);
+  CHECK_FALSE(run({"/bin/sh", "-c", ":"}, /*follow_forks=*/false).counts.processes);
 }
 
 TEST_CASE("perf takes no process that runs already, and several measurements leave nothing open and no child") {
