@@ -149,6 +149,13 @@ struct Source {
   std::function<Result<probes::TargetInfo>()> describe;
 };
 
+// A file that is missing, or not what it was named as, is the caller's mistake. A core that holds what this build
+// cannot read is not.
+Error of_core(Error error) {
+  if (!error.is(ErrorKind::kNotFound) && !error.is(ErrorKind::kProtocol)) return error;
+  return Error(ErrorKind::kInvalid, error.message()).with_hint(error.hint());
+}
+
 Result<Source> open_core(const Options& options, Log& log) {
   const bool live = !options.process.pids.empty() || !options.process.comm.empty();
   if (live || !options.watch.empty() || options.pause) {
@@ -156,7 +163,7 @@ Result<Source> open_core(const Options& options, Log& log) {
         .with_hint("a core is read once: netpoll-trace snapshot --core FILE [EXE]");
   }
   auto core = probes::make_core_subject(options.core, options.exe, options.fdinfo);
-  if (!core) return std::move(core).error();
+  if (!core) return of_core(std::move(core).error());
   if ((*core)->cut_short()) log.warning(options.core + " is cut off: what is missing cannot be read");
   const probes::TargetInfo target = probes::describe_target(**core);
   return Source{.subject = std::move(*core), .describe = [target] { return Result<probes::TargetInfo>(target); }};

@@ -3,10 +3,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include "tests/cli/tool.h"
 #include "tests/support/catch.h"
 #include "tests/support/skip.h"
+#include "tests/support/temp_dir.h"
 
 namespace netpoll::test {
 namespace {
@@ -112,11 +114,25 @@ TEST_CASE("a process that does not exist is named") {
   refuses({"snapshot", "server"}, 2, "unexpected argument \"server\"", "--core FILE");
   refuses({"snapshot", "--core", "core", "-p", "1"}, 2, "--core excludes -p", "--core FILE [EXE]");
   refuses({"snapshot", "--core", "core", "--watch", "1s", "-f", "ndjson"}, 2, "--core excludes", "read once");
-  refuses({"snapshot", "--core", "/no/such/core"}, 3, "open /no/such/core", "");
-  refuses({"snapshot", "--core", "/proc/self/exe"}, 3, "an ELF file, but not a core", "gcore");
   refuses({"stat", "--comm", "no such program"}, 3, "no process is called", "");
   Sleeper sleeper;
   refuses({"stat", "--comm", "slepe"}, 3, "no process is called \"slepe\"", "did you mean \"sleep\"?");
+}
+
+TEST_CASE("a file that is no core is a wrong input file, as one that is missing") {
+  const TempDir folder;
+  const auto written = [&](const std::string& name, const std::string& bytes) {
+    std::ofstream(folder / name) << bytes;
+    return folder / name;
+  };
+  refuses({"snapshot", "--core", "/no/such/core"}, 2, "open /no/such/core", "core_pattern");
+  refuses({"snapshot", "--core", "/"}, 2, "/ is not a regular file", "core_pattern");
+  refuses({"snapshot", "--core", "/proc/self/exe"}, 2, "an ELF file, but not a core", "gcore");
+  refuses({"snapshot", "--core", written("empty", "")}, 2, "too short for a core", "gcore");
+  refuses({"snapshot", "--core", written("text", "hello, world")}, 2, "it is not ELF", "gcore");
+  refuses({"snapshot", "--core", written("report", "ProblemType: Crash\n")}, 2, "holds no core", "core(5)");
+  const std::string narrow("\177ELF\1\1\1\0\0\0\0\0\0\0\0\0", 16);
+  refuses({"snapshot", "--core", written("narrow", narrow)}, 3, "of a 32-bit program", "64-bit");
 }
 
 TEST_CASE("a process that is not libruntime has no goroutines to show") {
