@@ -41,6 +41,8 @@ class Emitter {
   // One snapshot of several (--watch, several -p); finish() makes them visible. One alone is snapshot(), then finish().
   Result<void> snapshot(const exporters::SnapshotDocument& document);
   Result<void> finish();
+  // The standard stream that it goes to; nothing for a file.
+  std::optional<int> standard_fd() const { return out_->standard_fd(); }
   // A stream goes to the exporter itself, and finish() makes it visible. write_behind() first where it must not wait
   // for its reader: see Destination.
   exporters::Exporter& exporter() { return *exporter_; }

@@ -22,6 +22,16 @@ Result<void> WakeSet::add(int fd) {
   return {};
 }
 
+Result<void> WakeSet::add_output(int fd) {
+  epoll_event event{};  // EPOLLHUP and EPOLLERR are reported unasked
+  event.data.fd = fd;
+  // EPERM: a file; EBADF: it is closed, as writing will tell.
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0 && errno != EPERM && errno != EBADF) {
+    return posix_error("epoll_ctl(add)", errno);
+  }
+  return {};
+}
+
 void WakeSet::remove(int fd) { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
 
 Result<std::vector<int>> WakeSet::ready(int timeout_ms) const {

@@ -14,11 +14,15 @@ class WakeSet {
   static Result<WakeSet> create();
 
   Result<void> add(int fd);
+  // Wakes when nobody is left to read what we write to fd: a terminal that hung up, a pipe without readers. Files have
+  // no readers who could leave.
+  Result<void> add_output(int fd);
   void remove(int fd);
 
   // Readable as soon as one of the descriptors is.
   int fd() const { return epoll_.get(); }
-  // Those that are readable (or at their end) now, waiting at most timeout_ms (-1: for ever) for the first.
+  // Those that are readable (or at their end, or without a reader) now, waiting at most timeout_ms (-1: for ever) for
+  // the first.
   Result<std::vector<int>> ready(int timeout_ms) const;
 
  private:

@@ -10,6 +10,7 @@
 #include "cli/epoll/look.h"
 #include "cli/options.h"
 #include "cli/units.h"
+#include "cli/wake_set.h"
 #include "exporters/json.h"
 #include "probes/process/watch.h"
 
@@ -36,15 +37,21 @@ Result<exporters::Json> read_view(const std::string& path) {
       .with_hint("write one by epoll --json -o FILE");
 }
 
-// Looks again every so often and tells what changed, until somebody interrupts or a process has ended; returns the last
-// view. The document of the first gets .diff.
+// Looks again every so often and tells what changed, until somebody interrupts, a process has ended, or nobody reads
+// any more; returns the last view. The document of the first gets .diff.
 Result<EpollView> watch(EpollView view, const std::vector<pid_t>& pids, int fd, std::chrono::nanoseconds every,
                         Emitter& out, Invocation& invocation) {
   exporters::Json last = epoll_document(view, fd).whole();
   const exporters::Json head = last;
   const int every_ms = static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(every).count());
+  auto wake = WakeSet::create();
+  if (!wake) return std::move(wake).error();
+  if (auto ok = wake->add(invocation.interrupt.fd()); !ok) return std::move(ok).error();
+  if (const auto output = out.standard_fd()) {
+    if (auto ok = wake->add_output(*output); !ok) return std::move(ok).error();
+  }
   for (;;) {
-    const auto stopped = probes::wait_readable(invocation.interrupt.fd(), every_ms, -1);
+    const auto stopped = probes::wait_readable(wake->fd(), every_ms, -1);
     if (!stopped) return stopped.error();
     if (*stopped) return view;
     auto next = look_at_interest_sets(pids);

@@ -309,8 +309,9 @@ void print_so_far(const Tracing& tracing, const View& view) {
 }
 
 // Until the time is up, every target is gone, somebody interrupts, what --until waits for happened, or nobody reads any
-// more. on_nudge is called for SIGUSR1.
-Result<void> follow(Tracing& tracing, View& view, const std::function<Result<void>()>& on_nudge) {
+// more. on_nudge is called for SIGUSR1. output: a stream whose readers may leave while there is nothing to write.
+Result<void> follow(Tracing& tracing, View& view, std::optional<int> output,
+                    const std::function<Result<void>()>& on_nudge) {
   Interrupt& interrupt = tracing.invocation.interrupt;
   auto wake = WakeSet::create();
   if (!wake) return std::move(wake).error();
@@ -324,6 +325,8 @@ Result<void> follow(Tracing& tracing, View& view, const std::function<Result<voi
   }
   if (tracing.child) {
     if (auto ok = wake->add(tracing.child->pidfd()); !ok) return ok;
+  } else if (output) {
+    if (auto ok = wake->add_output(*output); !ok) return ok;
   }
   for (;;) {
     const auto end = tracing.duration ? tracing.begin + *tracing.duration : steady_clock::time_point::max();
@@ -351,6 +354,7 @@ Result<void> follow(Tracing& tracing, View& view, const std::function<Result<voi
       tracing.target_ended = true;
       return {};
     }
+    if (output && std::find(woken->begin(), woken->end(), *output) != woken->end()) return {};  // end() says why
   }
 }
 
@@ -465,7 +469,8 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
     print_so_far(tracing, view);
     return {};
   };
-  if (auto followed = follow(tracing, view, write_now); !followed) return std::move(followed).error();
+  if (auto followed = follow(tracing, view, out->standard_fd(), write_now); !followed)
+    return std::move(followed).error();
   if (tracing.child && !tracing.duration && !view.found()) {
     // Its ending belongs to what it did.
     if (auto ended = take_exit(tracing); !ended) return std::move(ended).error();
