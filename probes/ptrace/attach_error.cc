@@ -20,7 +20,8 @@ std::string eperm_hint(pid_t pid) {
   }
   const long uid = status_number(pid, "Uid").value_or(-1);
   const uid_t own = geteuid();
-  if (own != 0 && uid != static_cast<long>(own)) return "it belongs to another user; try sudo";
+  if (own != 0 && uid != static_cast<long>(own))
+    return "it belongs to another user; try sudo, or grant the program cap_sys_ptrace+ep with setcap";
   switch (yama_ptrace_scope()) {
     case 0:
       break;

@@ -1,10 +1,13 @@
 // The Source around a Tracer.
 #include "probes/ptrace/ptrace_source.h"
 
+#include <sched.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 #include <map>
 #include <mutex>
+#include <set>
 #include <utility>
 
 #include "libruntime/base/clock.h"
@@ -17,25 +20,59 @@
 namespace netpoll::probes {
 namespace {
 
+// Whether a call makes a process, and not a thread.
+bool makes_process(pid_t tid, long number, const CallArgs& args) {
+  std::uint64_t flags = 0;
+  switch (number) {
+#ifdef SYS_fork
+    case SYS_fork:
+    case SYS_vfork:
+      return true;
+#endif
+    case SYS_clone:
+      flags = args[0];
+      break;
+    case SYS_clone3: {  // the first member of struct clone_args
+      iovec local = {&flags, sizeof flags};
+      iovec remote = {reinterpret_cast<void*>(args[0]), sizeof flags};
+      if (process_vm_readv(tid, &local, 1, &remote, 1, 0) != sizeof flags) return false;
+      break;
+    }
+    default:
+      return false;
+  }
+  return (flags & CLONE_THREAD) == 0;
+}
+
 // Counts what one Tracer tells.
 class CountingObserver : public CallObserver {
  public:
-  explicit CountingObserver(bool latency) : counter_(latency) {}
+  CountingObserver(bool latency, bool follow_forks) : follow_forks_(follow_forks), counter_(latency) {}
 
   bool enter(const Tracee& tracee, long number, const CallArgs& args) override {
     std::lock_guard lock(mutex_);
+    forking_.erase(tracee.tid);
     if (const auto syscall = syscall_of_number(number)) {
       counter_.enter(tracee.tid, *syscall, args);
       return true;
     }
     if (const auto beside = socket_call_of_number(number)) counter_.note(tracee.tgid, *beside, args);
-    if (number != SYS_restart_syscall) return false;
-    counter_.reenter(tracee.tid);
+    if (number == SYS_restart_syscall) {
+      counter_.reenter(tracee.tid);
+      return true;
+    }
+    if (follow_forks_ || !makes_process(tracee.tid, number, args)) return false;
+    forking_.insert(tracee.tid);
     return true;
   }
   void enter_foreign(const Tracee& /*tracee*/) override {
     std::lock_guard lock(mutex_);
     counter_.lose_foreign();
+  }
+  // Under the filter, where nobody hears of the end of the call.
+  void forked(const Tracee& tracee, pid_t /*child*/, std::int64_t /*now_ns*/) override {
+    std::lock_guard lock(mutex_);
+    if (forking_.erase(tracee.tid) != 0) ++forks_left_;
   }
   void started(pid_t tid, std::int64_t now_ns) override {
     std::lock_guard lock(mutex_);
@@ -44,21 +81,28 @@ class CountingObserver : public CallObserver {
   void leave(const Tracee& tracee, std::int64_t result, std::int64_t now_ns) override {
     std::lock_guard lock(mutex_);
     counter_.leave(tracee.tid, result, now_ns);
+    if (forking_.erase(tracee.tid) != 0 && result > 0) ++forks_left_;
   }
   void forget(pid_t tid, std::int64_t now_ns) override {
     std::lock_guard lock(mutex_);
     counter_.forget(tid, now_ns);
+    forking_.erase(tid);
   }
 
   // Any thread.
   Counts counts(std::int64_t now_ns) const {
     std::lock_guard lock(mutex_);
-    return counter_.counts(now_ns);
+    Counts counts = counter_.counts(now_ns);
+    counts.forks_left = forks_left_;
+    return counts;
   }
 
  private:
-  mutable std::mutex mutex_;
-  CallCounter counter_;  // GUARDED_BY(mutex_)
+  const bool follow_forks_;
+  mutable std::mutex mutex_;  // of all below
+  CallCounter counter_;
+  std::set<pid_t> forking_;       // threads in a call that makes a process
+  std::uint64_t forks_left_ = 0;  // processes that were made and are not followed
 };
 
 class PtraceSource : public Source {
@@ -93,7 +137,7 @@ void PtraceSource::prepare(LaunchSpec& spec) {
 
 Result<void> PtraceSource::attach(std::span<const Target> targets) {
   for (const Target& target : targets) {
-    auto& observer = observers_[target.pid] = std::make_unique<CountingObserver>(options_.latency);
+    auto& observer = observers_[target.pid] = std::make_unique<CountingObserver>(options_.latency, target.follow_forks);
     if (auto added = tracers_.add(target, targets, *observer, options_.latency, filtered_); !added) {
       tracers_.clear();
       return added;

@@ -270,13 +270,20 @@ TEST_CASE("a thread's id is refused with the name of its process") {
 }
 
 TEST_CASE("children that were not followed are mentioned") {
-  if (!works_here("ebpf_counts")) NETPOLL_SKIP(kNoEbpf);
+  if (!can_trace()) NETPOLL_SKIP(kNoBackEnd);
   const std::vector<std::string> command = {"/bin/sh", "-c",
                                             "cat /etc/passwd > /dev/null; cat /etc/passwd > /dev/null; :"};
-  const Json alone = stat_of({"--no-follow-forks"}, command);
-  CHECK(exporters::compact(alone["probe"]["notes"]).find("2 child processes were started meanwhile") !=
-        std::string::npos);
-  CHECK(exporters::compact(stat_of({}, command)["probe"]["notes"]).find("child process") == std::string::npos);
+  for (const std::vector<std::string>& how : std::vector<std::vector<std::string>>{
+           {"--backend", "ebpf"}, {"--backend", "ptrace"}, {"--backend", "ptrace", "--kill-on-exit"}}) {
+    INFO(how.back());
+    if (!works_here(how[1] == "ebpf" ? "ebpf_counts" : "ptrace")) continue;
+    std::vector<std::string> unfollowed = how;
+    unfollowed.emplace_back("--no-follow-forks");
+    const Json alone = stat_of(unfollowed, command);
+    CHECK(exporters::compact(alone["probe"]["notes"]).find("2 child processes were started meanwhile") !=
+          std::string::npos);
+    CHECK(exporters::compact(stat_of(how, command)["probe"]["notes"]).find("child process") == std::string::npos);
+  }
 }
 
 }  // namespace netpoll::test

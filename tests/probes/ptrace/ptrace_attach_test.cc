@@ -58,7 +58,9 @@ TEST_CASE("children of a running process are counted when forks are followed, an
     child.poke();
     CHECK(number_after(child.rest(), "call epoll_pwait") == 1300);
     wait_for_end(*source);
-    CHECK(row_of(source->read().value(), Syscall::epoll_pwait).count == (follow ? 1300 : 100));
+    const auto counts = source->read();
+    CHECK(row_of(counts.value(), Syscall::epoll_pwait).count == (follow ? 1300 : 100));
+    CHECK(counts.value().forks_left == (follow ? 0 : 6));
   }
 }
 

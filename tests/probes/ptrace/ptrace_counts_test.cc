@@ -99,6 +99,8 @@ TEST_CASE("without following forks, children run undisturbed and are not counted
   const CountedRun result = run({kTraced, "family"}, kCountsOnly, false);
   CHECK(number_after(result.output, "call epoll_pwait") == 1300);
   CHECK(row_of(result.counts, Syscall::epoll_pwait).count == 100);
+  CHECK(result.counts.forks_left == 6);
+  CHECK(run({kTraced, "crowd"}, kCountsOnly, false).counts.forks_left == 0);
 }
 
 TEST_CASE("a call that a signal restarts counts twice, once with ERESTARTSYS") {
