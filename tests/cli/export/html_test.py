@@ -226,7 +226,7 @@ class Documents(InBrowser):
             self.assertGreaterEqual(self.browser.evaluate("document.querySelectorAll('#graph path').length"), 1)
             # A stack opens, and is searched.
             self.assertGreater(self.browser.evaluate("document.querySelectorAll('td details').length"), 0)
-            self.assertIn("run_server", self.text("td details span") + self.text("tbody"))
+            self.assertIn("accept_loop", self.text("td details span") + self.text("tbody"))
             goid = next(r["goid"] for r in rows if r["peer"])
             self.filter("g:" + goid)
             self.assertEqual([r["goid"] for r in self.table("Goroutines")], [goid])
