@@ -143,7 +143,7 @@ class Quickstart(unittest.TestCase):
         done = machine.quickstart("test")
         self.assertEqual(done.returncode, 1)
         out = done.stdout
-        self.assertIn("dev: 1 passed, 0 failed, 0 skipped.\n  FLAKY: race", out)
+        self.assertIn("test: 1 passed, 0 failed, 0 skipped.\n  FLAKY: race", out)
         self.assertIn("tsan: 0 passed, 1 failed, 0 skipped.\n  failed: race", out)
         self.assertIn("asan-ubsan: 0 passed, 1 failed, 0 skipped.\n  failed: race", out)
         self.assertIn("tidy: 0 passed, 1 failed, 0 skipped.\n  failed: race", out)
