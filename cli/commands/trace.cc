@@ -53,6 +53,7 @@ struct Options {
   std::vector<std::string> tracks;
   bool follow_forks = false;
   bool no_follow_forks = false;
+  bool kill_on_exit = false;
 };
 
 std::uint64_t clock_ns(clockid_t clock) {
@@ -264,7 +265,8 @@ Result<void> launch_program(Tracing& tracing) {
   spec.argv = tracing.invocation.program;
   spec.close_other_fds = false;
   spec.ignored_signals = tracing.invocation.interrupt.ignored_by_caller();
-  spec.outlives_us = true;
+  spec.outlives_us = !tracing.options.kill_on_exit;
+  spec.dies_with_source = tracing.options.kill_on_exit;
   tracing.source->prepare(spec);
   auto child = probes::launch(spec);
   if (!child) return std::move(child).error();
@@ -364,6 +366,10 @@ Result<void> take_exit(Tracing& tracing) {
       tracing.target_ended ? tracing.child->wait(-1) : ask_to_end(*tracing.child, tracing.invocation.interrupt);
   if (!status) return std::move(status).error();
   tracing.exit = *status;
+  if (tracing.exit || !tracing.options.kill_on_exit) return {};
+  auto killed = tracing.child->kill();
+  if (!killed) return std::move(killed).error();
+  tracing.exit = *killed;
   return {};
 }
 
@@ -397,6 +403,10 @@ Result<probes::StreamOptions> stream_options(const Options& options, const Recor
 Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   const auto& program = invocation.program;
   if (auto ok = check_targets("trace", options.process, options.cgroup, program); !ok) return std::move(ok).error();
+  if (options.kill_on_exit && program.empty()) {
+    return Error(ErrorKind::kInvalid, "--kill-on-exit is for a command of our own")
+        .with_hint("a running process is always left as it was");
+  }
   const auto backend = parse_backend_option(options.backend);
   if (!backend) return backend.error();
   const auto duration = optional_duration(options.duration, "--duration");
@@ -471,14 +481,15 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   };
   if (auto followed = follow(tracing, view, out->standard_fd(), write_now); !followed)
     return std::move(followed).error();
-  if (tracing.child && !tracing.duration && !view.found()) {
-    // Its ending belongs to what it did.
+  // Its ending belongs to what it did. Who may not outlive us is to end as it likes, before the source ends it.
+  const bool to_its_end = (!tracing.duration && !view.found()) || options.kill_on_exit;
+  if (tracing.child && to_its_end) {
     if (auto ended = take_exit(tracing); !ended) return std::move(ended).error();
   }
   tracing.source->detach();
   if (auto drained = tracing.source->drain(view); !drained) return std::move(drained).error();
   view.say_what_was_dropped();
-  if (tracing.child && (tracing.duration || view.found())) {
+  if (tracing.child && !to_its_end) {
     if (auto ended = take_exit(tracing); !ended) return std::move(ended).error();
   }
   if (view.failed()) return *view.failed();
@@ -501,6 +512,8 @@ Action add(Flags& flags) {
   flags.on_off("--follow-forks", options->follow_forks,
                {"Target", "", "Trace child processes too; the default for -- CMD"});
   flags.on_off("--no-follow-forks", options->no_follow_forks, {"Target", "", "Do not trace child processes"});
+  flags.on_off("--kill-on-exit", options->kill_on_exit,
+               {"Target", "", "CMD and what it leaves running may end with us; ptrace then stops it at fewer calls"});
   flags.text("-d,--duration", options->duration,
              {"Probes", "TIME", "Stop after TIME, a command by SIGTERM; else when the target ends, or on Ctrl-C"});
   add_backend_option(flags, options->backend);

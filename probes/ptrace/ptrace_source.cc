@@ -9,6 +9,7 @@
 #include <mutex>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "libruntime/base/clock.h"
 #include "probes/launch/child.h"
@@ -42,6 +43,17 @@ bool makes_process(pid_t tid, long number, const CallArgs& args) {
       return false;
   }
   return (flags & CLONE_THREAD) == 0;
+}
+
+std::vector<unsigned> counted_numbers() {
+  std::vector<unsigned> numbers;
+  for (std::size_t i = 0; i < kSyscallCount; ++i) {
+    if (const auto nr = syscall_number(static_cast<Syscall>(i))) numbers.push_back(static_cast<unsigned>(*nr));
+  }
+  for (std::size_t i = 0; i < kSocketCallCount; ++i) {
+    if (const auto nr = syscall_number(static_cast<SocketCall>(i))) numbers.push_back(static_cast<unsigned>(*nr));
+  }
+  return numbers;
 }
 
 // Counts what one Tracer tells.
@@ -132,7 +144,7 @@ class PtraceSource : public Source {
 void PtraceSource::prepare(LaunchSpec& spec) {
   tracers_.prepare(spec);
   filtered_ = spec.dies_with_source && !spec.outlives_us;
-  if (filtered_) spec.seccomp_filter = make_seccomp_filter();
+  if (filtered_) spec.seccomp_filter = make_seccomp_filter(counted_numbers());
 }
 
 Result<void> PtraceSource::attach(std::span<const Target> targets) {

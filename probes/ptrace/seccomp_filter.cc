@@ -7,13 +7,12 @@
 #include <cstddef>
 
 #include "probes/ptrace/arch.h"
-#include "probes/syscall_numbers.h"
 
 namespace netpoll::probes {
 
 // A linear search: numbers that it lets pass are answered from the kernel's bitmap of always-allowed ones without
 // running the program (since Linux 5.11), and beside the cost of a stop some fifty comparisons vanish.
-std::vector<sock_filter> make_seccomp_filter() {
+std::vector<sock_filter> make_seccomp_filter(std::span<const unsigned> numbers) {
   std::vector<sock_filter> program = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, native_arch().audit_arch, 1, 0),
@@ -24,12 +23,7 @@ std::vector<sock_filter> make_seccomp_filter() {
     program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(nr), 0, 1));
     program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE));
   };
-  for (std::size_t i = 0; i < kSyscallCount; ++i) {
-    if (const auto nr = syscall_number(static_cast<Syscall>(i))) stop_at(static_cast<int>(*nr));
-  }
-  for (std::size_t i = 0; i < kSocketCallCount; ++i) {
-    if (const auto nr = syscall_number(static_cast<SocketCall>(i))) stop_at(static_cast<int>(*nr));
-  }
+  for (const unsigned nr : numbers) stop_at(static_cast<int>(nr));
   stop_at(SYS_restart_syscall);
   for (const int nr : native_arch().affinity_calls) stop_at(nr);
   program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));

@@ -522,6 +522,25 @@ class Ptrace(unittest.TestCase):
     @unittest.skipUnless(shutil.which("strace"), "no strace")
     def test_the_same_calls_as_strace_sees_with_the_same_results_in_the_same_order(self):
         compare_with_strace(self, CALLS, "--backend", "ptrace")
+        compare_with_strace(self, CALLS, "--backend", "ptrace", "--kill-on-exit")
+
+    def test_a_command_that_may_end_with_us_stops_at_calls_of_the_stream_alone_and_takes_along_what_it_started(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "pid")
+            meta, events, end, _ = traced("/bin/sh", "-c", f"sleep 1000 </dev/null >/dev/null 2>&1 & echo $! >{path}",
+                                          flags=("--backend", "ptrace", "--kill-on-exit", "-e", "write"))
+            with open(path, encoding="ascii") as file:
+                pid = int(file.read())
+        until(lambda: not os.path.exists(f"/proc/{pid}"), "the end of the sleeper")
+        self.assertIn("seccomp", meta["probe"]["overhead_note"])
+        self.assertIn("write", [e["name"] for e in events])
+        self.assertIn(pid, [e["args"]["child"] for e in events if e["name"] == "fork"])
+        self.assertEqual(end["exit"], {"code": 0, "signal": None})
+        # After -d it is asked to end, and may say how.
+        _, _, end, _ = traced("/bin/sh", "-c", "trap 'exit 5' TERM; while :; do sleep 0.05; done",
+                              flags=("--backend", "ptrace", "--kill-on-exit", "-d", "300ms"))
+        self.assertEqual(end["exit"], {"code": 5, "signal": None})
+        self.assertIn("--kill-on-exit", tool("trace", "--kill-on-exit", "-p", str(os.getpid()), ok=2).stderr)
 
     def test_the_story_of_a_running_server_which_is_left_as_it_was(self):
         with Server() as server:
@@ -566,6 +585,7 @@ class Ptrace(unittest.TestCase):
 
     def test_threads_forks_and_a_death_in_a_call(self):
         threads_forks_and_a_death(self, "--backend", "ptrace")
+        threads_forks_and_a_death(self, "--backend", "ptrace", "--kill-on-exit")
 
     def test_what_finds_no_room_is_counted(self):
         program = "import os\nr, w = os.pipe()\nfor i in range(5000): os.write(w, b'x'); os.read(r, 1)\n"
