@@ -180,6 +180,25 @@ def threads_forks_and_a_death(test, *flags):
     test.assertGreater(waiting[0]["duration_ns"], 50_000_000)
 
 
+def times_of_one_clock(test, backend):
+    """In a time namespace, whose CLOCK_MONOTONIC is another than the kernel's own by which eBPF looks at the time."""
+    apart = ["unshare", "--time", "--monotonic", "1000000", "--boottime", "1000000", "--fork"]
+    if shutil.which("unshare") is None or subprocess.run([*apart, "true"], capture_output=True).returncode != 0:
+        test.skipTest("no time namespace may be made here")
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "out")
+        subprocess.run([*apart, BINARY, "trace", "--backend", backend, "-f", "ndjson", "-o", path, "--", "cat", "/dev/null"],
+                       capture_output=True, timeout=PATIENCE, check=True)
+        with open(path, encoding="utf-8") as file:
+            meta, events, end, _ = lines_of(file.read())
+    test.assertGreater(meta["started_ns"], 1_000_000_000_000_000)
+    test.assertGreater(len(events), 2)
+    for event in events:
+        test.assertGreaterEqual(event["time_ns"], meta["started_ns"])
+        test.assertLessEqual(event["time_ns"], meta["started_ns"] + end["duration_ns"])
+        test.assertLessEqual(event.get("duration_ns", 0), end["duration_ns"])
+
+
 @unittest.skipUnless(works("ebpf"), "no eBPF here")
 class Ebpf(unittest.TestCase):
     def setUp(self):
@@ -192,6 +211,9 @@ class Ebpf(unittest.TestCase):
     @unittest.skipUnless(shutil.which("strace"), "no strace")
     def test_the_same_calls_as_strace_sees_with_the_same_results_in_the_same_order(self):
         compare_with_strace(self, CALLS)
+
+    def test_times_of_events_and_of_the_trace_are_of_one_clock(self):
+        times_of_one_clock(self, "ebpf")
 
     def test_every_tracepoint_of_a_run_is_an_event(self):
         # The tool that runs the workload is itself the libruntime program that is traced.
@@ -523,6 +545,9 @@ class Ptrace(unittest.TestCase):
     def test_the_same_calls_as_strace_sees_with_the_same_results_in_the_same_order(self):
         compare_with_strace(self, CALLS, "--backend", "ptrace")
         compare_with_strace(self, CALLS, "--backend", "ptrace", "--kill-on-exit")
+
+    def test_times_of_events_and_of_the_trace_are_of_one_clock(self):
+        times_of_one_clock(self, "ptrace")
 
     def test_a_command_that_may_end_with_us_stops_at_calls_of_the_stream_alone_and_takes_along_what_it_started(self):
         with tempfile.TemporaryDirectory() as folder:
