@@ -55,19 +55,19 @@ def every_claim():
     if document["probe"]["backend"] == "none":
         print("skipped: what a probe sees, since none may be used here")
         return
-    if document["probe"]["lost"]:
-        print(f"skipped: what a probe sees, which lost {document['probe']['lost']} events on a machine that was too busy")
-        return
+    # What the probe lost some of is not shown, rather than shown wrong.
+    unknown = {None} if document["probe"]["lost"] else set()
     by_name = {claim["name"]: figures(claim) for claim in document["claims"]}
-    check(by_name["park"]["eagain"] == 100 and by_name["park"]["parks_with_data"] == 0, "a read tries, then parks",
-          by_name["park"])
-    check(by_name["poller"]["thread_polling_threads"] == 1 and by_name["poller"]["thread_polling_and_running"] == 0,
-          "one thread polls", by_name["poller"])
-    check(by_name["arming"]["oneshot_epoll_ctl_mod_per_wait"] >= 1 and by_name["arming"]["edge_armed_per_wait"] == 0,
-          "oneshot arms for each wait, edge does not", by_name["arming"])
+    park, poller, arming = by_name["park"], by_name["poller"], by_name["arming"]
+    check(park["eagain"] in {100} | unknown and park["parks_with_data"] == 0, "a read tries, then parks", park)
+    check(poller.get("thread_polling_threads") in {1} | unknown
+          and poller.get("thread_polling_and_running") in {0} | unknown, "one thread polls", poller)
+    armed = arming.get("oneshot_epoll_ctl_mod_per_wait")
+    check((armed in unknown or armed >= 1) and arming["edge_armed_per_wait"] == 0,
+          "oneshot arms for each wait, edge does not", arming)
     check(by_name["reuseport"]["accepted"] == 200, "no connection is lost", by_name["reuseport"])
     steps = next(c for c in document["claims"] if c["name"] == "park")["steps"]
-    check(any("EAGAIN" in step["text"] for step in steps), "calls stand among the steps", steps[:5])
+    check(unknown or any("EAGAIN" in step["text"] for step in steps), "calls stand among the steps", steps[:5])
     check([step["at_ns"] for step in steps] == sorted(step["at_ns"] for step in steps), "in order of time")
 
 
