@@ -1,10 +1,11 @@
 // plain_uring_echo: the floor of io_uring. One thread, one ring, one operation per connection at a time, no
 // abstraction.
 //
-//   plain_uring_echo [defer|coop|plain] [PORT]
+//   plain_uring_echo [defer|coop|plain|multishot] [PORT]
 //
 // Prints "127.0.0.1:PORT plain io_uring, defer" and serves until the end of its standard input. defer: SINGLE_ISSUER
-// and DEFER_TASKRUN, what a loop of one thread can have; coop: COOP_TASKRUN; plain: neither, what threads can share.
+// and DEFER_TASKRUN, what a loop of one thread can have; coop: COOP_TASKRUN; plain: neither, what threads can share;
+// multishot: as defer, and one receive per connection goes on into buffers that the ring has.
 #include <arpa/inet.h>
 #include <linux/io_uring.h>
 #include <netinet/in.h>
@@ -23,6 +24,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
+#include <vector>
 
 namespace {
 
@@ -40,6 +42,13 @@ struct Connection {
   unsigned size;  // what is to be sent, from `sent` on
   unsigned sent;
   char buffer[kBuffer];
+  // multishot: received and not yet sent, the first being sent; none of `buffer` is used.
+  struct Piece {
+    std::uint16_t buffer;
+    unsigned size;
+  };
+  std::vector<Piece> pieces;
+  bool ended;
 };
 
 class Ring {
@@ -47,6 +56,10 @@ class Ring {
   explicit Ring(unsigned flags);
   io_uring_sqe& next();
   void submit_and_wait();
+  // The ring's own buffers, of kBuffer bytes each, in group 0.
+  void provide_buffers();
+  char* buffer(std::uint16_t id) { return buffers_ + id * kBuffer; }
+  void give_back(std::uint16_t id);
   template <typename F>
   void for_each(F&& f);
 
@@ -57,6 +70,8 @@ class Ring {
   unsigned cq_mask_;
   io_uring_sqe* sqes_;
   io_uring_cqe* cqes_;
+  io_uring_buf_ring* provided_ = nullptr;
+  char* buffers_ = nullptr;
 };
 
 std::atomic_ref<unsigned> word(unsigned* at) { return std::atomic_ref<unsigned>(*at); }
@@ -104,6 +119,33 @@ void Ring::submit_and_wait() {
   if (syscall(SYS_io_uring_enter, fd_, count, 1, IORING_ENTER_GETEVENTS, nullptr, 0) < 0 && errno != EINTR) {
     die("io_uring_enter");
   }
+}
+
+void Ring::provide_buffers() {
+  const auto map = [](std::size_t size) {
+    void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) die("mmap");
+    return memory;
+  };
+  provided_ = static_cast<io_uring_buf_ring*>(map(kEntries * sizeof(io_uring_buf)));
+  buffers_ = static_cast<char*>(map(kEntries * kBuffer));
+  io_uring_buf_reg group{};
+  group.ring_addr = reinterpret_cast<std::uint64_t>(provided_);
+  group.ring_entries = kEntries;
+  if (syscall(SYS_io_uring_register, fd_, IORING_REGISTER_PBUF_RING, &group, 1) < 0) die("io_uring_register");
+  for (unsigned id = 0; id < kEntries; ++id) give_back(static_cast<std::uint16_t>(id));
+}
+
+void Ring::give_back(std::uint16_t id) {
+  // The tail lies in what would be the first entry's last field.
+  auto* const entries = reinterpret_cast<io_uring_buf*>(provided_);
+  const std::uint16_t tail = provided_->tail;
+  io_uring_buf& entry = entries[tail & (kEntries - 1)];
+  entry.addr = reinterpret_cast<std::uint64_t>(buffer(id));
+  entry.len = kBuffer;
+  entry.bid = id;
+  std::atomic_ref<std::uint16_t>(provided_->tail)
+      .store(static_cast<std::uint16_t>(tail + 1), std::memory_order_release);
 }
 
 template <typename F>
@@ -155,20 +197,70 @@ void send_rest(Ring& ring, Connection& c) {
   c.sending = true;
 }
 
+// user_data of a send; connections are aligned.
+constexpr std::uint64_t kSendBit = 1;
+
+void receive_all(Ring& ring, Connection& c) {
+  io_uring_sqe& sqe = ring.next();
+  sqe.opcode = IORING_OP_RECV;
+  sqe.ioprio = IORING_RECV_MULTISHOT | IORING_RECVSEND_POLL_FIRST;
+  sqe.flags = IOSQE_BUFFER_SELECT;
+  sqe.fd = c.fd;
+  sqe.user_data = reinterpret_cast<std::uint64_t>(&c);
+}
+
+void send_piece(Ring& ring, Connection& c) {
+  const Connection::Piece& piece = c.pieces.front();
+  io_uring_sqe& sqe = ring.next();
+  sqe.opcode = IORING_OP_SEND;
+  sqe.fd = c.fd;
+  sqe.addr = reinterpret_cast<std::uint64_t>(ring.buffer(piece.buffer));
+  sqe.len = piece.size;
+  sqe.msg_flags = MSG_NOSIGNAL | MSG_WAITALL;
+  sqe.user_data = reinterpret_cast<std::uint64_t>(&c) | kSendBit;
+}
+
+// What the completion of a multishot receive, or of a send of what one brought, leads to.
+void go_on(Ring& ring, const io_uring_cqe& cqe) {
+  auto& c = *reinterpret_cast<Connection*>(cqe.user_data & ~kSendBit);
+  if ((cqe.user_data & kSendBit) != 0) {
+    ring.give_back(c.pieces.front().buffer);
+    c.pieces.erase(c.pieces.begin());
+    if (!c.pieces.empty()) send_piece(ring, c);
+  } else {
+    if (cqe.res > 0) {
+      c.pieces.push_back(
+          {static_cast<std::uint16_t>(cqe.flags >> IORING_CQE_BUFFER_SHIFT), static_cast<unsigned>(cqe.res)});
+      if (c.pieces.size() == 1) send_piece(ring, c);
+    }
+    if ((cqe.flags & IORING_CQE_F_MORE) == 0) {
+      // Out of buffers, which come back, or told to ask again.
+      c.ended = cqe.res <= 0 && cqe.res != -ENOBUFS;
+      if (!c.ended) receive_all(ring, c);
+    }
+  }
+  if (c.ended && c.pieces.empty()) {
+    close(c.fd);
+    delete &c;
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::string_view kind = argc > 1 ? argv[1] : "defer";
   unsigned flags = 0;
-  if (kind == "defer") flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+  const bool multishot = kind == "multishot";
+  if (kind == "defer" || multishot) flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
   if (kind == "coop") flags = IORING_SETUP_COOP_TASKRUN;
   Ring ring(flags);
+  if (multishot) ring.provide_buffers();
   sockaddr_in address;
   const int listener = listen_on(static_cast<std::uint16_t>(argc > 2 ? std::atoi(argv[2]) : 0), address);
   std::printf("127.0.0.1:%d plain io_uring, %s\n", ntohs(address.sin_port), argc > 1 ? argv[1] : "defer");
   std::fflush(stdout);
 
-  constexpr std::uint64_t kAccept = 1, kEnd = 2;
+  constexpr std::uint64_t kAccept = 2, kEnd = 4;
   io_uring_sqe& accepting = ring.next();
   accepting.opcode = IORING_OP_ACCEPT;
   accepting.ioprio = IORING_ACCEPT_MULTISHOT;
@@ -186,7 +278,11 @@ int main(int argc, char** argv) {
       if (cqe.user_data == kEnd) {
         ended = true;
       } else if (cqe.user_data == kAccept) {
-        if (cqe.res >= 0) receive(ring, *new Connection{cqe.res, false, 0, 0, {}});
+        if (cqe.res < 0) return;
+        auto* const c = new Connection{cqe.res, false, 0, 0, {}, {}, false};
+        multishot ? receive_all(ring, *c) : receive(ring, *c);
+      } else if (multishot) {
+        go_on(ring, cqe);
       } else {
         auto& c = *reinterpret_cast<Connection*>(cqe.user_data);
         if (cqe.res <= 0) {
