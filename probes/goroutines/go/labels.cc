@@ -2,6 +2,7 @@
 #include "probes/goroutines/go/labels.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "probes/goroutines/go/bytes.h"
 
@@ -38,8 +39,10 @@ Text text_of(Bytes bytes, std::uint64_t offset) {
   return {bytes.at<std::uint64_t>(offset).value_or(0), bytes.at<std::uint64_t>(offset + 8).value_or(0)};
 }
 
-// Since 1.24: the variable is a slice of {key, value}.
-Result<std::vector<Label>> list_slices(Memory& memory, std::span<const std::uint64_t> pointers) {
+using SetPointers = std::unordered_set<std::uint64_t>;
+
+// Since 1.24: the variable is a slice of {key, value}. beyond: gets the sets for which there is no room.
+Result<std::vector<Label>> list_slices(Memory& memory, std::span<const std::uint64_t> pointers, SetPointers& beyond) {
   struct Slice {
     std::uint64_t data, length, capacity;
   };
@@ -58,8 +61,11 @@ Result<std::vector<Label>> list_slices(Memory& memory, std::span<const std::uint
   for (std::size_t i = 0; i < pointers.size(); ++i) {
     const Slice& s = slices[i];
     if (!pieces[i].done || s.length == 0 || s.length > s.capacity || s.capacity > kMaxLabels) continue;
+    if (total + s.length * kLabelBytes > kMaxBytes) {
+      beyond.insert(pointers[i]);
+      continue;
+    }
     total += s.length * kLabelBytes;
-    if (total > kMaxBytes) break;
     contents[i].resize(s.length * kLabelBytes);
     wanted.push_back({.address = s.data, .into = contents[i].data(), .size = contents[i].size()});
     owners.push_back(i);
@@ -76,27 +82,30 @@ Result<std::vector<Label>> list_slices(Memory& memory, std::span<const std::uint
   return labels;
 }
 
-// The used slots of a bucket and of those that hang on it.
-void list_bucket(Memory& memory, std::uint64_t set, Bytes bucket, std::vector<Label>& labels, std::uint64_t limit,
+// The used slots of a bucket and of those that hang on it. False: there are more than may be read.
+bool list_bucket(Memory& memory, std::uint64_t set, Bytes bucket, std::vector<Label>& labels, std::uint64_t limit,
                  std::uint64_t& budget) {
   std::vector<std::byte> next(kBucketBytes);
   while (budget > 0) {
     for (unsigned slot = 0; slot < kSlots; ++slot) {
       if (bucket.at<std::uint8_t>(slot).value_or(0) < kMinTopHash) continue;
-      if (labels.size() >= limit) return;
+      if (labels.size() >= limit) return true;
       labels.push_back({.set = set,
                         .key = text_of(bucket, kKeys + std::uint64_t{16} * slot),
                         .value = text_of(bucket, kValues + std::uint64_t{16} * slot)});
     }
     --budget;
     const std::uint64_t overflow = bucket.at<std::uint64_t>(kOverflow).value_or(0);
-    if (overflow == 0 || !memory.read(overflow, next.data(), next.size())) return;
+    if (overflow == 0 || !memory.read(overflow, next.data(), next.size())) return true;
     bucket = Bytes(next);
   }
+  return false;
 }
 
 // Until 1.23: the variable is a map[string]string, that is a pointer to its header. budget: buckets that may be read.
-void list_map(Memory& memory, std::uint64_t pointer, std::vector<Label>& labels, std::uint64_t& budget) {
+// beyond: gets the map if it has more.
+void list_map(Memory& memory, std::uint64_t pointer, std::vector<Label>& labels, std::uint64_t& budget,
+              SetPointers& beyond) {
   const auto map = memory.read_value<std::uint64_t>(pointer);
   std::vector<std::byte> header(kMapBytes);
   if (!map || *map == 0 || !memory.read(*map, header.data(), header.size())) return;
@@ -111,11 +120,15 @@ void list_map(Memory& memory, std::uint64_t pointer, std::vector<Label>& labels,
       {*bytes.at<std::uint64_t>(16), std::uint64_t{1} << log},
       {old, old != 0 && log > 0 ? std::uint64_t{1} << (log - 1) : 0}};
   for (const auto& [buckets, size] : arrays) {
-    if (size > budget) return;
+    if (size > budget) {
+      beyond.insert(pointer);
+      return;
+    }
     std::vector<std::byte> array(size * kBucketBytes);
     if (array.empty() || !memory.read(buckets, array.data(), array.size())) continue;
     for (std::uint64_t i = 0; i < size; ++i) {
-      list_bucket(memory, pointer, Bytes(array).from(i * kBucketBytes).first(kBucketBytes), labels, limit, budget);
+      const Bytes bucket = Bytes(array).from(i * kBucketBytes).first(kBucketBytes);
+      if (!list_bucket(memory, pointer, bucket, labels, limit, budget)) beyond.insert(pointer);
     }
   }
 }
@@ -123,25 +136,37 @@ void list_map(Memory& memory, std::uint64_t pointer, std::vector<Label>& labels,
 }  // namespace
 
 Result<std::unordered_map<std::uint64_t, LabelSet>> read_labels(Memory& memory, LabelForm form,
-                                                                std::span<const std::uint64_t> pointers) {
+                                                                std::span<const std::uint64_t> pointers,
+                                                                std::uint64_t* left_out) {
   std::vector<Label> labels;
+  SetPointers beyond;
   if (form == LabelForm::kSlice) {
-    auto listed = list_slices(memory, pointers);
+    auto listed = list_slices(memory, pointers, beyond);
     if (!listed) return std::move(listed).error();
     labels = std::move(*listed);
   } else if (form == LabelForm::kMap) {
     std::uint64_t budget = kMaxBuckets;
-    for (const std::uint64_t pointer : pointers) list_map(memory, pointer, labels, budget);
+    for (const std::uint64_t pointer : pointers) list_map(memory, pointer, labels, budget, beyond);
   }
+
+  std::uint64_t total = 0;
+  std::erase_if(labels, [&](const Label& label) {
+    const std::uint64_t size = std::min(label.key.length, kMaxText) + std::min(label.value.length, kMaxText);
+    if (total + size > kMaxBytes) {
+      beyond.insert(label.set);
+      return true;
+    }
+    total += size;
+    return false;
+  });
+  if (left_out != nullptr) *left_out = beyond.size();
 
   std::vector<std::string> texts;
   texts.reserve(2 * labels.size());
   std::vector<ReadPiece> pieces;
-  std::uint64_t total = 0;
   for (const Label& label : labels) {
     for (const Text& text : {label.key, label.value}) {
-      const std::uint64_t size = std::min(text.length, total < kMaxBytes ? kMaxText : 0);
-      total += size;
+      const std::uint64_t size = std::min(text.length, kMaxText);
       texts.emplace_back(size, '\0');
       if (size > 0) pieces.push_back({.address = text.address, .into = texts.back().data(), .size = size});
     }

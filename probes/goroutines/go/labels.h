@@ -20,8 +20,10 @@ using LabelSet = std::vector<std::pair<std::string, std::string>>;
 
 // By the value of g.labels. Sets that are unreadable or make no sense are missing; of a set that was changed meanwhile
 // anything may have been read, which the goroutine's second reading tells. Texts are cut at 4096 bytes, sets at 1024
-// labels, all together at 64 MiB. Errors: as Memory::read_batch.
+// labels. All together are cut at 64 MiB, and maps at a million buckets: labels beyond are missing, and left_out,
+// unless it is null, counts the sets that they are missing in. Errors: as Memory::read_batch.
 Result<std::unordered_map<std::uint64_t, LabelSet>> read_labels(Memory& memory, LabelForm form,
-                                                                std::span<const std::uint64_t> pointers);
+                                                                std::span<const std::uint64_t> pointers,
+                                                                std::uint64_t* left_out = nullptr);
 
 }  // namespace netpoll::probes

@@ -198,8 +198,13 @@ class Reading {
     }
     std::sort(pointers.begin(), pointers.end());
     pointers.erase(std::unique(pointers.begin(), pointers.end()), pointers.end());
-    auto labels = read_labels(subject_.memory(), program_.layout.labels, pointers);
+    std::uint64_t left_out = 0;
+    auto labels = read_labels(subject_.memory(), program_.layout.labels, pointers, &left_out);
     if (!labels) return std::move(labels).error();
+    if (left_out > 0) {
+      snapshot_.warnings.push_back("labels are too many to be read in full: " + std::to_string(left_out) +
+                                   " sets of labels are missing, or lack some");
+    }
     labels_ = std::move(*labels);
     return {};
   }
@@ -338,7 +343,7 @@ class GoReader : public Reader {
     }
     snapshot->language = "go";
     snapshot->runtime_version = program_->version;
-    snapshot->warnings = program_->warnings;
+    snapshot->warnings.insert(snapshot->warnings.begin(), program_->warnings.begin(), program_->warnings.end());
     snapshot->taken_at_ns = began;
     snapshot->took_ns = base::nanotime() - began;
     return snapshot;

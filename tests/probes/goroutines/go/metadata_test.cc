@@ -1,5 +1,6 @@
 // Type descriptors, labels, pollDescs and machine code made by hand, right and hostile.
 #include <elf.h>
+#include <algorithm>
 
 #include <cstring>
 
@@ -133,6 +134,29 @@ TEST_CASE("labels that lie about their size are left out or cut") {
   const auto maps = read_labels(memory, LabelForm::kMap, std::vector<std::uint64_t>{0x3000, 0x3100, 0x3200});
   REQUIRE(maps);
   CHECK(maps->empty());
+}
+
+TEST_CASE("labels that are too many in all are left out and counted") {
+  constexpr std::uint64_t kFit = (std::uint64_t{64} << 20) / (2 * 4096);
+  ScriptedMemory memory;
+  memory.put_text(0x9000, std::string(4096, 'x'));
+  memory.put_words(0x2000, {0x9000, 4096, 0x9000, 4096});
+  std::vector<std::uint64_t> pointers;
+  for (std::uint64_t i = 0; i < kFit + 3; ++i) {
+    pointers.push_back(0x100000 + 0x20 * i);
+    memory.put_words(pointers.back(), {0x2000, 1, 1});
+  }
+  std::uint64_t left_out = 7;
+  const auto sets = read_labels(memory, LabelForm::kSlice, pointers, &left_out);
+  REQUIRE(sets);
+  CHECK(sets->size() == kFit);
+  CHECK(left_out == 3);
+  CHECK(
+      std::all_of(sets->begin(), sets->end(), [](const auto& set) { return set.second.at(0).second.size() == 4096; }));
+
+  pointers.resize(kFit);
+  REQUIRE(read_labels(memory, LabelForm::kSlice, pointers, &left_out));
+  CHECK(left_out == 0);
 }
 
 TEST_CASE("a pollDesc is one that points to itself") {
