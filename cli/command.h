@@ -38,10 +38,17 @@ struct Command {
   Action (*add)(Flags& flags) = nullptr;
 };
 
-// The one table (commands.def), in the order of --help.
+// Those that this system has, in the order of --help (commands.def): commands_linux.cc, commands_windows.cc.
 std::span<const Command* const> commands();
 const Command* find_command(std::string_view name);
 std::vector<std::string> command_names();
+
+// What this program runs as when it starts itself; in no list. Its arguments are those behind its name.
+struct HiddenCommand {
+  std::string_view name;
+  int (*main)(std::span<char*> args);
+};
+std::span<const HiddenCommand> hidden_commands();
 
 #define NETPOLL_COMMAND(name) extern const Command name##_command;
 #include "cli/commands.def"

@@ -1,12 +1,12 @@
 // Where documents go: format, destination, and --save.
 #include "cli/emit.h"
 
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 
 #include "cli/pager.h"
+#include "cli/screen.h"
 #include "cli/spell.h"
 #include "exporters/json.h"
 
@@ -24,9 +24,8 @@ bool use_color_for(ColorChoice choice, const exporters::Destination& out) {
 std::size_t width_of(const exporters::Destination& out) {
   constexpr std::size_t kLeast = 80;
   const std::optional<int> fd = out.standard_fd();
-  winsize size{};
-  if (!fd || ioctl(*fd, TIOCGWINSZ, &size) != 0) return kLeast;
-  return std::max<std::size_t>(kLeast, size.ws_col);
+  const auto screen = fd ? screen_of(*fd) : std::nullopt;
+  return std::max(kLeast, screen ? screen->columns : 0);
 }
 
 }  // namespace

@@ -3,9 +3,7 @@
 #include <exception>
 #include <span>
 
-#include "cli/claims/lab.h"
 #include "cli/command.h"
-#include "cli/complete.h"
 #include "cli/config.h"
 #include "cli/emit.h"
 #include "cli/help.h"
@@ -13,7 +11,6 @@
 #include "cli/options.h"
 #include "cli/spell.h"
 #include "cli/version.h"
-#include "cli/workload/workload.h"
 
 namespace netpoll::cli {
 namespace {
@@ -70,11 +67,10 @@ int run_command(const Command& command, const std::vector<std::string>& words, s
 int dispatch(std::span<char*> args, Log& log) {
   if (args.size() > 1) {
     const std::string_view hidden = args[1];
-    if (hidden == "__serve") return workload::serve_main(args.subspan(2));
-    if (hidden == "__load") return workload::load_main(args.subspan(2));
-    if (hidden == "__claim") return claim_main(args.subspan(2));
+    for (const HiddenCommand& row : hidden_commands()) {
+      if (hidden == row.name) return row.main(args.subspan(2));
+    }
     if (hidden == "__man" && args.size() == 3) return say(log, manual_page(args[2]).value_or(""));
-    if (hidden == "__complete") return say(log, completions({args.begin() + 2, args.end()}));
   }
   std::vector<std::string> words(args.begin() + (args.empty() ? 0 : 1), args.end());
   if (words.empty()) {

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "cli/process_list.h"
 #include "cli/spell.h"
 #include "cli/units.h"
 #include "netpoll/trace/event.h"
@@ -15,8 +14,6 @@ Error unknown(std::string_view kind, const std::string& word, const std::vector<
   return Error(ErrorKind::kInvalid, "unknown " + std::string(kind) + " \"" + word + "\"")
       .with_hint(did_you_mean(word, known, "one of: " + joined(known)));
 }
-
-const std::vector<std::string> kBackends = {"auto", "ebpf", "ptrace", "self", "none"};
 
 // Groups, system calls and tracepoints, for -e.
 std::vector<std::string> event_names() {
@@ -67,98 +64,15 @@ void add_save_option(Flags& flags, OutputOptions& options) {
   flags.text("--save", options.save, {"Output", "FILE", "Write the result as JSON to FILE as well"});
 }
 
-void add_process_options(Flags& flags, ProcessOptions& options, bool several) {
-  const char* group = "Target";
-  const char* pid = several ? "A process id; repeat it for more" : "A process id";
-  const char* comm =
-      several ? "Every process with this name (/proc/PID/comm)" : "The process with this name (/proc/PID/comm)";
-  flags.list("-p,--pid", options.pids, /*separate=*/true, {group, "PID", pid});
-  flags.text("--comm", options.comm, {group, "NAME", comm});
-}
-
-Result<std::vector<pid_t>> find_processes(const ProcessOptions& options) {
-  std::vector<pid_t> found;
-  for (const std::string& text : options.pids) {
-    const auto pid = parse_pid(text);
-    if (!pid) return pid.error();
-    if (!process_exists(*pid)) {
-      return Error(ErrorKind::kNotFound, "there is no process " + text)
-          .with_hint("it may have ended; ps -e lists what runs, --comm NAME finds a process by its name");
-    }
-    if (const pid_t owner = process_of_thread(*pid); owner != *pid) {
-      return Error(ErrorKind::kInvalid,
-                   text + " is a thread of process " + std::to_string(owner) + " (" + process_comm(owner) + ")")
-          .with_hint("-p " + std::to_string(owner) + " looks at the process, all of its threads");
-    }
-    if (std::find(found.begin(), found.end(), *pid) == found.end()) found.push_back(*pid);
-  }
-  if (!options.comm.empty()) {
-    const auto named = processes_named(options.comm);
-    if (named.empty()) {
-      return Error(ErrorKind::kNotFound, "no process is called \"" + options.comm + "\"")
-          .with_hint(did_you_mean(options.comm, process_names(), "ps -eo pid,comm lists what runs"));
-    }
-    for (const pid_t pid : named) {
-      if (std::find(found.begin(), found.end(), pid) == found.end()) found.push_back(pid);
-    }
-  }
-  return found;
-}
-
-void add_cgroup_options(Flags& flags, CgroupOptions& options) {
-  const char* group = "Target";
-  flags.list("--cgroup", options.cgroups, /*separate=*/false,
-             {group, "PATH", "The processes in and below a cgroup v2, now and later; needs eBPF"});
-  flags.list("--container", options.containers, /*separate=*/false, {group, "ID", "The same of a container"});
-  flags.list("--pod", options.pods, /*separate=*/false, {group, "NS/NAME", "The same of a pod of Kubernetes"});
-}
-
-Result<std::vector<probes::Cgroup>> find_cgroups(const CgroupOptions& options) {
-  std::vector<probes::Cgroup> all;
-  const auto add = [&](probes::Cgroup cgroup) {
-    const auto same = [&](const probes::Cgroup& known) { return known.id == cgroup.id; };
-    if (std::none_of(all.begin(), all.end(), same)) all.push_back(std::move(cgroup));
-  };
-  for (const std::string& path : options.cgroups) {
-    auto cgroup = probes::find_cgroup(path);
-    if (!cgroup) return std::move(cgroup).error();
-    add(std::move(*cgroup));
-  }
-  for (const std::string& id : options.containers) {
-    auto found = probes::find_container(id);
-    if (!found) return std::move(found).error();
-    for (probes::Cgroup& cgroup : *found) add(std::move(cgroup));
-  }
-  for (const std::string& name : options.pods) {
-    auto found = probes::find_pod(name);
-    if (!found) return std::move(found).error();
-    for (probes::Cgroup& cgroup : *found) add(std::move(cgroup));
-  }
-  if (all.size() > probes::kMaxCgroups) {
-    return Error(ErrorKind::kInvalid, std::to_string(all.size()) + " cgroups are too many")
-        .with_hint("at most " + std::to_string(probes::kMaxCgroups) + "; one that contains them all counts them too");
-  }
-  return all;
-}
-
-Result<void> check_targets(std::string_view command, const ProcessOptions& process, const CgroupOptions& cgroup,
-                           const std::vector<std::string>& program) {
-  const bool processes = !process.pids.empty() || !process.comm.empty();
-  const int kinds = (processes ? 1 : 0) + (cgroup.given() ? 1 : 0) + (program.empty() ? 0 : 1);
-  if (kinds == 1) return {};
-  const std::string name(command);
-  return Error(ErrorKind::kInvalid, kinds == 0 ? name + " needs a process or a command"
-                                               : "processes (-p, --comm), cgroups and -- CMD exclude each other")
-      .with_hint("netpoll-trace " + name + " -p PID, --comm NAME, --cgroup PATH, or -- CMD ARG...");
-}
-
 void add_backend_option(Flags& flags, std::string& backend) {
-  flags.text("--backend", backend, {"Probes", "NAME", "How to observe: auto, ebpf, ptrace, self or none", kBackends});
+  const std::vector<std::string>& names = backend_choices();
+  const std::string first = joined({names.begin(), names.end() - 1});
+  flags.text("--backend", backend, {"Probes", "NAME", "How to observe: " + first + " or " + names.back(), names});
 }
 
 Result<probes::Backend> parse_backend_option(const std::string& text) {
   if (const auto backend = probes::parse_backend(text)) return *backend;
-  return unknown("back end", text, kBackends);
+  return unknown("back end", text, backend_choices());
 }
 
 void add_event_option(Flags& flags, std::vector<std::string>& events) {

@@ -75,7 +75,8 @@ Result<std::vector<probes::Cgroup>> find_cgroups(const CgroupOptions& options);
 Result<void> check_targets(std::string_view command, const ProcessOptions& process, const CgroupOptions& cgroup,
                            const std::vector<std::string>& program);
 
-// --backend.
+// --backend, and its values on this system, of which the first is "auto".
+const std::vector<std::string>& backend_choices();
 void add_backend_option(Flags& flags, std::string& backend);
 Result<probes::Backend> parse_backend_option(const std::string& text);
 

@@ -2,7 +2,6 @@
 #include "cli/pager.h"
 
 #include <fcntl.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <cstdlib>
 
 #include "cli/exit_status.h"
+#include "cli/screen.h"
 #include "netpoll/fd.h"
 #include "probes/launch/child.h"
 
@@ -41,9 +41,8 @@ std::string pager_command() {
 }
 
 bool is_longer_than_screen(std::string_view text, int fd) {
-  winsize size{};
-  if (ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_row == 0) return false;
-  return std::count(text.begin(), text.end(), '\n') >= size.ws_row;
+  const auto screen = screen_of(fd);
+  return screen && screen->rows > 0 && std::count(text.begin(), text.end(), '\n') >= static_cast<int>(screen->rows);
 }
 
 Result<bool> show_in_pager(const std::string& command, std::string_view text, Interrupt& interrupt) {

@@ -2,6 +2,7 @@
 #include "cli/probe_info.h"
 
 #include "exporters/text.h"
+#include "probes/session.h"
 
 namespace netpoll::cli {
 

@@ -8,7 +8,11 @@
 
 #include "cli/log.h"
 #include "probes/counts.h"
-#include "probes/session.h"
+#include "probes/source.h"
+
+namespace netpoll::probes {
+class Session;
+}  // namespace netpoll::probes
 
 namespace netpoll::cli {
 

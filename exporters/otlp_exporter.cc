@@ -1,6 +1,7 @@
 // The format otlp: metrics of results and snapshots, and spans of waits of a trace, in OpenTelemetry's protocol as
 // JSON: a line for each request that a collector takes (POST /v1/metrics, /v1/traces).
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <map>
 #include <string>
@@ -108,16 +109,23 @@ Json scope_of(const Json& document) {
 
 // RFC 3339 with milliseconds, as timestamp() writes it, in nanoseconds since 1970.
 std::uint64_t unix_ns(const Json& started_at) {
-  std::tm utc{};
+  int year = 0;
+  unsigned month = 0;
+  unsigned day = 0;
+  int hours = 0;
+  int minutes = 0;
+  int seconds = 0;
   int ms = 0;
   if (!started_at.is_string() ||
-      std::sscanf(started_at.get_ref<const std::string&>().c_str(), "%4d-%2d-%2dT%2d:%2d:%2d.%3d", &utc.tm_year,
-                  &utc.tm_mon, &utc.tm_mday, &utc.tm_hour, &utc.tm_min, &utc.tm_sec, &ms) != 7) {
+      std::sscanf(started_at.get_ref<const std::string&>().c_str(), "%4d-%2u-%2uT%2d:%2d:%2d.%3d", &year, &month, &day,
+                  &hours, &minutes, &seconds, &ms) != 7) {
     return 0;
   }
-  utc.tm_year -= 1900;
-  utc.tm_mon -= 1;
-  return (static_cast<std::uint64_t>(timegm(&utc)) * 1000 + static_cast<std::uint64_t>(ms)) * 1'000'000;
+  const std::chrono::sys_days date = std::chrono::year(year) / std::chrono::month(month) / std::chrono::day(day);
+  const std::chrono::nanoseconds since = date.time_since_epoch() + std::chrono::hours(hours) +
+                                         std::chrono::minutes(minutes) + std::chrono::seconds(seconds) +
+                                         std::chrono::milliseconds(ms);
+  return static_cast<std::uint64_t>(since.count());
 }
 
 // An id that is the same whenever the same trace is converted (splitmix64's finalizer).

@@ -111,24 +111,6 @@ std::size_t display_width(std::string_view text) {
   return width;
 }
 
-std::string errno_name(int number) {
-  switch (number) {
-    // include/linux/errno.h of the kernel: seen by whoever looks at a call before it is restarted.
-    case 512:
-      return "ERESTARTSYS";
-    case 513:
-      return "ERESTARTNOINTR";
-    case 514:
-      return "ERESTARTNOHAND";
-    case 516:
-      return "ERESTART_RESTARTBLOCK";
-    default:
-      break;
-  }
-  const char* name = ::strerrorname_np(number);
-  return name != nullptr ? name : "errno" + std::to_string(number);
-}
-
 std::string styled(std::string_view text, Style style, bool color) {
   std::string_view code;
   switch (style) {

@@ -1,7 +1,5 @@
-// The table of back ends, and the choice among them.
+// The choice among the back ends.
 #include "probes/source.h"
-
-#include <array>
 
 #include "probes/bpf/ebpf_source.h"
 #include "probes/none/uncounted_source.h"
@@ -10,32 +8,6 @@
 #include "probes/self/self_source.h"
 
 namespace netpoll::probes {
-namespace {
-
-struct BackendRow {
-  Backend backend;
-  std::string_view name;
-};
-constexpr std::array kBackends = {
-    BackendRow{Backend::kAuto, "auto"},     BackendRow{Backend::kEbpf, "ebpf"}, BackendRow{Backend::kPerf, "perf"},
-    BackendRow{Backend::kPtrace, "ptrace"}, BackendRow{Backend::kSelf, "self"}, BackendRow{Backend::kNone, "none"},
-};
-
-}  // namespace
-
-std::string_view backend_name(Backend backend) {
-  for (const BackendRow& row : kBackends) {
-    if (row.backend == backend) return row.name;
-  }
-  return "unknown";
-}
-
-std::optional<Backend> parse_backend(std::string_view name) {
-  for (const BackendRow& row : kBackends) {
-    if (row.name == name) return row.backend;
-  }
-  return std::nullopt;
-}
 
 Result<std::vector<GroupCounts>> Source::read_groups() {
   return Error(ErrorKind::kNotSupported,

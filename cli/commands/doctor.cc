@@ -4,20 +4,17 @@
 #include <memory>
 
 #include "cli/command.h"
-#include "cli/documents/envelope.h"
+#include "cli/documents/doctor.h"
 #include "cli/emit.h"
 #include "cli/options.h"
 #include "exporters/destination.h"
 #include "exporters/json.h"
-#include "netpoll/runtime.h"
 #include "probes/features.h"
 #include "probes/perf/tracepoint_ids.h"
 
 namespace netpoll::cli {
 namespace {
 
-using exporters::Json;
-using exporters::text_or_null;
 using probes::Feature;
 using probes::Features;
 
@@ -26,20 +23,6 @@ struct Options {
   bool learn = false;
   OutputOptions output;
 };
-
-Json features_json(const std::vector<Feature>& features) {
-  Json json = Json::array();
-  for (const Feature& feature : features) {
-    json.push_back({{"name", feature.name},
-                    {"ok", feature.ok},
-                    {"wanted", feature.wanted},
-                    {"purpose", feature.purpose},
-                    {"detail", text_or_null(feature.detail)},
-                    {"why_not", text_or_null(feature.why_not)},
-                    {"fix", text_or_null(feature.fix)}});
-  }
-  return json;
-}
 
 // The back end that --backend auto takes here, for a process that runs or for a command.
 std::string chosen_backend(const Features& features, bool command) {
@@ -50,36 +33,6 @@ std::string chosen_backend(const Features& features, bool command) {
   if (works("ebpf_counts")) return "ebpf";
   if (command && works("perf_counts")) return "perf";
   return works("ptrace") ? "ptrace" : "";
-}
-
-Json document_of(const Features& features, std::optional<pid_t> pid) {
-  Json json = new_document("doctor", std::chrono::system_clock::now());
-  json["target"] = nullptr;
-  if (pid) {
-    if (const auto target = probes::describe_target(*pid)) json["target"] = target_json(*target);
-  }
-  json["probe"] = nullptr;
-  json["backend"] = text_or_null(chosen_backend(features, /*command=*/false));
-  json["command_backend"] = text_or_null(chosen_backend(features, /*command=*/true));
-  json["machine"] = features_json(features.machine);
-  json["target_features"] = pid ? features_json(features.target) : Json(nullptr);
-  return json;
-}
-
-// The back ends of libruntime that a kernel may refuse.
-void add_pollers(Features& features) {
-  for (const PollerKind kind : available_pollers()) {
-    if (kind == available_pollers().front()) continue;
-    const std::string name(poller_name(kind));
-    Feature feature{.name = "poller_" + name, .purpose = "run --poller " + name, .wanted = false};
-    if (const auto works = try_poller(kind); works) {
-      feature.ok = true;
-    } else {
-      feature.why_not = works.error().message();
-      if (!works.error().hint().empty()) feature.why_not += "; " + works.error().hint();
-    }
-    features.machine.push_back(std::move(feature));
-  }
 }
 
 // Keeps the ids of this kernel's tracepoints where everybody may read them.
@@ -118,8 +71,15 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
     if (auto learned = learn(invocation.log); !learned) return std::move(learned).error();
   }
   Features features = probes::probe_features(pid);
-  add_pollers(features);
-  if (auto done = out->result(document_of(features, pid)); !done) return std::move(done).error();
+  add_pollers(features.machine);
+  DoctorFindings findings{.machine = features.machine,
+                          .backend = chosen_backend(features, /*command=*/false),
+                          .command_backend = chosen_backend(features, /*command=*/true)};
+  if (pid) {
+    if (auto target = probes::describe_target(*pid)) findings.target = std::move(*target);
+    findings.target_features = features.target;
+  }
+  if (auto done = out->result(doctor_document(findings)); !done) return std::move(done).error();
 
   // The question is whether the main jobs can be done: counting somehow, and with a target, on this target.
   const bool target_refuses = std::any_of(features.target.begin(), features.target.end(), [](const Feature& feature) {

@@ -1,9 +1,7 @@
 // Fills in what stands around every document.
 #include "cli/documents/envelope.h"
 
-#include <sys/utsname.h>
-#include <unistd.h>
-
+#include "cli/host.h"
 #include "cli/version.h"
 #include "exporters/json.h"
 
@@ -43,12 +41,11 @@ Json exit_json(const std::optional<probes::ChildExit>& exit) {
 }
 
 Json new_document(std::string_view kind, std::chrono::system_clock::time_point started_at) {
-  utsname host{};
-  ::uname(&host);
+  const Host host = this_host();
   Json json;
   json["schema"] = "netpoll-trace/" + std::string(kind) + "/v1";
   json["tool"] = {{"name", std::string(kToolName)}, {"version", std::string(version())}};
-  json["host"] = {{"kernel", host.release}, {"arch", host.machine}, {"cpus", ::sysconf(_SC_NPROCESSORS_ONLN)}};
+  json["host"] = {{"kernel", host.kernel}, {"arch", host.arch}, {"cpus", host.cpus}};
   json["started_at"] = exporters::timestamp(started_at);
   return json;
 }

@@ -9,7 +9,7 @@
 #include "cli/probe_info.h"
 #include "exporters/json_fwd.h"
 #include "probes/goroutines/target_info.h"
-#include "probes/launch/child.h"
+#include "probes/launch/child_exit.h"
 
 namespace netpoll::cli {
 

@@ -1,12 +1,11 @@
 // Puts the document of a run together from plan, outcome and counts.
 #include "cli/documents/run.h"
 
-#include <sched.h>
-
 #include <cmath>
 
 #include "cli/documents/counts_json.h"
 #include "exporters/json.h"
+#include "libruntime/base/system.h"
 
 namespace netpoll::cli {
 namespace {
@@ -19,8 +18,7 @@ using workload::Plan;
 int procs_of(const Plan& plan) {
   if (plan.runtime.procs > 0) return plan.runtime.procs;
   if (plan.server_cpu) return 1;
-  cpu_set_t cpus;
-  return ::sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+  return base::usable_cpus();
 }
 
 // What was asked for. Two runs are comparable when these members are equal.

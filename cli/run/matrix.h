@@ -12,7 +12,7 @@
 #include "cli/workload/workload.h"
 #include "exporters/json.h"
 #include "netpoll/result.h"
-#include "probes/session.h"
+#include "probes/source.h"
 
 namespace netpoll::cli {
 

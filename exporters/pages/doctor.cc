@@ -53,6 +53,7 @@ std::string doctor_page(const Json& document, const ExportOptions& options) {
   }
   const std::string backend = word(at(document, {"backend"}));
   const std::string command_backend = word(at(document, {"command_backend"}));
+  if (command_backend == "self") return out + "\nrun counts by libruntime's own counters here\n";
   if (command_backend != backend) {
     return out + "\nrun and stat -- CMD count by " + command_backend + " here" +
            (backend.empty() ? "\n" : ", stat of a running process by " + backend + "\n");

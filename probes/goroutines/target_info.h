@@ -8,9 +8,10 @@
 #include <string_view>
 
 #include "netpoll/result.h"
-#include "probes/process/core_subject.h"
 
 namespace netpoll::probes {
+
+class CoreSubject;  // probes/process/core_subject.h
 
 // The `target` object of our JSON documents. Unknown is nullopt.
 struct TargetInfo {

@@ -11,20 +11,11 @@
 
 #include "netpoll/fd.h"
 #include "netpoll/result.h"
+#include "probes/launch/child_exit.h"
 
 namespace netpoll::probes {
 
 class ExitRelay;
-
-// How a process ended: by exit(code), or by a signal.
-struct ChildExit {
-  int code = 0;
-  int signal = 0;  // 0: it exited by itself with `code`
-
-  bool success() const { return signal == 0 && code == 0; }
-  // What a shell shows: the code, or 128 + signal.
-  int shell_code() const { return signal != 0 ? 128 + signal : code; }
-};
 
 // One descriptor that the child gets: our `from` becomes its `to`. 0, 1 and 2 are redirections.
 struct InheritedFd {

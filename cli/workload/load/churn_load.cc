@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/workload/load/loads.h"
+#include "cli/workload/load/session.h"
 #include "cli/workload/payload.h"
 
 namespace netpoll::workload {

@@ -2,7 +2,11 @@
 // what was done so far and without an error. The first wrong byte, refused connection or reset is an Error.
 #pragma once
 
-#include "cli/workload/load/session.h"
+#include <cstddef>
+
+#include "cli/workload/protocol.h"
+#include "cli/workload/workload.h"
+#include "netpoll/result.h"
 
 namespace netpoll::workload {
 

@@ -1,11 +1,7 @@
 // The server process: runs its workload on a Runtime until told to stop, and reports.
-#include <poll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <variant>
 
+#include "cli/workload/bell.h"
 #include "cli/workload/child.h"
 #include "cli/workload/line.h"
 #include "cli/workload/serve/server.h"
@@ -20,13 +16,9 @@ namespace {
 enum class End { kStopped, kFinished, kFailed };
 
 // Prints what goroutines post until the control pipe ends, the work is done, or it failed.
-End wait_for_end(Server& server, const ChildArgs& child, int finished_fd, int& exit_status) {
-  pollfd fds[] = {{.fd = finished_fd, .events = POLLIN, .revents = 0},
-                  {.fd = child.control_fd, .events = 0, .revents = 0}};
+End wait_for_end(Server& server, const ChildArgs& child, Bell& bell, int& exit_status) {
   for (;;) {
-    if (poll(fds, 2, -1) < 0 && errno != EINTR) return End::kStopped;
-    std::uint64_t posts = 0;
-    if ((fds[0].revents & POLLIN) != 0) (void)!read(finished_fd, &posts, sizeof(posts));
+    const bool stopped = bell.wait(-1);
     for (const ServerMessage& message : server.take_messages()) {
       write_line(child.report_fd, to_line(message));
       if (const auto* failure = std::get_if<Failure>(&message); failure != nullptr) {
@@ -35,19 +27,19 @@ End wait_for_end(Server& server, const ChildArgs& child, int finished_fd, int& e
       }
     }
     if (server.finished()) return End::kFinished;
-    if (fds[1].revents != 0) return End::kStopped;
+    if (stopped) return End::kStopped;
   }
 }
 
 int run_server(const ChildArgs& child) {
-  const Fd finished(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!finished.valid()) return report_failure(child.report_fd, posix_error("eventfd", errno));
-  Server server(child, finished.get());
+  auto bell = Bell::make(child.control_fd);
+  if (!bell) return report_failure(child.report_fd, bell.error());
+  Server server(child, *bell);
   const std::int64_t begin = base::nanotime();
   int exit_status = 0;
   Runtime runtime(child.plan.runtime);
   runtime.go([&server] { server.plan().workload->serve(server); });
-  const End end = wait_for_end(server, child, finished.get(), exit_status);
+  const End end = wait_for_end(server, child, *bell, exit_status);
   const std::int64_t duration = base::nanotime() - begin;
   runtime.shutdown(Runtime::Shutdown::kCancel);
   if (end == End::kFailed) return exit_status;

@@ -25,9 +25,7 @@ void Server::post(ServerMessage message) {
     const base::MutexLock lock(mutex_);
     messages_.push_back(std::move(message));
   }
-  // Wakes the main thread. A failure (the counter is full) means that it is awake already.
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto n = ::write(finished_fd_, &one, sizeof(one));
+  bell_.ring();
 }
 
 void Server::listening(std::vector<std::string> addresses) {
@@ -45,8 +43,7 @@ void Server::finish(std::int64_t duration_ns) {
     duration_ns_ = duration_ns;
   }
   finished_.store(true, std::memory_order_release);
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto n = ::write(finished_fd_, &one, sizeof(one));
+  bell_.ring();
 }
 
 void Server::add(const Traffic& traffic) {

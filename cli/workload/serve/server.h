@@ -1,6 +1,6 @@
 // server.h: what the goroutines of every workload share with the main thread of the server process.
 //
-// The main thread does not take part in the workload: it waits in poll(2) for the end of the control pipe, and prints
+// The main thread does not take part in the workload: it waits (bell.h) for the end of the control pipe, and prints
 // what goroutines hand over. So everything that reaches the poller of the runtime belongs to the workload.
 #pragma once
 
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cli/workload/args.h"
+#include "cli/workload/bell.h"
 #include "cli/workload/histogram.h"
 #include "cli/workload/protocol.h"
 #include "netpoll/base/mutex.h"
@@ -30,8 +31,8 @@ struct Traffic {
 // Thread-safe; outlives the Runtime.
 class Server {
  public:
-  // finished_fd is an eventfd of the main thread's; see post().
-  Server(const ChildArgs& child, int finished_fd) : child_(child), finished_fd_(finished_fd) {}
+  // Both outlive it; bell is rung when there is something for the main thread.
+  Server(const ChildArgs& child, Bell& bell) : child_(child), bell_(bell) {}
 
   const Plan& plan() const { return child_.plan; }
 
@@ -64,7 +65,7 @@ class Server {
   void post(ServerMessage message);
 
   const ChildArgs& child_;
-  const int finished_fd_;
+  Bell& bell_;
   std::atomic<std::uint64_t> operations_{0};
   std::atomic<std::uint64_t> connections_{0};
   std::atomic<std::uint64_t> bytes_read_{0};

@@ -1,0 +1,66 @@
+// doctor, for Windows: what works there, and where the rest would be.
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/documents/doctor.h"
+#include "cli/emit.h"
+#include "cli/options.h"
+#include "exporters/json.h"
+
+namespace netpoll::cli {
+namespace {
+
+using probes::Feature;
+
+struct Options {
+  OutputOptions output;
+};
+
+Feature elsewhere(std::string name, std::string purpose) {
+  return {.name = std::move(name),
+          .purpose = std::move(purpose),
+          .ok = false,
+          .wanted = false,
+          .detail = "",
+          .why_not = "not on Windows: these commands are in netpoll-trace for Linux",
+          .fix = ""};
+}
+
+Result<ExitStatus> run(const Options& options, Invocation& invocation) {
+  auto out = Emitter::open(options.output, exporters::Content::kResult, invocation.color);
+  if (!out) return out.error();
+  DoctorFindings findings;
+  findings.command_backend = "self";
+  findings.machine.push_back({.name = "self_counts",
+                              .purpose = "run: libruntime's own counters, exact",
+                              .ok = true,
+                              .wanted = true,
+                              .detail = "",
+                              .why_not = "",
+                              .fix = ""});
+  add_pollers(findings.machine);
+  findings.machine.push_back(elsewhere("kernel_counts", "stat, trace, epoll, top, claims: system calls and pollers"));
+  findings.machine.push_back(elsewhere("read_memory", "snapshot, lint, serve: goroutines of a running process"));
+  if (auto done = out->result(doctor_document(findings)); !done) return std::move(done).error();
+  return ExitStatus::kDone;
+}
+
+Action add(Flags& flags) {
+  auto options = std::make_shared<Options>();
+  add_output_options(flags, options->output, exporters::Content::kResult, /*strict_too=*/false);
+  return [options](Invocation& invocation) { return run(*options, invocation); };
+}
+
+}  // namespace
+
+const Command doctor_command{
+    .name = "doctor",
+    .summary = "says what works on this machine, and where the rest would be",
+    .usage = "[options]",
+    .description = "Tries what the other commands depend on, and names what only another system has.",
+    .examples = "netpoll-trace doctor\nnetpoll-trace doctor --json",
+    .takes_program = false,
+    .add = add,
+};
+
+}  // namespace netpoll::cli

@@ -1,0 +1,15 @@
+// Asks uname(2).
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "cli/host.h"
+
+namespace netpoll::cli {
+
+Host this_host() {
+  utsname host{};
+  ::uname(&host);
+  return {.kernel = host.release, .arch = host.machine, .cpus = ::sysconf(_SC_NPROCESSORS_ONLN)};
+}
+
+}  // namespace netpoll::cli

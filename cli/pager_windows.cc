@@ -1,0 +1,12 @@
+// Windows has no pager that everybody has: pages go to the console as they are.
+#include "cli/pager.h"
+
+namespace netpoll::cli {
+
+std::string pager_command() { return {}; }
+
+bool is_longer_than_screen(std::string_view, int) { return false; }
+
+Result<bool> show_in_pager(const std::string&, std::string_view, Interrupt&) { return false; }
+
+}  // namespace netpoll::cli

@@ -1,0 +1,67 @@
+# The command line on Windows: what needs nothing of the kernel, and a file for each question that Windows answers in a way
+# of its own.
+add_library(netpoll_cli STATIC
+  # the program and its command line
+  backends_windows.cc
+  commands.cc
+  commands_windows.cc
+  config.cc
+  emit.cc
+  flags.cc
+  help.cc
+  host_windows.cc
+  interrupt_windows.cc
+  log.cc
+  manual.cc
+  options.cc
+  pager_windows.cc
+  screen_windows.cc
+  spell.cc
+  units.cc
+  version.cc
+  # one file a subcommand
+  commands/compare.cc
+  commands/doctor_windows.cc
+  commands/gen_config.cc
+  commands/help.cc
+  commands/run.cc
+  # what they measure and show
+  compare/baseline.cc
+  compare/budget.cc
+  compare/columns.cc
+  compare/comparison.cc
+  compare/condition.cc
+  compare/expectation.cc
+  compare/figures.cc
+  compare/input.cc
+  compare/large_document_absent.cc
+  compare/limit.cc
+  compare/median.cc
+  compare/nature.cc
+  compare/read_text_windows.cc
+  compare/self_test.cc
+  compare/statistics.cc
+  run/matrix.cc
+  run/runner_windows.cc
+  # results as JSON
+  documents/compare.cc
+  documents/counts_json.cc
+  documents/doctor.cc
+  documents/envelope.cc
+  documents/matrix.cc
+  documents/run.cc
+  schemas.cc
+  ${CMAKE_CURRENT_BINARY_DIR}/schema_files.cc
+  # the names of what is counted
+  ${PROJECT_SOURCE_DIR}/probes/backend_names.cc
+  ${PROJECT_SOURCE_DIR}/probes/counts.cc
+  ${PROJECT_SOURCE_DIR}/probes/syscall_numbers.cc
+)
+netpoll_target_options(netpoll_cli)
+target_include_directories(netpoll_cli PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
+target_link_libraries(netpoll_cli PUBLIC netpoll::exporters netpoll::workload PRIVATE CLI11::CLI11)
+set_property(SOURCE version.cc PROPERTY COMPILE_DEFINITIONS NETPOLL_VERSION="${PROJECT_VERSION}")
+
+add_executable(netpoll-trace main.cc)
+netpoll_target_options(netpoll-trace)
+target_link_libraries(netpoll-trace PRIVATE netpoll_cli)

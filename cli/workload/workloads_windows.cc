@@ -1,0 +1,20 @@
+// The workloads on Windows: without ports that several share, pipes, and what its load generator
+// (load/goroutine_load.cc) does not know, which are datagrams and slow readers.
+#include <chrono>
+
+#include "cli/workload/load/loads.h"
+#include "cli/workload/serve/servers.h"
+#include "cli/workload/workload.h"
+
+#include "cli/workload/workload_rows.def"
+
+namespace netpoll::workload {
+namespace {
+
+constexpr Workload kWorkloads[] = {kEcho, kIdle, kFanin, kChurn, kPipeline, kProxy, kDeadline, kCpu};
+
+}  // namespace
+
+std::span<const Workload> workloads() { return kWorkloads; }
+
+}  // namespace netpoll::workload

@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""The tool for Windows, started through whatever runs its programs here: windows_test.py BINARY LAUNCHER...
+
+Its documents are judged by the schemas that it prints itself, as strictly as those of Linux (schema_test.py), and what
+a run counts is exact.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from checks import check, exit_status  # noqa: E402
+from schema_test import Judge  # noqa: E402
+
+
+def main():
+    binary, *launcher = sys.argv[1:]
+
+    with tempfile.TemporaryDirectory() as folder:
+        def tool(*arguments, status=0):
+            done = subprocess.run([*launcher, binary, *arguments], capture_output=True, text=True, timeout=120,
+                                  cwd=folder, stdin=subprocess.DEVNULL)
+            check(done.returncode == status, f"{' '.join(arguments)} ended with {done.returncode}", done.stderr)
+            return done.stdout if status == 0 else done.stderr
+
+        judge = Judge({name: json.loads(tool("help", "schema", name)) for name in ("run", "doctor", "compare")})
+
+        check(re.fullmatch(r"netpoll-trace \d+\.\d+\.\d+\s*", tool("--version")), "--version")
+        overview = tool("--help")
+        commands = re.findall(r"^  ([a-z-]+) ", overview.split("Commands:")[1].split("More help:")[0], re.MULTILINE)
+        check(commands == ["run", "compare", "doctor", "gen-config", "help"], "--help lists what is there", commands)
+        check("unknown command" in tool("stat", status=2), "a command that is not there")
+
+        doctor = judge.accept(tool("doctor", "--json"), "doctor")
+        check(doctor["command_backend"] == "self" and doctor["backend"] is None, "doctor's back ends", doctor)
+        features = {row["name"]: row["ok"] for row in doctor["machine"]}
+        check(features.get("self_counts") is True and features.get("kernel_counts") is False, "doctor", features)
+
+        def run(workload, operations, *arguments):
+            document = judge.accept(tool("run", workload, *arguments, "--json"), f"run {workload}")
+            check(document["operations"] == operations, f"operations of {workload}", document["operations"])
+            server = document["server"]
+            check(server["errors"] == server["mismatches"] == 0, f"errors of {workload}", server)
+            check(document["probe"]["backend"] == "self" and document["probe"]["lost"] == 0, "back end",
+                  document["probe"])
+            return document
+
+        echo = run("echo", 200, "--conns", "4", "--ops", "200", "--size", "100", "--save", "base.json")
+        check(echo["server"]["operations"] == 200 and echo["server"]["connections"] == 4, "echo's server")
+        check(echo["load"]["bytes_sent"] == echo["load"]["bytes_received"] == 20000, "echo's bytes", echo["load"])
+        check(echo["tracepoints"]["go_create"]["count"] == 5, "libruntime's counters", echo["tracepoints"])
+        large = run("pipeline", 12, "--conns", "2", "--ops", "12", "--size", "300k", "--depth", "3")
+        check(large["load"]["bytes_received"] == 12 * 300_000, "bytes of a pipeline", large["load"])
+        churn = run("churn", 40, "--conns", "4", "--ops", "40", "--warmup", "8")
+        check(churn["load"]["connections"] == churn["server"]["connections"] == 48, "churn's connections", churn["load"])
+        idle = run("idle", 20, "--conns", "20", "--duration", "200ms")
+        check(idle["server"]["connections"] == 20, "idle's connections", idle["server"])
+        run("deadline", 20, "--conns", "4", "--ops", "20")
+
+        table = tool("run", "echo", "--conns", "4", "--ops", "200", "--size", "100", "--save", "head.json")
+        check("operations" in table and "latency" in table, "the table of run", table)
+        tool("compare", "base.json", "base.json", "--json", "-o", "verdict.json")
+        judge.accept((Path(folder) / "verdict.json").read_text(), "compare")
+        check("base.json" in tool("compare", "base.json", "head.json"), "the table of compare")
+        names = sorted(path.name for path in Path(folder).iterdir())
+        check(names == ["base.json", "head.json", "verdict.json"], "files are there, and nothing beside them", names)
+        check("none.json" in tool("compare", "none.json", "head.json", status=2), "a file that is not there")
+
+        check("udp" in tool("run", "udp", status=2), "a workload that is not there")
+        check("not on Windows" in tool("run", "echo", "--backend", "ebpf", status=3), "a back end that is not there")
+    return exit_status()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
