@@ -24,15 +24,25 @@ namespace fs = std::filesystem;
 // include/linux/proc_ns.h, PROC_CGROUP_INIT_INO: the namespace that every process is in unless somebody changed that.
 constexpr std::string_view kFirstNamespace = "cgroup:[4026531835]";
 
-// Where the hierarchy is mounted: alone, or beside those of version 1. Empty: nowhere.
+// A path as the kernel writes it into lists of mounts: blanks and backslashes are "\040" and its like, in octal.
+std::string unescaped(std::string_view text) {
+  const auto is_octal = [](char c) { return c >= '0' && c <= '7'; };
+  std::string path;
+  while (!text.empty()) {
+    if (text.size() >= 4 && text[0] == '\\' && std::all_of(text.begin() + 1, text.begin() + 4, is_octal)) {
+      path += static_cast<char>((text[1] - '0') * 64 + (text[2] - '0') * 8 + (text[3] - '0'));
+      text.remove_prefix(4);
+    } else {
+      path += text[0];
+      text.remove_prefix(1);
+    }
+  }
+  return path;
+}
+
 std::string mount_point() {
   std::ifstream mounts("/proc/self/mounts");
-  for (std::string line; std::getline(mounts, line);) {
-    std::istringstream words(line);
-    std::string device, point, type;
-    if (words >> device >> point >> type && type == "cgroup2") return point;
-  }
-  return {};
+  return parse_cgroup_mount(mounts);
 }
 
 bool is_cgroup2(const std::string& path) {
@@ -102,6 +112,15 @@ std::string_view id_in(std::string_view directory) {
 constexpr std::size_t kLeastDigits = 12;  // what docker ps shows
 
 }  // namespace
+
+std::string parse_cgroup_mount(std::istream& mounts) {
+  for (std::string line; std::getline(mounts, line);) {
+    std::istringstream words(line);
+    std::string device, point, type;
+    if (words >> device >> point >> type && type == "cgroup2") return unescaped(point);
+  }
+  return {};
+}
 
 Result<Cgroup> find_cgroup(const std::string& path) {
   const auto root = root_of_hierarchy();

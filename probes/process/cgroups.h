@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <istream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,9 @@ struct Cgroup {
   std::uint64_t id = 0;
   std::uint32_t level = 0;  // of nesting; the root has 0
 };
+
+// Where the hierarchy is mounted, alone or beside those of version 1, by a text as /proc/self/mounts. Empty: nowhere.
+std::string parse_cgroup_mount(std::istream& mounts);
 
 // path: a directory, or its name below the root ("/system.slice/redis.service", as /proc/PID/cgroup says it). Fails
 // with kNotFound when it is no cgroup v2, kNotSupported from within a cgroup namespace, where nobody knows its level.

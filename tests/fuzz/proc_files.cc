@@ -2,6 +2,7 @@
 #include <sstream>
 
 #include "libruntime/base/epoll_list.h"
+#include "probes/process/cgroups.h"
 #include "probes/process/clock.h"
 #include "probes/process/mappings.h"
 #include "probes/process/peers.h"
@@ -17,6 +18,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   (void)key_of_link(text);
   std::istringstream offsets(text);
   (void)monotonic_offset(offsets);
+  std::istringstream mounts(text);
+  (void)parse_cgroup_mount(mounts);
   std::istringstream maps(text);
   const auto mappings = parse_mappings(maps);
   if (!mappings.empty()) (void)find_mapping(mappings, mappings.front().start);

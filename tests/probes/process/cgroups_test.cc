@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -59,6 +60,19 @@ class Tree {
 std::string id_of(char digit) { return std::string(52, digit) + "0123456789ab"; }
 
 }  // namespace
+
+TEST_CASE("the hierarchy is found where it is mounted, whatever its directory is called") {
+  const auto found = [](const std::string& text) {
+    std::istringstream mounts(text);
+    return parse_cgroup_mount(mounts);
+  };
+  const std::string proc = "proc /proc proc rw 0 0\n";
+  CHECK(found(proc + "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n") == "/sys/fs/cgroup");
+  CHECK(found(proc + "none /a\\040b\\011c\\134d cgroup2 rw 0 0\n") == "/a b\tc\\d");
+  CHECK(found("none /a\\04 cgroup2 rw 0 0\n") == "/a\\04");
+  CHECK(found("none /a\\089\\ cgroup2\n") == "/a\\089\\");
+  CHECK(found(proc + "cgroup /sys/fs/cgroup/cpu cgroup rw 0 0\ncut\n").empty());
+}
 
 TEST_CASE("a container is found by its id in the directories of each runtime and driver") {
   const Tree tree;
