@@ -62,6 +62,7 @@ Netpoll::Netpoll(sched::Scheduler& scheduler, std::unique_ptr<Poller> poller)
       trigger_(poller->completion() != nullptr ? Trigger::kEdge : scheduler.config().trigger),
       poller_(std::move(poller)),
       completion_(poller_->completion()) {
+  if (scheduler.config().procs == 1) poller_->expect_one_p();
   count_forks();
 }
 

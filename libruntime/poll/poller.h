@@ -48,6 +48,9 @@ class Poller {
   // Creates the kernel object. Called before anything else, until it succeeds; a failure leaves no descriptor behind.
   virtual int init() = 0;
 
+  // Called before init(), if at all: no two threads ever run goroutines at a time (Config::procs is 1).
+  virtual void expect_one_p() {}
+
   // What a user may do about an init() that failed with this errno; null where nothing is known.
   virtual const char* hint(int) const { return nullptr; }
 

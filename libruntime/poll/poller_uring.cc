@@ -9,6 +9,10 @@
 // what nobody has asked for yet stays in the socket, where the peer feels it and RawConn finds it.
 //
 // SINGLE_ISSUER and DEFER_TASKRUN are not used: they tie a ring to one thread, and goroutines move between threads.
+// COOP_TASKRUN is, with one P. The kernel then finishes an operation when the thread that submitted it next enters the
+// kernel by itself, instead of interrupting it. While a goroutine computes on that thread there is no P to run anybody
+// else on, and a look sees by TASKRUN_FLAG that it has to go and fetch. With several Ps an idle one would wait for what
+// a computing one has submitted, until the next tick of the clock.
 #include <linux/io_uring.h>
 #include <linux/time_types.h>
 #include <poll.h>
@@ -81,16 +85,21 @@ class Mapping {
   std::size_t size_ = 0;
 };
 
-long setup(unsigned entries, io_uring_params& params) {
-  params = {};
-  params.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL;
-  params.cq_entries = kCompletions;
-  long fd = base::sys(SYS_io_uring_setup, entries, &params);
-  if (fd != -EINVAL) return fd;
-  params = {};  // SUBMIT_ALL is of Linux 5.18
-  params.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
-  params.cq_entries = kCompletions;
-  return base::sys(SYS_io_uring_setup, entries, &params);
+// Makes a ring with as many of the flags as this kernel knows.
+long setup(unsigned entries, bool cooperative, io_uring_params& params) {
+  constexpr unsigned kLeast = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
+  constexpr unsigned kUsual = kLeast | IORING_SETUP_SUBMIT_ALL;                                      // Linux 5.18
+  constexpr unsigned kCooperative = kUsual | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG;  // Linux 5.19
+  long fd = -EINVAL;
+  for (const unsigned flags : {kCooperative, kUsual, kLeast}) {
+    if (flags == kCooperative && !cooperative) continue;
+    params = {};
+    params.flags = flags;
+    params.cq_entries = kCompletions;
+    fd = base::sys(SYS_io_uring_setup, entries, &params);
+    if (fd != -EINVAL) break;
+  }
+  return fd;
 }
 
 // kReady with expect_wait: a poll that reports what changes. Whether what is up already was reported, which does not
@@ -111,6 +120,8 @@ class UringPoller final : public CompletionPoller {
     }
     return result;
   }
+
+  void expect_one_p() override { cooperative_ = true; }
 
   const char* hint(int error) const override {
     switch (error) {
@@ -166,9 +177,11 @@ class UringPoller final : public CompletionPoller {
     if (used > 0 && count < kManySubmissions) return used;
     if (used > 0) delay_ns = 0;
     if (delay_ns == 0) {
-      const bool overflown = (counter(submission_flags_).load(std::memory_order_relaxed) & IORING_SQ_CQ_OVERFLOW) != 0;
-      if (count == 0 && !overflown) return used;
-      if (const long result = enter(count, 0, overflown ? IORING_ENTER_GETEVENTS : 0u, nullptr); is_fatal(result)) {
+      // Completions that the kernel has kept, or that are finished only when somebody comes for them.
+      const bool kept = (counter(submission_flags_).load(std::memory_order_relaxed) &
+                         (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) != 0;
+      if (count == 0 && !kept) return used;
+      if (const long result = enter(count, 0, kept ? IORING_ENTER_GETEVENTS : 0u, nullptr); is_fatal(result)) {
         return static_cast<int>(result);
       }
       return used + take(false, out + used, max - used);
@@ -197,7 +210,7 @@ class UringPoller final : public CompletionPoller {
 
   int create() {
     io_uring_params params;
-    const long fd = setup(kSubmissions, params);
+    const long fd = setup(kSubmissions, cooperative_, params);
     if (fd < 0) return static_cast<int>(fd);
     ring_.reset(static_cast<int>(fd));  // close-on-exec by itself
     if ((params.features & kFeatures) != kFeatures) return -ENOSYS;
@@ -401,6 +414,7 @@ class UringPoller final : public CompletionPoller {
     return false;
   }
 
+  bool cooperative_ = false;
   base::Mutex mutex_;
   Fd ring_;
   Mapping rings_;
