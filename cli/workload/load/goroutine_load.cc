@@ -370,6 +370,11 @@ class ChurnLoad {
   std::atomic<std::uint64_t> begun_{0};
 };
 
+}  // namespace
+
+Result<LoadResult> run_stream_load(Session& session) { return StreamLoad(session).run(); }
+Result<LoadResult> run_churn_load(Session& session) { return ChurnLoad(session).run(); }
+
 Result<LoadResult> run_load(const ChildArgs& child) {
   if (child.plan.workload->load == nullptr || child.addresses.empty()) {
     return Error(ErrorKind::kInvalid, "workload " + std::string(child.plan.workload->name) + ": nobody to load");
@@ -397,21 +402,6 @@ Result<LoadResult> run_load(const ChildArgs& child) {
   }
   runtime.shutdown(Runtime::Shutdown::kCancel);
   return std::move(*result);
-}
-
-}  // namespace
-
-Result<LoadResult> run_stream_load(Session& session) { return StreamLoad(session).run(); }
-Result<LoadResult> run_churn_load(Session& session) { return ChurnLoad(session).run(); }
-
-int load_main(std::span<char*> args) {
-  ignore_signals();
-  auto child = parse_args(args);
-  if (!child) return report_failure(1, child.error());
-  auto result = run_load(*child);
-  if (!result) return report_failure(child->report_fd, result.error());
-  write_line(child->report_fd, to_line(LoadMessage(std::move(*result))));
-  return 0;
 }
 
 }  // namespace netpoll::workload

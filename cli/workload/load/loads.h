@@ -4,11 +4,15 @@
 
 #include <cstddef>
 
+#include "cli/workload/args.h"
 #include "cli/workload/protocol.h"
 #include "cli/workload/workload.h"
 #include "netpoll/result.h"
 
 namespace netpoll::workload {
+
+// The load of the child's workload, from its session to its end. One file a system: epoll_load.cc, goroutine_load.cc.
+Result<LoadResult> run_load(const ChildArgs& child);
 
 // Persistent connections, up to --depth requests in flight on each, each answer the echo of its request: echo, fanin,
 // pipeline, proxy, reuseport, cpu. For idle the connections stay silent for the duration before they ask once.
