@@ -3,7 +3,6 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -248,15 +247,11 @@ Result<void> EbpfSource::begin() {
 Result<void> EbpfSource::attach_usdt() {
   std::map<std::pair<dev_t, ino_t>, Tracepoints> seen;
   for (Attached& attached : attached_) {
-    const Target& target = attached.target;
-    // A process that runs is asked for its file through /proc, which also finds it in another mount namespace or
-    // deleted.
-    const std::string path = target.held ? target.exe : executable_file(target.pid);
-    struct stat file {};
-    if (path.empty() || ::stat(path.c_str(), &file) != 0) continue;
-    const auto [at, fresh] = seen.try_emplace({file.st_dev, file.st_ino});
+    const auto file = file_of(attached.target);
+    if (!file) continue;
+    const auto [at, fresh] = seen.try_emplace(file->id);
     if (fresh) {
-      auto has = attach_usdt_of(target, path);
+      auto has = attach_usdt_of(attached.target, file->path);
       if (!has) return std::move(has).error();
       at->second = *has;
     }

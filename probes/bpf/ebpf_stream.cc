@@ -4,7 +4,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <bit>
@@ -308,11 +307,9 @@ Result<void> EbpfStream::attach_usdt() {
   std::vector<Target> targets = targets_;
   for (const pid_t pid : members_) targets.push_back({.pid = pid, .held = false, .follow_forks = false, .exe = {}});
   for (const Target& target : targets) {
-    const std::string path = target.held ? target.exe : executable_file(target.pid);
-    struct stat file {};
-    if (path.empty() || ::stat(path.c_str(), &file) != 0) continue;
-    if (!seen.insert({file.st_dev, file.st_ino}).second) continue;
-    if (auto attached = attach_usdt_of(path); !attached) return attached;
+    const auto file = file_of(target);
+    if (!file || !seen.insert(file->id).second) continue;
+    if (auto attached = attach_usdt_of(file->path); !attached) return attached;
   }
   return {};
 }

@@ -1,9 +1,12 @@
 // Checks and names the targets of BPF programs.
 #include "probes/bpf/targets.h"
 
+#include <sys/stat.h>
+
 #include <utility>
 
 #include "probes/countable.h"
+#include "probes/process/proc_status.h"
 
 namespace netpoll::probes {
 
@@ -17,6 +20,13 @@ Result<ProcessWatches> watch_targets(std::span<const Target> targets, std::span<
     if (auto fit = check_countable(target); !fit) return std::move(fit).error();
   }
   return watches;
+}
+
+std::optional<TargetFile> file_of(const Target& target) {
+  std::string path = target.held ? target.exe : executable_file(target.pid);
+  struct stat file {};
+  if (path.empty() || ::stat(path.c_str(), &file) != 0) return std::nullopt;
+  return TargetFile{.path = std::move(path), .id = {file.st_dev, file.st_ino}};
 }
 
 Error within_targets(Error error, std::span<const Target> targets, std::span<const std::string> cgroups) {
