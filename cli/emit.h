@@ -36,6 +36,8 @@ class Emitter {
 
   // A figure on the way to the result (stat -i). False: it could not be written; why is kept and returned by result().
   bool interval(const exporters::Json& head, const exporters::Json& interval);
+  // Whether the document that result() gets has to have them, too.
+  bool keeps_intervals() const { return save_ || !exporter_->writes_intervals(); }
   // Writes the document and makes it visible, and the same in JSON where --save asked for it. Once.
   Result<void> result(const exporters::Json& document);
   // One snapshot of several (--watch, several -p); finish() makes them visible. One alone is snapshot(), then finish().

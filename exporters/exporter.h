@@ -53,6 +53,8 @@ class Exporter {
   // A figure of a result that is still being measured (stat -i), and what is known of the whole by then. The format of
   // one document leaves it out, since the result has it.
   virtual Result<void> interval(const Json& head, const Json& interval);
+  // Whether interval() writes it, so that the result can do without.
+  virtual bool writes_intervals() const { return false; }
 
   virtual Result<void> snapshot(const SnapshotDocument& document);
 

@@ -41,6 +41,7 @@ class NdjsonExporter : public LineExporter, public LongDocumentSink {
     line.update(interval);
     return out_.write(to_line(line));
   }
+  bool writes_intervals() const override { return true; }
 
   // The last line has what the first could not know; intervals were lines of their own. Several results have both,
   // each.

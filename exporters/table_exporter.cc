@@ -50,6 +50,7 @@ class TableExporter : public Exporter, public LongDocumentSink {
   Result<void> interval(const Json& /*head*/, const Json& interval) override {
     return out_.write(interval.contains("appeared") ? epoll_changes_text(interval) : interval_text(interval, options_));
   }
+  bool writes_intervals() const override { return true; }
 
  private:
   Destination& out_;

@@ -304,8 +304,10 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
 
   std::vector<Json> intervals;
   plan->on_interval = [&](const Interval& interval, const Measurement& so_far) {
-    intervals.push_back(interval_json(interval, so_far.probe.backend, view));
-    return out->interval(head_of(so_far, view), intervals.back());
+    Json row = interval_json(interval, so_far.probe.backend, view);
+    const bool read = out->interval(head_of(so_far, view), row);
+    if (out->keeps_intervals()) intervals.push_back(std::move(row));
+    return read;
   };
   plan->on_nudge = [&](const Measurement& so_far) { print_so_far(so_far, view, invocation); };
   std::vector<Measurement> all;
