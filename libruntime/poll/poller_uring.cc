@@ -12,7 +12,8 @@
 // COOP_TASKRUN is, with one P. The kernel then finishes an operation when the thread that submitted it next enters the
 // kernel by itself, instead of interrupting it. While a goroutine computes on that thread there is no P to run anybody
 // else on, and a look sees by TASKRUN_FLAG that it has to go and fetch. With several Ps an idle one would wait for what
-// a computing one has submitted, until the next tick of the clock.
+// a computing one has submitted, until the next tick of the clock; so does, with one P, what a goroutine has submitted
+// that now computes inside block_on.
 #include <linux/io_uring.h>
 #include <linux/time_types.h>
 #include <poll.h>
