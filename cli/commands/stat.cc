@@ -302,6 +302,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
       Emitter::open(output, exporters::Content::kResult, invocation.color, {.everything = invocation.log.verbose()});
   if (!out) return out.error();
 
+  plan->output = out->standard_fd();
   std::vector<Json> intervals;
   plan->on_interval = [&](const Interval& interval, const Measurement& so_far) {
     Json row = interval_json(interval, so_far.probe.backend, view);

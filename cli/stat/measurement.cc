@@ -104,8 +104,12 @@ class Meter {
   Result<void> watch(const probes::Child* child) {
     if (auto ok = wake_.add(interrupt_.fd()); !ok) return ok;
     if (auto ok = wake_.add(nudge_.fd()); !ok) return ok;
+    const std::optional<int> output = child == nullptr ? plan_.output : std::nullopt;
     if (child != nullptr) {
       if (auto ok = wake_.add(child->pidfd()); !ok) return ok;
+    }
+    if (output) {
+      if (auto ok = wake_.add_output(*output); !ok) return ok;
     }
     for (;;) {
       const auto now = steady_clock::now();
@@ -137,10 +141,12 @@ class Meter {
         result_.target_ended = true;
         break;
       }
+      if (output && std::find(woken->begin(), woken->end(), *output) != woken->end()) break;
     }
     wake_.remove(interrupt_.fd());
     wake_.remove(nudge_.fd());
     if (child != nullptr) wake_.remove(child->pidfd());
+    if (output) wake_.remove(*output);
     return {};
   }
 

@@ -49,6 +49,8 @@ struct MeasurePlan {
   std::vector<std::string> cgroups;  // directories, as SourceOptions::cgroups
   probes::GroupBy group_by = probes::GroupBy::kNothing;
   bool best_effort = false;  // as SourceOptions::best_effort
+  // A standard stream that the figures go to. A measurement of running processes ends when nobody reads it any more.
+  std::optional<int> output;
   // so_far: what is known of the measurement as a whole; its counts are older. False: nobody reads any more, which ends
   // a measurement of running processes; a command is none the wiser.
   std::function<bool(const Interval&, const Measurement& so_far)> on_interval;

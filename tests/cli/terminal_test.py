@@ -89,7 +89,7 @@ class Vanishing(unittest.TestCase):
     def test_whoever_has_nothing_to_write_ends_with_it_too(self):
         """The target is idle: nobody is connected."""
         for signals in (True, False):
-            for arguments in (["trace", "-p", self.pid], ["trace", "-p", self.pid, "--summary"],
+            for arguments in (["trace", "-p", self.pid], ["trace", "-p", self.pid, "--summary"], ["stat", "-p", self.pid],
                               ["epoll", "-p", self.pid, "--watch", "1h"]):
                 with self.subTest(arguments=arguments, signals=signals):
                     self.vanishes(arguments, signals, has_poller)
