@@ -488,11 +488,15 @@ void Netpoll::close(PollDesc& pd, bool shared) {
   if (pd.rg.load() > kPdReady || pd.wg.load() > kPdReady)
     base::fatal("netpoll: blocked goroutine on a closing pollDesc");
   // What is registered stays as long as the open file, in whoever's descriptor, and nobody can remove it after the
-  // close. Where the file is known to live on it therefore goes first; level-triggered also where that is not known (a
-  // duplicate made behind our back, clone(2)), for an armed direction would be reported for ever.
+  // close. Where the file is known to live on it therefore goes first, and level-triggered always. There an armed
+  // direction of a file that lives on unknown to us (a duplicate made behind our back, clone(2)) would be reported for
+  // ever; and one that is not armed is looked at whenever the socket changes. A thread in epoll_wait(2) that looks
+  // while we close holds the file since Linux 6.9 (epi_fget, fs/eventpoll.c), finds nothing to report, and lets go of
+  // it only when it next returns: until then the peer would wait for our end of stream. What the other triggers look at
+  // they report, and return.
   {
     const base::MutexLock lock(pd.lock);
-    shared = shared || pd.forks != forks.load() || (trigger_ == Trigger::kLevel && pd.armed != 0);
+    shared = shared || pd.forks != forks.load() || trigger_ == Trigger::kLevel;
   }
   if (poller_->outlives_close(shared) && poller_->close(fd) == -ENOENT) found_foreign(pd, fd, ForeignCtl::kRemoved);
   NETPOLL_TRACE(scheduler_.lane(), fd_close, NETPOLL_ARG(pd.index), NETPOLL_ARG(fd));

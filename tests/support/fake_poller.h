@@ -58,6 +58,10 @@ class FakePoller final : public ScriptedPoller<poll::Poller> {
     std::lock_guard lock(mutex_);
     return arms_;
   }
+  bool is_registered(int fd) {
+    std::lock_guard lock(mutex_);
+    return registered_.count(fd) == 1;
+  }
   // Somebody else's EPOLL_CTL_DEL.
   void forget(int fd) {
     std::lock_guard lock(mutex_);

@@ -268,6 +268,33 @@ TEST_CASE("oneshot and level arm once per wait, edge never") {
   }
 }
 
+TEST_CASE("level: the registration goes before the descriptor, armed or not; else with it") {
+  for (const Trigger trigger : {Trigger::kOneshot, Trigger::kLevel, Trigger::kEdge}) {
+    World world(trigger);
+    INFO("trigger " << trigger_name(trigger));
+    world.run([&] {
+      for (const bool waited : {false, true}) {
+        PollDesc& pd = world.open(5);
+        if (waited) {
+          std::atomic<bool> done{false};
+          go([&] {
+            EXPECT_THAT(world.expectations, world.netpoll->wait(pd, Mode::kRead) == PollResult::kOk);
+            done = true;
+          });
+          until([&] { return parked(pd, Mode::kRead); });
+          world.deliver(5, kReadBit);
+          until([&] { return done.load(); });
+        }
+        world.netpoll->unblock(pd);
+        world.netpoll->close(pd, /*shared=*/false);
+        EXPECT_THAT(world.expectations, world.poller->is_registered(5) == (trigger != Trigger::kLevel));
+        world.poller->forget(5);
+      }
+    });
+    CHECK(world.count(trace::Tp::foreign_ctl) == 0);
+  }
+}
+
 TEST_CASE("oneshot arms again for the direction that was not delivered") {
   World world(Trigger::kOneshot);
   world.run([&] {
