@@ -96,6 +96,7 @@ function(netpoll_bpf_object target source)
     DEPENDS ${object}
     COMMENT "BPF ${stem}.skel.h"
     VERBATIM)
+  add_custom_target(${name}_skeleton DEPENDS ${skeleton})
   target_sources(${target} PRIVATE ${skeleton})
   target_include_directories(${target} SYSTEM PRIVATE ${root})
   target_link_libraries(${target} PRIVATE "${LIBBPF_LIBRARIES}")

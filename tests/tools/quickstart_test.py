@@ -65,7 +65,7 @@ class Machine:
         tools = Path(self.folder.name, "tests/tools")
         tools.mkdir(parents=True)
         shutil.copy(Path(__file__).with_name("summary.py"), tools)
-        for name in ("cmake", "clang++-14", "clang-tidy-14"):
+        for name in ("cmake", "clang++-14", "clang-tidy-14", "run-clang-tidy-14"):
             self.stub(name, "exit 0")
         self.stub("ctest", ctest, 'for word; do [ "$last" = --output-junit ] && report=$word; last=$word; done')
 
@@ -149,6 +149,17 @@ class Quickstart(unittest.TestCase):
         self.assertIn("tidy: 0 passed, 1 failed, 0 skipped.\n  failed: race", out)
         # The runtime for Windows, where Wine is installed, has a second try as well.
         self.assertRegex(out, r"\n[12] passed, 3 failed, 0 skipped\n$")
+
+    def test_what_clang_tidy_finds_is_shown_and_fails(self):
+        machine = Machine(installed=["cmake", "pkgconf", "clang", "bpftool", "libbpf-dev"])
+        machine.build_tree("echo '<testsuite/>' >\"$report\"")
+        Path(machine.folder.name, "build/tidy").mkdir(parents=True)
+        machine.stub("run-clang-tidy-14", "echo noise; echo 'a.cc:1:2: error: unused [misc]'; exit 1")
+        done = machine.quickstart("test")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("a.cc:1:2: error: unused", done.stdout)
+        self.assertNotIn("noise", done.stdout)
+        self.assertIn("clang-tidy found something", done.stderr)
 
     def test_wrong_usage_shows_the_right_one(self):
         for arguments in ((), ("tset",), ("test", "more")):
