@@ -104,12 +104,13 @@ class Meter {
   Result<void> watch(const probes::Child* child) {
     if (auto ok = wake_.add(interrupt_.fd()); !ok) return ok;
     if (auto ok = wake_.add(nudge_.fd()); !ok) return ok;
-    const std::optional<int> output = child == nullptr ? plan_.output : std::nullopt;
+    // -1: none. A command does not notice who leaves.
+    const int output = child == nullptr ? plan_.output.value_or(-1) : -1;
     if (child != nullptr) {
       if (auto ok = wake_.add(child->pidfd()); !ok) return ok;
     }
-    if (output) {
-      if (auto ok = wake_.add_output(*output); !ok) return ok;
+    if (output >= 0) {
+      if (auto ok = wake_.add_output(output); !ok) return ok;
     }
     for (;;) {
       const auto now = steady_clock::now();
@@ -141,12 +142,12 @@ class Meter {
         result_.target_ended = true;
         break;
       }
-      if (output && std::find(woken->begin(), woken->end(), *output) != woken->end()) break;
+      if (output >= 0 && std::find(woken->begin(), woken->end(), output) != woken->end()) break;
     }
     wake_.remove(interrupt_.fd());
     wake_.remove(nudge_.fd());
     if (child != nullptr) wake_.remove(child->pidfd());
-    if (output) wake_.remove(*output);
+    if (output >= 0) wake_.remove(output);
     return {};
   }
 
