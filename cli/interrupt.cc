@@ -119,9 +119,13 @@ std::optional<int> Interrupt::signal() const {
 
 ExitStatus Interrupt::status() const { return pass_through(128 + signal().value_or(SIGINT)); }
 
-Result<std::optional<probes::ChildExit>> ask_to_end(probes::Child& command, const Interrupt& interrupt) {
+Result<std::optional<probes::ChildExit>> ask_to_end(probes::Child& command, bool kill, const Interrupt& interrupt) {
   if (auto sent = command.send(interrupt.signal().value_or(SIGTERM)); !sent) return std::move(sent).error();
-  return command.wait(kGraceMs);
+  auto status = command.wait(kGraceMs);
+  if (!status || *status || !kill) return status;
+  auto killed = command.kill();
+  if (!killed) return std::move(killed).error();
+  return std::optional(*killed);
 }
 
 }  // namespace netpoll::cli

@@ -60,8 +60,8 @@ class Interrupt {
 };
 
 // Asks a command that is still running to end: with the signal that ended us, or as perf stat --timeout does. One that
-// does not obey within some seconds is left to live as it would have without us: nothing.
-Result<std::optional<probes::ChildExit>> ask_to_end(probes::Child& command, const Interrupt& interrupt);
+// does not obey within some seconds is left to live as it would have without us (nothing), or killed.
+Result<std::optional<probes::ChildExit>> ask_to_end(probes::Child& command, bool kill, const Interrupt& interrupt);
 
 // Where shared, the keyboard belongs to the command for as long as this lives.
 class SharedKeyboard {

@@ -362,14 +362,11 @@ Result<void> follow(Tracing& tracing, View& view, std::optional<int> output,
 
 // What became of the command; one that still runs is asked to end.
 Result<void> take_exit(Tracing& tracing) {
-  auto status =
-      tracing.target_ended ? tracing.child->wait(-1) : ask_to_end(*tracing.child, tracing.invocation.interrupt);
+  auto status = tracing.target_ended
+                    ? tracing.child->wait(-1)
+                    : ask_to_end(*tracing.child, tracing.options.kill_on_exit, tracing.invocation.interrupt);
   if (!status) return std::move(status).error();
   tracing.exit = *status;
-  if (tracing.exit || !tracing.options.kill_on_exit) return {};
-  auto killed = tracing.child->kill();
-  if (!killed) return std::move(killed).error();
-  tracing.exit = *killed;
   return {};
 }
 

@@ -252,16 +252,6 @@ Error not_attached(Error error) {
   return error;
 }
 
-// Asks a command that is still running to end. One that does not obey is left to live as it would have without us, or
-// killed.
-Result<std::optional<probes::ChildExit>> end_program(probes::Child& child, bool kill, const Interrupt& interrupt) {
-  auto status = ask_to_end(child, interrupt);
-  if (!status || *status || !kill) return status;
-  auto killed = child.kill();
-  if (!killed) return std::move(killed).error();
-  return std::optional(*killed);
-}
-
 // A daemon lives on when the command that started it has ended, and with it the measurement.
 void note_left_running(Measurement& measurement, bool kill_on_exit) {
   const std::uint64_t left = measurement.counts.processes.value_or(0);
@@ -339,7 +329,7 @@ Result<Measurement> measure_program(const std::vector<std::string>& program, con
   if (time_is_up) {
     if (auto ok = meter->finish(); !ok) return std::move(ok).error();
   }
-  auto status = ended ? child->wait(-1) : end_program(*child, plan.kill_on_exit, interrupt);
+  auto status = ended ? child->wait(-1) : ask_to_end(*child, plan.kill_on_exit, interrupt);
   if (!status) return std::move(status).error();
   meter->result().exit = *status;
   if (!time_is_up) {
