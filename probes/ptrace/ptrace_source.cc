@@ -14,7 +14,6 @@
 #include "libruntime/base/clock.h"
 #include "probes/launch/child.h"
 #include "probes/ptrace/call_counter.h"
-#include "probes/ptrace/seccomp_filter.h"
 #include "probes/ptrace/tracer_set.h"
 #include "probes/syscall_numbers.h"
 
@@ -136,21 +135,16 @@ class PtraceSource : public Source {
   const SourceOptions options_;
   std::map<pid_t, std::unique_ptr<CountingObserver>> observers_;  // of each target
   TracerSet tracers_;
-  bool filtered_ = false;
   bool detached_ = false;
   CountsByTarget final_;  // what was counted when we detached
 };
 
-void PtraceSource::prepare(LaunchSpec& spec) {
-  tracers_.prepare(spec);
-  filtered_ = spec.dies_with_source && !spec.outlives_us;
-  if (filtered_) spec.seccomp_filter = make_seccomp_filter(counted_numbers());
-}
+void PtraceSource::prepare(LaunchSpec& spec) { tracers_.prepare(spec, counted_numbers()); }
 
 Result<void> PtraceSource::attach(std::span<const Target> targets) {
   for (const Target& target : targets) {
     auto& observer = observers_[target.pid] = std::make_unique<CountingObserver>(options_.latency, target.follow_forks);
-    if (auto added = tracers_.add(target, targets, *observer, options_.latency, filtered_); !added) {
+    if (auto added = tracers_.add(target, targets, *observer, options_.latency); !added) {
       tracers_.clear();
       return added;
     }
@@ -186,12 +180,12 @@ void PtraceSource::detach() {
   if (tracers_.empty() || detached_) return;
   final_ = count();
   detached_ = true;
-  // Under the filter nothing may run untraced; what still lives ends with us.
-  if (!filtered_) tracers_.clear();
+  // What still lives under the filter ends with us.
+  if (!tracers_.filtered()) tracers_.clear();
 }
 
 std::string PtraceSource::overhead_note() const {
-  if (filtered_) {
+  if (tracers_.filtered()) {
     return "ptrace with a seccomp filter: the target stops twice at every counted call; each takes 15 to 20 us longer "
            "with one busy thread, several times that with more";
   }

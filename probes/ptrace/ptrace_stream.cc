@@ -9,7 +9,6 @@
 #include "libruntime/base/clock.h"
 #include "probes/launch/child.h"
 #include "probes/ptrace/call_recorder.h"
-#include "probes/ptrace/seccomp_filter.h"
 #include "probes/ptrace/tracer_set.h"
 #include "probes/stream/goroutine_questions.h"
 #include "probes/stream/stream_decoder.h"
@@ -61,21 +60,17 @@ class PtraceStream : public StreamSource {
   TracerSet tracers_;
   StreamDecoder decoder_;
   GoroutineQuestions questions_;
-  bool filtered_ = false;  // the command stops at the calls of the stream alone, and dies with its tracer
   bool attached_ = false;
   bool finished_ = false;
 };
 
 void PtraceStream::prepare(LaunchSpec& spec) {
-  tracers_.prepare(spec);
-  filtered_ = spec.dies_with_source && !spec.outlives_us;
-  if (!filtered_) return;
   std::vector<unsigned> numbers;
   for (std::size_t row = 0; row < options_.calls.size(); ++row) {
     const auto nr = stream_call_number(row);
     if (options_.calls.at(row) && nr) numbers.push_back(*nr);
   }
-  spec.seccomp_filter = make_seccomp_filter(numbers);
+  tracers_.prepare(spec, numbers);
 }
 
 Result<void> PtraceStream::attach(std::span<const Target> targets) {
@@ -87,7 +82,7 @@ Result<void> PtraceStream::attach(std::span<const Target> targets) {
   }
   ask_for_goroutines();
   for (const Target& target : targets) {
-    if (auto added = tracers_.add(target, targets, recorder_, /*timed=*/true, filtered_); !added) {
+    if (auto added = tracers_.add(target, targets, recorder_, /*timed=*/true); !added) {
       detach();
       return added;
     }
@@ -139,7 +134,7 @@ std::vector<EventKind> PtraceStream::vocabulary() const {
 }
 
 std::string PtraceStream::overhead_note() const {
-  if (filtered_) {
+  if (tracers_.filtered()) {
     return "ptrace with a seccomp filter: the target stops twice at every call in the stream; each takes 15 to 20 us "
            "longer with one busy thread, several times that with more";
   }

@@ -12,24 +12,26 @@
 #include "probes/countable.h"
 #include "probes/launch/child.h"
 #include "probes/process/watch.h"
+#include "probes/ptrace/seccomp_filter.h"
 
 namespace netpoll::probes {
 
-void TracerSet::prepare(LaunchSpec& spec) {
+void TracerSet::prepare(LaunchSpec& spec, std::span<const unsigned> numbers) {
   relay_ = std::make_shared<ExitRelay>();
   spec.exit_relay = relay_;
   spec.traceable = true;
+  filtered_ = spec.dies_with_source && !spec.outlives_us;
+  if (filtered_) spec.seccomp_filter = make_seccomp_filter(numbers);
 }
 
-Result<void> TracerSet::add(const Target& target, std::span<const Target> targets, CallObserver& observer, bool timed,
-                            bool filtered) {
+Result<void> TracerSet::add(const Target& target, std::span<const Target> targets, CallObserver& observer, bool timed) {
   if (target.held && relay_ == nullptr) {
     return Error(ErrorKind::kInvalid, "the child was launched without prepare()");
   }
   if (auto watch = ProcessWatch::open(target.pid); !watch) return std::move(watch).error();
   if (auto fit = check_countable(target); !fit) return fit;
   auto tracer =
-      std::make_unique<Tracer>(target, pids_of(targets), observer, timed, target.held ? relay_ : nullptr, filtered);
+      std::make_unique<Tracer>(target, pids_of(targets), observer, timed, target.held ? relay_ : nullptr, filtered_);
   if (auto started = tracer->start(); !started) return started;
   tracers_.insert_or_assign(target.pid, std::move(tracer));
   return {};
