@@ -1,8 +1,9 @@
-// What destinations have in common: moving, memory, and their names.
+// What destinations have in common: moving, memory, their names and errors.
 #include "exporters/destination.h"
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <utility>
 
 namespace netpoll::exporters {
@@ -34,6 +35,22 @@ Result<void> Destination::write(std::string_view bytes) {
   if (!behind_) return write_now(bytes);
   pending_ += bytes;
   return push();
+}
+
+Error Destination::failed(std::string_view what, int err) const {
+  Error error = posix_error("cannot " + std::string(what) + name(), err);
+  switch (err) {
+    case EPIPE:
+      return std::move(error).with_hint("the reader of the pipe left early; -o FILE keeps the whole result");
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return std::move(error).with_hint("choose a file that you may write with -o FILE");
+    default:
+      break;
+  }
+  std::string hint = advice(err);
+  return hint.empty() ? std::move(error) : std::move(error).with_hint(std::move(hint));
 }
 
 std::string Destination::name() const {

@@ -52,6 +52,8 @@ class Destination {
   Destination() = default;
   Result<void> open_temporary();
   Error failed(std::string_view what, int err) const;
+  // The hint to an error where it depends on the system. Empty: none.
+  std::string advice(int err) const;
   Result<void> write_now(std::string_view bytes);
 
   std::string path_;       // target as the user named it, empty for a standard stream

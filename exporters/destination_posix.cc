@@ -165,26 +165,19 @@ Result<void> Destination::commit() {
   return {};
 }
 
-Error Destination::failed(std::string_view what, int err) const {
-  Error error = posix_error("cannot " + std::string(what) + name(), err);
+std::string Destination::advice(int err) const {
   switch (err) {
-    case EPIPE:
-      return std::move(error).with_hint("the reader of the pipe left early; -o FILE keeps the whole result");
     case EBADF:
-      return std::move(error).with_hint(name() + " is closed; -o FILE writes a file instead");
+      return name() + " is closed; -o FILE writes a file instead";
     case ENOSPC:
     case EDQUOT:
-      return std::move(error).with_hint("free some space, or choose another place with -o FILE");
+      return "free some space, or choose another place with -o FILE";
     case EISDIR:
-      return std::move(error).with_hint("name a file inside it: -o " + path_ + "/result.json");
+      return "name a file inside it: -o " + path_ + "/result.json";
     case ENOENT:
-      return std::move(error).with_hint("the directory does not exist: mkdir -p " + directory_of(path_));
-    case EACCES:
-    case EPERM:
-    case EROFS:
-      return std::move(error).with_hint("choose a file that you may write with -o FILE");
+      return "the directory does not exist: mkdir -p " + directory_of(path_);
     default:
-      return error;
+      return {};
   }
 }
 

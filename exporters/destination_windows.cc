@@ -99,20 +99,14 @@ Result<void> Destination::commit() {
   return {};
 }
 
-Error Destination::failed(std::string_view what, int err) const {
-  Error error = posix_error("cannot " + std::string(what) + name(), err);
+std::string Destination::advice(int err) const {
   switch (err) {
-    case EPIPE:
-      return std::move(error).with_hint("the reader of the pipe left early; -o FILE keeps the whole result");
     case EISDIR:
-      return std::move(error).with_hint("name a file inside it: -o " + path_ + "\\result.json");
+      return "name a file inside it: -o " + path_ + "\\result.json";
     case ENOENT:
-      return std::move(error).with_hint("the directory does not exist");
-    case EACCES:
-    case EPERM:
-      return std::move(error).with_hint("choose a file that you may write with -o FILE");
+      return "the directory does not exist";
     default:
-      return error;
+      return {};
   }
 }
 
