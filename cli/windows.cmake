@@ -26,21 +26,9 @@ add_library(netpoll_cli STATIC
   commands/help.cc
   commands/run.cc
   # what they measure and show
-  compare/baseline.cc
-  compare/budget.cc
-  compare/columns.cc
-  compare/comparison.cc
-  compare/condition.cc
-  compare/expectation.cc
-  compare/figures.cc
-  compare/input.cc
+  ${NETPOLL_COMPARE_SOURCES}
+  compare/input_file_windows.cc
   compare/large_document_absent.cc
-  compare/limit.cc
-  compare/median.cc
-  compare/nature.cc
-  compare/read_text_windows.cc
-  compare/self_test.cc
-  compare/statistics.cc
   run/matrix.cc
   run/runner_windows.cc
   # results as JSON

@@ -8,12 +8,17 @@
 #include <cstring>
 #include <iterator>
 
+#include "cli/compare/input_file.h"
 #include "exporters/json.h"
+#include "libruntime/base/system.h"
 
 namespace netpoll::cli {
 namespace {
 
 using exporters::Json;
+
+// More than any honest result, less than what hurts: a result has some 20 kB.
+constexpr std::size_t kLargestFile = 256U << 20U;
 
 Error invalid(std::string message, std::string hint) {
   return Error(ErrorKind::kInvalid, std::move(message)).with_hint(std::move(hint));
@@ -198,6 +203,33 @@ Result<std::vector<Json>> parse_documents(std::string_view text, const std::stri
   }
   if (documents.empty()) return no_document(name);
   return documents;
+}
+
+Result<void> read_text(const std::string& path, const std::string& hint, std::string& text) {
+  text.clear();
+  const auto failed = [&](int err) {
+    return invalid("cannot read " + path + ": " + base::errno_text(err),
+                   err == EISDIR ? "name a file inside it" : hint);
+  };
+  const auto too_large = [&] {
+    return invalid(path + " is larger than " + std::to_string(kLargestFile >> 20U) + " MiB", hint);
+  };
+  InputFile file;
+  if (const int err = file.open(path); err != 0) return failed(err);
+  // What says its size is not read to find out.
+  if (const auto size = file.size()) {
+    if (*size > kLargestFile) return too_large();
+    // And a little more: some parsers want to read on behind the end.
+    text.reserve(static_cast<std::size_t>(*size) + 256);
+  }
+  std::array<char, 65536> buffer{};
+  for (;;) {
+    const std::int64_t n = file.read(buffer);
+    if (n == 0) return {};
+    if (n < 0) return failed(static_cast<int>(-n));
+    text.append(buffer.data(), static_cast<std::size_t>(n));
+    if (text.size() > kLargestFile) return too_large();
+  }
 }
 
 Result<std::string> read_text(const std::string& path, const std::string& hint) {
