@@ -18,17 +18,6 @@ using std::chrono::steady_clock;
 using workload::Failure;
 using workload::Plan;
 
-// How long a worker may take for what needs no time. A machine under heavy load is slow, not broken.
-constexpr std::chrono::seconds kPatience{60};
-// After Ctrl-C people wait less gladly.
-constexpr std::chrono::seconds kPatienceAfterInterrupt{10};
-
-Error failure_error(const Failure& failure) {
-  const ErrorKind kind =
-      failure.exit_status == static_cast<int>(ExitStatus::kUsage) ? ErrorKind::kInvalid : ErrorKind::kSystem;
-  return Error(kind, failure.message).with_hint(failure.hint);
-}
-
 std::string ending(const probes::ChildExit& status) {
   if (status.signal != 0) return std::string("was killed by ") + ::strsignal(status.signal);
   return "ended with exit status " + std::to_string(status.code);
@@ -203,7 +192,7 @@ class Runner {
       auto message = workload::parse_server_line(line);
       if (!message) return std::move(message).error().within("the server's report");
       if (!*message) continue;
-      if (const auto* failure = std::get_if<Failure>(&**message)) return failure_error(*failure);
+      if (const auto* failure = std::get_if<Failure>(&**message)) return error_of(*failure);
       if (auto* listening = std::get_if<workload::Listening>(&**message)) listening_ = std::move(*listening);
       if (auto* result = std::get_if<workload::ServerResult>(&**message)) outcome_.server = std::move(*result);
     }
@@ -246,7 +235,7 @@ class Runner {
       const auto status = server_->child().wait(/*timeout_ms=*/200);
       if (status && *status) return server_died(ending(**status));
     }
-    return failure_error(failure);
+    return error_of(failure);
   }
 
   void show(const workload::Progress& progress) {

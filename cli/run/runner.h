@@ -30,6 +30,11 @@ struct RunOutcome {
   bool interrupted = false;
 };
 
+// How long a worker may take for what needs no time. A machine under heavy load is slow, not broken.
+inline constexpr std::chrono::seconds kPatience{60};
+// After Ctrl-C people wait less gladly.
+inline constexpr std::chrono::seconds kPatienceAfterInterrupt{10};
+
 // Runs a plan. Every process it started has ended when it returns, also on failure. An interrupt ends the run early and
 // is not an error. Fails when a process cannot be started, the probes cannot be attached, the server or the load
 // generator reports a failure (a wrong byte, a port in use) or dies.

@@ -23,9 +23,6 @@ using std::chrono::steady_clock;
 using workload::Failure;
 using workload::Plan;
 
-// As in runner.cc.
-constexpr std::chrono::seconds kPatience{60};
-constexpr std::chrono::seconds kPatienceAfterInterrupt{10};
 // How often an interrupt is looked for.
 constexpr std::chrono::milliseconds kLook{100};
 
@@ -175,12 +172,6 @@ std::string ending(const WorkerProcess& worker) {
   return status ? "ended with exit status " + std::to_string(*status) : "closed its report";
 }
 
-Error failure_error(const Failure& failure) {
-  const ErrorKind kind =
-      failure.exit_status == static_cast<int>(ExitStatus::kUsage) ? ErrorKind::kInvalid : ErrorKind::kSystem;
-  return Error(kind, failure.message).with_hint(failure.hint);
-}
-
 // One run. Members are what the phases hand to each other; the destructors of the workers leave no process behind.
 class Runner {
  public:
@@ -295,7 +286,7 @@ class Runner {
     auto message = workload::parse_server_line(line);
     if (!message) return std::move(message).error().within("the server's report");
     if (!*message) return {};
-    if (const auto* failure = std::get_if<Failure>(&**message)) return failure_error(*failure);
+    if (const auto* failure = std::get_if<Failure>(&**message)) return error_of(*failure);
     if (auto* listening = std::get_if<workload::Listening>(&**message)) listening_ = std::move(*listening);
     if (auto* result = std::get_if<workload::ServerResult>(&**message)) outcome_.server = std::move(*result);
     return {};
@@ -312,7 +303,7 @@ class Runner {
     auto message = workload::parse_load_line(line);
     if (!message) return std::move(message).error().within("the load generator's report");
     if (!*message) return {};
-    if (const auto* failure = std::get_if<Failure>(&**message)) return failure_error(*failure);
+    if (const auto* failure = std::get_if<Failure>(&**message)) return error_of(*failure);
     if (const auto* progress = std::get_if<workload::Progress>(&**message)) {
       log_.progress(std::string(plan_.workload->name) + ": " + exporters::grouped(progress->operations) +
                     " operations");

@@ -1,16 +1,28 @@
-// The failure report of a worker process.
+// The failure report of a worker process, written and understood.
 #include "cli/workload/child.h"
 
 #include "cli/workload/line.h"
 #include "cli/workload/protocol.h"
 
 namespace netpoll::workload {
+namespace {
+
+constexpr int kWrongUsage = 2;
+constexpr int kFailed = 3;
+
+}  // namespace
 
 int report_failure(int report_fd, const Error& error) {
-  const Failure failure{
-      .message = error.message(), .hint = error.hint(), .exit_status = error.is(ErrorKind::kInvalid) ? 2 : 3};
+  const Failure failure{.message = error.message(),
+                        .hint = error.hint(),
+                        .exit_status = error.is(ErrorKind::kInvalid) ? kWrongUsage : kFailed};
   write_line(report_fd, to_line(LoadMessage(failure)));
   return failure.exit_status;
+}
+
+Error error_of(const Failure& failure) {
+  return Error(failure.exit_status == kWrongUsage ? ErrorKind::kInvalid : ErrorKind::kSystem, failure.message)
+      .with_hint(failure.hint);
 }
 
 }  // namespace netpoll::workload

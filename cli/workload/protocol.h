@@ -101,6 +101,9 @@ struct Failure {
   int exit_status = 3;
 };
 
+// What report_failure() (child.h) made of an Error, as an Error again: kInvalid or kSystem.
+Error error_of(const Failure& failure);
+
 using ServerMessage = std::variant<Listening, ServerResult, Failure>;
 using LoadMessage = std::variant<Connected, Progress, LoadResult, Failure>;
 
