@@ -57,12 +57,14 @@ func descend(depth int, bottom chan bool, never chan bool) byte {
 	return descend(depth-1, bottom, never) + frame[depth/2%len(frame)]
 }
 
-// waitDeep starts a goroutine whose stack is so many megabytes deep.
+// waitDeep starts a goroutine whose stack is so many megabytes deep, and returns when it waits there: of one that still
+// runs nobody but itself knows the stack.
 func waitDeep(megabytes int) {
 	debug.SetMaxStack(4 << 30)
 	bottom := make(chan bool)
-	go descend(megabytes*16, bottom, make(chan bool))
+	start(waiting{What: "at the bottom", FD: -1}, func() { descend(megabytes*16, bottom, make(chan bool)) })
 	<-bottom
+	settledDump()
 }
 
 // waitLabelled starts goroutines with labels of 10 MB, and with what a terminal would obey.
