@@ -295,10 +295,18 @@ class UringPoller final : public CompletionPoller {
     return op.modes == kReadBit ? unsigned{POLLIN | POLLRDHUP} : unsigned{POLLOUT};
   }
 
+  // What the queue holds, once the backlog is in it or with the kernel: who blocks afterwards leaves nothing behind,
+  // for what completes next may be part of it. Where the kernel takes nothing now, blocking will not either.
   unsigned queued() {
-    const base::MutexLock lock(mutex_);
-    unsigned room = refill();
-    return submission_count_ - room;
+    for (;;) {
+      unsigned count = 0;
+      {
+        const base::MutexLock lock(mutex_);
+        count = submission_count_ - refill();
+        if (backlog_.empty()) return count;
+      }
+      if (enter(count, 0, 0, nullptr) <= 0) return count;
+    }
   }
 
   // Moves what did not fit before into the queue, as far as there is room. Returns the room that is left.
