@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Sums up what ctest ran: summary.py NAME=JUNIT.xml[,SECOND_TRY.xml]...
 
-Prints, for each named run, the counts, every failure and the reason of every skip; the last line is
-"N passed, N failed, N skipped" over all of them. Counts are test cases where a program tells how many it ran (Catch2),
+Prints, for each named run, the counts, every failure and the reason of every skip; then, of the suites that ran over
+several back ends of libruntime's poller, a table of suite and back end; the last line is "N passed, N failed, N skipped"
+over all of them. Counts are test cases where a program tells how many it ran (Catch2),
 programs otherwise, so that a case that was skipped inside a program that passed is counted as skipped. What failed and passed in a second
 try counts as passed and is listed as FLAKY, by name. Exit status: 1 when something failed or nothing ran.
 """
@@ -18,6 +19,13 @@ SOME_FAILED = re.compile(r"^test cases: +(\d+) \|(?:.*? (\d+) passed)?.*?(\d+) f
 NO_ASSERTIONS = re.compile(r"^test cases: +(\d+) \| +\d+ passed$|^No assertions? in", re.M)
 
 
+# The ends of names that netpoll_add_back_end_test gives, and what a suite without one runs over, by run.
+BACK_ENDS = ("kqueue", "uring")
+PLATFORM_BACK_ENDS = {"windows": "iocp"}
+OWN_BACK_END = "epoll"
+VARIANT = re.compile(r"^(?P<suite>.*?)(?:_(?P<back_end>" + "|".join(BACK_ENDS) + r"))?(?:[.]procs\d+)?$")
+
+
 class Run:
     """One ctest run: its counts, failures and skips."""
 
@@ -27,6 +35,7 @@ class Run:
         self.failures = []
         self.flaky = []
         self.reasons = Counter()
+        self.by_back_end = {}  # suite -> back end -> [passed, failed, skipped]
 
     def add_tries(self, tries):
         """Adds what was reported; in each try but the first, only what failed in the one before was run again."""
@@ -38,10 +47,16 @@ class Run:
                     again.append(case.get("name"))
                 last[case.get("name")] = case
         for case in last.values():
-            failed_before = self.failed
+            before = (self.passed, self.failed, self.skipped)
             self.add(case)
-            if case.get("name") in again and self.failed == failed_before:
+            after = (self.passed, self.failed, self.skipped)
+            if case.get("name") in again and self.failed == before[1]:
                 self.flaky.append(case.get("name"))
+            variant = VARIANT.match(case.get("name"))
+            back_end = variant["back_end"] or PLATFORM_BACK_ENDS.get(self.name, OWN_BACK_END)
+            counts = self.by_back_end.setdefault(variant["suite"], {}).setdefault(back_end, [0, 0, 0])
+            for i in range(3):
+                counts[i] += after[i] - before[i]
 
     def add(self, case):
         name = case.get("name")
@@ -89,6 +104,32 @@ class Run:
             print(f"  skipped: {test}: {reason}" + (f" ({count} times)" if count > 1 else ""))
 
 
+def back_end_table(runs):
+    """Lines of suite by back end, of suites that ran over more than one; with all runs added up."""
+    suites = {}
+    for run in runs:
+        for suite, back_ends in run.by_back_end.items():
+            for back_end, counts in back_ends.items():
+                sums = suites.setdefault(suite, {}).setdefault(back_end, [0, 0, 0])
+                for i, count in enumerate(counts):
+                    sums[i] += count
+    suites = {suite: back_ends for suite, back_ends in sorted(suites.items()) if len(back_ends) > 1}
+    if not suites:
+        return []
+    columns = [OWN_BACK_END, *BACK_ENDS, *PLATFORM_BACK_ENDS.values()]
+
+    def cell(counts):
+        if counts is None:
+            return "-"
+        passed, failed, skipped = counts
+        return f"{passed} passed" + (f", {failed} failed" if failed else "") + (f", {skipped} skipped" if skipped else "")
+
+    rows = [["suite", *columns]]
+    rows += [[suite, *(cell(back_ends.get(column)) for column in columns)] for suite, back_ends in suites.items()]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in rows]
+
+
 def main(arguments):
     if not arguments:
         sys.exit(__doc__)
@@ -99,6 +140,8 @@ def main(arguments):
         run.add_tries(xml.parse(path).getroot().iter("testcase") for path in paths.split(","))
         run.print()
         runs.append(run)
+    for line in back_end_table(runs):
+        print(line)
     passed = sum(run.passed for run in runs)
     failed = sum(run.failed for run in runs)
     skipped = sum(run.skipped for run in runs)

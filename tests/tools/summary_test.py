@@ -3,6 +3,7 @@
 
 import contextlib
 import io
+import re
 import tempfile
 import unittest
 from pathlib import Path
@@ -91,6 +92,46 @@ class Summary(unittest.TestCase):
 
     def test_nothing_run_is_no_success(self):
         self.assertEqual(summed_up()[0], 1)
+
+
+class BackEnds(unittest.TestCase):
+    def table(self, **reports):
+        with tempfile.TemporaryDirectory() as folder:
+            arguments = []
+            for name, cases in reports.items():
+                path = Path(folder, name + ".xml")
+                path.write_text(report(*cases), encoding="utf-8")
+                arguments.append(f"{name}={path}")
+            out = io.StringIO()
+            with contextlib.redirect_stdout(out):
+                summary.main(arguments)
+        lines = [re.split(r"  +", line) for line in out.getvalue().splitlines()]
+        at = next((i for i, line in enumerate(lines) if line[0] == "suite"), None)
+        return None if at is None else lines[at:-1]
+
+    def test_suites_that_ran_over_several_are_in_a_table_and_others_are_not(self):
+        three = "All tests passed (9 assertions in 3 test cases)\n"
+        partly = "test cases: 3 | 2 passed | 1 failed\n"
+        skips = "SKIPPED: no io_uring\nAll tests passed (9 assertions in 3 test cases)\n"
+        self.assertEqual(
+            self.table(test=[("net_test.procs1", "run", three), ("net_test.procs2", "run", three),
+                             ("net_test_uring.procs1", "run", skips), ("test_stress_kqueue", "fail", partly),
+                             ("test_stress", "run", three), ("cli.run", "run", three)],
+                       tsan=[("net_test.procs1", "run", three)],
+                       windows=[("net_test.procs1", "run", three)]),
+            [["suite", "epoll", "kqueue", "uring", "iocp"],
+             ["net_test", "9 passed", "-", "2 passed, 1 skipped", "3 passed"],
+             ["test_stress", "3 passed", "2 passed, 1 failed", "-", "-"]])
+
+    def test_there_is_none_where_nothing_ran_over_several(self):
+        self.assertIsNone(self.table(test=[("net_test", "run", "")]))
+
+    def test_every_back_end_that_tests_are_repeated_over_has_a_column(self):
+        tests = Path(__file__).resolve().parents[1]
+        named = set()
+        for path in tests.rglob("CMakeLists.txt"):
+            named |= set(re.findall(r"^ *netpoll_add_back_end_test\((\w+) ", path.read_text(encoding="utf-8"), re.M))
+        self.assertEqual(named, set(summary.BACK_ENDS))
 
 
 if __name__ == "__main__":
