@@ -4,13 +4,14 @@
 // one thread's errno across a park and read another thread's failure. Code that runs in goroutines therefore never
 // touches errno: it uses these wrappers, which issue the call and take its errno before anything can switch.
 //
-// Windows has no such numbers. There the header that defines them is ours (libruntime/windows/include/sys/syscall.h),
-// and syscall_windows.cc does by Winsock what net/ asks for.
+// Other systems have no such numbers, or promise none. There the header that defines them is ours
+// (libruntime/not_linux/include/sys/syscall.h), and syscall_bsd.cc and syscall_windows.cc do what net/ asks for.
 #pragma once
 
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 
 namespace netpoll::base {

@@ -1,5 +1,5 @@
 // system.h: what the runtime asks of the operating system beside threads, words to sleep on and descriptors. One file a
-// system answers (system_linux.cc, system_windows.cc), so that nothing above has to ask which one it is.
+// system answers (system_linux.cc, system_bsd.cc, system_windows.cc), so that nothing above has to ask which one it is.
 #pragma once
 
 #include <cstddef>

@@ -2,9 +2,13 @@
 #include "libruntime/base/system.h"
 
 #include <execinfo.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <atomic>
@@ -13,6 +17,7 @@
 #include <fstream>
 #include <string_view>
 
+#include "libruntime/base/posix.h"
 #include "libruntime/base/syscall.h"
 
 namespace netpoll::base {
@@ -86,6 +91,44 @@ void print_stack() {
   void* frames[48];
   const int count = backtrace(frames, 48);
   backtrace_symbols_fd(frames, count, 2);
+}
+
+// Kernel TLS and other upper layer protocols turn the stream into records (include/uapi/linux/tcp.h: TCP_ULP).
+bool is_plain_tcp(int fd) {
+  int protocol = 0;
+  socklen_t size = sizeof protocol;
+  if (sys(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) != 0 || protocol != IPPROTO_TCP) return false;
+  char name[16] = {};
+  size = sizeof name;
+  return sys(SYS_getsockopt, fd, IPPROTO_TCP, TCP_ULP, name, &size) != 0 || size == 0 || name[0] == '\0';
+}
+
+bool sent_by_kernel(int code, int /*pid*/) { return code == SI_KERNEL; }
+
+int bind_to_cpu(int cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (cpu >= 0 && cpu < CPU_SETSIZE) CPU_SET(static_cast<unsigned>(cpu), &set);
+  return sched_setaffinity(0, sizeof set, &set) == 0 ? 0 : errno;
+}
+
+std::string own_path() {
+  char path[4096];
+  const ssize_t size = ::readlink("/proc/self/exe", path, sizeof path);
+  return size > 0 ? std::string(path, static_cast<std::size_t>(size)) : std::string();
+}
+
+int open_unnamed(const char* folder) {
+  return static_cast<int>(sys(SYS_openat, AT_FDCWD, folder, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600));
+}
+
+int name_file(int fd, const char* path) {
+  const std::string self = "/proc/self/fd/" + std::to_string(fd);
+  return ::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 ? 0 : errno;
+}
+
+void widen_pipe(int fd, int size) {
+  if (::fcntl(fd, F_GETPIPE_SZ) < size) ::fcntl(fd, F_SETPIPE_SZ, size);
 }
 
 std::string errno_text(int number) {

@@ -2,13 +2,20 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <time.h>
 
 #include <cstring>
 
 #include "libruntime/base/fatal.h"
+#include "libruntime/base/posix.h"
+#include "libruntime/base/syscall.h"
 #include "libruntime/base/thread.h"
 
 namespace netpoll::base {
+
+namespace {
+constexpr std::uint64_t kPipeOnly = std::uint64_t{1} << (SIGPIPE - 1);  // as the kernel has its sets, not as glibc
+}  // namespace
 
 static_assert(sizeof(sigset_t) <= sizeof(SignalMask));
 
@@ -37,6 +44,19 @@ void use_signal_mask(const SignalMask& mask) {
   std::memcpy(&set, mask.bits, sizeof set);
   for (const int signal : {SIGSEGV, SIGBUS}) sigdelset(&set, signal);
   pthread_sigmask(SIG_SETMASK, &set, nullptr);
+}
+
+bool block_sigpipe(int /*fd*/) {
+  std::uint64_t before = 0;
+  sys(SYS_rt_sigprocmask, SIG_BLOCK, &kPipeOnly, &before, sizeof before);
+  return (before & kPipeOnly) == 0;
+}
+
+void end_sigpipe(bool pending) {
+  const timespec now{};
+  while (pending && sys(SYS_rt_sigtimedwait, &kPipeOnly, nullptr, &now, sizeof kPipeOnly) == -EINTR) {
+  }
+  sys(SYS_rt_sigprocmask, SIG_UNBLOCK, &kPipeOnly, nullptr, sizeof kPipeOnly);
 }
 
 // The default slack of 50 µs (prctl(2), PR_SET_TIMERSLACK) is for batch work.

@@ -1,6 +1,8 @@
 // Frame layout of a suspended flow: see Frame in context_aarch64.cc. Callee-saved by AAPCS64: x19-x29, sp, d8-d15; x30
 // is where to continue. fpcr holds control bits alone; the exceptions that happened are in fpsr, which belongs to nobody.
 
+#include "libruntime/context/context_function.S"
+
 .macro SAVE_CALLEE_SAVED
     sub     sp, sp, #176
     .cfi_adjust_cfa_offset 176
@@ -32,13 +34,8 @@
 .endm
 
 // uint64_t netpoll_context_resume(void** from_sp [x0], void* to_sp [x1], uint64_t control_words [x2])
-    .section .text.hot, "ax", %progbits
-    .globl  netpoll_context_resume
-    .hidden netpoll_context_resume
-    .type   netpoll_context_resume, %function
-    .p2align 4
-netpoll_context_resume:
-    .cfi_startproc
+    HOT_CODE
+    FUNCTION netpoll_context_resume
     SAVE_CALLEE_SAVED
     mov     x3, sp
     str     x3, [x0]
@@ -48,18 +45,12 @@ netpoll_context_resume:
     b.eq    1f
     msr     fpcr, x4
 1:  RESTORE_AND_CONTINUE
-    .cfi_endproc
-    .size   netpoll_context_resume, .-netpoll_context_resume
+    END_FUNCTION netpoll_context_resume
 
 // void netpoll_context_suspend(void** from_sp [x0], void* to_sp [x1])
 //
 // Stores fpcr with its frame and hands it to the owner as the result of netpoll_context_resume (x0).
-    .globl  netpoll_context_suspend
-    .hidden netpoll_context_suspend
-    .type   netpoll_context_suspend, %function
-    .p2align 4
-netpoll_context_suspend:
-    .cfi_startproc
+    FUNCTION netpoll_context_suspend
     SAVE_CALLEE_SAVED
     mrs     x4, fpcr
     str     x4, [sp, #160]
@@ -68,23 +59,16 @@ netpoll_context_suspend:
     mov     sp, x1
     mov     x0, x4
     RESTORE_AND_CONTINUE
-    .cfi_endproc
-    .size   netpoll_context_suspend, .-netpoll_context_suspend
+    END_FUNCTION netpoll_context_suspend
 
 // First code on a new stack: entry in x19, its argument in x20. The frame chain and the unwind information end here.
-    .globl  netpoll_context_entry
-    .hidden netpoll_context_entry
-    .type   netpoll_context_entry, %function
-    .p2align 4
-netpoll_context_entry:
-    .cfi_startproc
+    FUNCTION netpoll_context_entry
     .cfi_undefined x30
     mov     x29, xzr
     mov     x30, xzr
     mov     x0, x20
     blr     x19
     brk     #1
-    .cfi_endproc
-    .size   netpoll_context_entry, .-netpoll_context_entry
+    END_FUNCTION netpoll_context_entry
 
-    .section .note.GNU-stack, "", %progbits
+    END_OF_CODE

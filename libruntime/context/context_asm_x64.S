@@ -5,6 +5,8 @@
 // destroy; the first inexact operation sets one for good, and with them compared every later switch would differ.
 #define MXCSR_FLAGS 0x3f
 
+#include "libruntime/context/context_function.S"
+
 .macro PUSH_CALLEE_SAVED
     pushq   %rbp
     .cfi_adjust_cfa_offset 8
@@ -36,13 +38,8 @@
 .endm
 
 // uint64_t netpoll_context_resume(void** from_sp [rdi], void* to_sp [rsi], uint64_t control_words [rdx])
-    .section .text.hot, "ax", @progbits
-    .globl  netpoll_context_resume
-    .hidden netpoll_context_resume
-    .type   netpoll_context_resume, @function
-    .p2align 4
-netpoll_context_resume:
-    .cfi_startproc
+    HOT_CODE
+    FUNCTION netpoll_context_resume
     PUSH_CALLEE_SAVED
     movq    %rsp, (%rdi)
     movq    %rsi, %rsp
@@ -53,18 +50,12 @@ netpoll_context_resume:
 1:  ldmxcsr (%rsp)
     fldcw   4(%rsp)
     POP_AND_CONTINUE
-    .cfi_endproc
-    .size   netpoll_context_resume, .-netpoll_context_resume
+    END_FUNCTION netpoll_context_resume
 
 // void netpoll_context_suspend(void** from_sp [rdi], void* to_sp [rsi])
 //
 // Stores the control words with its frame and hands them to the owner as the result of netpoll_context_resume (rax).
-    .globl  netpoll_context_suspend
-    .hidden netpoll_context_suspend
-    .type   netpoll_context_suspend, @function
-    .p2align 4
-netpoll_context_suspend:
-    .cfi_startproc
+    FUNCTION netpoll_context_suspend
     PUSH_CALLEE_SAVED
     stmxcsr (%rsp)
     fnstcw  4(%rsp)
@@ -78,22 +69,15 @@ netpoll_context_suspend:
     movq    %rsp, (%rdi)
     movq    %rsi, %rsp
     POP_AND_CONTINUE
-    .cfi_endproc
-    .size   netpoll_context_suspend, .-netpoll_context_suspend
+    END_FUNCTION netpoll_context_suspend
 
 // First code on a new stack: entry in rbx, its argument in r12. The frame chain and the unwind information end here.
-    .globl  netpoll_context_entry
-    .hidden netpoll_context_entry
-    .type   netpoll_context_entry, @function
-    .p2align 4
-netpoll_context_entry:
-    .cfi_startproc
+    FUNCTION netpoll_context_entry
     .cfi_undefined rip
     xorl    %ebp, %ebp
     movq    %r12, %rdi
     callq   *%rbx
     ud2
-    .cfi_endproc
-    .size   netpoll_context_entry, .-netpoll_context_entry
+    END_FUNCTION netpoll_context_entry
 
-    .section .note.GNU-stack, "", @progbits
+    END_OF_CODE

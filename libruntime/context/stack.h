@@ -51,7 +51,7 @@ class StackSlab {
   char* base_ = nullptr;
   std::size_t count_ = 0;
   std::size_t slot_ = 0;
-  std::size_t split_off_ = 0;  // guards that have a mapping of their own
+  [[maybe_unused]] std::size_t split_off_ = 0;  // guards that have a mapping of their own
 };
 
 // For a stack whose guard is kZeroed: whether something was written within kCheckedSize below its end. Touches no

@@ -19,12 +19,6 @@
 namespace netpoll::debug {
 namespace {
 
-// As readers from outside print it: an IPv4 address inside of IPv6 is an IPv4 address, an unbound one is none.
-std::string text_of(const Addr& address) {
-  const Addr plain = net::in_family(address, AF_INET);
-  return plain.is_ip() && plain.port() == 0 ? std::string() : plain.str();
-}
-
 std::optional<std::uint64_t> queue_length(int fd, unsigned long request) {
   int length = 0;
   if (ioctl(fd, request, &length) != 0 || length < 0) return std::nullopt;
@@ -63,8 +57,8 @@ void describe_socket(int fd, trace::Goroutine& g) {
   const int family = socket_option(fd, SO_DOMAIN);
   const bool stream = socket_option(fd, SO_TYPE) == SOCK_STREAM;
   g.kind = family == AF_UNIX ? "unix" : stream ? "tcp" : "udp";
-  g.local = text_of(net::socket_name(fd));
-  g.peer = text_of(net::peer_name(fd));
+  g.local = net::shown(net::socket_name(fd));
+  g.peer = net::shown(net::peer_name(fd));
   g.recv_queue_bytes = queue_length(fd, SIOCINQ);
   g.send_queue_bytes = queue_length(fd, SIOCOUTQ);
   if (g.kind == "tcp") describe_tcp(fd, g);

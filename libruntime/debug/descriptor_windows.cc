@@ -6,16 +6,6 @@
 #include "netpoll/net/addr.h"
 
 namespace netpoll::debug {
-namespace {
-
-// As readers from outside print it: an IPv4 address inside of IPv6 is an IPv4 address, an unbound one is none.
-std::string text_of(const Addr& address) {
-  const Addr plain = net::in_family(address, AF_INET);
-  return plain.is_ip() && plain.port() == 0 ? std::string() : plain.str();
-}
-
-}  // namespace
-
 void describe_descriptor(trace::Goroutine& g) {
   if (!g.fd) return;
   const auto socket = static_cast<SOCKET>(*g.fd);
@@ -27,8 +17,8 @@ void describe_descriptor(trace::Goroutine& g) {
   }
   const Addr local = net::socket_name(*g.fd);
   g.kind = local.family() == AF_UNIX ? "unix" : type == SOCK_STREAM ? "tcp" : "udp";
-  g.local = text_of(local);
-  g.peer = text_of(net::peer_name(*g.fd));
+  g.local = net::shown(local);
+  g.peer = net::shown(net::peer_name(*g.fd));
   u_long queued = 0;
   if (ioctlsocket(socket, FIONREAD, &queued) == 0) g.recv_queue_bytes = queued;
   BOOL listening = 0;

@@ -15,7 +15,7 @@ extern "C" netpoll::debug::DebugRoot netpoll_debug_root;
 namespace netpoll::debug {
 
 // Has no effect. Whoever publishes a runtime calls it, so that a linker which takes from an archive only what is
-// referred to takes root_elf.cc or root_pe.cc as well, and with it what readers look for.
+// referred to takes root_elf.cc, root_macho.cc or root_pe.cc as well, and with it what readers look for.
 void link_root();
 
 }  // namespace netpoll::debug

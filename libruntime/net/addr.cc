@@ -14,6 +14,9 @@ namespace netpoll {
 namespace {
 
 constexpr std::size_t kUnixPathOffset = offsetof(sockaddr_un, sun_path);
+// The BSDs have the size in front of the family, and no abstract names: a path that is empty is none.
+constexpr std::size_t kFamilyOffset = offsetof(sockaddr, sa_family);
+constexpr bool kAbstractNames = kFamilyOffset == 0;
 
 Error bad_address(std::string_view text, const char* reason) {
   return Error(ErrorKind::kInvalid, "address '" + std::string(text) + "': " + reason)
@@ -39,6 +42,7 @@ Result<Addr> parse_unix(std::string_view text, std::string_view path) {
   if (path.empty()) return bad_address(text, "no path");
   // A path needs its NUL; an abstract name is as long as the size says, and its '@' becomes the leading NUL.
   const bool abstract = path[0] == '@';
+  if (abstract && !kAbstractNames) return bad_address(text, "abstract names are Linux's alone");
   if (path.size() > sizeof un.sun_path - (abstract ? 0 : 1))
     return bad_address(text, "a Unix address has at most 107 bytes");
   if (path.find('\0') != std::string_view::npos) return bad_address(text, "contains a NUL byte");
@@ -106,9 +110,14 @@ Addr Addr::from_sockaddr(const sockaddr* address, socklen_t size) {
   Addr result;
   if (address == nullptr || static_cast<std::size_t>(size) < sizeof(sa_family_t)) return result;
   // An unnamed Unix socket has a family and nothing else.
-  if (address->sa_family == AF_UNIX && static_cast<std::size_t>(size) <= kUnixPathOffset) return result;
+  if (address->sa_family == AF_UNIX) {
+    const bool empty = static_cast<std::size_t>(size) <= kUnixPathOffset;
+    if (empty || (!kAbstractNames && reinterpret_cast<const char*>(address)[kUnixPathOffset] == '\0')) return result;
+  }
   result.size_ = std::min<socklen_t>(size, sizeof result.storage_);
   std::memcpy(result.storage_.bytes, address, result.size_);
+  // A size that stands there is the call's too; without it addresses compare, wherever they are from.
+  std::fill_n(result.storage_.bytes, kFamilyOffset, 0);
   return result;
 }
 

@@ -1,4 +1,4 @@
-// openat(2), write(2) and statx(2).
+// openat(2), write(2) and fstat(2).
 #include "libruntime/net/file_calls.h"
 
 #include <fcntl.h>
@@ -14,14 +14,15 @@ long open_file(const std::string& path, int flags, mode_t mode) {
 }
 
 long write_file(int fd, const void* data, std::size_t size, std::int64_t offset) {
-  return without_sigpipe(
-      size, [&] { return offset < 0 ? sys(SYS_write, fd, data, size) : sys(SYS_pwrite64, fd, data, size, offset); });
+  return without_sigpipe(fd, size, [&] {
+    return offset < 0 ? sys(SYS_write, fd, data, size) : sys(SYS_pwrite64, fd, data, size, offset);
+  });
 }
 
 std::int64_t file_size(int fd) {
-  struct statx status {};
-  const long result = sys(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_SIZE, &status);
-  return result < 0 ? result : static_cast<std::int64_t>(status.stx_size);
+  struct stat status {};
+  const long result = sys(SYS_fstat, fd, &status);
+  return result < 0 ? result : static_cast<std::int64_t>(status.st_size);
 }
 
 }  // namespace netpoll::net

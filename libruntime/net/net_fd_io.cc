@@ -103,7 +103,7 @@ long NetFd::readv(const iovec* buffers, std::size_t count) {
     } else {
       result = attempt(poll::Mode::kWrite, idle, [&] {
         return is_socket() ? sys(SYS_sendto, sysfd_, next, chunk, MSG_NOSIGNAL, nullptr, 0)
-                           : without_sigpipe(chunk, [&] { return sys(SYS_write, sysfd_, next, chunk); });
+                           : without_sigpipe(sysfd_, chunk, [&] { return sys(SYS_write, sysfd_, next, chunk); });
       });
     }
     if (result < 0) break;
@@ -116,7 +116,7 @@ long NetFd::readv(const iovec* buffers, std::size_t count) {
 
 long NetFd::writev_once(const iovec* buffers, std::size_t count) {
   if (!is_socket()) {
-    return without_sigpipe(total_size(buffers, count), [&] { return sys(SYS_writev, sysfd_, buffers, count); });
+    return without_sigpipe(sysfd_, total_size(buffers, count), [&] { return sys(SYS_writev, sysfd_, buffers, count); });
   }
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(buffers);
@@ -168,8 +168,9 @@ long NetFd::send_file(int file_fd, std::int64_t offset, std::size_t count) {
     const std::size_t chunk = std::min(left, kMaxSendfile);
     // The file may not be in the page cache, so the call may block however non-blocking the socket is.
     result = attempt(poll::Mode::kWrite, idle, [&] {
-      return block_on(
-          [&] { return without_sigpipe(chunk, [&] { return sys(SYS_sendfile, sysfd_, file_fd, &offset, chunk); }); });
+      return block_on([&] {
+        return without_sigpipe(sysfd_, chunk, [&] { return sys(SYS_sendfile, sysfd_, file_fd, &offset, chunk); });
+      });
     });
     if (result <= 0) break;  // 0: the file ends here
     left -= static_cast<std::size_t>(result);
@@ -259,7 +260,7 @@ long NetFd::wait_readable() {
     // it says is not what a read would find: a FIFO without a writer is not readable, and a read of it is at the end.
     bool unreadable = false;
     result = attempt(poll::Mode::kRead, unreadable, [this] {
-      pollfd pfd{.fd = sysfd_, .events = POLLIN | POLLRDHUP, .revents = 0};
+      pollfd pfd{.fd = sysfd_, .events = POLLIN, .revents = 0};
       timespec zero{};
       const long ready = sys(SYS_ppoll, &pfd, 1, &zero, nullptr, 0);
       return ready == 0 ? static_cast<long>(-EAGAIN) : ready;

@@ -109,6 +109,11 @@ Addr in_family(const Addr& address, int family) {
   return address;
 }
 
+std::string shown(const Addr& address) {
+  const Addr plain = in_family(address, AF_INET);
+  return plain.is_ip() && plain.port() == 0 ? std::string() : plain.str();
+}
+
 void agree_on_family(Addr& local, Addr& peer) {
   if (!is_wildcard(peer)) peer = in_family(peer, AF_INET);
   if (!is_wildcard(local)) local = in_family(local, AF_INET);

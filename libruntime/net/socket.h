@@ -42,6 +42,8 @@ bool is_wildcard(const Addr& address);
 // address as a socket of family names it: an IPv4-mapped one (RFC 4291, 2.5.5.2) and an IPv4 one stand for each other,
 // as do the wildcards. What has no name there, or no IP address, stays what it is, and the kernel says why.
 Addr in_family(const Addr& address, int family);
+// As readers from outside print an address: an IPv4 address inside of IPv6 is an IPv4 address, an unbound one is none.
+std::string shown(const Addr& address);
 
 // Makes one family of the two ends of a socket to be, as Go does (net/ipsock_posix.go, favoriteAddrFamily): a mapped
 // address counts as IPv4, and a wildcard goes along with the other end.

@@ -1,23 +1,22 @@
 // Options of sockets that systems name differently; what an inherited descriptor is, and its flags.
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <string>
 
+#include "libruntime/base/posix.h"
 #include "libruntime/net/socket.h"
 #include "libruntime/net/sys.h"
 
 namespace netpoll::net {
 namespace {
 
-// Kernel TLS and other upper layer protocols turn the stream into records (include/uapi/linux/tcp.h: TCP_ULP).
-bool has_upper_layer(int fd) {
-  char name[16] = {};
+// Also of a socket without a name, whose Addr says nothing.
+int family_of(int fd) {
+  sockaddr_storage name{};
   socklen_t size = sizeof name;
-  return sys(SYS_getsockopt, fd, IPPROTO_TCP, TCP_ULP, name, &size) == 0 && size > 0 && name[0] != '\0';
+  return sys(SYS_getsockname, fd, &name, &size) == 0 ? name.ss_family : AF_UNSPEC;
 }
 
 }  // namespace
@@ -33,22 +32,21 @@ Result<void> share_port(const char* operation, const Addr& address, int fd) {
 Result<Adopted> inspect(int fd) {
   const std::string context = "adopt fd " + std::to_string(fd);
   Adopted found;
-  struct statx status {};
-  if (const long r = sys(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_TYPE, &status); r < 0) {
+  struct stat status {};
+  if (const long r = sys(SYS_fstat, fd, &status); r < 0) {
     return posix_error(context, static_cast<int>(-r));
   }
   const long flags = sys(SYS_fcntl, fd, F_GETFL);
   if (flags < 0) return posix_error(context, static_cast<int>(-flags));
   found.flags = static_cast<int>(flags);
-  found.regular = S_ISREG(status.stx_mode) || S_ISDIR(status.stx_mode);
-  found.socket = S_ISSOCK(status.stx_mode);
+  found.regular = S_ISREG(status.st_mode) || S_ISDIR(status.st_mode);
+  found.socket = S_ISSOCK(status.st_mode);
   if (found.socket) {
-    const int domain = get_option(fd, SOL_SOCKET, SO_DOMAIN);
+    const int family = family_of(fd);
     found.type = get_option(fd, SOL_SOCKET, SO_TYPE);
     found.listening = get_option(fd, SOL_SOCKET, SO_ACCEPTCONN) != 0;
-    found.unix_domain = domain == AF_UNIX;
-    found.tcp = (domain == AF_INET || domain == AF_INET6) && get_option(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP &&
-                !has_upper_layer(fd);
+    found.unix_domain = family == AF_UNIX;
+    found.tcp = (family == AF_INET || family == AF_INET6) && base::is_plain_tcp(fd);
   }
   return found;
 }

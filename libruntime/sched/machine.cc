@@ -6,6 +6,12 @@
 #include "libruntime/sched/crash_report.h"
 #include "libruntime/sched/scheduler.h"
 
+// Of the ABI (Itanium C++ ABI, 2.2.2), and in the headers of libstdc++, but not in those of libc++.
+namespace __cxxabiv1 {
+struct __cxa_eh_globals;
+extern "C" __cxa_eh_globals* __cxa_get_globals() noexcept;
+}  // namespace __cxxabiv1
+
 namespace netpoll::sched {
 namespace {
 

@@ -2,7 +2,8 @@
 // semaphore so that arguments are not even computed when nobody listens. Without <sys/sdt.h> probes compile to nothing.
 #pragma once
 
-#if __has_include(<sys/sdt.h>)
+// Elsewhere a header of that name is for the kernel's own probes.
+#if defined(__linux__) && __has_include(<sys/sdt.h>)
 #define _SDT_HAS_SEMAPHORES 1
 #define SDT_USE_VARIADIC 1
 #include <sys/sdt.h>

@@ -12,6 +12,8 @@ find_package(Threads REQUIRED)
 # touched page by page. Programs that use libruntime inherit them, since what runs on its stacks is their code.
 if(WIN32)
   set(NETPOLL_STACK_FLAGS "")  # large frames are probed page by page there, because threads' stacks grow that way
+elseif(APPLE)
+  set(NETPOLL_STACK_FLAGS "")  # no compiler knows it for that system
 else()
   set(NETPOLL_STACK_FLAGS -fstack-clash-protection)
 endif()

@@ -23,10 +23,7 @@ typedef unsigned short sa_family_t;
 
 #define MSG_NOSIGNAL 0  // there is no SIGPIPE
 
-// Errors of Linux that Winsock does not report.
+// An error of Linux that Winsock does not report.
 #ifndef EHOSTDOWN
 #define EHOSTDOWN 10064
-#endif
-#ifndef ENONET
-#define ENONET 10050
 #endif

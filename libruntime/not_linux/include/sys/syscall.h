@@ -1,6 +1,11 @@
-// sys/syscall.h, for Windows: names for what net/ asks of the kernel, answered by base/syscall_windows.cc. The values
-// mean nothing to Windows.
+// sys/syscall.h, for systems other than Linux: names for what net/ asks of the kernel, answered by base/syscall_bsd.cc
+// and base/syscall_windows.cc. The values mean nothing to those systems.
 #pragma once
+
+// An error of Linux alone.
+#ifndef ENONET
+#define ENONET 10050
+#endif
 
 enum NetpollSystemCall {
   SYS_accept4,
@@ -8,6 +13,7 @@ enum NetpollSystemCall {
   SYS_close,
   SYS_connect,
   SYS_fcntl,
+  SYS_fstat,
   SYS_fsync,
   SYS_getpeername,
   SYS_getsockname,
@@ -29,7 +35,6 @@ enum NetpollSystemCall {
   SYS_shutdown,
   SYS_socket,
   SYS_socketpair,
-  SYS_statx,
   SYS_unlinkat,
   SYS_write,
   SYS_writev
