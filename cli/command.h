@@ -38,7 +38,7 @@ struct Command {
   Action (*add)(Flags& flags) = nullptr;
 };
 
-// Those that this system has, in the order of --help (commands.def): commands_linux.cc, commands_windows.cc.
+// Those that this system has, in the order of --help (commands.def): commands_linux.cc, commands_untraced.cc.
 std::span<const Command* const> commands();
 const Command* find_command(std::string_view name);
 std::vector<std::string> command_names();

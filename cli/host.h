@@ -1,4 +1,4 @@
-// Host: the machine that a document is of. One file a system: host_linux.cc, host_windows.cc.
+// Host: the machine that a document is of. One file a system: host_posix.cc, host_windows.cc.
 #pragma once
 
 #include <string>
@@ -6,6 +6,7 @@
 namespace netpoll::cli {
 
 struct Host {
+  std::string system;  // "Linux", "Windows", "Darwin", "FreeBSD"
   std::string kernel;  // its release: "6.1.0-18-amd64", "10.0.19041"
   std::string arch;    // "x86_64", "aarch64"
   long cpus = 0;       // that are on

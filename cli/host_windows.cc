@@ -8,6 +8,7 @@ namespace netpoll::cli {
 Host this_host() {
   using GetVersion = LONG(WINAPI*)(OSVERSIONINFOW*);
   Host host;
+  host.system = "Windows";
   OSVERSIONINFOW version{};
   version.dwOSVersionInfoSize = sizeof version;
   void* const found = reinterpret_cast<void*>(GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "RtlGetVersion"));

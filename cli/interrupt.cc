@@ -10,16 +10,14 @@
 #include <cstdint>
 
 #include "libruntime/base/clock.h"
-#include "probes/launch/child.h"
+#include "libruntime/base/posix.h"
+#include "libruntime/base/syscall.h"
 
 namespace netpoll::cli {
 namespace {
 
 // timeout(1) and others signal a process and then its group. What follows so soon is the same request.
 constexpr std::int64_t kEchoNs = 250'000'000;
-
-// How long we wait for a command to end that was asked to.
-constexpr int kGraceMs = 5000;
 
 // The handler has no argument to carry an object in.
 std::atomic<int> received{0};
@@ -34,7 +32,7 @@ void on_signal(int signal, siginfo_t* info, void*) {
   const std::int64_t now = base::nanotime();
   if (received.load() == 0) {
     // Set before the signal is, which is what others look at.
-    by_keyboard.store(info->si_code == SI_KERNEL);
+    by_keyboard.store(base::sent_by_kernel(info->si_code, info->si_pid));
     received_at_ns.store(now);
     received.store(signal);
     const char byte = 0;
@@ -83,7 +81,8 @@ std::vector<int> ignored_now() {
 
 Result<Interrupt> Interrupt::install() {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return posix_error("pipe2", errno);
+  const long made = base::sys(SYS_pipe2, ends, O_CLOEXEC | O_NONBLOCK);
+  if (made < 0) return posix_error("pipe2", static_cast<int>(-made));
   Interrupt interrupt{Fd(ends[0]), Fd(ends[1]), ignored_now()};
   pipe_end.store(ends[1]);
   remember(SIGINT);
@@ -118,14 +117,5 @@ std::optional<int> Interrupt::signal() const {
 }
 
 ExitStatus Interrupt::status() const { return pass_through(128 + signal().value_or(SIGINT)); }
-
-Result<std::optional<probes::ChildExit>> ask_to_end(probes::Child& command, bool kill, const Interrupt& interrupt) {
-  if (auto sent = command.send(interrupt.signal().value_or(SIGTERM)); !sent) return std::move(sent).error();
-  auto status = command.wait(kGraceMs);
-  if (!status || *status || !kill) return status;
-  auto killed = command.kill();
-  if (!killed) return std::move(killed).error();
-  return std::optional(*killed);
-}
 
 }  // namespace netpoll::cli

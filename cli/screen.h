@@ -1,4 +1,4 @@
-// Screen: how large the terminal is that a descriptor leads to. One file a system: screen_linux.cc, screen_windows.cc.
+// Screen: how large the terminal is that a descriptor leads to. One file a system: screen_posix.cc, screen_windows.cc.
 #pragma once
 
 #include <cstddef>

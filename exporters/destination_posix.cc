@@ -11,6 +11,8 @@
 #include <cstdlib>
 #include <utility>
 
+#include "libruntime/base/posix.h"
+
 namespace netpoll::exporters {
 namespace {
 
@@ -72,10 +74,11 @@ Result<void> Destination::open_temporary() {
   if (exists && ::access(real_path_.c_str(), W_OK) != 0) return failed("write to ", errno);
   const mode_t mode = exists ? (st.st_mode & 07777) : creation_mode();
 
-  fd_.reset(::open(directory_of(real_path_).c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600));
-  if (fd_.valid()) {
+  const int unnamed = base::open_unnamed(directory_of(real_path_).c_str());
+  if (unnamed >= 0) {
+    fd_.reset(unnamed);
     unnamed_ = true;
-  } else if (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOSYS || errno == EINVAL) {
+  } else if (unnamed == -EOPNOTSUPP || unnamed == -EISDIR || unnamed == -ENOSYS || unnamed == -EINVAL) {
     for (int attempt = 0; !fd_.valid(); ++attempt) {
       temporary_ = temporary_name(real_path_, attempt);
       fd_.reset(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
@@ -86,7 +89,7 @@ Result<void> Destination::open_temporary() {
       }
     }
   } else {
-    return failed("write to ", errno);
+    return failed("write to ", -unnamed);
   }
   if (::fchmod(fd_.get(), mode) != 0) return failed("set the mode of ", errno);
   return {};
@@ -102,7 +105,7 @@ void Destination::write_behind() {
   // Who pushes now and then passes on no more than a pipe holds each time. As much as everybody may have
   // (pipe(7), /proc/sys/fs/pipe-max-size); where it is refused, the pipe stays as it is.
   constexpr int kPipe = 1 << 20;
-  if (behind_ && S_ISFIFO(st.st_mode) && ::fcntl(out_, F_GETPIPE_SZ) < kPipe) ::fcntl(out_, F_SETPIPE_SZ, kPipe);
+  if (behind_ && S_ISFIFO(st.st_mode)) base::widen_pipe(out_, kPipe);
 }
 
 // poll(2) calls a pipe writable when PIPE_BUF bytes fit, so that a write of so many does not wait.
@@ -147,14 +150,14 @@ Result<void> Destination::commit() {
     return ::close(fd) == 0 || errno == EINTR ? Result<void>() : failed("write to ", errno);
   }
   if (unnamed_) {
-    // linkat() cannot replace an existing file, so the file gets a temporary name for the blink before its rename.
-    const std::string self = "/proc/self/fd/" + std::to_string(fd_.get());
+    // A name that is taken cannot be given, so the file gets a temporary one for the blink before its rename.
     for (int attempt = 0; temporary_.empty(); ++attempt) {
       const std::string name = temporary_name(real_path_, attempt);
-      if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+      const int error = base::name_file(fd_.get(), name.c_str());
+      if (error == 0) {
         temporary_ = name;
-      } else if (errno != EEXIST) {
-        return failed("write to ", errno);
+      } else if (error != EEXIST) {
+        return failed("write to ", error);
       }
     }
   }

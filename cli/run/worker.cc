@@ -4,9 +4,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <utility>
+
+#include "libruntime/base/posix.h"
 
 namespace netpoll::cli {
 namespace {
@@ -18,9 +19,7 @@ constexpr int kReportFd = 4;
 }  // namespace
 
 std::string self_exe() {
-  std::array<char, 4096> path{};
-  const ssize_t length = ::readlink("/proc/self/exe", path.data(), path.size());
-  const std::string exe = length > 0 ? std::string(path.data(), static_cast<std::size_t>(length)) : std::string();
+  const std::string exe = base::own_path();
   // A binary that was replaced while it runs is still reachable, under a name that only a process itself can use.
   return ::access(exe.c_str(), X_OK) == 0 ? exe : "/proc/self/exe";
 }

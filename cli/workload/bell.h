@@ -1,5 +1,5 @@
 // Bell: how goroutines wake the main thread of a worker, which waits for them and for the end of the control pipe.
-// One file a system: bell_linux.cc, bell_windows.cc.
+// One file a system: bell_posix.cc, bell_windows.cc.
 #pragma once
 
 #include <memory>

@@ -20,8 +20,9 @@ std::uint64_t descriptors_needed(const Plan& plan) {
 Result<void> raise_descriptor_limit(std::uint64_t needed) {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return posix_error("getrlimit(RLIMIT_NOFILE)", errno);
-  if (limit.rlim_cur >= needed) return {};
-  rlimit wanted{needed, std::max<rlim_t>(limit.rlim_max, needed)};
+  const auto least = static_cast<rlim_t>(needed);  // signed on some systems
+  if (limit.rlim_cur >= least) return {};
+  rlimit wanted{least, std::max(limit.rlim_max, least)};
   if (setrlimit(RLIMIT_NOFILE, &wanted) == 0) return {};
   return Error(
              ErrorKind::kPermission,

@@ -5,17 +5,18 @@
 #include <cerrno>
 
 #include "cli/workload/protocol.h"
+#include "libruntime/base/syscall.h"
 
 namespace netpoll::workload {
 
 Result<Link> make_link() {
   int control[2];
   int report[2];
-  if (pipe2(control, O_CLOEXEC) != 0) return posix_error("pipe2", errno);
+  if (const long r = base::sys(SYS_pipe2, control, O_CLOEXEC); r < 0) return posix_error("pipe2", static_cast<int>(-r));
   Link link;
   link.child_control.reset(control[0]);
   link.control.reset(control[1]);
-  if (pipe2(report, O_CLOEXEC) != 0) return posix_error("pipe2", errno);
+  if (const long r = base::sys(SYS_pipe2, report, O_CLOEXEC); r < 0) return posix_error("pipe2", static_cast<int>(-r));
   link.report.reset(report[0]);
   link.child_report.reset(report[1]);
   if (fcntl(link.child_control.get(), F_SETFD, 0) != 0 || fcntl(link.child_report.get(), F_SETFD, 0) != 0 ||

@@ -1,4 +1,4 @@
-// A pair of connected streams for a goroutine that talks to itself. One file a system: stream_pair_linux.cc,
+// A pair of connected streams for a goroutine that talks to itself. One file a system: stream_pair_posix.cc,
 // stream_pair_windows.cc.
 #pragma once
 

@@ -1,4 +1,4 @@
-// Names of errno: the C library of Windows has none, and nothing there counts calls by them.
+// Names of errno: C libraries other than GNU's have none, and nothing counts calls by them there.
 #include "exporters/text.h"
 
 namespace netpoll::exporters {

@@ -1,36 +1,50 @@
-# The command line on Windows: what needs nothing of the kernel, and a file for each question that Windows answers in a way
-# of its own.
+# The command line where nothing looks into the kernel: Windows, macOS and FreeBSD. A file of POSIX's or of Windows' for
+# each question that they answer in ways of their own.
+if(WIN32)
+  set(system
+    host_windows.cc
+    interrupt_windows.cc
+    screen_windows.cc
+    compare/input_file_windows.cc
+    run/worker_process_windows.cc
+  )
+else()
+  set(system
+    host_posix.cc
+    interrupt.cc
+    screen_posix.cc
+    compare/input_file_posix.cc
+    run/worker_process_posix.cc
+  )
+endif()
 add_library(netpoll_cli STATIC
+  ${system}
   # the program and its command line
-  backends_windows.cc
+  backends_untraced.cc
   commands.cc
-  commands_windows.cc
+  commands_untraced.cc
   config.cc
   emit.cc
   flags.cc
   help.cc
-  host_windows.cc
-  interrupt_windows.cc
   log.cc
   manual.cc
   options.cc
-  pager_windows.cc
-  screen_windows.cc
+  pager_absent.cc
   spell.cc
   units.cc
   version.cc
   # one file a subcommand
   commands/compare.cc
-  commands/doctor_windows.cc
+  commands/doctor_untraced.cc
   commands/gen_config.cc
   commands/help.cc
   commands/run.cc
   # what they measure and show
   ${NETPOLL_COMPARE_SOURCES}
-  compare/input_file_windows.cc
   compare/large_document_absent.cc
   run/matrix.cc
-  run/runner_windows.cc
+  run/runner_untraced.cc
   # results as JSON
   documents/compare.cc
   documents/counts_json.cc

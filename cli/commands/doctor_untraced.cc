@@ -1,9 +1,10 @@
-// doctor, for Windows: what works there, and where the rest would be.
+// doctor, where nothing looks into the kernel: what works there, and where the rest would be.
 #include <memory>
 
 #include "cli/command.h"
 #include "cli/documents/doctor.h"
 #include "cli/emit.h"
+#include "cli/host.h"
 #include "cli/options.h"
 #include "exporters/json.h"
 
@@ -22,7 +23,7 @@ Feature elsewhere(std::string name, std::string purpose) {
           .ok = false,
           .wanted = false,
           .detail = "",
-          .why_not = "not on Windows: these commands are in netpoll-trace for Linux",
+          .why_not = "not on " + this_host().system + ": these commands are in netpoll-trace for Linux",
           .fix = ""};
 }
 

@@ -1,4 +1,4 @@
-// The back ends that --backend offers on Windows, where nothing looks into the kernel.
+// The back ends that --backend offers where nothing looks into the kernel.
 #include "cli/options.h"
 
 namespace netpoll::cli {

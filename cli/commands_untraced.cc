@@ -1,4 +1,4 @@
-// The subcommands on Windows: those that need nothing of the kernel but its clocks.
+// The subcommands where nothing looks into the kernel: those that need nothing of it but its clocks.
 #include "cli/command.h"
 #include "cli/workload/workload.h"
 

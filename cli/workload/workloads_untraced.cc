@@ -1,5 +1,6 @@
-// The workloads on Windows: without ports that several share, pipes, and what its load generator
-// (load/goroutine_load.cc) does not know, which are datagrams and slow readers.
+// The workloads on systems other than Linux: without what only some of those have, which are pipes and ports that
+// several share, and without what the load generator there (load/goroutine_load.cc) does not know, datagrams and slow
+// readers.
 #include <chrono>
 
 #include "cli/workload/load/loads.h"

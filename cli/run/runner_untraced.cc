@@ -1,20 +1,11 @@
-// The steps of one run on Windows, where workers are started whole and talk through pipes that threads read.
-#include <io.h>
-#include <windows.h>
-
-#include <condition_variable>
-#include <cstdint>
-#include <deque>
-#include <mutex>
-#include <thread>
+// The steps of one run where no probe looks on, so that workers are started whole; what they say comes from threads.
 #include <utility>
 
+#include "cli/host.h"
 #include "cli/run/runner.h"
+#include "cli/run/worker_process.h"
 #include "cli/spell.h"
-#include "cli/units.h"
 #include "exporters/text.h"
-#include "libruntime/base/winsock_error.h"
-#include "netpoll/fd.h"
 
 namespace netpoll::cli {
 namespace {
@@ -26,151 +17,7 @@ using workload::Plan;
 // How often an interrupt is looked for.
 constexpr std::chrono::milliseconds kLook{100};
 
-// The descriptors of C that a worker finds its pipes under: its standard input and output.
-constexpr int kControlFd = 0;
-constexpr int kReportFd = 1;
-
-HANDLE handle_of(const Fd& fd) { return reinterpret_cast<HANDLE>(static_cast<std::intptr_t>(fd.get())); }
-Fd fd_of(HANDLE handle) { return Fd(static_cast<int>(reinterpret_cast<std::intptr_t>(handle))); }
-Error last_error(const std::string& what) { return posix_error(what, base::errno_of(GetLastError())); }
-
-std::string own_path() {
-  char path[MAX_PATH] = {};
-  const DWORD length = GetModuleFileNameA(nullptr, path, MAX_PATH);
-  return std::string(path, length);
-}
-
-// As CommandLineToArgvW and the C library take it apart: backslashes count only before a quote.
-std::string quoted(const std::string& argument) {
-  std::string out = "\"";
-  std::size_t slashes = 0;
-  for (const char c : argument) {
-    if (c == '"') out.append(slashes + 1, '\\');
-    slashes = c == '\\' ? slashes + 1 : 0;
-    out += c;
-  }
-  return out.append(slashes, '\\') + "\"";
-}
-
-// What both workers have to say, in the order of arrival. Thread-safe.
-struct Report {
-  bool of_server = false;
-  std::optional<std::string> line;  // nothing: the report is at its end
-};
-class Mailbox {
- public:
-  void put(Report report) {
-    const std::lock_guard lock(mutex_);
-    reports_.push_back(std::move(report));
-    filled_.notify_one();
-  }
-  // Waits for one, at most that long.
-  std::optional<Report> take(std::chrono::milliseconds longest) {
-    std::unique_lock lock(mutex_);
-    if (!filled_.wait_for(lock, longest, [this] { return !reports_.empty(); })) return std::nullopt;
-    Report report = std::move(reports_.front());
-    reports_.pop_front();
-    return report;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable filled_;
-  std::deque<Report> reports_;
-};
-
-// Reads lines until the writer is gone.
-void read_lines(HANDLE pipe, bool of_server, Mailbox& mailbox) {
-  std::string text;
-  char buffer[16 * 1024];
-  DWORD count = 0;
-  while (ReadFile(pipe, buffer, sizeof buffer, &count, nullptr) != 0 && count > 0) {
-    text.append(buffer, count);
-    std::size_t begin = 0;
-    for (std::size_t end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
-      mailbox.put({of_server, text.substr(begin, end - begin)});
-    }
-    text.erase(0, begin);
-  }
-  mailbox.put({of_server, std::nullopt});
-}
-
-// A server or load generator: this program again. The destructor ends one that still lives. Not thread-safe.
-class WorkerProcess {
- public:
-  WorkerProcess() = default;
-  WorkerProcess(const WorkerProcess&) = delete;
-  WorkerProcess& operator=(const WorkerProcess&) = delete;
-  ~WorkerProcess() {
-    if (process_.valid()) TerminateProcess(handle_of(process_), 3);
-    if (reader_.joinable()) reader_.join();
-  }
-
-  // mailbox outlives it.
-  Result<void> start(const std::vector<std::string>& arguments, bool of_server, Mailbox& mailbox) {
-    // It ends with us, however that is: the last handle of the job goes with its owner.
-    job_ = fd_of(CreateJobObjectW(nullptr, nullptr));
-    JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits{};
-    limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE;
-    SetInformationJobObject(handle_of(job_), JobObjectExtendedLimitInformation, &limits, sizeof limits);
-
-    HANDLE ends[2];
-    if (CreatePipe(&ends[0], &ends[1], nullptr, 0) == 0) return last_error("make the control pipe");
-    const Fd child_control = fd_of(ends[0]);
-    control_ = fd_of(ends[1]);
-    if (CreatePipe(&ends[0], &ends[1], nullptr, 0) == 0) return last_error("make the report pipe");
-    report_ = fd_of(ends[0]);
-    const Fd child_report = fd_of(ends[1]);
-    for (const Fd* end : {&child_control, &child_report}) {
-      SetHandleInformation(handle_of(*end), HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT);
-    }
-    const std::string exe = own_path();
-    std::string command = quoted(exe);
-    for (const std::string& argument : arguments) command += " " + quoted(argument);
-    STARTUPINFOA startup{};
-    startup.cb = sizeof startup;
-    startup.dwFlags = STARTF_USESTDHANDLES;
-    startup.hStdInput = handle_of(child_control);
-    startup.hStdOutput = handle_of(child_report);
-    startup.hStdError = GetStdHandle(STD_ERROR_HANDLE);
-    PROCESS_INFORMATION made{};
-    if (CreateProcessA(exe.c_str(), command.data(), nullptr, nullptr, /*bInheritHandles=*/TRUE, CREATE_SUSPENDED,
-                       nullptr, nullptr, &startup, &made) == 0) {
-      return last_error("start " + exe);
-    }
-    process_ = fd_of(made.hProcess);
-    const Fd thread = fd_of(made.hThread);
-    pid_ = static_cast<int>(made.dwProcessId);
-    AssignProcessToJobObject(handle_of(job_), made.hProcess);
-    ResumeThread(made.hThread);
-    reader_ = std::thread([pipe = handle_of(report_), of_server, &mailbox] { read_lines(pipe, of_server, mailbox); });
-    return {};
-  }
-
-  int pid() const { return pid_; }
-  // Closes the control pipe: it reports what it has and exits. Idempotent.
-  void stop() { control_.reset(); }
-  // Its exit status, once it has ended; waits at most that long.
-  std::optional<DWORD> wait(std::chrono::milliseconds longest) const {
-    if (WaitForSingleObject(handle_of(process_), static_cast<DWORD>(longest.count())) != WAIT_OBJECT_0) return {};
-    DWORD status = 0;
-    GetExitCodeProcess(handle_of(process_), &status);
-    return status;
-  }
-
- private:
-  Fd job_;
-  Fd process_;
-  Fd control_;
-  Fd report_;
-  int pid_ = 0;
-  std::thread reader_;
-};
-
-std::string ending(const WorkerProcess& worker) {
-  const auto status = worker.wait(kPatience);
-  return status ? "ended with exit status " + std::to_string(*status) : "closed its report";
-}
+std::string ending(WorkerProcess& worker) { return worker.ending(kPatience).value_or("closed its report"); }
 
 // One run. Members are what the phases hand to each other; the destructors of the workers leave no process behind.
 class Runner {
@@ -182,7 +29,7 @@ class Runner {
     outcome_.probe.backend = backend == probes::Backend::kAuto ? probes::Backend::kSelf : backend;
     if (outcome_.probe.backend != probes::Backend::kSelf && outcome_.probe.backend != probes::Backend::kNone) {
       return Error(ErrorKind::kNotSupported,
-                   "the back end " + std::string(probes::backend_name(backend)) + " is not on Windows")
+                   "the back end " + std::string(probes::backend_name(backend)) + " is not on " + this_host().system)
           .with_hint("--backend self counts by libruntime's own counters");
     }
     for (const auto phase : {&Runner::start_server, &Runner::drive, &Runner::finish_server}) {
@@ -195,7 +42,8 @@ class Runner {
  private:
   Result<void> start_server() {
     outcome_.started_at = std::chrono::system_clock::now();
-    auto started = server_.start(workload::serve_args(plan_, kControlFd, kReportFd), /*of_server=*/true, mailbox_);
+    auto started = server_.start([&](int control, int report) { return workload::serve_args(plan_, control, report); },
+                                 /*of_server=*/true, mailbox_);
     if (!started) return std::move(started).error().within("start the server");
     deadline_ = steady_clock::now() + kPatience;
     while (!listening_ && !interrupt_.requested()) {
@@ -232,8 +80,11 @@ class Runner {
   }
 
   Result<void> drive_load() {
-    auto started = load_.start(workload::load_args(plan_, listening_->addresses, server_.pid(), kControlFd, kReportFd),
-                               false, mailbox_);
+    auto started = load_.start(
+        [&](int control, int report) {
+          return workload::load_args(plan_, listening_->addresses, server_.pid(), control, report);
+        },
+        /*of_server=*/false, mailbox_);
     if (!started) return std::move(started).error().within("start the load generator");
     deadline_ = steady_clock::time_point::max();
     bool stopped = false;

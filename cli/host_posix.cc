@@ -9,7 +9,8 @@ namespace netpoll::cli {
 Host this_host() {
   utsname host{};
   ::uname(&host);
-  return {.kernel = host.release, .arch = host.machine, .cpus = ::sysconf(_SC_NPROCESSORS_ONLN)};
+  return {
+      .system = host.sysname, .kernel = host.release, .arch = host.machine, .cpus = ::sysconf(_SC_NPROCESSORS_ONLN)};
 }
 
 }  // namespace netpoll::cli

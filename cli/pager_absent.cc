@@ -1,4 +1,5 @@
-// Windows has no pager that everybody has: pages go to the console as they are.
+// No pager: Windows has none that everybody has, and elsewhere it is started as commands are, with the probes'
+// launcher.
 #include "cli/pager.h"
 
 namespace netpoll::cli {
