@@ -12,7 +12,7 @@ set(CMAKE_FIND_ROOT_PATH /usr/x86_64-w64-mingw32)
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 
 # Of the libraries only headers are needed, and /usr/include as a whole would bring those of this machine's libc along.
-set(CMAKE_PROJECT_INCLUDE ${CMAKE_CURRENT_LIST_DIR}/mingw_headers.cmake)
+set(CMAKE_PROJECT_INCLUDE ${CMAKE_CURRENT_LIST_DIR}/cross_headers.cmake)
 
 # Windows 10: the oldest whose APIs are used (_WIN32_WINNT); names of windows.h that collide with C++ are left out.
 set(CMAKE_CXX_FLAGS_INIT "-D_WIN32_WINNT=0x0A00 -DNOMINMAX -DWIN32_LEAN_AND_MEAN")

@@ -34,7 +34,7 @@ set(CMAKE_AR ${NETPOLL_ZIG} CACHE FILEPATH "")
 set(CMAKE_RANLIB ${NETPOLL_ZIG} CACHE FILEPATH "")
 
 # Of the libraries only headers are needed, and /usr/include as a whole would bring those of this machine's libc along.
-set(CMAKE_PROJECT_INCLUDE ${CMAKE_CURRENT_LIST_DIR}/mingw_headers.cmake)
+set(CMAKE_PROJECT_INCLUDE ${CMAKE_CURRENT_LIST_DIR}/cross_headers.cmake)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH /nonexistent)
 # pkg-config must not answer with the libraries of this machine.
