@@ -59,6 +59,10 @@ add_library(netpoll_cli STATIC
   ${PROJECT_SOURCE_DIR}/probes/counts.cc
   ${PROJECT_SOURCE_DIR}/probes/syscall_numbers.cc
 )
+# In a unity build (the presets for Zig) their names meet those of others.
+set_source_files_properties(commands/compare.cc commands/doctor_untraced.cc commands/gen_config.cc commands/help.cc
+                            commands/run.cc compare/budget.cc documents/matrix.cc run/runner_untraced.cc
+                            PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 netpoll_target_options(netpoll_cli)
 target_include_directories(netpoll_cli PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
 target_link_libraries(netpoll_cli PUBLIC netpoll::exporters netpoll::workload PRIVATE CLI11::CLI11)
