@@ -17,11 +17,14 @@ Error unknown(std::string_view kind, const std::string& word, const std::vector<
 
 // Groups, system calls and tracepoints, for -e.
 std::vector<std::string> event_names() {
-  std::vector<std::string> names = {"epoll", "io", "thread", "syscalls", "tracepoints"};
+  std::vector<std::string> names = {"epoll", "io", "thread", "syscalls", "tracepoints", "uring"};
   for (std::size_t i = 0; i < probes::kSyscallCount; ++i) {
     names.emplace_back(probes::syscall_name(static_cast<probes::Syscall>(i)));
   }
   for (const trace::TpInfo& row : trace::tracepoints()) names.emplace_back(row.name);
+  for (std::size_t opcode = 0; opcode < probes::kNamedUringOps; ++opcode) {
+    names.emplace_back(probes::uring_event_name(opcode));
+  }
   return names;
 }
 
@@ -76,10 +79,11 @@ Result<probes::Backend> parse_backend_option(const std::string& text) {
 }
 
 void add_event_option(Flags& flags, std::vector<std::string>& events) {
-  flags.list("-e,--event", events, /*separate=*/true,
-             {"Probes", "LIST",
-              "Show only these: system calls, tracepoints, or the groups epoll, io, thread, syscalls, tracepoints",
-              event_names()});
+  flags.list(
+      "-e,--event", events, /*separate=*/true,
+      {"Probes", "LIST",
+       "Show only these: system calls, tracepoints, or the groups epoll, io, thread, syscalls, tracepoints, uring",
+       event_names()});
 }
 
 std::optional<std::bitset<probes::kSyscallCount>> EventFilter::only_syscalls() const {
@@ -105,6 +109,9 @@ Result<EventFilter> parse_events(const std::vector<std::string>& events) {
     for (std::size_t tp = 0; tp < trace::kTpCount; ++tp) {
       const std::string_view row = trace::tracepoints()[tp].name;
       if (word == row || word == "tracepoints") filter.tracepoints[tp] = hit = true;
+    }
+    for (std::size_t opcode = 0; opcode < probes::kUringOps; ++opcode) {
+      if (word == probes::uring_event_name(opcode) || word == "uring") filter.uring[opcode] = hit = true;
     }
     return hit;
   };

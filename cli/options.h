@@ -85,10 +85,12 @@ struct EventFilter {
   bool everything = true;
   std::array<bool, probes::kSyscallCount> syscalls{};
   std::array<bool, trace::kTpCount> tracepoints{};
+  std::bitset<probes::kUringOps> uring;  // operations of io_uring
 
   bool shows(probes::Syscall syscall) const { return everything || syscalls[static_cast<std::size_t>(syscall)]; }
   // Nothing: all of them.
   std::optional<std::bitset<probes::kSyscallCount>> only_syscalls() const;
+  bool shows_uring(std::size_t opcode) const { return everything || uring.test(opcode); }
   bool shows(trace::Tp tp) const { return everything || tracepoints[static_cast<std::size_t>(tp)]; }
 };
 void add_event_option(Flags& flags, std::vector<std::string>& events);

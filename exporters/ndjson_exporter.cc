@@ -77,7 +77,7 @@ class NdjsonExporter : public LineExporter, public LongDocumentSink {
     if (record.goid != 0) number("goid", static_cast<std::int64_t>(record.goid));
     put_labels(record);
     put_args(record);
-    if (record.kind == trace::RecordKind::kCall) {
+    if (record.takes_time()) {
       optional("duration_ns", record.duration_ns);
       if (record.unfinished) text_ += R"(,"unfinished":true)";
     }
@@ -222,7 +222,7 @@ class NdjsonExporter : public LineExporter, public LongDocumentSink {
   }
 
   void put_result(const trace::Record& record) {
-    if (record.kind != trace::RecordKind::kCall) return;
+    if (!record.takes_time()) return;
     key("result");
     if (!record.result) {
       text_ += "null";

@@ -45,7 +45,7 @@ class TextExporter : public LineExporter {
       text_ += "  <unfinished>";
     } else if (record.duration_ns) {
       text_ += "  <" + human_ns(*record.duration_ns) + ">";
-    } else if (record.kind == trace::RecordKind::kCall) {
+    } else if (record.takes_time()) {
       text_ += "  <began before>";
     }
     append_step(record);

@@ -2,8 +2,10 @@
 #include "probes/counts.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
+#include <string>
 
 namespace netpoll::probes {
 namespace {
@@ -89,12 +91,22 @@ std::string_view syscall_name(Syscall syscall) { return kNames[static_cast<std::
 
 std::string uring_op_name(std::size_t number) {
   static constexpr std::array kNamesOfOps = {
-#define NETPOLL_URING_OP(name) std::string_view(#name),
+#define NETPOLL_URING_OP(name, about_fd) std::string_view(#name),
 #include "probes/uring_ops.def"
 #undef NETPOLL_URING_OP
   };
   if (number < kNamesOfOps.size()) return std::string(kNamesOfOps[number]);
   return "op" + std::to_string(number);
+}
+
+std::string_view uring_event_name(std::size_t opcode) {
+  static const auto kNames = [] {
+    std::array<std::string, kUringOps> names;
+    for (std::size_t i = 0; i < names.size(); ++i) names.at(i) = "uring_" + uring_op_name(i);
+    names.back() = "uring_unknown";
+    return names;
+  }();
+  return kNames.at(std::min(opcode, kUringOps - 1));
 }
 
 std::string_view syscall_name(SocketCall call) { return kSocketCallNames[static_cast<std::size_t>(call)]; }

@@ -42,8 +42,17 @@ inline constexpr int kOtherErrors = 0;  // no errno
 
 // Numbers of operations of io_uring that are told apart; the last counts what is beyond.
 inline constexpr std::size_t kUringOps = 80;
+// Of them, those that uring_ops.def knows.
+inline constexpr std::size_t kNamedUringOps = 0
+#define NETPOLL_URING_OP(name, about_fd) +1
+#include "probes/uring_ops.def"
+#undef NETPOLL_URING_OP
+    ;
+static_assert(kNamedUringOps < kUringOps);
 // "poll_add"; "op77" of one that uring_ops.def does not know.
 std::string uring_op_name(std::size_t number);
+// "uring_poll_add": among events of other kinds. Static storage.
+std::string_view uring_event_name(std::size_t number);
 
 std::string_view syscall_name(Syscall syscall);
 std::string_view syscall_name(SocketCall call);

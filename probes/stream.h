@@ -24,6 +24,7 @@ struct StreamOptions {
   // are then in the stream, too.
   std::array<bool, kStreamCallCount> calls{};
   bool tracepoints = true;       // of targets that have them
+  bool uring = true;             // operations of io_uring, where the source can see them
   std::size_t buffer_bytes = 0;  // between kernel and us; 0: the source's own default
   // Directories of cgroups v2, at most kMaxCgroups: all processes in and below them, those to come too; attach() is
   // then given no target. Needs Backend::kEbpf.

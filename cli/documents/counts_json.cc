@@ -183,12 +183,13 @@ Json poll_json(const Counts& counts, std::optional<std::uint64_t> operations,
   return json;
 }
 
-// The operations that were submitted, by name.
-Json uring_json(const Counts& counts) {
-  if (!counts.uring_ops) return nullptr;
+// The operations that were submitted, of those that are to be shown, by name.
+Json uring_json(const Counts& counts, const EventFilter& filter) {
+  if (!counts.uring_ops || !(filter.everything || filter.uring.any())) return nullptr;
   Json json = {{"submitted", 0}, {"ops", Json::object()}};
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < counts.uring_ops->size(); ++i) {
+    if (!filter.shows_uring(i)) continue;
     const std::uint64_t operations = (*counts.uring_ops)[i];
     if (operations != 0) json["ops"][probes::uring_op_name(i)] = operations;
     sum += operations;
@@ -291,7 +292,7 @@ void put_counts(Json& document, const Counts& counts, probes::Backend backend, s
   document["syscalls"] = std::move(syscalls);
   document["poll"] = std::move(poll);
   document["derived"] = sees_syscalls(backend) && filter.everything ? derived_json(counts) : Json(nullptr);
-  document["io_uring"] = filter.everything ? uring_json(counts) : Json(nullptr);
+  document["io_uring"] = uring_json(counts, filter);
   document["socket_calls"] = filter.everything ? socket_calls_json(counts) : Json(nullptr);
 
   Json tracepoints = Json::object();

@@ -412,7 +412,8 @@ bool TraceReader::Lines::string(string_t& value) {
   if (depth_ != 1) return true;
   if (key_ == "kind") {
     using trace::RecordKind;
-    for (const RecordKind kind : {RecordKind::kCall, RecordKind::kTracepoint, RecordKind::kProcess}) {
+    for (const RecordKind kind :
+         {RecordKind::kCall, RecordKind::kTracepoint, RecordKind::kProcess, RecordKind::kUring}) {
       if (trace::record_kind_name(kind) == value) record_.kind = kind;
     }
   } else if (key_ == "name") {

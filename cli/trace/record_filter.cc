@@ -51,6 +51,7 @@ void RecordFilter::select(probes::StreamOptions& stream) const {
   for (std::size_t tp = 0; tp < trace::kTpCount; ++tp) {
     stream.tracepoints = stream.tracepoints || events_.shows(static_cast<trace::Tp>(tp));
   }
+  stream.uring = events_.everything || events_.uring.any();
 }
 
 bool RecordFilter::shows(const trace::Record& record) {
@@ -67,6 +68,9 @@ bool RecordFilter::matches(const trace::Record& record) const {
     }
     case trace::RecordKind::kTracepoint:
       if (!events_.shows(static_cast<trace::Tp>(record.row))) return false;
+      break;
+    case trace::RecordKind::kUring:
+      if (!events_.shows_uring(record.row)) return false;
       break;
     case trace::RecordKind::kProcess:
       break;

@@ -28,6 +28,26 @@ Json times_json(const Histogram& histogram) {
 
 }  // namespace
 
+void TraceSummary::Calls::add(const trace::Record& record) {
+  ++count;
+  if (record.unfinished) ++unfinished;
+  if (record.duration_ns) {
+    total_ns += *record.duration_ns;
+    add_time(duration, *record.duration_ns);
+  }
+  if (record.result && *record.result < 0) ++errors[static_cast<int>(-*record.result)];
+}
+
+Json TraceSummary::Calls::json() const {
+  Json by_name = Json::object();
+  for (const auto& [number, times] : errors) by_name[exporters::errno_name(number)] = times;
+  return {{"count", count},
+          {"unfinished", unfinished},
+          {"errors", std::move(by_name)},
+          {"total_ns", total_ns},
+          {"duration_ns", times_json(duration)}};
+}
+
 void TraceSummary::follow(const trace::Record& record) {
   if (record.kind == trace::RecordKind::kProcess && record.name != "fork") {
     slowest_network_.forget(record.pid);
@@ -44,18 +64,14 @@ void TraceSummary::add(const trace::Record& record) {
     case trace::RecordKind::kCall: {
       auto& place = calls_.at(record.row);
       if (!place) place = std::make_unique<Calls>();
-      Calls& calls = *place;
-      ++calls.count;
-      if (record.unfinished) ++calls.unfinished;
-      if (record.duration_ns) {
-        calls.total_ns += *record.duration_ns;
-        add_time(calls.duration, *record.duration_ns);
-      }
-      if (record.result && *record.result < 0) ++calls.errors[static_cast<int>(-*record.result)];
+      place->add(record);
       break;
     }
     case trace::RecordKind::kTracepoint:
       ++tracepoints_.at(record.row);
+      break;
+    case trace::RecordKind::kUring:
+      uring_[record.name].add(record);
       break;
     case trace::RecordKind::kProcess:
       ++processes_[record.name];
@@ -81,15 +97,10 @@ void TraceSummary::put(Json& document) const {
   Json& syscalls = document["syscalls"] = Json::object();
   for (std::size_t row = 0; row < calls_.size(); ++row) {
     if (!calls_[row]) continue;
-    const Calls& calls = *calls_[row];
-    Json errors = Json::object();
-    for (const auto& [number, count] : calls.errors) errors[exporters::errno_name(number)] = count;
-    syscalls[std::string(probes::stream_calls().at(row).name)] = {{"count", calls.count},
-                                                                  {"unfinished", calls.unfinished},
-                                                                  {"errors", std::move(errors)},
-                                                                  {"total_ns", calls.total_ns},
-                                                                  {"duration_ns", times_json(calls.duration)}};
+    syscalls[std::string(probes::stream_calls().at(row).name)] = calls_[row]->json();
   }
+  Json& uring = document["io_uring"] = Json::object();
+  for (const auto& [name, operations] : uring_) uring[std::string(name)] = operations.json();
   Json& tracepoints = document["tracepoints"] = Json::object();
   for (std::size_t row = 0; row < tracepoints_.size(); ++row) {
     if (tracepoints_[row] != 0) tracepoints[std::string(trace::tracepoints().at(row).name)] = tracepoints_[row];

@@ -26,20 +26,25 @@ class TraceSummary {
   void add(const trace::Record& record);
 
   std::uint64_t events() const { return events_; }
-  // Adds the members network_wait_ns, cpu_wait_ns, steps, syscalls, tracepoints, processes and slowest.
+  // Adds the members network_wait_ns, cpu_wait_ns, steps, syscalls, io_uring, tracepoints, processes and slowest.
   void put(exporters::Json& document) const;
 
  private:
+  // What a record that takes time adds up to.
   struct Calls {
     std::uint64_t count = 0;
     std::uint64_t unfinished = 0;
     std::uint64_t total_ns = 0;
     workload::Histogram duration;
     std::map<int, std::uint64_t> errors;  // by errno
+
+    void add(const trace::Record& record);
+    exporters::Json json() const;
   };
 
   std::uint64_t events_ = 0;
   std::array<std::unique_ptr<Calls>, probes::kStreamCallCount> calls_;
+  std::map<std::string_view, Calls> uring_;
   std::array<std::uint64_t, trace::kTpCount> tracepoints_{};
   std::map<std::string_view, std::uint64_t> processes_;
   std::map<trace::Step, std::uint64_t> steps_;

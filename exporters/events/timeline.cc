@@ -98,6 +98,9 @@ void Timeline::event(const trace::Record& record) {
     case trace::RecordKind::kCall:
       call(process, record);
       break;
+    case trace::RecordKind::kUring:
+      operation(process, record);
+      break;
     case trace::RecordKind::kProcess:
       process_event(process, record);
       return;  // it may be gone
@@ -639,6 +642,32 @@ void Timeline::call(Process& process, const trace::Record& record) {
                .flows = flows,
                .role = role,
                .truncated = record.unfinished});
+}
+
+// Of io_uring: many of a thread are under way at a time, so each is a moment on the track of who submitted it.
+void Timeline::operation(Process& process, const trace::Record& record) {
+  if (thread_of(process, record.pid, record.tid) == nullptr) return;
+  TimelineArgs args;
+  std::string error;
+  if (record.fd >= 0) {
+    args.number("fd", record.fd);
+    add_endpoint(args, record.endpoint.get());
+  }
+  if (record.result) {
+    args.number("result", *record.result);
+    if (*record.result < 0 && *record.result >= -4095) {
+      error = errno_name(static_cast<int>(-*record.result));
+      args.text("error", error);
+    }
+  }
+  if (record.duration_ns) args.unsigned_number("duration_ns", *record.duration_ns);
+  if (record.unfinished) args.text("unfinished", "it had not completed");
+  sink_.instant({.track = {.kind = TrackKind::kThread, .pid = record.pid, .id = static_cast<std::uint64_t>(record.tid)},
+                 .time_ns = record.time_ns,
+                 .name = record.name,
+                 .category = kCallCategory,
+                 .args = args.all(),
+                 .flows = {}});
 }
 
 void Timeline::process_event(Process& process, const trace::Record& record) {

@@ -187,6 +187,7 @@ class Timeline {
 
   void tracepoint(Process& process, const trace::Record& record);
   void call(Process& process, const trace::Record& record);
+  void operation(Process& process, const trace::Record& record);
   void call_of_goroutine(Process& process, const trace::Record& record, std::uint64_t start_ns,
                          std::span<const TimelineArg> args);
   void wait_of_fd(Process& process, const trace::Record& record, std::uint64_t start_ns);

@@ -45,11 +45,10 @@ std::string errors_text(const Json& errors) {
 }
 
 // Those that took the most time first.
-std::string calls_table(const Json& document, bool color) {
-  const Json& syscalls = at(document, {"syscalls"});
-  if (!syscalls.is_object()) return "";
+std::string calls_table(const Json& calls, const char* what, bool color) {
+  if (!calls.is_object()) return "";
   std::vector<std::pair<std::string, const Json*>> rows;
-  for (const auto& [name, row] : syscalls.items()) rows.emplace_back(name, &row);
+  for (const auto& [name, row] : calls.items()) rows.emplace_back(name, &row);
   const auto cost = [](const Json& row) {
     const Json& total = at(row, {"total_ns"});
     return is_count(total) ? total.get<std::uint64_t>() : 0;
@@ -57,7 +56,7 @@ std::string calls_table(const Json& document, bool color) {
   std::stable_sort(rows.begin(), rows.end(),
                    [&](const auto& a, const auto& b) { return cost(*a.second) > cost(*b.second); });
   Table table;
-  table.column("syscall", Align::kLeft);
+  table.column(what, Align::kLeft);
   table.column("calls", Align::kRight);
   table.column("time", Align::kRight);
   quantile_columns(table);
@@ -151,9 +150,11 @@ std::string trace_summary_page(const Json& document, const ExportOptions& option
   const std::string lines = counts_line(at(document, {"steps"}), "connections  ") +
                             counts_line(at(document, {"tracepoints"}), "tracepoints  ") +
                             counts_line(at(document, {"processes"}), "processes    ");
-  for (const std::string& part : {waits_table(document, color), calls_table(document, color), lines,
-                                  slowest_table(document, "cpu_wait", "longest waits for a CPU", color),
-                                  slowest_table(document, "network_wait", "longest waits for the network", color)}) {
+  for (const std::string& part :
+       {waits_table(document, color), calls_table(at(document, {"syscalls"}), "syscall", color),
+        calls_table(at(document, {"io_uring"}), "io_uring", color), lines,
+        slowest_table(document, "cpu_wait", "longest waits for a CPU", color),
+        slowest_table(document, "network_wait", "longest waits for the network", color)}) {
     if (!part.empty()) out += "\n" + part;
   }
   out += "\n" + losses_line(document, color);

@@ -29,6 +29,8 @@ std::string_view record_kind_name(RecordKind kind) {
       return "tracepoint";
     case RecordKind::kProcess:
       return "process";
+    case RecordKind::kUring:
+      return "io_uring";
   }
   return {};
 }

@@ -13,6 +13,13 @@
 
 typedef int pid_t;
 
+/* As user space has it (include/uapi/linux/io_uring.h), whose header does not go with the kernel's own types. */
+struct io_uring_cqe {
+  __u64 user_data;
+  __s32 res;
+  __u32 flags;
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 typedef struct {
@@ -46,8 +53,23 @@ struct files_struct {
   struct fdtable* fdt;
 };
 
+/* Linux 5.19 */
+struct io_cqe {
+  __u64 user_data;
+  __s32 res;
+  union {
+    __u32 flags; /* of the completion */
+    int fd;      /* until then, of an operation that is about a descriptor */
+  };
+};
+
+struct io_ring_ctx;
+
 struct io_kiocb {
   __u8 opcode;
+  __u64 flags; /* before Linux 6.9 half as wide */
+  struct io_cqe cqe;
+  struct io_ring_ctx* ctx;
 };
 
 struct kernfs_node {
@@ -91,6 +113,14 @@ struct pt_regs {
   __s32 syscallno;
 };
 #endif
+
+/*
+ * What the tracepoint of a completion is given, where it is given the completion itself (Linux 6.18) and not its fields
+ * one by one (6.1). libbpf compares number and kinds of the arguments, not the names of structures; each has to be one
+ * that is defined here, so the ring is not called what it is.
+ */
+typedef void (*btf_trace_io_uring_complete)(void* data, struct io_uring_cqe* ring, void* request,
+                                            struct io_uring_cqe* completion);
 
 #pragma clang attribute pop
 

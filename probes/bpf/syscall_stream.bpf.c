@@ -2,8 +2,8 @@
 /*
  * syscall_stream: every system call of interest of one process or several, one record each, written when it returns:
  * that is where its result is known and its arguments are still there, and one record costs less than two. The program
- * at the entry only takes the time. And hits of libruntime's USDT probes with their arguments, and the births and
- * deaths of processes.
+ * at the entry only takes the time. Likewise every operation of io_uring, when it completes. And hits of libruntime's
+ * USDT probes with their arguments, and the births and deaths of processes.
  *
  * All records go through one ring, in about the order of their times: what is not needed there is sorted by user space.
  * A record that finds no room is counted by its CPU, and the CPU's next record says how many there were before it.
@@ -13,6 +13,7 @@
  */
 #include "probes/bpf/kernel_types.bpf.h"
 
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
@@ -404,5 +405,122 @@ int netpoll_stream_usdt(void* ctx) {
   for (__u32 i = 0; i < NETPOLL_STREAM_ARGS; i++) event->args[i] = values[i];
   bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
   __sync_fetch_and_add(&state->written, 1);
+  return 0;
+}
+
+/* Operations under way, by the address of the kernel's request; one that ends with its process stays until its
+ * successor comes. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, NETPOLL_MAX_URING_OPS);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, __u64);
+  __type(value, struct netpoll_uring_op);
+} uring_ops SEC(".maps");
+
+/* Requests that may complete more than once, which is then told without the request. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, NETPOLL_MAX_URING_OPS);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, struct netpoll_uring_name);
+  __type(value, __u64);
+} uring_repeated SEC(".maps");
+
+/* By enum io_uring_op; its names of <linux/io_uring.h> may be younger than the header of a build. */
+static __always_inline bool may_repeat(__u8 opcode) {
+  return opcode == 6 /* POLL_ADD */ || opcode == 10 /* RECVMSG */ || opcode == 11 /* TIMEOUT */ ||
+         opcode == 13 /* ACCEPT */ || opcode == 26 /* SEND: a bundle */ || opcode == 27 /* RECV */ ||
+         opcode == 47 /* SEND_ZC: its notification */ || opcode == 48 /* SENDMSG_ZC */ ||
+         opcode == 49 /* READ_MULTISHOT */;
+}
+
+/* An operation is taken from a submission queue, by its owner or by the kernel's thread in the owner's process. */
+SEC("raw_tracepoint")
+int netpoll_stream_uring_submit(struct bpf_raw_tracepoint_args* ctx) {
+  struct task_struct* task = bpf_get_current_task_btf();
+  if (account_of_current(task) == NETPOLL_NO_TARGET) return 0;
+  struct io_kiocb* request = (struct io_kiocb*)ctx->args[0];
+  if (!bpf_core_field_exists(request->cqe)) return 0;
+  struct netpoll_uring_op op = {};
+  __u64 flags = 0;
+  struct netpoll_uring_name name = {};
+  op.start_ns = bpf_ktime_get_ns();
+  op.tgid = task->tgid;
+  op.tid = task->pid;
+  READ_KERNEL(op.opcode, request->opcode);
+  READ_KERNEL(op.user_data, request->cqe.user_data);
+  READ_KERNEL(op.fd, request->cqe.fd);
+  READ_KERNEL(flags, request->flags);
+  op.fixed = flags & 1; /* REQ_F_FIXED_FILE is IOSQE_FIXED_FILE */
+  __u64 key = (__u64)request;
+  /* Without room its start and descriptor stay unknown. */
+  if (bpf_map_update_elem(&uring_ops, &key, &op, BPF_ANY) != 0 || !may_repeat(op.opcode)) return 0;
+  READ_KERNEL(name.ring, request->ctx);
+  name.user_data = op.user_data;
+  bpf_map_update_elem(&uring_repeated, &name, &key, BPF_ANY);
+  return 0;
+}
+
+/*
+ * An operation completes: mostly on the thread that submitted it, or on one of the kernel's in its process. A last
+ * completion comes with its request, one of several without.
+ */
+SEC("raw_tracepoint")
+int netpoll_stream_uring_complete(struct bpf_raw_tracepoint_args* ctx) {
+  struct task_struct* task = bpf_get_current_task_btf();
+  if (account_of_current(task) == NETPOLL_NO_TARGET) return 0;
+  struct netpoll_uring_name name = {.ring = ctx->args[0]};
+  __u64 key = ctx->args[1];
+  struct io_uring_cqe completion = {};
+  if (bpf_core_type_exists(btf_trace_io_uring_complete)) {
+    bpf_probe_read_kernel(&completion, sizeof(completion), (const void*)ctx->args[2]);
+  } else {
+    completion.user_data = ctx->args[2];
+    completion.res = ctx->args[3];
+    completion.flags = ctx->args[4];
+  }
+  const bool last = key != 0;
+  name.user_data = completion.user_data;
+  if (!last) {
+    __u64* repeated = bpf_map_lookup_elem(&uring_repeated, &name);
+    if (repeated) key = *repeated;
+  }
+  __u32 cpu = bpf_get_smp_processor_id();
+  struct netpoll_stream_cpu* state = cpu_state(cpu);
+  if (!state) return 0;
+  struct netpoll_uring_op* op = key ? bpf_map_lookup_elem(&uring_ops, &key) : NULL;
+  /* What another process left behind, or another operation. */
+  if (op && (op->tgid != (__u32)task->tgid || op->user_data != completion.user_data)) op = NULL;
+  struct netpoll_stream_event* event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+  if (event) {
+    fill_head(event, state, cpu, task, bpf_ktime_get_ns());
+    event->kind = NETPOLL_STREAM_URING;
+    event->result = completion.res;
+    event->row = NETPOLL_URING_UNKNOWN;
+    event->start_ns = 0;
+    event->args[NETPOLL_URING_USER_DATA] = completion.user_data;
+    event->args[NETPOLL_URING_FD] = -1;
+    event->args[NETPOLL_URING_FIXED] = 0;
+    event->args[NETPOLL_URING_FLAGS] = completion.flags;
+    event->args[4] = 0;
+    if (op) {
+      event->tid = op->tid;
+      event->row = op->opcode;
+      event->start_ns = op->start_ns;
+      event->args[NETPOLL_URING_FD] = op->fd;
+      event->args[NETPOLL_URING_FIXED] = op->fixed;
+    } else if (last) {
+      READ_KERNEL(event->row, ((struct io_kiocb*)key)->opcode);
+    }
+    bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    __sync_fetch_and_add(&state->written, 1);
+  } else {
+    count_drop(state);
+  }
+  if (last) {
+    if (op && may_repeat(op->opcode)) bpf_map_delete_elem(&uring_repeated, &name);
+    bpf_map_delete_elem(&uring_ops, &key);
+  }
   return 0;
 }

@@ -53,6 +53,25 @@ struct netpoll_usdt_arg {
   __u8 unused[2];
 };
 
+/* Operations of io_uring under way at a time, of all targets; of more the beginning is not known. */
+#define NETPOLL_MAX_URING_OPS 262144
+
+struct netpoll_uring_op {
+  __u64 start_ns;
+  __u64 user_data;
+  __u32 tgid;
+  __u32 tid;
+  __s32 fd; /* what the submission said, of an operation that is about a descriptor */
+  __u8 opcode;
+  __u8 fixed; /* fd is the number of a registered file */
+  __u8 unused[2];
+};
+
+struct netpoll_uring_name {
+  __u64 ring; /* address of the kernel's record */
+  __u64 user_data;
+};
+
 #define NETPOLL_MAX_USDT_SITES 512
 
 struct netpoll_usdt_site {

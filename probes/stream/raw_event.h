@@ -16,7 +16,19 @@ enum netpoll_stream_kind {
   NETPOLL_STREAM_EXEC,
   NETPOLL_STREAM_FORK, /* args[0]: the child */
   NETPOLL_STREAM_EXIT,
+  NETPOLL_STREAM_URING,      /* an operation of io_uring, at its completion */
+  NETPOLL_STREAM_URING_OPEN, /* one that had not completed when the stream ended */
 };
+
+/* The args of an operation. */
+enum netpoll_uring_arg {
+  NETPOLL_URING_USER_DATA,
+  NETPOLL_URING_FD,    /* or the number of a registered file; -1: not known */
+  NETPOLL_URING_FIXED, /* whether it is the latter */
+  NETPOLL_URING_FLAGS, /* of its completion, IORING_CQE_F_* */
+};
+/* The opcode of one that completes several times and began unseen. */
+#define NETPOLL_URING_UNKNOWN 0xff
 
 #define NETPOLL_STREAM_ARGS 5
 /* The cpu of an event that was seen from elsewhere. */
@@ -28,7 +40,7 @@ struct netpoll_stream_event {
   __u32 dropped;  /* events that were dropped on this CPU so far, its low 32 bits */
   __u16 cpu;
   __u8 kind; /* enum netpoll_stream_kind */
-  __u8 row;  /* of a call: that of stream_calls(); of a tracepoint: that of tracepoints.def */
+  __u8 row;  /* of a call: that of stream_calls(); of a tracepoint: that of tracepoints.def; of io_uring: the opcode */
   __u32 tgid;
   __u32 tid;
   __s64 result;

@@ -32,6 +32,8 @@ void Stories::annotate(trace::Record& record) {
     case trace::RecordKind::kTracepoint:
       annotate_tracepoint(processes_[record.pid], record);
       return;
+    case trace::RecordKind::kUring:
+      return;
     case trace::RecordKind::kCall:
       if (!record.unfinished) annotate_call(processes_[record.pid], record);
       return;

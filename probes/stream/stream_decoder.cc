@@ -185,6 +185,14 @@ void StreamDecoder::decode(const netpoll_stream_event& event, trace::Record& rec
     case NETPOLL_STREAM_EXIT:
       follow_process(event, record);
       return;
+    case NETPOLL_STREAM_URING:
+    case NETPOLL_STREAM_URING_OPEN:
+      fill_uring(record, event.row, event.args[NETPOLL_URING_USER_DATA], static_cast<int>(event.args[NETPOLL_URING_FD]),
+                 event.args[NETPOLL_URING_FIXED] != 0, static_cast<std::uint32_t>(event.args[NETPOLL_URING_FLAGS]));
+      if (event.start_ns != 0 && event.time_ns >= event.start_ns) record.duration_ns = event.time_ns - event.start_ns;
+      record.unfinished = event.kind == NETPOLL_STREAM_URING_OPEN;
+      if (!record.unfinished) record.result = event.result;
+      return;
     default:
       break;
   }
@@ -223,8 +231,22 @@ void StreamDecoder::add_ready(const netpoll_stream_event& event, trace::Record& 
   }
 }
 
+// What an operation of io_uring changes about descriptors.
+void StreamDecoder::follow_uring(const trace::Record& record) {
+  if (!record.result || *record.result < 0) return;
+  const std::string_view name = record.name;
+  if (name == "uring_accept" || name == "uring_socket" || name == "uring_openat" || name == "uring_openat2") {
+    endpoints_.forget(record.pid, static_cast<int>(*record.result));
+  } else if (name == "uring_connect") {
+    endpoints_.forget(record.pid, record.fd);
+  } else if (name == "uring_close") {
+    endpoints_.forget_process(record.pid);  // which one is not told
+  }
+}
+
 // What a call changes about descriptors.
 void StreamDecoder::follow(const netpoll_stream_event& event, const trace::Record& record) {
+  if (record.kind == trace::RecordKind::kUring) return follow_uring(record);
   if (record.kind != trace::RecordKind::kCall || record.unfinished) return;
   const CallInfo& info = stream_calls().at(record.row);
   const auto becomes_new = [&](int fd) {

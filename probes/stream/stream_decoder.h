@@ -48,6 +48,8 @@ class StreamDecoder {
   };
   std::vector<NewProgram> take_new_programs() { return std::exchange(new_programs_, {}); }
   GoroutineNames* goroutines() { return goroutines_.get(); }
+  // Whether the process, by the kernel's number, did something or was added, and has not ended.
+  bool knows(std::uint32_t tgid) const { return pids_.count(tgid) != 0; }
   std::uint64_t events() const { return events_; }
   const std::map<std::uint16_t, std::uint64_t>& lost() const { return lost_; }  // by CPU
 
@@ -64,6 +66,7 @@ class StreamDecoder {
   void decode(const netpoll_stream_event& event, trace::Record& record);
   void add_ready(const netpoll_stream_event& event, trace::Record& record);
   void follow(const netpoll_stream_event& event, const trace::Record& record);
+  void follow_uring(const trace::Record& record);
   void follow_process(const netpoll_stream_event& event, trace::Record& record);
   pid_t pid_of(std::uint32_t tgid);
 

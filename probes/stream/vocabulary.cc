@@ -2,10 +2,21 @@
 #include "probes/stream/vocabulary.h"
 
 #include <algorithm>
+#include <array>
 
 #include "netpoll/trace/event.h"
 
 namespace netpoll::probes {
+namespace {
+
+// By opcode.
+constexpr std::array kAboutFd = {
+#define NETPOLL_URING_OP(name, about_fd) about_fd,
+#include "probes/uring_ops.def"
+#undef NETPOLL_URING_OP
+};
+
+}  // namespace
 
 trace::ArgForm tracepoint_arg_form(std::string_view name) {
   if (name == "fd") return trace::ArgForm::kFd;
@@ -38,6 +49,31 @@ void add_process_kinds(std::vector<EventKind>& kinds) {
   kinds.push_back({trace::RecordKind::kProcess, "exec", {}});
   kinds.push_back({trace::RecordKind::kProcess, "fork", {{"child", trace::ArgForm::kNumber}}});
   kinds.push_back({trace::RecordKind::kProcess, "exit", {}});
+}
+
+void add_uring_kinds(std::vector<EventKind>& kinds) {
+  for (std::size_t opcode = 0; opcode < kAboutFd.size(); ++opcode) {
+    EventKind kind{.kind = trace::RecordKind::kUring, .name = uring_event_name(opcode), .args = {}};
+    if (kAboutFd.at(opcode)) kind.args = {{"fd", trace::ArgForm::kFd}, {"file", trace::ArgForm::kNumber}};
+    for (const char* name : {"user_data", "flags"}) kind.args.push_back({name, trace::ArgForm::kHex});
+    kinds.push_back(std::move(kind));
+  }
+  kinds.push_back({.kind = trace::RecordKind::kUring,
+                   .name = uring_event_name(kUringOps - 1),
+                   .args = {{"user_data", trace::ArgForm::kHex}, {"flags", trace::ArgForm::kHex}}});
+}
+
+void fill_uring(trace::Record& record, std::size_t opcode, std::uint64_t user_data, int fd, bool fixed,
+                std::uint32_t flags) {
+  record.kind = trace::RecordKind::kUring;
+  record.row = static_cast<std::uint16_t>(std::min(opcode, kUringOps - 1));
+  record.name = uring_event_name(opcode);
+  if (opcode < kAboutFd.size() && kAboutFd.at(opcode) && fd >= 0) {
+    if (!fixed) record.fd = fd;
+    record.add(fixed ? "file" : "fd", fixed ? trace::ArgForm::kNumber : trace::ArgForm::kFd, fd);
+  }
+  record.add("user_data", trace::ArgForm::kHex, static_cast<std::int64_t>(user_data));
+  if (flags != 0) record.add("flags", trace::ArgForm::kHex, flags);
 }
 
 bool fill_tracepoint(trace::Record& record, std::size_t row, std::span<const std::int64_t> args) {

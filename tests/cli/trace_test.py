@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""trace against independent truth: trace_test.py BINARY KNOWN_CALLS
+"""trace against independent truth: trace_test.py BINARY KNOWN_CALLS [KNOWN_URING]
 
 strace sees the same calls with the same results in the same order; run counts the same tracepoints; what finds no room
 is counted to the last event; nothing stays in the kernel.
@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from programs import PATIENCE, until  # noqa: E402
 
 BINARY, KNOWN_CALLS = (os.path.abspath(path) for path in sys.argv[1:3])
+KNOWN_URING = os.path.abspath(sys.argv[3]) if len(sys.argv) > 3 and sys.argv[3] else None
 
 
 def tool(*arguments, ok=0, **options):
@@ -111,6 +112,44 @@ while True:
 
     def connect(self):
         return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+
+
+class KnownUring:
+    """The program that says which operations of io_uring it submitted; it begins when told and ends when its input does."""
+
+    def __init__(self, test):
+        if KNOWN_URING is None:
+            test.skipTest("known_uring was not built")
+        self.test = test
+        self.process = subprocess.Popen([KNOWN_URING, "await"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        test.addCleanup(self.end)
+        self.pid = str(self.process.pid)
+
+    def run(self):
+        """All lines that it says."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        said = []
+        for line in self.process.stdout:
+            if line == "refused\n":
+                self.test.skipTest("io_uring is refused here")
+            said.append(line.split())
+            if line.startswith("open "):
+                return said
+        raise AssertionError(f"known_uring ended early: {said}")
+
+    def end(self):
+        if not self.process.stdin.closed:
+            self.process.communicate(timeout=PATIENCE)
+
+
+def as_said(event):
+    """An operation in the words of known_uring."""
+    args = event["args"]
+    about = f"file {args['file']}" if "file" in args else str(args.get("fd", "-"))
+    words = f"{event['name'].removeprefix('uring_')} {about} {args['user_data']}"
+    return (["open"] if event.get("unfinished") else []) + (words + ("" if event.get("unfinished") else
+                                                                     f" {event['result']}")).split()
 
 
 class Running:
@@ -696,6 +735,66 @@ class Self(unittest.TestCase):
         self.assertIn("hint: there is no such file", tool("trace", "--", "/nonexistent", ok=127).stderr)
         self.assertIn("hint: no 'nonexistent' in PATH", tool("trace", "--", "nonexistent", ok=127).stderr)
         self.assertIn("hint: is it an executable file?", tool("trace", "--", "/etc/passwd", ok=126).stderr)
+
+
+@unittest.skipUnless(works("ebpf"), "eBPF does not work here")
+class Uring(unittest.TestCase):
+    def traced(self, *flags, end_first):
+        """What it said, and the lines of its trace."""
+        target = KnownUring(self)
+        tracer = Running("-p", target.pid, "-f", "ndjson", *flags)
+        said = target.run()
+        if end_first:
+            target.end()
+        out, _ = tracer.process.communicate(timeout=PATIENCE) if end_first else tracer.finish()[:2]
+        return said, *lines_of(out)[:3]
+
+    def test_every_operation_is_an_event_with_its_descriptor_result_and_time(self):
+        said, meta, events, end = self.traced("-e", "uring", end_first=True)
+        operations = [event for event in events if event["kind"] == "io_uring"]
+        completed = [line for line in said if line[0] != "open"]
+        self.assertEqual(sorted(as_said(event) for event in operations), sorted(completed))
+        self.assertEqual({event["kind"] for event in events} - {"io_uring", "process"}, set())
+        for event in operations:
+            self.assertIsNotNone(event["duration_ns"], event)
+            self.assertEqual(event["tid"], operations[0]["tid"])
+        # It was submitted 20 ms before what ended it.
+        waited, = (event for event in operations if event["name"] == "uring_recv")
+        self.assertGreaterEqual(waited["duration_ns"], 20_000_000)
+        self.assertEqual(waited["fd"], int(waited["args"]["fd"]))
+        failed, = (event for event in operations if event["name"] == "uring_close")
+        self.assertEqual(failed["error"], "EBADF")
+        # IORING_CQE_F_MORE of all but the last.
+        repeated = [int(event["args"].get("flags", "0"), 16) & 2 for event in operations if event["name"] == "uring_poll_add"]
+        self.assertEqual(repeated, [2, 2, 0])
+        kinds = {kind["name"]: kind for kind in meta["events"] if kind["kind"] == "io_uring"}
+        self.assertEqual(kinds["uring_recv"]["args"]["fd"], "fd")
+        self.assertEqual(end["lost"], 0)
+
+    def test_what_is_under_way_at_the_end_is_unfinished(self):
+        said, _, events, _ = self.traced("-e", "uring_recv,uring_nop", end_first=False)
+        self.assertEqual([as_said(event) for event in events if event["kind"] == "io_uring"],
+                         [line for line in said if {"recv", "nop"} & set(line[:2])])
+
+    def test_operations_are_summed_up_by_name_as_stat_counts_them(self):
+        if KNOWN_URING is None:
+            self.skipTest("known_uring was not built")
+        with tempfile.TemporaryDirectory() as folder:
+            stat, summary = os.path.join(folder, "stat"), os.path.join(folder, "summary")
+            tool("stat", "--json", "-o", stat, "--", KNOWN_URING, stdin=subprocess.DEVNULL)
+            tool("trace", "--summary", "--json", "-o", summary, "--", KNOWN_URING, stdin=subprocess.DEVNULL)
+            with open(stat, encoding="utf-8") as file:
+                counted = json.load(file)["io_uring"]
+            with open(summary, encoding="utf-8") as file:
+                summed = json.load(file)["io_uring"]
+        if not counted["submitted"]:
+            self.skipTest("io_uring is refused here")
+        # The one that completed three times counts once for the kernel, and the one left open never completed.
+        completed = {name.removeprefix("uring_"): row["count"] for name, row in summed.items()}
+        completed["poll_add"] -= 2
+        completed["recv"] += 1
+        self.assertEqual(completed, counted["ops"])
+        self.assertEqual(summed["uring_close"]["errors"], {"EBADF": 1})
 
 
 if __name__ == "__main__":

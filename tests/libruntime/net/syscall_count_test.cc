@@ -2,6 +2,8 @@
 //
 // Reads and writes are counted where net/ makes them. epoll_ctl is counted by the poller's own tracepoints
 // (fd_register: one ADD, rearm: one MOD), which tests/cli compares with what the kernel saw.
+#include <poll.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include <array>
@@ -43,6 +45,22 @@ void ask(Checks& checks, Conn& conn) {
   for (int i = 0; i < kMessages; ++i) {
     EXPECT_EQUAL(checks, outcome(conn.write(message)), "ok");
     EXPECT_EQUAL(checks, conn.read(buffer).value_or(0), message.size());
+  }
+}
+
+// As ask(), by system calls that are not counted: of a message at a time, whose answer may come in pieces.
+void ask_from_outside(Checks& checks, int fd, std::size_t size) {
+  const std::string message(size, 'm');
+  std::vector<char> buffer(size);
+  for (int i = 0; i < kMessages; ++i) {
+    EXPECT_EQUAL(checks, ::send(fd, message.data(), size, MSG_NOSIGNAL), static_cast<ssize_t>(size));
+    for (std::size_t got = 0; got < size;) {
+      pollfd wait{.fd = fd, .events = POLLIN, .revents = 0};
+      const ssize_t n = ::poll(&wait, 1, 20'000) == 1 ? ::recv(fd, buffer.data(), size, 0) : -1;
+      EXPECT_EQUAL(checks, n > 0, true);
+      if (n <= 0) return;
+      got += static_cast<std::size_t>(n);
+    }
   }
 }
 
@@ -109,6 +127,55 @@ TEST_CASE("a message that fills the buffer exactly, four times over, costs one r
     // None where the next message was there first.
     if (exact(checks)) EXPECT_EQUAL(checks, faults.eagain(SYS_recvfrom) <= kMessages, true);
     EXPECT_EQUAL(checks, faults.eagain(SYS_sendto), 0u);
+  });
+}
+
+TEST_CASE("an echo in four pieces waits once a message, as a plain loop does: five reads and four writes") {
+  test::in_every_setup([](Checks& checks) {
+    auto [client, server] = test::tcp_pair(checks);
+    constexpr int kPieces = 4;
+    Faults::instance().clear();
+    const std::uint64_t parked = tracepoints(checks, trace::Tp::park);
+    WaitGroup done;
+    done.go([&checks, &server = server] { echo_until_end(checks, server); });
+    block_on([&checks, fd = client.fd()] { ask_from_outside(checks, fd, kPieces * 256); });
+    EXPECT_EQUAL(checks, outcome(client.close()), "ok");
+    done.wait();
+    const Faults& faults = Faults::instance();
+    EXPECT_EQUAL(checks, useful(SYS_recvfrom), static_cast<std::uint64_t>(kPieces) * kMessages + 1);
+    EXPECT_EQUAL(checks, faults.calls(SYS_sendto), static_cast<std::uint64_t>(kPieces) * kMessages);
+    EXPECT_EQUAL(checks, faults.eagain(SYS_sendto), 0u);
+    if (!exact(checks)) return;
+    // None where the next message was there first; and a park for each, one for the first message, one for the end of
+    // all.
+    EXPECT_EQUAL(checks, faults.eagain(SYS_recvfrom) <= kMessages, true);
+    EXPECT_EQUAL(checks, tracepoints(checks, trace::Tp::park) - parked <= faults.eagain(SYS_recvfrom) + 2, true);
+  });
+}
+
+TEST_CASE("a buffer that doubles when a read has filled it soon takes each message by one read, and none is in vain") {
+  test::in_every_setup([](Checks& checks) {
+    auto [client, server] = test::tcp_pair(checks);
+    constexpr int kGrowth = 3;  // 256, 512, 1024, 2048
+    Faults::instance().clear();
+    WaitGroup done;
+    done.go([&checks, &server = server] {
+      std::vector<std::byte> buffer(256);
+      for (;;) {
+        auto n = server.read(buffer);
+        if (!n) checks.fail(n.error().message());
+        if (!n || *n == 0) return;
+        EXPECT_EQUAL(checks, outcome(server.write(std::span(buffer).first(*n))), "ok");
+        if (*n == buffer.size()) buffer.resize(2 * buffer.size());
+      }
+    });
+    block_on([&checks, fd = client.fd()] { ask_from_outside(checks, fd, 1024); });
+    EXPECT_EQUAL(checks, outcome(client.close()), "ok");
+    done.wait();
+    const Faults& faults = Faults::instance();
+    EXPECT_EQUAL(checks, useful(SYS_recvfrom) <= std::uint64_t{kMessages} + kGrowth + 1, true);
+    EXPECT_EQUAL(checks, faults.calls(SYS_sendto) <= std::uint64_t{kMessages} + kGrowth, true);
+    if (exact(checks)) EXPECT_EQUAL(checks, faults.eagain(SYS_recvfrom) <= kGrowth, true);
   });
 }
 

@@ -3,8 +3,10 @@
 
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "probes/stream/raw_event.h"
@@ -37,6 +39,13 @@ class Counting : public trace::Sink {
   void event(const trace::Record& record) override { names.emplace_back(record.name); }
   void lost(const trace::Loss&) override { FAIL("nothing was lost"); }
   std::vector<std::string> names;
+};
+
+class Keeping : public trace::Sink {
+ public:
+  void event(const trace::Record& record) override { records.push_back(record); }
+  void lost(const trace::Loss&) override { FAIL("nothing was lost"); }
+  std::vector<trace::Record> records;
 };
 
 void take(StreamDecoder& decoder, netpoll_stream_kind kind, std::uint32_t tgid, std::uint64_t time_ns) {
@@ -81,6 +90,48 @@ TEST_CASE("another program in a process has goroutines of its own") {
   const auto asked = decoder.take_new_programs();
   REQUIRE(asked.size() == 1);
   CHECK(asked[0].tgid == 1'000'000'000);
+}
+
+TEST_CASE(
+    "an operation of io_uring is about its descriptor, a registered file, or nothing, as far as its start was seen") {
+  StreamDecoder decoder(nullptr, 0);
+  Keeping sink;
+  const auto take_operation = [&](netpoll_stream_kind kind, std::uint8_t opcode, std::int64_t fd, bool fixed) {
+    netpoll_stream_event event{};
+    event.kind = static_cast<__u8>(kind);
+    event.row = opcode;
+    event.tgid = event.tid = 1'000'000'000;
+    event.time_ns = 100;
+    event.start_ns = opcode != NETPOLL_URING_UNKNOWN ? 40 : 0;
+    event.result = -9;
+    event.args[NETPOLL_URING_USER_DATA] = UINT64_MAX;
+    event.args[NETPOLL_URING_FD] = static_cast<__u64>(fd);
+    event.args[NETPOLL_URING_FIXED] = fixed ? 1 : 0;
+    decoder.take(std::as_bytes(std::span(&event, 1)));
+  };
+  constexpr std::uint8_t kNop = 0;
+  constexpr std::uint8_t kRecv = 27;
+  take_operation(NETPOLL_STREAM_URING, kRecv, 7, false);
+  take_operation(NETPOLL_STREAM_URING, kRecv, 7, true);
+  take_operation(NETPOLL_STREAM_URING, kNop, 7, false);  // left over from an earlier operation
+  take_operation(NETPOLL_STREAM_URING, NETPOLL_URING_UNKNOWN, -1, false);
+  take_operation(NETPOLL_STREAM_URING_OPEN, kRecv, 7, false);
+  decoder.give(1000, sink);
+  REQUIRE(sink.records.size() == 5);
+  const std::vector<std::string> names = {"uring_recv", "uring_recv", "uring_nop", "uring_unknown", "uring_recv"};
+  const std::vector<int> fds = {7, -1, -1, -1, 7};
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const trace::Record& record = sink.records[i];
+    INFO(i);
+    CHECK(record.kind == trace::RecordKind::kUring);
+    CHECK(record.name == names[i]);
+    CHECK(record.fd == fds[i]);
+    CHECK(record.unfinished == (i == 4));
+    CHECK(record.result == (i == 4 ? std::nullopt : std::optional<std::int64_t>(-9)));
+    CHECK(record.duration_ns == (i == 3 ? std::nullopt : std::optional<std::uint64_t>(60)));
+  }
+  CHECK(sink.records[1].args[0].name == "file");
+  CHECK(sink.records[2].argc == 1);
 }
 
 }  // namespace netpoll::probes

@@ -67,17 +67,18 @@ enum class RecordKind : std::uint8_t {
   kCall,        // a system call, at its return
   kTracepoint,  // of a runtime
   kProcess,     // exec, fork, exit
+  kUring,       // an operation of io_uring, at its completion
 };
-std::string_view record_kind_name(RecordKind kind);  // "syscall", "tracepoint", "process"
+std::string_view record_kind_name(RecordKind kind);  // "syscall", "tracepoint", "process", "io_uring"
 
 // A copy is whole: it refers to nothing but static storage and what it shares. Unknown is nullopt, 0 for ids.
 struct Record {
   static constexpr std::size_t kMaxArgs = 6;
 
-  std::uint64_t time_ns = 0;  // CLOCK_MONOTONIC; of a call, its return
+  std::uint64_t time_ns = 0;  // CLOCK_MONOTONIC; of a call, its return; of an operation, its completion
   RecordKind kind = RecordKind::kCall;
   Step step = Step::kNone;
-  bool unfinished = false;  // a call that had not returned: its thread, or the trace, ended
+  bool unfinished = false;  // a call that had not returned, or operation under way: its thread, or the trace, ended
   std::uint8_t argc = 0;
   std::uint16_t row = 0;  // of the table that its name is from; for whoever counts by name
   std::string_view name;  // "epoll_wait", "park", "exec"; static storage
@@ -87,8 +88,8 @@ struct Record {
   std::uint64_t goid = 0;  // 0: none, or not known
   std::array<Arg, kMaxArgs> args{};
 
-  std::optional<std::uint64_t> duration_ns;  // of a call; nothing where its start was not seen
-  std::optional<std::int64_t> result;        // of a call; negative: -errno, also the kernel's own 512 and up
+  std::optional<std::uint64_t> duration_ns;  // of a call or operation; nothing where its start was not seen
+  std::optional<std::int64_t> result;        // of these; negative: -errno, also the kernel's own 512 and up
   int fd = -1;                               // the descriptor it is about; -1: none
   std::uint32_t ready_omitted = 0;           // reported by the poller beside `ready`
   std::vector<ReadyEntry> ready;             // of a call that waits for events
@@ -99,6 +100,8 @@ struct Record {
   std::shared_ptr<const Endpoint> endpoint;  // of fd
   std::shared_ptr<const Labels> labels;      // of goid
 
+  // Whether it takes time and has a result.
+  bool takes_time() const { return kind == RecordKind::kCall || kind == RecordKind::kUring; }
   void add(std::string_view arg, ArgForm form, std::int64_t value) { args.at(argc++) = {arg, form, value}; }
 };
 
