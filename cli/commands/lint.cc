@@ -44,7 +44,7 @@ Result<void> confirm_unwatched(probes::Reader& reader, LintedRuntime& runtime) {
     if (look > 0) std::this_thread::sleep_for(kBetweenLooks);
     auto snapshot = reader.read({});
     if (!snapshot) return std::move(snapshot).error();
-    const auto sets = probes::read_interest_sets(runtime.pid);
+    const auto sets = probes::read_interest_sets(runtime.pid, probes::Ends::kBoth);
     if (!sets) return sets.error();
     Waits seen;
     for (const trace::Goroutine* g : find_unwatched(*snapshot, runtime.pid, *sets)) {

@@ -136,7 +136,7 @@ Result<ExitStatus> run_batch(const Options& options, Sampler& sampler, TopModel&
   const auto end = pace.duration ? Clock::now() + *pace.duration : Clock::time_point::max();
   for (std::uint64_t looks = 0;;) {
     const auto begin = Clock::now();
-    auto sample = first ? std::move(first) : std::make_shared<const TopSample>(sampler.take());
+    auto sample = first ? std::move(first) : std::make_shared<const TopSample>(sampler.take(depth_of(model.view())));
     if (sample->processes.empty() && sampler.over()) {
       for (const std::string& ended : sample->ended) invocation.log.note(ended + " has ended");
       break;
@@ -178,7 +178,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   }
   Sampler sampler(std::move(*targets));
   if (auto started = sampler.start(); !started) return std::move(started).error();
-  auto first = std::make_shared<const TopSample>(sampler.take());
+  auto first = std::make_shared<const TopSample>(sampler.take(view ? depth_of(*view) : TopDepth::kAll));
   if (!view) view = view_for(*first);
   const auto sort = sort_of(options, *view);
   if (!sort) return sort.error();

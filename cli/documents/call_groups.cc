@@ -94,7 +94,7 @@ std::map<pid_t, probes::Descriptors> descriptors_of(const std::vector<Row>& rows
   std::map<pid_t, std::vector<int>> numbers;
   for (const Row& row : rows) numbers[own_number(row.who)].push_back(row.who.fd);
   std::map<pid_t, probes::Descriptors> all;
-  for (const auto& [pid, fds] : numbers) all.emplace(pid, probes::describe_descriptors(pid, fds));
+  for (const auto& [pid, fds] : numbers) all.emplace(pid, probes::describe_descriptors(pid, fds, probes::Ends::kOwn));
   return all;
 }
 

@@ -16,7 +16,7 @@ constexpr std::chrono::milliseconds kBetweenLooks{200};
 Result<std::vector<probes::InterestSet>> look(const std::vector<pid_t>& pids) {
   std::vector<probes::InterestSet> all;
   for (const pid_t pid : pids) {
-    auto sets = probes::read_interest_sets(pid);
+    auto sets = probes::read_interest_sets(pid, probes::Ends::kBoth);
     if (!sets) return std::move(sets).error();
     std::move(sets->begin(), sets->end(), std::back_inserter(all));
   }

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 
-#include "cli/top/details.h"
 #include "cli/top/header.h"
 #include "cli/top/table.h"
 
@@ -302,13 +301,14 @@ void TopBrowser::open_details() {
   mode_ = Mode::kDetails;
   scroll_ = 0;
   detailed_ = model_.item(cursor_).identity;
+  peers_.forget();
   refresh_details();
 }
 
 void TopBrowser::refresh_details() {
   const auto rank = model_.rank_of(detailed_);
   detailed_gone_ = !rank;
-  if (rank) details_ = details_of(model_, *rank, rules_);
+  if (rank) details_ = details_of(model_, *rank, rules_, peers_);
 }
 
 ScreenLine TopBrowser::line(const std::string& text, std::size_t width, Style style, bool reverse) const {
@@ -332,9 +332,15 @@ std::string TopBrowser::footer_text() const {
   return "h help  / filter  s freeze  v view  <> sort  r reverse  Enter details  q quit";
 }
 
+// Until the next look, which does not come while frozen, since a view by thread reads no descriptors and stacks.
+bool TopBrowser::is_shallow() const {
+  return model_.sample() != nullptr && model_.sample()->depth < depth() && model_.sample()->has_goroutines();
+}
+
 std::string TopBrowser::why_empty() const {
   if (model_.sample() == nullptr) return "looking";
   if (model_.sample()->processes.empty()) return "there is no such process now; q leaves";
+  if (is_shallow()) return frozen_ ? "frozen" : "looking";
   if (model_.total() > 0)
     return "no row has \"" + drawable(model_.filter(), rules_) + "\" in it; Esc clears the filter";
   if (needs_goroutines(model_.view()) && !model_.sample()->has_goroutines()) {
@@ -356,6 +362,9 @@ std::vector<ScreenLine> TopBrowser::draw_table(std::size_t width, std::size_t he
       const std::string text = more == 0 ? "" : " (and " + grouped(more) + " more: h)";
       lines.push_back(line(drawable(sample->notes.front(), rules_) + text, width, Style::kWarn));
     }
+  }
+  if (frozen_ && is_shallow() && height >= 8) {
+    lines.push_back(line("this look read no descriptors and stacks: s takes the next", width, Style::kWarn));
   }
   const bool status = height >= 4, footer = height >= 3 || mode_ == Mode::kTyping;
   const std::size_t status_at = lines.size();
@@ -407,7 +416,7 @@ std::vector<std::string> TopBrowser::help_lines() const {
       "                      goroutine, peer, fd, stack, func, state, thread, process",
       "  <, >, r             sort by the column to the left, to the right; reverse",
       "  i                   goroutines in IO wait only, or all",
-      "  s, blank            freeze: nothing is read while you look around",
+      "  s, blank            freeze: no look while you look around",
       "  +, -                look half as often, twice as often",
       "  Ctrl-L              draw the screen anew",
       "  q, Ctrl-C           leave",

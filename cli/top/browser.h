@@ -6,8 +6,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "cli/top/details.h"
 #include "cli/top/model.h"
 #include "cli/top/text.h"
 #include "exporters/text.h"
@@ -40,11 +42,11 @@ struct ScreenLine {
   bool reverse = false;
 };
 
-// One thread.
+// One thread, which is also that of find_peers.
 class TopBrowser {
  public:
-  TopBrowser(TopModel& model, std::chrono::nanoseconds interval, TextRules rules)
-      : model_(model), interval_(interval), rules_(rules) {}
+  TopBrowser(TopModel& model, std::chrono::nanoseconds interval, TextRules rules, PeerFinder find_peers)
+      : model_(model), interval_(interval), rules_(rules), peers_(std::move(find_peers)) {}
 
   void take(std::shared_ptr<const TopSample> sample);
   // False: the person wants to leave.
@@ -54,6 +56,8 @@ class TopBrowser {
 
   bool frozen() const { return frozen_; }
   std::chrono::nanoseconds interval() const { return interval_; }
+  // What the next look has to have.
+  TopDepth depth() const { return mode_ == Mode::kDetails ? TopDepth::kAll : depth_of(model_.view()); }
 
  private:
   enum class Mode : std::uint8_t { kTable, kTyping, kDetails, kHelp };
@@ -74,6 +78,7 @@ class TopBrowser {
   std::vector<ScreenLine> draw_table(std::size_t width, std::size_t height);
   std::vector<ScreenLine> draw_text(const std::vector<std::string>& lines, std::size_t width, std::size_t height,
                                     const std::string& title);
+  bool is_shallow() const;
   std::string status_text() const;
   std::string footer_text() const;
   std::string why_empty() const;
@@ -84,6 +89,7 @@ class TopBrowser {
   TopModel& model_;
   std::chrono::nanoseconds interval_;
   TextRules rules_;
+  RowPeers peers_;  // of the row in details_
   Mode mode_ = Mode::kTable;
   bool frozen_ = false;
   bool ended_ = false;                        // every process

@@ -68,7 +68,8 @@ void add_queues(Lines& lines, const std::string& tcp_state, const std::optional<
   }
 }
 
-void add_goroutine(Lines& lines, const Goroutine& g, const trace::GoroutineSnapshot& snapshot) {
+void add_goroutine(Lines& lines, const Goroutine& g, const ProcessSample& process, RowPeers& peers) {
+  const trace::GoroutineSnapshot& snapshot = *process.goroutines;
   lines.add("goroutine", std::to_string(g.goid) +
                              (g.parent_goid ? ", started by " + std::to_string(*g.parent_goid) : std::string()) +
                              (g.locked_to_thread ? ", locked to its thread" : ""));
@@ -91,7 +92,7 @@ void add_goroutine(Lines& lines, const Goroutine& g, const trace::GoroutineSnaps
   lines.add("peer", g.peer);
   add_queues(lines, g.tcp_state, g.recv_queue_bytes, g.send_queue_bytes);
   lines.add("socket idle", ns_text(g.socket_idle_ns));
-  add_peers(lines, g.peer_processes);
+  if (g.fd && g.fd_state.empty()) add_peers(lines, peers.of(process.facts.target.pid, *g.fd, g.local, g.peer));
   if (g.tid) lines.add("thread", std::to_string(*g.tid));
   for (const auto& [key, value] : g.labels) lines.add("label", key + "=" + value);
   for (const std::string& remark : g.remarks) lines.add("remark", remark);
@@ -110,7 +111,7 @@ void add_goroutine(Lines& lines, const Goroutine& g, const trace::GoroutineSnaps
   }
 }
 
-void add_entry(Lines& lines, const RowItem& item, const TopRow& row) {
+void add_entry(Lines& lines, const RowItem& item, const TopRow& row, RowPeers& peers) {
   const probes::InterestEntry& e = *item.entry;
   lines.add("descriptor", std::to_string(e.fd) + ", " + std::string(e.file.kind) + ", in epoll instance " +
                               std::to_string(item.epfd));
@@ -121,7 +122,8 @@ void add_entry(Lines& lines, const RowItem& item, const TopRow& row) {
   add_queues(lines, row.tcp_state, e.file.recv_queue_bytes, e.file.send_queue_bytes);
   lines.add("data came", e.file.recv_idle_ns ? ns_text(e.file.recv_idle_ns) + " ago" : "");
   lines.add("data went", e.file.send_idle_ns ? ns_text(e.file.send_idle_ns) + " ago" : "");
-  add_peers(lines, e.file.peer_processes);
+  if (e.state == probes::NumberState::kSame && row.pid)
+    add_peers(lines, peers.of(*row.pid, e.fd, e.file.local, e.file.peer));
   for (const trace::PeerProcess& holder : e.holders) {
     lines.add("kept open by", holder.comm + " " + std::to_string(holder.pid) + ", fd " + std::to_string(holder.fd));
   }
@@ -195,7 +197,17 @@ void add_history(Lines& lines, const TopModel& model, std::size_t rank, TextRule
 
 }  // namespace
 
-std::vector<std::string> details_of(const TopModel& model, std::size_t rank, TextRules rules) {
+const std::vector<trace::PeerProcess>& RowPeers::of(pid_t pid, int fd, const std::string& local,
+                                                    const std::string& peer) {
+  std::tuple asked(pid, fd, local, peer);
+  if (asked != known_) {
+    peers_ = find_(pid, fd);
+    known_ = std::move(asked);
+  }
+  return peers_;
+}
+
+std::vector<std::string> details_of(const TopModel& model, std::size_t rank, TextRules rules, RowPeers& peers) {
   Lines lines(rules);
   const RowItem& item = model.item(rank);
   const TopRow row = model.row(rank);
@@ -214,10 +226,10 @@ std::vector<std::string> details_of(const TopModel& model, std::size_t rank, Tex
     if (group) lines.title("the one that has waited longest");
     // A group of several processes does not say whose this one is.
     if (const ProcessSample* process = item.process != nullptr ? item.process : model.process_of(*item.goroutine)) {
-      add_goroutine(lines, *item.goroutine, *process->goroutines);
+      add_goroutine(lines, *item.goroutine, *process, peers);
     }
   }
-  if (item.entry != nullptr && !group) add_entry(lines, item, row);
+  if (item.entry != nullptr && !group) add_entry(lines, item, row, peers);
   add_history(lines, model, rank, rules);
   if (group) add_members(lines, model, row.key);
   return lines.take();

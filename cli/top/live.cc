@@ -14,6 +14,7 @@
 #include "cli/top/browser.h"
 #include "cli/top/terminal.h"
 #include "netpoll/fd.h"
+#include "probes/process/descriptors.h"
 
 namespace netpoll::cli {
 namespace {
@@ -24,8 +25,8 @@ using Clock = std::chrono::steady_clock;
 class Looker {
  public:
   // took: what the look before cost.
-  Looker(Sampler& sampler, std::chrono::nanoseconds interval, std::chrono::nanoseconds took)
-      : sampler_(sampler), next_(Clock::now() + std::max(interval, took)), interval_(interval) {}
+  Looker(Sampler& sampler, std::chrono::nanoseconds interval, std::chrono::nanoseconds took, TopDepth depth)
+      : sampler_(sampler), next_(Clock::now() + std::max(interval, took)), interval_(interval), depth_(depth) {}
   ~Looker() { stop(); }
   Looker(const Looker&) = delete;
   Looker& operator=(const Looker&) = delete;
@@ -45,10 +46,13 @@ class Looker {
     changed_.notify_all();
     if (thread_.joinable()) thread_.join();
   }
-  void set(std::chrono::nanoseconds interval, bool paused) {
+  // Where somebody wants to see more than before, a look begins at once.
+  void set(std::chrono::nanoseconds interval, bool paused, TopDepth depth) {
     {
       const std::lock_guard lock(mutex_);
-      if (interval == interval_ && paused == paused_) return;
+      if (interval == interval_ && paused == paused_ && depth == depth_) return;
+      if (depth > depth_) next_ = Clock::now();
+      depth_ = depth;
       interval_ = interval;
       paused_ = paused;
     }
@@ -80,14 +84,15 @@ class Looker {
         // A shorter interval begins at once.
         next_ = std::min(next_, Clock::now() + interval_);
       } else if (!stopping_) {
+        const TopDepth depth = depth_;
         lock.unlock();
         const auto begin = Clock::now();
-        auto sample = std::make_shared<const TopSample>(sampler_.take());
+        auto sample = std::make_shared<const TopSample>(sampler_.take(depth));
         const auto end = Clock::now();
         lock.lock();
         sample_ = std::move(sample);
         // However long a look takes, it is not more than half of the time.
-        next_ = std::max(begin + interval_, end + (end - begin));
+        next_ = depth < depth_ ? end : std::max(begin + interval_, end + (end - begin));
         const std::uint64_t one = 1;
         [[maybe_unused]] const ssize_t n = ::write(ready_.get(), &one, sizeof one);
       }
@@ -96,16 +101,22 @@ class Looker {
   }
 
   Sampler& sampler_;
-  Clock::time_point next_;  // of run() alone
   Fd ready_;
   std::mutex mutex_;  // of what follows
   std::condition_variable changed_;
+  Clock::time_point next_;
   std::chrono::nanoseconds interval_;
   bool paused_ = false;
+  TopDepth depth_;
   bool stopping_ = false;
   std::shared_ptr<const TopSample> sample_;
   std::thread thread_;
 };
+
+std::vector<trace::PeerProcess> find_peers(pid_t pid, int fd) {
+  probes::Descriptors found = probes::describe_descriptors(pid, {fd}, probes::Ends::kBoth);
+  return std::move(found[fd].peer_processes);
+}
 
 int until(Clock::time_point end) {
   if (end == Clock::time_point::max()) return -1;
@@ -120,11 +131,11 @@ Result<void> check_terminal() { return Terminal::check(); }
 Result<ExitStatus> run_on_terminal(Sampler& sampler, TopModel& model, const TopPace& pace,
                                    std::shared_ptr<const TopSample> first, bool color, Interrupt& interrupt) {
   // Ends after the terminal: a look that is under way does not keep the screen.
-  Looker looker(sampler, pace.interval, first->took);
+  Looker looker(sampler, pace.interval, first->took, first->depth);
   auto terminal = Terminal::open(color);
   if (!terminal) return std::move(terminal).error();
   Terminal& screen = **terminal;
-  TopBrowser browser(model, pace.interval, screen.rules());
+  TopBrowser browser(model, pace.interval, screen.rules(), find_peers);
   browser.take(std::move(first));
   if (auto started = looker.start(); !started) return std::move(started).error();
   const auto end = pace.duration ? Clock::now() + *pace.duration : Clock::time_point::max();
@@ -140,7 +151,7 @@ Result<ExitStatus> run_on_terminal(Sampler& sampler, TopModel& model, const TopP
       if (pressed.redraw) screen.redraw();
       if (pressed.key && !browser.press(*pressed.key)) return ExitStatus::kDone;
     }
-    looker.set(browser.interval(), browser.frozen());
+    looker.set(browser.interval(), browser.frozen(), browser.depth());
     if (auto sample = looker.take()) {
       browser.take(std::move(sample));
       if (pace.looks && ++looks >= *pace.looks) return ExitStatus::kDone;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,11 @@
 #include "probes/process/threads.h"
 
 namespace netpoll::cli {
+
+// How much a look reads: states of goroutines, threads and counts, or also what some views and details need: stacks,
+// and what descriptors are. Who holds their other ends is looked up for one row at a time, where a person asks
+// (details.h).
+enum class TopDepth : std::uint8_t { kStates, kAll };
 
 struct ThreadSample {
   probes::ThreadStatus status;
@@ -29,6 +35,7 @@ struct ProcessSample {
 // Immutable once it is taken, since two threads may look at it.
 struct TopSample {
   std::uint64_t look = 0;  // 1 for the first
+  TopDepth depth = TopDepth::kAll;
   std::chrono::system_clock::time_point taken_at;
   std::chrono::nanoseconds took{0};
   std::vector<ProcessSample> processes;  // by pid

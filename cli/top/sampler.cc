@@ -138,7 +138,9 @@ void Sampler::look_for_reader(Process& process) {
 }
 
 void Sampler::read_goroutines(Process& process, ProcessSample& seen, TopSample& sample) {
-  auto snapshot = process.reader->read({});
+  const bool all = sample.depth == TopDepth::kAll;
+  auto snapshot =
+      process.reader->read({.stacks = all, .endpoints = all ? std::optional(probes::Ends::kOwn) : std::nullopt});
   if (!snapshot) {
     // It executed another program, or is about to end: the next look begins anew.
     process.looked = false;
@@ -149,18 +151,18 @@ void Sampler::read_goroutines(Process& process, ProcessSample& seen, TopSample& 
     sample.notes.push_back(std::to_string(snapshot->inconsistent) + " goroutines kept moving while they were read");
   }
   for (const std::string& warning : snapshot->warnings) sample.notes.push_back(warning);
-  std::uint64_t all = 0, io = 0;
+  std::uint64_t count = 0, io = 0;
   for (const trace::Goroutine& g : snapshot->goroutines) {
-    if (!g.system) ++all;
+    if (!g.system) ++count;
     if (g.io_wait) ++io;
   }
-  seen.facts.goroutines = all;
+  seen.facts.goroutines = count;
   seen.facts.io_waits = io;
   seen.goroutines = std::move(*snapshot);
 }
 
 void Sampler::read_registrations(pid_t pid, const Process& process, ProcessSample& seen, TopSample& sample) {
-  auto sets = probes::read_interest_sets(pid);
+  auto sets = probes::read_interest_sets(pid, probes::Ends::kOwn);
   if (!sets) {
     if (process.watch.alive()) sample.notes.push_back("interest sets were not read: " + sets.error().message());
     return;
@@ -229,8 +231,9 @@ void Sampler::read_counts(TopSample& sample) {
   counted_at_ = now;
 }
 
-TopSample Sampler::take() {
+TopSample Sampler::take(TopDepth depth) {
   TopSample sample;
+  sample.depth = depth;
   sample.look = ++looks_;
   sample.taken_at = std::chrono::system_clock::now();
   const auto begin = Clock::now();

@@ -31,7 +31,7 @@ class Sampler {
   // kNotFound: one of the pids is gone. Fails also where a back end was asked for by name and cannot be used; else the
   // samples say why calls are not counted.
   Result<void> start();
-  TopSample take();
+  TopSample take(TopDepth depth);
   // Nobody is left to look at, and nobody will come.
   bool over() const { return processes_.empty() && targets_.comm.empty(); }
 

@@ -318,6 +318,10 @@ std::size_t RowIdentityHash::operator()(const RowIdentity& id) const {
 
 TopFigure figure_of(const TopView& view) { return row_of(view).figure; }
 
+TopDepth depth_of(const TopView& view) {
+  return view.kind == Kind::kThread || view.kind == Kind::kProcess ? TopDepth::kStates : TopDepth::kAll;
+}
+
 std::string_view column_name(TopColumn column) {
   switch (column) {
     case TopColumn::kPid:
@@ -429,7 +433,7 @@ std::vector<RowItem> rows_of(const TopSample& sample, const TopView& view, const
         if (const auto g = running.find(thread.status.tid); g != running.end()) item.goroutine = g->second;
       }
     } else if (process.goroutines) {
-      add_goroutines(rows, process, view, choice);
+      if (sample.depth >= depth_of(view)) add_goroutines(rows, process, view, choice);
     } else if (!needs_goroutines(view)) {
       add_registrations(rows, process, view, choice);
     }

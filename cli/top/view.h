@@ -34,6 +34,7 @@ bool needs_goroutines(const TopView& view);
 // Whether a row stands for what several have in common, and so may come back.
 bool is_group(const TopView& view);
 TopFigure figure_of(const TopView& view);
+TopDepth depth_of(const TopView& view);
 
 enum class TopColumn : std::uint8_t {
   kPid,
@@ -100,7 +101,7 @@ struct TopChoice {
   bool system_too = false;  // the runtime's own
 };
 
-// In no order.
+// In no order. A look that was not deep enough for the view has no rows of goroutines.
 std::vector<RowItem> rows_of(const TopSample& sample, const TopView& view, const TopChoice& choice);
 
 // Of the row of one goroutine or registration, the text of the group that it belongs to in a view of groups.

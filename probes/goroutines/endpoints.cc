@@ -5,13 +5,13 @@
 
 namespace netpoll::probes {
 
-Descriptors add_endpoints(Subject& subject, trace::GoroutineSnapshot& snapshot) {
+Descriptors add_endpoints(Subject& subject, trace::GoroutineSnapshot& snapshot, Ends ends) {
   std::vector<int> numbers;
   for (const trace::Goroutine& g : snapshot.goroutines) {
     if (g.fd) numbers.push_back(*g.fd);
   }
   if (numbers.empty()) return {};
-  Descriptors descriptors = subject.describe(numbers);
+  Descriptors descriptors = subject.describe(numbers, ends);
   for (trace::Goroutine& g : snapshot.goroutines) {
     const auto found = g.fd ? descriptors.find(*g.fd) : descriptors.end();
     if (found == descriptors.end()) continue;

@@ -9,6 +9,6 @@ namespace netpoll::probes {
 
 // Fills in kind, addresses, states and queues of every goroutine that has an fd. What is closed meanwhile, or not to be
 // looked at, stays unknown. Returns what it found.
-Descriptors add_endpoints(Subject& subject, trace::GoroutineSnapshot& snapshot);
+Descriptors add_endpoints(Subject& subject, trace::GoroutineSnapshot& snapshot, Ends ends);
 
 }  // namespace netpoll::probes

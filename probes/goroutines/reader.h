@@ -17,7 +17,8 @@ namespace netpoll::probes {
 struct ReadOptions {
   int retries = 4;  // readings of what moved, beyond the first
   bool stacks = true;
-  bool pause = false;  // stop a live target while its memory is copied
+  std::optional<Ends> endpoints = Ends::kBoth;  // nothing: descriptors are numbers alone
+  bool pause = false;                           // stop a live target while its memory is copied
 };
 
 // Attached to one Subject, which outlives it. read() may be called again and again; what does not change (tables,

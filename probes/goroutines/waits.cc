@@ -69,7 +69,7 @@ void add_threads(Subject& subject, ProcessWaits& process) {
     process.waits.push_back(std::move(wait));
   }
   if (numbers.empty()) return;
-  const Descriptors descriptors = subject.describe(numbers);
+  const Descriptors descriptors = subject.describe(numbers, Ends::kBoth);
   for (DescriptorWait& wait : process.waits) {
     const auto found = descriptors.find(wait.fd);
     if (found == descriptors.end()) continue;

@@ -133,7 +133,7 @@ class CoreFile : public CoreSubject {
   std::optional<std::vector<Registration>> registrations(int epfd) override {
     return descriptors_ ? descriptors_->registrations(epfd) : std::nullopt;
   }
-  Descriptors describe(const std::vector<int>& fds) override {
+  Descriptors describe(const std::vector<int>& fds, Ends /*ends*/) override {
     return descriptors_ ? descriptors_->describe(fds) : Descriptors();
   }
   std::string_view interest_source() const override { return "fdinfo"; }

@@ -41,9 +41,13 @@ void set_socket(const SocketInfo& socket, DescriptorInfo& info);
 
 using Descriptors = std::unordered_map<int, DescriptorInfo>;
 
+// How much is looked up: what the descriptors are, or also who holds their other ends, which takes a walk over the
+// descriptors of every process on the machine.
+enum class Ends : std::uint8_t { kOwn, kBoth };
+
 // Looks up the descriptors with these numbers; repeats are fine. One that is closed, or that we must not look at, is
 // missing in the answer; so are the addresses of sockets where the kernel does not tell them.
-Descriptors describe_descriptors(pid_t pid, const std::vector<int>& numbers);
+Descriptors describe_descriptors(pid_t pid, const std::vector<int>& numbers, Ends ends);
 
 // Whether a process has an instance of io_uring open; nothing where its descriptors may not be listed.
 std::optional<bool> has_io_uring(pid_t pid);

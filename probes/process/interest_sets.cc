@@ -81,8 +81,8 @@ class Reading {
     sets_.push_back(std::move(set));
   }
 
-  std::vector<InterestSet> finish() {
-    add_files();
+  std::vector<InterestSet> finish(Ends ends) {
+    add_files(ends);
     add_waiting_threads();
     add_busy_poll();
     return std::move(sets_);
@@ -126,16 +126,18 @@ class Reading {
 
   // What the numbers stand for, and who has the files that they do not stand for any more, and the instances: one
   // number may be registered with several instances.
-  void add_files() {
+  void add_files(Ends ends) {
     if (sets_.empty()) return;
     std::vector<int> numbers;
-    FileKeys keys{{.kind = FileKey::Kind::kEpoll, .device = 0, .inode = 0}};
+    const FileKey instances{.kind = FileKey::Kind::kEpoll, .device = 0, .inode = 0};
+    FileKeys keys;
+    if (ends == Ends::kBoth) keys.insert(instances);
     each_entry([&](InterestEntry& e) {
       e.state = state_of(e);
       if (e.state == NumberState::kSame) numbers.push_back(e.fd);
       if (const auto lost = lost_file(e)) keys.insert(*lost);
     });
-    OwnLinks::Described files = links_.describe(numbers, keys);
+    OwnLinks::Described files = links_.describe(numbers, keys, ends);
     std::unordered_map<int, std::optional<bool>> nonblocking;
     each_entry([&](InterestEntry& e) {
       if (const auto lost = lost_file(e)) {
@@ -154,7 +156,7 @@ class Reading {
       }
       e.nonblocking = known->second;
     });
-    add_sharers(files.holders[{.kind = FileKey::Kind::kEpoll, .device = 0, .inode = 0}]);
+    add_sharers(files.holders[instances]);
   }
 
   void add_sharers(const std::vector<Holder>& epoll_descriptors) {
@@ -205,13 +207,13 @@ class Reading {
 
 bool InterestEntry::armed() const { return (events & (EPOLLERR | EPOLLHUP)) != 0; }
 
-Result<std::vector<InterestSet>> read_interest_sets(pid_t pid) {
+Result<std::vector<InterestSet>> read_interest_sets(pid_t pid, Ends ends) {
   auto subject = make_live_subject(pid);
   if (!subject) return std::move(subject).error();
   Reading reading(**subject, pid);
   if (!reading.links().readable()) return process_error(pid, EACCES);
   for (const int epfd : reading.links().epoll_descriptors()) reading.read(epfd);
-  return reading.finish();
+  return reading.finish(ends);
 }
 
 std::vector<InterestSet> read_queues_again(std::span<const InterestSet> sets,
@@ -230,7 +232,7 @@ std::vector<InterestSet> read_queues_again(std::span<const InterestSet> sets,
   }
   std::map<pid_t, SocketTable> sockets;
   for (const auto& [pid, wanted] : inodes) {
-    if (auto found = find_sockets(pid, wanted)) sockets[pid] = std::move(*found);
+    if (auto found = find_sockets(pid, wanted, Ends::kOwn)) sockets[pid] = std::move(*found);
   }
   std::vector<InterestSet> again;
   for (const auto& [set, chosen] : looks) {

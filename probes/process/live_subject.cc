@@ -55,7 +55,9 @@ class LiveSubject : public Subject {
     return found;
   }
 
-  Descriptors describe(const std::vector<int>& fds) override { return describe_descriptors(pid_, fds); }
+  Descriptors describe(const std::vector<int>& fds, Ends ends) override {
+    return describe_descriptors(pid_, fds, ends);
+  }
   std::optional<std::int64_t> monotonic_now() override { return target_monotonic_now(pid_); }
 
   // "running", or "NUMBER ARG ARG ARG ARG ARG ARG SP PC" (proc_pid_syscall(5)); NUMBER -1: blocked outside of a call.

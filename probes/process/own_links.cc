@@ -25,19 +25,20 @@ struct CloseDir {
   void operator()(DIR* dir) const { closedir(dir); }
 };
 
-// Fills in what the kernel's tables say, and returns for each descriptor the file at its other end.
+// Fills in what the kernel's tables say, and returns for each descriptor the file at its other end, where `ends` wants
+// it.
 std::unordered_map<int, FileKey> add_sockets(SocketFinder& finder, const std::unordered_map<int, FileKey>& files,
-                                             Descriptors& result) {
+                                             Ends ends, Descriptors& result) {
   std::unordered_map<int, FileKey> other_ends;
   Inodes inodes;
   for (const auto& [number, key] : files) {
     if (key.kind == FileKey::Kind::kSocket) {
       inodes.insert(key.inode);
-    } else if (key.kind != FileKey::Kind::kEpoll) {
+    } else if (key.kind != FileKey::Kind::kEpoll && ends == Ends::kBoth) {
       other_ends[number] = key;
     }
   }
-  auto sockets = finder.find(inodes);
+  auto sockets = finder.find(inodes, ends);
   for (const auto& [number, key] : files) {
     if (key.kind != FileKey::Kind::kSocket) continue;
     DescriptorInfo& info = result[number];
@@ -159,7 +160,7 @@ OwnLinks::Number OwnLinks::look_at(int number, std::optional<std::uint64_t> inod
   return is_it() ? Number::kSame : Number::kOther;
 }
 
-OwnLinks::Described OwnLinks::describe(const std::vector<int>& numbers, const FileKeys& also) {
+OwnLinks::Described OwnLinks::describe(const std::vector<int>& numbers, const FileKeys& also, Ends ends) {
   Described described;
   Descriptors& result = described.descriptors;
   std::unordered_map<int, FileKey> files;
@@ -169,7 +170,7 @@ OwnLinks::Described OwnLinks::describe(const std::vector<int>& numbers, const Fi
     if (!result.try_emplace(number, found->second).second) continue;
     if (const auto file = state_->files.find(number); file != state_->files.end()) files.insert(*file);
   }
-  const auto other_ends = add_sockets(state_->sockets, files, result);
+  const auto other_ends = add_sockets(state_->sockets, files, ends, result);
   FileKeys keys = also;
   for (const auto& [number, key] : other_ends) keys.insert(key);
   Holders& holders = described.holders = find_holders(keys, state_->pid);
@@ -192,8 +193,8 @@ OwnLinks::Described OwnLinks::describe(const std::vector<int>& numbers, const Fi
   return described;
 }
 
-Descriptors describe_descriptors(pid_t pid, const std::vector<int>& numbers) {
-  return OwnLinks(pid).describe(numbers, {}).descriptors;
+Descriptors describe_descriptors(pid_t pid, const std::vector<int>& numbers, Ends ends) {
+  return OwnLinks(pid).describe(numbers, {}, ends).descriptors;
 }
 
 }  // namespace netpoll::probes

@@ -36,8 +36,8 @@ class OwnLinks {
     Holders holders;  // of `also` and of the other ends; the target's own descriptors among them
   };
   // Describes the numbers, repeats are fine, and finds who has the files of `also` open, by one walk over the links of
-  // other processes. Once, at last.
-  Described describe(const std::vector<int>& numbers, const FileKeys& also);
+  // other processes, which there is none of where nobody is to be found. Once, at last.
+  Described describe(const std::vector<int>& numbers, const FileKeys& also, Ends ends);
 
  private:
   class State;

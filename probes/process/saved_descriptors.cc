@@ -205,7 +205,7 @@ class ContextFolder {
 // "FD PID PEER_FD COMM" for each.
 Result<void> write_peers(pid_t pid, const std::vector<int>& fds, const std::string& path) {
   std::ofstream file(path);
-  const Descriptors found = describe_descriptors(pid, fds);
+  const Descriptors found = describe_descriptors(pid, fds, Ends::kBoth);
   for (const int fd : fds) {
     const auto info = found.find(fd);
     if (info == found.end()) continue;

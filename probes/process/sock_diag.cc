@@ -270,8 +270,8 @@ Result<void> read_tcp_sockets(pid_t pid, std::vector<TcpSocket>& sockets) {
   return {};
 }
 
-Result<SocketTable> find_by_sock_diag(pid_t pid, const std::vector<TcpSocket>& tcp, const Inodes& wanted) {
-  SocketSearch search(wanted);
+Result<SocketTable> find_by_sock_diag(pid_t pid, const std::vector<TcpSocket>& tcp, const Inodes& wanted, Ends ends) {
+  SocketSearch search(wanted, ends);
   add_found(tcp, search);
   if (search.complete()) return search.take();
   auto netlink = open_in_namespace_of(pid);

@@ -74,7 +74,9 @@ SocketTable SocketSearch::take() {
   return std::move(found_);
 }
 
-Result<SocketTable> find_sockets(pid_t pid, const Inodes& wanted) { return SocketFinder(pid).find(wanted); }
+Result<SocketTable> find_sockets(pid_t pid, const Inodes& wanted, Ends ends) {
+  return SocketFinder(pid).find(wanted, ends);
+}
 
 SocketFinder::~SocketFinder() {
   if (reader_.joinable()) reader_.join();
@@ -89,12 +91,12 @@ void SocketFinder::read_ahead() {
   }
 }
 
-Result<SocketTable> SocketFinder::find(const Inodes& wanted) {
+Result<SocketTable> SocketFinder::find(const Inodes& wanted, Ends ends) {
   if (wanted.empty()) return SocketTable{};
   if (reader_.joinable()) reader_.join();
   if (!read_) read_ = read_tcp_sockets(pid_, tcp_);
   if (*read_) {
-    if (auto found = find_by_sock_diag(pid_, tcp_, wanted)) return found;
+    if (auto found = find_by_sock_diag(pid_, tcp_, wanted, ends)) return found;
   }
   // A kernel without the diag modules has the tables in /proc all the same.
   return find_in_proc_net(pid_, wanted);

@@ -21,6 +21,7 @@
 
 #include "libruntime/base/tcp_state.h"
 #include "netpoll/result.h"
+#include "probes/process/descriptors.h"
 
 namespace netpoll::probes {
 
@@ -44,8 +45,8 @@ using SocketTable = std::unordered_map<std::uint64_t, SocketInfo>;  // by inode
 
 // Finds the sockets among `wanted`, in the network namespace of pid. A socket that is of another family, or was closed
 // meanwhile, is missing in the answer. Reads each of the kernel's tables once, and only those that may hold something
-// still wanted, or the other end of it.
-Result<SocketTable> find_sockets(pid_t pid, const Inodes& wanted);
+// still wanted, or the other end of it: with Ends::kOwn, peer_inode of TCP may stay unknown.
+Result<SocketTable> find_sockets(pid_t pid, const Inodes& wanted, Ends ends);
 
 // A TCP socket as sock_diag tells it: inode, addresses in network order and ports, state, queues, idle times.
 struct TcpSocket {
@@ -73,7 +74,7 @@ class SocketFinder {
   ~SocketFinder();
 
   void read_ahead();
-  Result<SocketTable> find(const Inodes& wanted);
+  Result<SocketTable> find(const Inodes& wanted, Ends ends);
 
  private:
   pid_t pid_;
@@ -84,7 +85,7 @@ class SocketFinder {
 
 // --- the two ways, for tests
 Result<void> read_tcp_sockets(pid_t pid, std::vector<TcpSocket>& sockets);
-Result<SocketTable> find_by_sock_diag(pid_t pid, const std::vector<TcpSocket>& tcp, const Inodes& wanted);
+Result<SocketTable> find_by_sock_diag(pid_t pid, const std::vector<TcpSocket>& tcp, const Inodes& wanted, Ends ends);
 Result<SocketTable> find_in_proc_net(pid_t pid, const Inodes& wanted);
 // In copies of those tables: folder ends in "/". kNotFound: it has none of them.
 Result<SocketTable> find_in_net_tables(const std::string& folder, const Inodes& wanted);
@@ -106,14 +107,16 @@ struct SocketEnds {
 // Gathers the answer while the tables are read.
 class SocketSearch {
  public:
-  explicit SocketSearch(const Inodes& wanted) : wanted_(wanted) {}
+  explicit SocketSearch(const Inodes& wanted, Ends ends = Ends::kBoth) : wanted_(wanted), ends_(ends) {}
 
   bool wants(std::uint64_t inode) const { return wanted_.contains(inode); }
   bool complete() const { return found_.size() == wanted_.size(); }
   // A socket that is wanted; the last one of its inode stays.
   SocketInfo& add(std::uint64_t inode, SocketInfo info) { return found_[inode] = std::move(info); }
   // Any TCP socket, wanted or not: it may be the other end of one that is.
-  void add_ends(std::uint64_t inode, const SocketEnds& ends) { inode_at_.emplace(ends, inode); }
+  void add_ends(std::uint64_t inode, const SocketEnds& ends) {
+    if (ends_ == Ends::kBoth) inode_at_.emplace(ends, inode);
+  }
   // What was found, other ends included.
   SocketTable take();
 
@@ -123,6 +126,7 @@ class SocketSearch {
   };
 
   const Inodes& wanted_;
+  const Ends ends_;
   SocketTable found_;
   std::unordered_map<SocketEnds, std::uint64_t, Hash> inode_at_;
 };

@@ -65,7 +65,7 @@ class Subject {
   }
   // One moment's list of one of them. The kernel holds the instance's lock while it writes it: ask once.
   virtual std::optional<std::vector<Registration>> registrations(int epfd) = 0;
-  virtual Descriptors describe(const std::vector<int>& fds) = 0;
+  virtual Descriptors describe(const std::vector<int>& fds, Ends ends) = 0;
 
   // The target's CLOCK_MONOTONIC now; nothing after its death.
   virtual std::optional<std::int64_t> monotonic_now() = 0;

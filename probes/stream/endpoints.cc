@@ -84,7 +84,7 @@ void EndpointCache::look_up(pid_t pid, const std::unordered_set<int>& fds) {
     of_process[fd] = std::make_shared<trace::Endpoint>(trace::Endpoint{.kind = kind, .local = link, .peer = {}});
   }
   if (sockets.empty()) return;
-  const auto found = find_sockets(pid, inodes);
+  const auto found = find_sockets(pid, inodes, Ends::kOwn);
   for (const auto& [fd, inode] : sockets) {
     trace::Endpoint endpoint{.kind = "socket", .local = {}, .peer = {}};
     if (found) {

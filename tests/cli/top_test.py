@@ -451,6 +451,27 @@ class WithoutScreen(unittest.TestCase):
             self.assertEqual(len(one["rows"]), 1)
             self.assertGreaterEqual(one["matching"], 40)
 
+    @unittest.skipUnless(shutil.which("strace"), "there is no strace")
+    def test_only_what_a_view_shows_is_looked_up_of_descriptors(self):
+        connections, looks = 100, 3
+        with idle_server(connections) as pid, tempfile.TemporaryDirectory() as folder:
+            def links_read(view):
+                """How many links of descriptors, and of which processes."""
+                log = folder + "/calls"
+                done = subprocess.run(["strace", "-f", "-qq", "-y", "-o", log, "-e", "trace=readlinkat", BINARY, "top", "-p",
+                                       str(pid), "-b", "-n", str(looks), "-i", "10ms", "--by", view, "--backend", "none"],
+                                      capture_output=True, text=True, timeout=PATIENCE, env=ENVIRONMENT)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                owners = re.findall(r"readlinkat\(\d+</proc/(\d+)/fd>", Path(log).read_text())
+                return len(owners), set(owners)
+            for view in ("thread", "process"):
+                count, _ = links_read(view)
+                self.assertLess(count, connections, view)
+            for view in ("goroutine", "peer", "fd"):
+                count, owners = links_read(view)
+                self.assertGreaterEqual(count, looks * connections, view)
+                self.assertEqual(owners, {str(pid)}, "peers of all rows were looked up")
+
     def test_it_ends_with_the_process_and_with_its_reader(self):
         with process("sleep", "1") as sleeper:
             done = top("-p", str(sleeper.pid), "-b", "-i", "50ms", "--backend", "none")

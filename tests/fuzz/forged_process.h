@@ -72,7 +72,7 @@ class ForgedProcess : public probes::Subject {
   std::optional<std::vector<probes::Registration>> registrations(int epfd) override {
     return real_.registrations(epfd);
   }
-  probes::Descriptors describe(const std::vector<int>& /*fds*/) override { return {}; }
+  probes::Descriptors describe(const std::vector<int>& /*fds*/, probes::Ends /*ends*/) override { return {}; }
   std::optional<std::int64_t> monotonic_now() override { return real_.monotonic_now(); }
   std::optional<probes::ThreadCall> thread_call(pid_t tid) override { return real_.thread_call(tid); }
 

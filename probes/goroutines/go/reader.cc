@@ -75,7 +75,9 @@ class Reading {
     snapshot_.retries = samples->retries;
     snapshot_.runtimes.push_back({.name = {}, .procs = {}, .poll_mode = {}, .trigger = {}, .epfd = epfd_});
     snapshot_.frames = std::move(frames_).take();
-    if (auto r = look_at_descriptors(samples->list); !r) return std::move(r).error();
+    if (options.endpoints) {
+      if (auto r = look_at_descriptors(samples->list, *options.endpoints); !r) return std::move(r).error();
+    }
     return std::move(snapshot_);
   }
 
@@ -211,8 +213,8 @@ class Reading {
 
   // Adds what the descriptors are. One whose number was closed or reused behind the runtime's back, while a duplicate
   // keeps the file open and registered, is told by its inode.
-  Result<void> look_at_descriptors(std::vector<Sample>& samples) {
-    const Descriptors descriptors = add_endpoints(subject_, snapshot_);
+  Result<void> look_at_descriptors(std::vector<Sample>& samples, Ends ends) {
+    const Descriptors descriptors = add_endpoints(subject_, snapshot_, ends);
     if (descriptors.empty()) return {};
     std::unordered_map<std::uint64_t, trace::Goroutine*> suspects;
     for (trace::Goroutine& g : snapshot_.goroutines) {

@@ -208,7 +208,7 @@ class LibruntimeReader : public Reader {
       return std::move(read).error().within(subject_.name());
     }
     reading.finish();
-    add_endpoints(subject_, snapshot);
+    if (options.endpoints) add_endpoints(subject_, snapshot, *options.endpoints);
     snapshot.took_ns = base::nanotime() - snapshot.taken_at_ns;
     return snapshot;
   }

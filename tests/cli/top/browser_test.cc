@@ -19,7 +19,11 @@ TextRules utf8() {
 }
 
 struct Screen {
-  explicit Screen(TopModel& model) : browser(model, std::chrono::seconds(1), utf8()) {}
+  explicit Screen(TopModel& model)
+      : browser(model, std::chrono::seconds(1), utf8(), [this](pid_t pid, int fd) {
+          asked.emplace_back(pid, fd);
+          return peers;
+        }) {}
 
   std::string text(std::size_t width = 80, std::size_t height = 24) {
     std::string all;
@@ -44,6 +48,8 @@ struct Screen {
   }
   bool shows(const std::string& part) { return text().find(part) != std::string::npos; }
 
+  std::vector<netpoll::trace::PeerProcess> peers;
+  std::vector<std::pair<pid_t, int>> asked;  // whose peers
   TopBrowser browser;
 };
 
@@ -195,7 +201,7 @@ TEST_CASE("details show connection, peer process, stack and history, and stay wh
   TopModel model = model_by("goroutine");
   Screen screen(model);
   auto all = goroutines(2);
-  all[1].peer_processes = {{.pid = 99, .comm = "client", .fd = 7, .waiters = {}}};
+  screen.peers = {{.pid = 99, .comm = "client", .fd = 7, .waiters = {}}};
   all[1].labels = {{"request", "42"}};
   screen.browser.take(sample_of(1, {process_with(all)}));
   all[1].wait_ns = 3 * kSecond;
@@ -213,6 +219,50 @@ TEST_CASE("details show connection, peer process, stack and history, and stay wh
   CHECK(gone.find("client 99") != std::string::npos);
   screen.browser.press({Kind::kEscape});
   CHECK(screen.shows("by goroutine"));
+}
+
+TEST_CASE("who holds the other end is looked up for the one row of the details, and once a connection") {
+  TopModel model = model_by("goroutine");
+  Screen screen(model);
+  auto all = goroutines(500);
+  screen.browser.take(sample_of(1, {process_with(all)}));
+  (void)screen.text();
+  screen.press(U'G');
+  (void)screen.text();
+  CHECK(screen.asked.empty());
+  screen.press(U'g');
+  screen.browser.press({Kind::kEnter});
+  for (std::uint64_t look = 2; look < 6; ++look) screen.browser.take(sample_of(look, {process_with(all)}));
+  CHECK(screen.asked == std::vector<std::pair<pid_t, int>>{{4711, 500}});
+  all[499].peer = "10.0.0.7:40500";
+  screen.browser.take(sample_of(6, {process_with(all)}));
+  CHECK(screen.asked.size() == 2);
+}
+
+TEST_CASE("a view by thread asks for shallow looks, and rows that need more wait for the next") {
+  TopModel model = model_by("thread");
+  Screen screen(model);
+  ProcessSample process = process_with(goroutines(3));
+  process.threads.resize(1);
+  const auto look = [&](std::uint64_t number, TopDepth depth) {
+    auto sample = std::make_shared<TopSample>(*sample_of(number, {process}));
+    sample->depth = depth;
+    return sample;
+  };
+  CHECK(screen.browser.depth() == TopDepth::kStates);
+  screen.browser.take(look(1, TopDepth::kStates));
+  screen.press(U's');
+  screen.press(U'2');
+  CHECK(screen.browser.depth() == TopDepth::kAll);
+  CHECK(model.size() == 0);
+  CHECK(screen.shows("this look read no descriptors and stacks"));
+  screen.press(U's');
+  screen.browser.take(look(2, TopDepth::kAll));
+  CHECK(model.size() == 1);
+  CHECK_FALSE(screen.shows("this look read no"));
+  screen.press(U'7');
+  screen.browser.press({Kind::kEnter});
+  CHECK(screen.browser.depth() == TopDepth::kAll);
 }
 
 TEST_CASE("keys choose views and columns, help tells them, and q leaves from the table alone") {

@@ -27,7 +27,7 @@ using namespace netpoll::probes;
 namespace {
 
 DescriptorInfo described(const Fd& fd) {
-  Descriptors all = describe_descriptors(getpid(), {fd.get()});
+  Descriptors all = describe_descriptors(getpid(), {fd.get()}, Ends::kBoth);
   REQUIRE(all.count(fd.get()) == 1);
   return all.at(fd.get());
 }

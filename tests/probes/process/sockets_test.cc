@@ -125,7 +125,7 @@ TEST_CASE("both ways to the kernel's tables tell the same") {
   CHECK((*in_proc)[inode_of(named)].local.starts_with("unix:@"));
   CHECK(in_proc->count(1) == 0);
   if (!read) NETPOLL_SKIP("this kernel has no sock_diag: " + read.error().message());
-  auto by_diag = find_by_sock_diag(getpid(), tcp, wanted);
+  auto by_diag = find_by_sock_diag(getpid(), tcp, wanted, Ends::kBoth);
   REQUIRE(by_diag);
   REQUIRE(in_proc->size() == by_diag->size());
   for (const auto& [inode, socket] : *in_proc) {
@@ -159,8 +159,8 @@ TEST_CASE("a target in another network namespace is looked up there") {
   }
   std::uint64_t inode = 0;
   REQUIRE(read(ready[0], &inode, sizeof(inode)) == sizeof(inode));
-  auto there = find_sockets(child, {inode});
-  auto here = find_sockets(getpid(), {inode});
+  auto there = find_sockets(child, {inode}, Ends::kBoth);
+  auto here = find_sockets(getpid(), {inode}, Ends::kBoth);
   close(done[1]);
   waitpid(child, nullptr, 0);
   for (const int fd : {ready[0], ready[1], done[0]}) close(fd);

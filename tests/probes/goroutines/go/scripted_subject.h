@@ -75,7 +75,7 @@ class LoadedFile : public probes::Subject {
   std::string executable_path() const override { return path_; }
   std::optional<std::vector<int>> epoll_descriptors() override { return std::nullopt; }
   std::optional<std::vector<probes::Registration>> registrations(int /*epfd*/) override { return std::nullopt; }
-  probes::Descriptors describe(const std::vector<int>& /*fds*/) override { return {}; }
+  probes::Descriptors describe(const std::vector<int>& /*fds*/, probes::Ends /*ends*/) override { return {}; }
   std::optional<std::int64_t> monotonic_now() override { return std::nullopt; }
   std::optional<probes::ThreadCall> thread_call(pid_t /*tid*/) override { return std::nullopt; }
 
