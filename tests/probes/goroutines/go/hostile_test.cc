@@ -202,6 +202,28 @@ TEST_CASE("labels of megabytes and of bytes that are no text are read") {
   server.finish();
 }
 
+TEST_CASE("labels beyond 64 MiB are left out, with a warning that says of how many sets") {
+  if (!has_system_go_build()) NETPOLL_SKIP("no Go program: there is no Go");
+  // 8192 labels of 8 KiB fit: eight sets of a thousand, and a part of the ninth.
+  Prey server({system_go_build(), "labelled", "10"});
+  REQUIRE(server.valid());
+  const GoServerTruth truth = truth_of(server);
+  const auto snapshot = snapshot_of(server.pid());
+  REQUIRE(snapshot);
+  REQUIRE(truth.goroutines.size() == 10);
+  std::vector<std::size_t> sizes;
+  for (const GoTruth& t : truth.goroutines) {
+    const Goroutine* g = find(*snapshot, t.goid);
+    REQUIRE(g != nullptr);
+    sizes.push_back(g->labels.size());
+  }
+  std::sort(sizes.begin(), sizes.end());
+  CHECK(sizes == std::vector<std::size_t>{0, 192, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000});
+  CHECK(snapshot->warnings ==
+        std::vector<std::string>{"labels are too many to be read in full: 2 sets of labels are missing, or lack some"});
+  server.finish();
+}
+
 TEST_CASE("a stack of 1 GB is read within bounds") {
   if (!has_system_go_build()) NETPOLL_SKIP("no Go program: there is no Go");
   // Go has no larger stacks: 2 GiB would be beyond its ceiling. Each growth is a move to one of twice the size.

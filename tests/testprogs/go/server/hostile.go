@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"runtime/debug"
 	"runtime/pprof"
@@ -75,6 +76,24 @@ func waitLabelled() {
 		known := make(chan bool)
 		go pprof.Do(context.Background(), pprof.Labels("label", value, value[:min(len(value), 64)], "key"), func(context.Context) {
 			w.Goid = goid()
+			known <- true
+			<-make(chan bool)
+		})
+		<-known
+	}
+}
+
+// waitWellLabelled starts n goroutines with a thousand labels of 8 KiB each, whose texts they share.
+func waitWellLabelled(n int) {
+	texts := make([]string, 0, 2000)
+	for i := 0; i < 1000; i++ {
+		texts = append(texts, fmt.Sprintf("%04096d", i), strings.Repeat("x", 4096))
+	}
+	for i := 0; i < n; i++ {
+		known := make(chan bool)
+		// A set of its own each.
+		go pprof.Do(context.Background(), pprof.Labels(texts...), func(context.Context) {
+			all = append(all, &waiting{What: "well labelled", FD: -1, Goid: goid()})
 			known <- true
 			<-make(chan bool)
 		})

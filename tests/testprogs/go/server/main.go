@@ -3,7 +3,7 @@
 //
 //	server            one goroutine for each way to wait
 //	server many N     N goroutines that each wait for a socket of their own
-//	server stale, crowd N, deep MB, labels    see hostile.go
+//	server stale, crowd N, deep MB, labels, labelled N    see hostile.go
 //	server churn      the first, beside goroutines that start and end as fast as they can
 //	server spin       the first, beside one that never stops running
 //	server speak      see speak.go
@@ -157,6 +157,8 @@ func main() {
 		waitDeep(number)
 	case "labels":
 		waitLabelled()
+	case "labelled":
+		waitWellLabelled(number)
 	case "speak":
 	default:
 		few = false
