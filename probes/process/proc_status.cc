@@ -7,11 +7,12 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <climits>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <memory>
-#include <sstream>
 #include <string>
 
 namespace netpoll::probes {
@@ -19,14 +20,43 @@ namespace {
 
 std::string proc_path(pid_t id, const char* file) { return "/proc/" + std::to_string(id) + "/" + file; }
 
-// /proc/ID/stat from a field on, numbered from 1 as in proc(5); at least the third. Empty when the process is gone.
-std::string stat_from(pid_t id, int field) {
-  std::ifstream file(proc_path(id, "stat"));
-  // The second field, comm, is in parentheses and may contain spaces, parentheses and newlines.
-  std::string line((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  std::size_t at = line.rfind(')');
-  for (int i = 2; at != std::string::npos && i < field; ++i) at = line.find(' ', at + 1);
-  return at == std::string::npos ? std::string() : line.substr(at + 1);
+// Empty when the process is gone.
+std::string text_of(pid_t id, const char* file) {
+  std::ifstream stream(proc_path(id, file));
+  return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+}
+
+std::optional<ProcStat> stat_of(pid_t id) { return parse_stat(text_of(id, "stat")); }
+
+// Takes a number, and the blanks before it, from the front of a text.
+template <typename Number>
+std::optional<Number> take_number(std::string_view& text, int base = 10) {
+  text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
+  Number number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
+  if (error != std::errc{}) return std::nullopt;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  return number;
+}
+
+// What stands behind "name:" on the first line that begins so.
+std::optional<std::string_view> status_line(std::string_view text, std::string_view name) {
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    if (line.size() > name.size() && line[name.size()] == ':' && line.starts_with(name)) {
+      return line.substr(name.size() + 1);
+    }
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+  }
+  return std::nullopt;
+}
+
+// Leaves a text without so many fields, each with the blank behind it.
+void skip_fields(std::string_view& text, int fields) {
+  for (; fields > 0; --fields) {
+    const std::size_t blank = text.find(' ');
+    text.remove_prefix(blank == std::string_view::npos ? text.size() : blank + 1);
+  }
 }
 
 // The entries of a folder that are numbers; none when there is no such folder.
@@ -45,19 +75,48 @@ std::vector<pid_t> ids_in(const std::string& path) {
 
 }  // namespace
 
-std::optional<long> status_number(pid_t id, std::string_view name, int base) {
-  std::ifstream file(proc_path(id, "status"));
-  for (std::string line; std::getline(file, line);) {
-    if (line.size() > name.size() && line[name.size()] == ':' && std::string_view(line).starts_with(name)) {
-      return std::strtol(line.c_str() + name.size() + 1, nullptr, base);
-    }
+std::optional<ProcStat> parse_stat(std::string_view text) {
+  // The second field, comm, is in parentheses and may contain them.
+  const std::size_t open = text.find('(');
+  const std::size_t close = text.rfind(')');
+  if (open == std::string_view::npos || close == std::string_view::npos || close < open || close + 2 >= text.size()) {
+    return std::nullopt;
   }
-  return std::nullopt;
+  ProcStat stat;
+  stat.comm = text.substr(open + 1, close - open - 1);
+  std::string_view rest = text.substr(close + 2);
+  stat.state = rest.front();
+  skip_fields(rest, 1);
+  const auto parent = take_number<pid_t>(rest);
+  skip_fields(rest, 5);  // the end of this one, and the fields 5 to 8
+  const auto flags = take_number<unsigned long>(rest);
+  if (!parent || !flags) return std::nullopt;
+  stat.parent = *parent;
+  stat.flags = *flags;
+  skip_fields(rest, 30);  // likewise, and 10 to 38
+  stat.last_cpu = take_number<int>(rest);
+  return stat;
+}
+
+std::optional<long> number_in_status(std::string_view text, std::string_view name, int base) {
+  auto line = status_line(text, name);
+  return line ? take_number<long>(*line, base) : std::nullopt;
+}
+
+std::optional<pid_t> innermost_in_status(std::string_view text) {
+  auto line = status_line(text, "NSpid");
+  if (!line || !take_number<pid_t>(*line)) return std::nullopt;
+  std::optional<pid_t> last;
+  while (const auto number = take_number<pid_t>(*line)) last = number;
+  return last;
+}
+
+std::optional<long> status_number(pid_t id, std::string_view name, int base) {
+  return number_in_status(text_of(id, "status"), name, base);
 }
 
 std::string comm_of(pid_t pid) {
-  std::ifstream file(proc_path(pid, "comm"));
-  std::string name((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  std::string name = text_of(pid, "comm");
   if (name.ends_with('\n')) name.pop_back();
   return name;
 }
@@ -79,7 +138,8 @@ std::string exe_of(pid_t pid) {
 
 bool is_kernel_thread(pid_t pid) {
   constexpr unsigned long kKernelThread = 0x00200000;  // PF_KTHREAD (include/linux/sched.h)
-  return (std::strtoul(stat_from(pid, 9).c_str(), nullptr, 10) & kKernelThread) != 0;
+  const auto stat = stat_of(pid);
+  return stat && (stat->flags & kKernelThread) != 0;
 }
 
 int yama_ptrace_scope() {
@@ -88,18 +148,7 @@ int yama_ptrace_scope() {
   return file >> scope ? scope : 0;
 }
 
-std::optional<pid_t> innermost_id(pid_t id) {
-  std::ifstream file(proc_path(id, "status"));
-  for (std::string line; std::getline(file, line);) {
-    if (!line.starts_with("NSpid:")) continue;
-    std::istringstream numbers(line.substr(6));
-    int count = 0;
-    pid_t last = 0;
-    for (pid_t number = 0; numbers >> number; ++count) last = number;
-    return count > 1 ? std::optional(last) : std::nullopt;
-  }
-  return std::nullopt;
-}
+std::optional<pid_t> innermost_id(pid_t id) { return innermost_in_status(text_of(id, "status")); }
 
 std::optional<PidNamespace> own_pid_namespace() {
   constexpr ino_t kInitial = 0xEFFFFFFC;  // PROC_PID_INIT_INO (include/linux/proc_ns.h)
@@ -112,20 +161,25 @@ std::vector<pid_t> process_ids() { return ids_in("/proc"); }
 
 std::vector<pid_t> thread_ids(pid_t pid) { return ids_in(proc_path(pid, "task")); }
 
-pid_t parent_of(pid_t pid) { return static_cast<pid_t>(std::strtol(stat_from(pid, 4).c_str(), nullptr, 10)); }
-
-std::optional<int> last_cpu(pid_t tid) {
-  const std::string text = stat_from(tid, 39);
-  if (text.empty()) return std::nullopt;
-  return static_cast<int>(std::strtol(text.c_str(), nullptr, 10));
+pid_t parent_of(pid_t pid) {
+  const auto stat = stat_of(pid);
+  return stat ? stat->parent : 0;
 }
 
-bool is_zombie(pid_t id) { return stat_from(id, 3).starts_with('Z'); }
+std::optional<int> last_cpu(pid_t tid) {
+  const auto stat = stat_of(tid);
+  return stat ? stat->last_cpu : std::nullopt;
+}
+
+bool is_zombie(pid_t id) {
+  const auto stat = stat_of(id);
+  return stat && stat->state == 'Z';
+}
 
 pid_t living_thread(pid_t pid) {
   const auto lives = [](pid_t tid) {
-    const std::string state = stat_from(tid, 3);
-    return !state.empty() && state[0] != 'Z' && state[0] != 'X';
+    const auto stat = stat_of(tid);
+    return stat && stat->state != 'Z' && stat->state != 'X';
   };
   if (lives(pid)) return pid;
   const std::vector<pid_t> others = thread_ids(pid);

@@ -11,6 +11,23 @@
 
 namespace netpoll::probes {
 
+// --- the texts, by whoever may have written them
+// What /proc/ID/stat says (proc_pid_stat(5)).
+struct ProcStat {
+  std::string comm;  // any bytes, newlines and parentheses too
+  char state = 0;    // 'R', 'S', ...
+  pid_t parent = 0;
+  unsigned long flags = 0;      // the kernel's PF_*
+  std::optional<int> last_cpu;  // nothing in the text of an old kernel
+};
+// Nothing where the text is not one, or is cut off before the flags.
+std::optional<ProcStat> parse_stat(std::string_view text);
+// The first number behind "name:" in the text of /proc/ID/status. One that a long cannot hold is none.
+std::optional<long> number_in_status(std::string_view text, std::string_view name, int base = 10);
+// The last of the numbers behind "NSpid:", where there are several.
+std::optional<pid_t> innermost_in_status(std::string_view text);
+
+// --- of a process or thread that there is
 // The first number behind "name:" in /proc/ID/status, ID being a process or a thread: status_number(pid, "TracerPid").
 std::optional<long> status_number(pid_t id, std::string_view name, int base = 10);
 

@@ -8,7 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <string_view>
+#include <utility>
 
 #include "netpoll/fd.h"
 #include "probes/process/proc_status.h"
@@ -52,14 +52,12 @@ std::vector<ThreadStatus> read_threads(pid_t pid) {
   threads.reserve(ids.size());
   for (const pid_t tid : ids) {
     const std::string folder = "/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid);
-    // "TID (comm) S ...", and comm may contain blanks and parentheses.
-    const std::string stat = read_text(folder + "/stat");
-    const auto open = stat.find('('), close = stat.rfind(')');
-    if (open == std::string::npos || close == std::string::npos || close + 2 >= stat.size()) continue;  // it ended
+    auto stat = parse_stat(read_text(folder + "/stat"));
+    if (!stat) continue;  // it ended
     ThreadStatus thread;
     thread.tid = tid;
-    thread.comm = stat.substr(open + 1, close - open - 1);
-    thread.state = stat[close + 2];
+    thread.comm = std::move(stat->comm);
+    thread.state = stat->state;
     thread.call = parse_call(read_text(folder + "/syscall"));
     const std::string times = read_text(folder + "/schedstat");
     char* end = nullptr;

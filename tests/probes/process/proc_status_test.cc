@@ -86,6 +86,43 @@ TEST_CASE("numbers are read in the base they are written in") {
   CHECK(status_number(::getpid(), "CapBnd", 16) == std::stol(word, nullptr, 16));
 }
 
+TEST_CASE("the fields of a stat line are told whatever the name is, and none of what is not one") {
+  const std::string rest = "7 8 9 0 -1 4194304" + [] {
+    std::string zeros;
+    for (int field = 10; field < 39; ++field) zeros += " 0";
+    return zeros;
+  }();
+  const auto stat = parse_stat("4711 (a\n) Z 1 (b) S " + rest + " 3 0\n");
+  REQUIRE(stat.has_value());
+  CHECK(stat->comm == "a\n) Z 1 (b");
+  CHECK(stat->state == 'S');
+  CHECK(stat->parent == 7);
+  CHECK(stat->flags == 4194304);
+  CHECK(stat->last_cpu == 3);
+  const auto old = parse_stat("4711 () R " + rest + "\n");
+  REQUIRE(old.has_value());
+  CHECK(old->comm.empty());
+  CHECK_FALSE(old->last_cpu);
+  for (const char* text :
+       {"", "(", ")", ")(", "4711 (name)", "4711 (name) ", "4711 (name) S", "4711 )name( S 1 2 3 4 5 6",
+        "4711 (name) S 1 2 3 4 5", "4711 (name) S 99999999999 2 3 4 5 6", "4711 (name) S x 2 3 4 5 6"}) {
+    CAPTURE(text);
+    CHECK_FALSE(parse_stat(text));
+  }
+}
+
+TEST_CASE("a line of a status is found by its whole name") {
+  const std::string_view status =
+      "Name:\tTgid: 1\nNTgid:\t2\nTgid\nTgidX:\t3\nTgid:\t 4 5\nTgid:\t6\nPid:\nNSpid:\t9\t8\t7\n";
+  CHECK(number_in_status(status, "Tgid") == 4);
+  CHECK_FALSE(number_in_status(status, "Pid"));
+  CHECK_FALSE(number_in_status(status, "Ppid"));
+  CHECK_FALSE(number_in_status("Tgid:\t99999999999999999999\n", "Tgid"));
+  CHECK(innermost_in_status(status) == 7);
+  CHECK_FALSE(innermost_in_status("NSpid:\t9\n"));
+  CHECK_FALSE(innermost_in_status("Name:\tNSpid: 1 2\n"));
+}
+
 TEST_CASE("nothing is known of a process that does not exist") {
   CHECK(exe_of(-1).empty());
   CHECK(comm_of(-1).empty());
