@@ -67,6 +67,7 @@ class Machine:
         shutil.copy(Path(__file__).with_name("summary.py"), tools)
         for name in ("cmake", "clang++-14", "clang-tidy-14", "run-clang-tidy-14"):
             self.stub(name, "exit 0")
+        self.stub("pip3", "exit 1")
         self.stub("ctest", ctest, 'for word; do [ "$last" = --output-junit ] && report=$word; last=$word; done')
 
     def asked(self):
@@ -82,7 +83,7 @@ class Packages(unittest.TestCase):
             text, _, reason = line.partition("#")
             if text.startswith("["):
                 section = text.strip()
-                self.assertIn(section, ["[build]", "[probes]", "[test]", "[bench]", "[cross]", "[windows]"], number)
+                self.assertIn(section, ["[build]", "[probes]", "[test]", "[bench]", "[cross]", "[windows]", "[zig]"], number)
             elif text.strip():
                 self.assertIsNotNone(section, number)
                 self.assertRegex(text.strip(), r"^[a-z0-9.+-]+( \| [a-z0-9.+-]+)*$", number)
@@ -160,6 +161,26 @@ class Quickstart(unittest.TestCase):
         self.assertIn("a.cc:1:2: error: unused", done.stdout)
         self.assertNotIn("noise", done.stdout)
         self.assertIn("clang-tidy found something", done.stderr)
+
+    def test_without_zig_the_systems_that_need_it_are_skipped_visibly(self):
+        machine = Machine(installed=["cmake", "pkgconf", "clang", "bpftool", "libbpf-dev"])
+        machine.build_tree("echo '<testsuite><testcase name=\"a\" status=\"run\"/></testsuite>' >\"$report\"")
+        done = machine.quickstart("test")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("SKIPPED: ziglang could not be installed by pip3", done.stderr)
+
+    def test_a_program_of_another_kind_than_it_was_built_as_fails(self):
+        machine = Machine(installed=["cmake", "pkgconf", "clang", "bpftool", "libbpf-dev"])
+        machine.build_tree("echo '<testsuite><testcase name=\"a\" status=\"run\"/></testsuite>' >\"$report\"")
+        for path in ("ziglang/ziglang/zig", "macos/cli/netpoll-trace", "freebsd/cli/netpoll-trace"):
+            file = Path(machine.folder.name, "build", path)
+            file.parent.mkdir(parents=True)
+            file.write_bytes(b"\x7fELF\x02\x01\x01\x09")
+            file.chmod(0o755)
+        done = machine.quickstart("test")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("build/macos/cli/netpoll-trace is not of the kind", done.stderr)
+        self.assertNotIn("build/freebsd/cli/netpoll-trace is not of the kind", done.stderr)
 
     def test_wrong_usage_shows_the_right_one(self):
         for arguments in ((), ("tset",), ("test", "more")):
