@@ -60,7 +60,7 @@ void remember(int signal) {
   action.sa_sigaction = on_signal;
   action.sa_flags = SA_SIGINFO;
   // One at a time.
-  for (const int other : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&action.sa_mask, other);
+  for (const int other : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&action.sa_mask, other);
   ::sigaction(signal, &action, nullptr);
 }
 

@@ -149,7 +149,7 @@ bool moves_bytes(Syscall syscall) {
 std::size_t latency_bucket(std::uint64_t ns) {
   if (ns < 4) return static_cast<std::size_t>(ns);
   const auto octave = static_cast<std::size_t>(std::bit_width(ns)) - 1;
-  return std::min((octave - 1) * 4 + ((ns >> (octave - 2)) & 3), kHistogramBuckets - 1);
+  return std::min<std::size_t>((octave - 1) * 4 + ((ns >> (octave - 2)) & 3), kHistogramBuckets - 1);
 }
 
 std::uint64_t bucket_floor_ns(std::size_t bucket) {

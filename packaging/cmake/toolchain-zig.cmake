@@ -30,6 +30,10 @@ foreach(language IN ITEMS C CXX ASM)
   set(CMAKE_${language}_ARCHIVE_APPEND "<CMAKE_AR> ar q <TARGET> <OBJECTS>")
   set(CMAKE_${language}_ARCHIVE_FINISH "<CMAKE_AR> ar s <TARGET>")
 endforeach()
+if(CMAKE_SYSTEM_NAME STREQUAL "Darwin")
+  # Apple's <math.h> takes a part of <float.h>, and libc++'s (of Zig 0.17) then believes that it was had as a whole.
+  string(APPEND CMAKE_CXX_FLAGS_INIT " -include cfloat")
+endif()
 set(CMAKE_AR ${NETPOLL_ZIG} CACHE FILEPATH "")
 set(CMAKE_RANLIB ${NETPOLL_ZIG} CACHE FILEPATH "")
 
