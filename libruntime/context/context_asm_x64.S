@@ -7,6 +7,7 @@
 
 #include "libruntime/context/context_function.S"
 
+// $(8) and not $8, which the assembler of Mach-O takes for an argument of the macro.
 .macro PUSH_CALLEE_SAVED
     pushq   %rbp
     .cfi_adjust_cfa_offset 8
@@ -20,13 +21,13 @@
     .cfi_adjust_cfa_offset 8
     pushq   %r15
     .cfi_adjust_cfa_offset 8
-    subq    $8, %rsp
+    subq    $(8), %rsp
     .cfi_adjust_cfa_offset 8
 .endm
 
 // Not `ret` at the end: the return stack of the branch predictor belongs to the flow that was left.
 .macro POP_AND_CONTINUE
-    addq    $8, %rsp
+    addq    $(8), %rsp
     popq    %r15
     popq    %r14
     popq    %r13
