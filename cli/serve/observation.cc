@@ -161,6 +161,7 @@ void Observation::time_waits() {
 Result<void> Observation::start_streaming() {
   probes::StreamOptions options;
   options.cgroups = cgroup_paths();
+  options.uring = false;  // no waits are told from its operations
   const auto& calls = probes::stream_calls();
   for (std::size_t row = 0; row < calls.size(); ++row) {
     options.calls.at(row) = calls.at(row).role != probes::CallRole::kOther;
