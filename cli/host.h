@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace netpoll::cli {
 
@@ -12,5 +13,8 @@ struct Host {
   long cpus = 0;       // that are on
 };
 Host this_host();
+
+// What main() was given, in UTF-8, argv[0] first.
+std::vector<std::string> program_arguments(int argc, char** argv);
 
 }  // namespace netpoll::cli

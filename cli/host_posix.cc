@@ -13,4 +13,6 @@ Host this_host() {
       .system = host.sysname, .kernel = host.release, .arch = host.machine, .cpus = ::sysconf(_SC_NPROCESSORS_ONLN)};
 }
 
+std::vector<std::string> program_arguments(int argc, char** argv) { return {argv, argv + argc}; }
+
 }  // namespace netpoll::cli

@@ -1,7 +1,10 @@
 // Asks Windows for its version, which GetVersionEx would understate to programs without a manifest.
 #include <windows.h>
+// Behind it.
+#include <shellapi.h>
 
 #include "cli/host.h"
+#include "libruntime/base/wide.h"
 
 namespace netpoll::cli {
 
@@ -19,6 +22,16 @@ Host this_host() {
   host.arch = "x86_64";
   host.cpus = static_cast<long>(GetActiveProcessorCount(ALL_PROCESSOR_GROUPS));
   return host;
+}
+
+// The C library's argv has lost what the code page of the system cannot say.
+std::vector<std::string> program_arguments(int, char**) {
+  int count = 0;
+  wchar_t** const words = CommandLineToArgvW(GetCommandLineW(), &count);
+  std::vector<std::string> arguments;
+  for (int i = 0; i < count; ++i) arguments.push_back(base::narrow(words[i]));
+  LocalFree(words);
+  return arguments;
 }
 
 }  // namespace netpoll::cli

@@ -7,6 +7,7 @@
 #include "cli/config.h"
 #include "cli/emit.h"
 #include "cli/help.h"
+#include "cli/host.h"
 #include "cli/manual.h"
 #include "cli/options.h"
 #include "cli/spell.h"
@@ -105,7 +106,11 @@ int dispatch(std::span<char*> args, Log& log) {
 int main(int argc, char** argv) {
   netpoll::cli::Log log;
   try {
-    return netpoll::cli::dispatch({argv, static_cast<std::size_t>(argc)}, log);
+    std::vector<std::string> words = netpoll::cli::program_arguments(argc, argv);
+    std::vector<char*> args;
+    args.reserve(words.size());
+    for (std::string& word : words) args.push_back(word.data());
+    return netpoll::cli::dispatch(args, log);
   } catch (const std::exception& failure) {
     // Only a failed allocation or a bug of ours ends here.
     log.error(failure.what());

@@ -66,6 +66,9 @@ set_source_files_properties(commands/compare.cc commands/doctor_untraced.cc comm
 netpoll_target_options(netpoll_cli)
 target_include_directories(netpoll_cli PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
 target_link_libraries(netpoll_cli PUBLIC netpoll::exporters netpoll::workload PRIVATE CLI11::CLI11)
+if(WIN32)
+  target_link_libraries(netpoll_cli PRIVATE shell32)
+endif()
 set_property(SOURCE version.cc PROPERTY COMPILE_DEFINITIONS NETPOLL_VERSION="${PROJECT_VERSION}")
 
 add_executable(netpoll-trace main.cc)

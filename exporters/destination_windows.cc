@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdint>
 
+#include "libruntime/base/wide.h"
 #include "libruntime/base/winsock_error.h"
 
 namespace netpoll::exporters {
@@ -39,12 +40,13 @@ Result<Destination> Destination::open(const std::string& path, Standard unnamed)
 }
 
 Result<void> Destination::open_temporary() {
-  const DWORD attributes = GetFileAttributesA(path_.c_str());
+  const DWORD attributes = GetFileAttributesW(base::widen(path_).c_str());
   const bool exists = attributes != INVALID_FILE_ATTRIBUTES;
   if (exists && (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0) return failed("write to ", EISDIR);
   if (exists && (attributes & FILE_ATTRIBUTE_READONLY) != 0) return failed("write to ", EACCES);
   const auto make = [](const std::string& name, DWORD how) {
-    return CreateFileA(name.c_str(), GENERIC_WRITE, FILE_SHARE_READ, nullptr, how, FILE_ATTRIBUTE_NORMAL, nullptr);
+    return CreateFileW(base::widen(name).c_str(), GENERIC_WRITE, FILE_SHARE_READ, nullptr, how, FILE_ATTRIBUTE_NORMAL,
+                       nullptr);
   };
   HANDLE file = INVALID_HANDLE_VALUE;
   // NUL, CON and their kind are no files, and are written as they are.
@@ -72,7 +74,7 @@ Result<void> Destination::open_temporary() {
 
 Destination::~Destination() {
   fd_.reset();  // an open file keeps its name
-  if (!temporary_.empty()) DeleteFileA(temporary_.c_str());
+  if (!temporary_.empty()) DeleteFileW(base::widen(temporary_).c_str());
 }
 
 Result<void> Destination::push() { return {}; }  // nothing waits: write_behind() is for who traces
@@ -92,7 +94,7 @@ Result<void> Destination::commit() {
   if (path_.empty()) return {};
   fd_.reset();
   if (in_place_) return {};
-  if (MoveFileExA(temporary_.c_str(), real_path_.c_str(), MOVEFILE_REPLACE_EXISTING) == 0) {
+  if (MoveFileExW(base::widen(temporary_).c_str(), base::widen(real_path_).c_str(), MOVEFILE_REPLACE_EXISTING) == 0) {
     return failed("write to ", last_error());
   }
   temporary_.clear();

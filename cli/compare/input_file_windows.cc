@@ -3,6 +3,7 @@
 
 #include <windows.h>
 
+#include "libruntime/base/wide.h"
 #include "libruntime/base/winsock_error.h"
 
 namespace netpoll::cli {
@@ -10,8 +11,9 @@ namespace netpoll::cli {
 int InputFile::open(const std::string& path) {
   HANDLE handle = GetStdHandle(STD_INPUT_HANDLE);
   if (path != "-") {
-    handle = CreateFileA(path.c_str(), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, nullptr,
-                         OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
+    handle =
+        CreateFileW(base::widen(path).c_str(), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                    nullptr, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
     if (handle == INVALID_HANDLE_VALUE) return base::errno_of(GetLastError());
     file_.reset(static_cast<int>(reinterpret_cast<std::intptr_t>(handle)));
   }

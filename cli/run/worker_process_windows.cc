@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cli/run/worker_process.h"
+#include "libruntime/base/wide.h"
 #include "libruntime/base/winsock_error.h"
 #include "netpoll/fd.h"
 
@@ -52,9 +53,9 @@ void read_lines(HANDLE pipe, bool of_server, Mailbox& mailbox) {
 }  // namespace
 
 std::string own_path() {
-  char path[MAX_PATH] = {};
-  const DWORD length = GetModuleFileNameA(nullptr, path, MAX_PATH);
-  return std::string(path, length);
+  wchar_t path[MAX_PATH] = {};
+  const DWORD length = GetModuleFileNameW(nullptr, path, MAX_PATH);
+  return base::narrow({path, length});
 }
 
 struct WorkerProcess::State {
@@ -93,15 +94,15 @@ Result<void> WorkerProcess::start(const Arguments& arguments, bool of_server, Ma
   const std::string exe = own_path();
   std::string command = quoted(exe);
   for (const std::string& argument : arguments(kControlFd, kReportFd)) command += " " + quoted(argument);
-  STARTUPINFOA startup{};
+  STARTUPINFOW startup{};
   startup.cb = sizeof startup;
   startup.dwFlags = STARTF_USESTDHANDLES;
   startup.hStdInput = handle_of(child_control);
   startup.hStdOutput = handle_of(child_report);
   startup.hStdError = GetStdHandle(STD_ERROR_HANDLE);
   PROCESS_INFORMATION made{};
-  if (CreateProcessA(exe.c_str(), command.data(), nullptr, nullptr, /*bInheritHandles=*/TRUE, CREATE_SUSPENDED, nullptr,
-                     nullptr, &startup, &made) == 0) {
+  if (CreateProcessW(base::widen(exe).c_str(), base::widen(command).data(), nullptr, nullptr, /*bInheritHandles=*/TRUE,
+                     CREATE_SUSPENDED, nullptr, nullptr, &startup, &made) == 0) {
     return last_error("start " + exe);
   }
   state_->process = fd_of(made.hProcess);

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 
+#include "libruntime/base/wide.h"
 #include "libruntime/base/winsock_error.h"
 #include "libruntime/net/sys.h"
 
@@ -18,8 +19,9 @@ long open_file(const std::string& path, int flags, mode_t) {
   DWORD how = (flags & O_TRUNC) != 0 ? TRUNCATE_EXISTING : OPEN_EXISTING;
   if ((flags & O_CREAT) != 0) how = (flags & O_TRUNC) != 0 ? CREATE_ALWAYS : OPEN_ALWAYS;
   if ((flags & O_CREAT) != 0 && (flags & O_EXCL) != 0) how = CREATE_NEW;
-  const HANDLE file = CreateFileA(path.c_str(), access, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, nullptr,
-                                  how, FILE_ATTRIBUTE_NORMAL, nullptr);
+  const HANDLE file =
+      CreateFileW(base::widen(path).c_str(), access, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, nullptr,
+                  how, FILE_ATTRIBUTE_NORMAL, nullptr);
   if (file == INVALID_HANDLE_VALUE) return -base::errno_of(GetLastError());
   return static_cast<long>(reinterpret_cast<std::intptr_t>(file));
 }

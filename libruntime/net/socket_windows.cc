@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <string>
 
+#include "libruntime/base/wide.h"
 #include "libruntime/base/winsock_error.h"
 #include "libruntime/net/socket.h"
 #include "libruntime/net/sys.h"
@@ -56,7 +57,7 @@ void restore_flags(int, const Adopted&) {}
 
 void unlink_path(const Addr& address) {
   const std::string path = address.unix_path();
-  if (!path.empty()) DeleteFileA(path.c_str());
+  if (!path.empty()) DeleteFileW(base::widen(path).c_str());
 }
 
 }  // namespace netpoll::net

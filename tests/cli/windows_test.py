@@ -69,6 +69,10 @@ def main():
         check("base.json" in tool("compare", "base.json", "head.json"), "the table of compare")
         names = sorted(path.name for path in Path(folder).iterdir())
         check(names == ["base.json", "head.json", "verdict.json"], "files are there, and nothing beside them", names)
+        tool("compare", "base.json", "base.json", "--json", "-o", "caf\u00e9 \u65e5\u672c.json")
+        judge.accept((Path(folder) / "caf\u00e9 \u65e5\u672c.json").read_text(), "a file with a name of many scripts")
+        (Path(folder) / "base.json").rename(Path(folder) / "\u03b2ase.json")
+        check("\u03b2ase.json" in tool("compare", "\u03b2ase.json", "head.json"), "such a file is read")
         check("none.json" in tool("compare", "none.json", "head.json", status=2), "a file that is not there")
 
         check("udp" in tool("run", "udp", status=2), "a workload that is not there")
