@@ -84,8 +84,9 @@ class Tree {
   std::string heading(std::int64_t pid) const {
     const Json& process = *process_of_.at(pid);
     std::string out = styled(name(pid), Style::kBold, options_.color);
-    const std::string runtime = word(at(process, {"runtime"}));
-    if (!runtime.empty()) out += ", " + runtime + " " + word(at(process, {"runtime_version"}));
+    const std::string runtime =
+        runtime_text({{"kind", at(process, {"runtime"})}, {"runtime_version", at(process, {"runtime_version"})}});
+    if (!runtime.empty()) out += ", " + runtime;
     if (!at(process, {"error"}).is_null()) out += ": not read: " + word(at(process, {"error"}));
     return out + "\n";
   }

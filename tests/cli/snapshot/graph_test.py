@@ -82,6 +82,8 @@ def chain_test(relay, network, processes):
           f"{network}: without --follow the others are unknown", alone["edges"])
     text = page("-p", a.pid, "--follow")
     lines = text.splitlines()
+    version = next(p["runtime_version"] for p in document["processes"] if p["pid"] == a.pid)
+    check(f"relay (pid {a.pid}), {version}" in lines, f"{network}: the version of Go is named once", text)
     to_b = [i for i, line in enumerate(lines) if f"-> relay (pid {b.pid}), nobody there waits for it" in line]
     to_c = [i for i, line in enumerate(lines) if f"-> relay (pid {c.pid}), nobody there waits for it" in line]
     check(len(to_b) == 1 and len(to_c) == 1 and to_b[0] < to_c[0], f"{network}: the tree has B above C", text)
