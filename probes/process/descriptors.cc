@@ -7,21 +7,16 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <memory>
 
-#include "probes/process/proc_status.h"
+#include "probes/process/links.h"
 #include "probes/process/sockets.h"
 
 namespace netpoll::probes {
 namespace {
 
-struct CloseDir {
-  void operator()(DIR* dir) const { closedir(dir); }
-};
-
 // As each_epoll_descriptor(), of those whose link in /proc/PID/fd is this text.
 bool each_linked_to(pid_t pid, std::string_view link, const std::function<bool(int)>& visit) {
-  const std::unique_ptr<DIR, CloseDir> dir(opendir(("/proc/" + std::to_string(living_thread(pid)) + "/fd").c_str()));
+  const Dir dir = open_links(pid);
   if (dir == nullptr) return false;
   std::array<char, 64> text;
   while (const dirent* entry = readdir(dir.get())) {

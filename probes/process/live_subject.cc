@@ -5,10 +5,13 @@
 #include <cerrno>
 #include <cstdio>
 #include <fstream>
+#include <utility>
 
 #include "libruntime/base/epoll_list.h"
 #include "probes/process/clock.h"
+#include "probes/process/own_links.h"
 #include "probes/process/proc_status.h"
+#include "probes/process/sockets.h"
 #include "probes/process/subject.h"
 
 namespace netpoll::probes {
@@ -55,8 +58,15 @@ class LiveSubject : public Subject {
     return found;
   }
 
+  void expect_describe() override {
+    // How many descriptors there are is the size of their folder since Linux 6.2 (fs/proc/fd.c, proc_fd_getattr).
+    struct stat folder {};
+    if (stat((proc_ + "/fd").c_str(), &folder) != 0 || folder.st_size < OwnLinks::kMany) return;
+    sockets_ = std::make_unique<SocketFinder>(pid_);
+    sockets_->read_ahead();
+  }
   Descriptors describe(const std::vector<int>& fds, Ends ends) override {
-    return describe_descriptors(pid_, fds, ends);
+    return OwnLinks(pid_, std::move(sockets_)).describe(fds, {}, ends).descriptors;
   }
   std::optional<std::int64_t> monotonic_now() override { return target_monotonic_now(pid_); }
 
@@ -81,6 +91,7 @@ class LiveSubject : public Subject {
   std::string proc_;
   std::vector<Mapping> mappings_;
   std::unique_ptr<Memory> memory_;
+  std::unique_ptr<SocketFinder> sockets_;  // that reads ahead
 };
 
 }  // namespace

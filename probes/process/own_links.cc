@@ -1,29 +1,21 @@
 // Joins the links of /proc/PID/fd with the kernel's tables of sockets and with the processes at the other ends.
 #include "probes/process/own_links.h"
 
-#include <dirent.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <charconv>
 #include <string>
-#include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 
+#include "probes/process/links.h"
 #include "probes/process/proc_status.h"
 #include "probes/process/sockets.h"
 
 namespace netpoll::probes {
 namespace {
-
-struct CloseDir {
-  void operator()(DIR* dir) const { closedir(dir); }
-};
 
 // Fills in what the kernel's tables say, and returns for each descriptor the file at its other end, where `ends` wants
 // it.
@@ -62,88 +54,86 @@ std::unordered_map<int, FileKey> add_sockets(SocketFinder& finder, const std::un
 // The links, and what is known of the numbers.
 class OwnLinks::State {
  public:
-  explicit State(pid_t of)
-      : pid(of), sockets(of), dir_(opendir(("/proc/" + std::to_string(living_thread(of)) + "/fd").c_str())) {
+  struct Own {
+    DescriptorLink link;
+    std::optional<std::uint64_t> inode;
+  };
+
+  State(pid_t of, std::unique_ptr<SocketFinder> finder)
+      : pid(of), sockets(finder ? std::move(finder) : std::make_unique<SocketFinder>(of)), dir_(open_links(of)) {
     if (dir_ == nullptr) return;
-    while (const dirent* entry = readdir(dir_.get())) {
-      int number = -1;
-      const std::string_view name(entry->d_name);
-      if (std::from_chars(name.data(), name.data() + name.size(), number).ec == std::errc{}) {
-        read(number, entry->d_name);
-      }
-    }
+    const std::vector<int> numbers = list_numbers(dir_.get());
+    if (numbers.size() >= kMany) sockets->read_ahead();  // while the links are read
+    links.reserve(numbers.size());
+    for (DescriptorLink& link : read_links(folder(), numbers)) enter(std::move(link));
   }
 
   bool readable() const { return dir_ != nullptr; }
 
   // Enters what a number is now; false with errno where it is nothing.
-  bool read(int number, const char* name) {
-    result.erase(number);
-    files.erase(number);
-    std::array<char, 256> text;
-    const ssize_t size = readlinkat(folder(), name, text.data(), text.size());
-    if (size < 0) return false;
-    const std::string_view link(text.data(), static_cast<std::size_t>(size));
-    DescriptorInfo& info = result[number];
-    info.kind = "other";
-    info.local = std::string(link);
-    auto key = key_of_link(link);
-    if (!key || key->kind == FileKey::Kind::kEpoll) {
-      // The inode, and whether a path is a FIFO, both ends of which the target may have.
-      struct stat file {};
-      if (fstatat(folder(), name, &file, 0) == 0) {
-        info.inode = file.st_ino;
-        if (S_ISFIFO(file.st_mode)) {
-          key = FileKey{.kind = FileKey::Kind::kFifo, .device = file.st_dev, .inode = file.st_ino};
-        }
-      }
-    } else {
-      info.inode = key->inode;
-    }
-    if (key) files[number] = *key;
-    // While the other links are read.
-    if (key && key->kind == FileKey::Kind::kSocket) sockets.read_ahead();
-    if (key && (key->kind == FileKey::Kind::kPipe || key->kind == FileKey::Kind::kFifo)) info.kind = "pipe";
+  bool read(int number) {
+    links.erase(number);
+    auto link = read_link(folder(), number);
+    if (!link) return false;
+    enter(std::move(*link));
     return true;
   }
 
   // Adds those that have one of the files open to holders.
   void add_holders(const FileKeys& wanted, Holders& holders) const {
     std::string comm;
-    for (const auto& [number, key] : files) {
-      if (!wanted.contains(key)) continue;
+    for (const auto& [number, own] : links) {
+      if (!own.link.key || !wanted.contains(*own.link.key)) continue;
       if (comm.empty()) comm = comm_of(pid);
-      holders[key].push_back({.process = {.pid = pid, .comm = comm, .fd = number}, .mode = mode_of(number)});
+      holders[*own.link.key].push_back(
+          {.process = {.pid = pid, .comm = comm, .fd = number}, .mode = mode_of(number, *own.link.key)});
     }
   }
 
-  // Of a file among `files`.
-  AccessMode mode_of(int number) const {
-    const FileKey::Kind kind = files.at(number).kind;
-    if (kind == FileKey::Kind::kSocket || kind == FileKey::Kind::kEpoll) return {.reads = true, .writes = true};
+  AccessMode mode_of(int number, const FileKey& key) const {
+    if (key.kind == FileKey::Kind::kSocket || key.kind == FileKey::Kind::kEpoll) return {.reads = true, .writes = true};
     return access_mode(folder(), std::to_string(number).c_str());
   }
 
   const pid_t pid;
-  SocketFinder sockets;
-  Descriptors result;
-  std::unordered_map<int, FileKey> files;  // those of them that are sockets, pipes, FIFOs and epoll instances
+  const std::unique_ptr<SocketFinder> sockets;
+  std::unordered_map<int, Own> links;
 
  private:
   int folder() const { return dirfd(dir_.get()); }
 
-  std::unique_ptr<DIR, CloseDir> dir_;
+  void enter(DescriptorLink link) {
+    Own own{.link = std::move(link), .inode = {}};
+    auto& key = own.link.key;
+    if (!key || key->kind == FileKey::Kind::kEpoll) {
+      // The inode, and whether a path is a FIFO, both ends of which the target may have.
+      struct stat file {};
+      if (fstatat(folder(), std::to_string(own.link.number).c_str(), &file, 0) == 0) {
+        own.inode = file.st_ino;
+        if (S_ISFIFO(file.st_mode)) {
+          key = FileKey{.kind = FileKey::Kind::kFifo, .device = file.st_dev, .inode = file.st_ino};
+        }
+      }
+    } else {
+      own.inode = key->inode;
+    }
+    const int number = own.link.number;
+    links.insert_or_assign(number, std::move(own));
+  }
+
+  Dir dir_;
 };
 
-OwnLinks::OwnLinks(pid_t pid) : state_(std::make_unique<State>(pid)) {}
+OwnLinks::OwnLinks(pid_t pid, std::unique_ptr<SocketFinder> sockets)
+    : state_(std::make_unique<State>(pid, std::move(sockets))) {}
 OwnLinks::~OwnLinks() = default;
 
 bool OwnLinks::readable() const { return state_->readable(); }
 
 std::vector<int> OwnLinks::epoll_descriptors() const {
   std::vector<int> found;
-  for (const auto& [number, key] : state_->files) {
-    if (key.kind == FileKey::Kind::kEpoll) found.push_back(number);
+  for (const auto& [number, own] : state_->links) {
+    if (own.link.key && own.link.key->kind == FileKey::Kind::kEpoll) found.push_back(number);
   }
   std::sort(found.begin(), found.end());
   return found;
@@ -151,12 +141,12 @@ std::vector<int> OwnLinks::epoll_descriptors() const {
 
 OwnLinks::Number OwnLinks::look_at(int number, std::optional<std::uint64_t> inode) {
   const auto is_it = [&] {
-    const auto found = state_->result.find(number);
-    return found != state_->result.end() && (!inode || !found->second.inode || *found->second.inode == *inode);
+    const auto found = state_->links.find(number);
+    return found != state_->links.end() && (!inode || !found->second.inode || *found->second.inode == *inode);
   };
   if (is_it()) return Number::kSame;
   // A number that we may not look at is not a closed one.
-  if (!state_->read(number, std::to_string(number).c_str())) return errno == ENOENT ? Number::kClosed : Number::kSame;
+  if (!state_->read(number)) return errno == ENOENT ? Number::kClosed : Number::kSame;
   return is_it() ? Number::kSame : Number::kOther;
 }
 
@@ -165,12 +155,18 @@ OwnLinks::Described OwnLinks::describe(const std::vector<int>& numbers, const Fi
   Descriptors& result = described.descriptors;
   std::unordered_map<int, FileKey> files;
   for (const int number : numbers) {
-    const auto found = state_->result.find(number);
-    if (found == state_->result.end()) continue;
-    if (!result.try_emplace(number, found->second).second) continue;
-    if (const auto file = state_->files.find(number); file != state_->files.end()) files.insert(*file);
+    const auto found = state_->links.find(number);
+    if (found == state_->links.end()) continue;
+    const auto [entry, first] = result.try_emplace(number);
+    if (!first) continue;
+    const auto& [link, inode] = found->second;
+    const bool is_pipe = link.key && (link.key->kind == FileKey::Kind::kPipe || link.key->kind == FileKey::Kind::kFifo);
+    entry->second.kind = is_pipe ? "pipe" : "other";
+    entry->second.local = link.text();
+    entry->second.inode = inode;
+    if (link.key) files.emplace(number, *link.key);
   }
-  const auto other_ends = add_sockets(state_->sockets, files, ends, result);
+  const auto other_ends = add_sockets(*state_->sockets, files, ends, result);
   FileKeys keys = also;
   for (const auto& [number, key] : other_ends) keys.insert(key);
   Holders& holders = described.holders = find_holders(keys, state_->pid);
@@ -178,7 +174,7 @@ OwnLinks::Described OwnLinks::describe(const std::vector<int>& numbers, const Fi
   for (const auto& [number, key] : other_ends) {
     const auto found = holders.find(key);
     if (found == holders.end()) continue;
-    const AccessMode mode = state_->mode_of(number);
+    const AccessMode mode = state_->mode_of(number, files.at(number));
     auto& peers = result[number].peer_processes;
     for (const Holder& holder : found->second) {
       // Both ends of a pipe are one file: who reads has whoever writes at the other end.

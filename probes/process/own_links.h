@@ -10,6 +10,7 @@
 
 #include "probes/process/descriptors.h"
 #include "probes/process/peers.h"
+#include "probes/process/sockets.h"
 
 namespace netpoll::probes {
 
@@ -17,7 +18,11 @@ namespace netpoll::probes {
 // before it is asked for. One thread at a time.
 class OwnLinks {
  public:
-  explicit OwnLinks(pid_t pid);
+  // Who has that many descriptors has sockets among them.
+  static constexpr long kMany = 100;
+
+  // sockets: one of pid that perhaps reads ahead already; null: none does.
+  explicit OwnLinks(pid_t pid, std::unique_ptr<SocketFinder> sockets = nullptr);
   ~OwnLinks();
   OwnLinks(const OwnLinks&) = delete;
   OwnLinks& operator=(const OwnLinks&) = delete;

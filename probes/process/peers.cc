@@ -14,15 +14,11 @@
 #include <string>
 
 #include "probes/process/descriptors.h"
+#include "probes/process/links.h"
 #include "probes/process/proc_status.h"
 
 namespace netpoll::probes {
 namespace {
-
-struct CloseDir {
-  void operator()(DIR* dir) const { closedir(dir); }
-};
-using Dir = std::unique_ptr<DIR, CloseDir>;
 
 std::optional<int> whole_number(std::string_view text) {
   int value = 0;
@@ -50,31 +46,26 @@ class Walk {
   }
 
   void process(pid_t pid) {
-    const std::string folder = "/proc/" + std::to_string(pid);
-    const Dir dir(opendir((folder + "/fd").c_str()));
+    const Dir dir(opendir(("/proc/" + std::to_string(pid) + "/fd").c_str()));
     if (dir == nullptr) return;  // not ours to look at, or gone
+    const int folder = dirfd(dir.get());
     std::string comm;
-    std::array<char, 256> text;
-    while (const dirent* entry = readdir(dir.get())) {
-      const auto number = whole_number(entry->d_name);
-      if (!number) continue;
-      const ssize_t size = readlinkat(dirfd(dir.get()), entry->d_name, text.data(), text.size());
-      if (size <= 0) continue;
-      const auto key = key_at(dirfd(dir.get()), entry->d_name, {text.data(), static_cast<std::size_t>(size)});
+    for (const DescriptorLink& link : read_links(folder, list_numbers(dir.get()))) {
+      const std::string name = std::to_string(link.number);
+      const auto key = link.key ? link.key : fifo_at(folder, name.c_str(), link.path);
       if (!key || !files_.contains(*key)) continue;
       if (comm.empty()) comm = comm_of(pid);
       const AccessMode mode = key->kind == FileKey::Kind::kSocket ? AccessMode{.reads = true, .writes = true}
-                                                                  : access_mode(dirfd(dir.get()), entry->d_name);
-      holders_[*key].push_back({.process = {.pid = pid, .comm = comm, .fd = *number}, .mode = mode});
+                                                                  : access_mode(folder, name.c_str());
+      holders_[*key].push_back({.process = {.pid = pid, .comm = comm, .fd = link.number}, .mode = mode});
     }
   }
 
   Holders take() { return std::move(holders_); }
 
  private:
-  std::optional<FileKey> key_at(int folder, const char* name, std::string_view link) const {
-    if (auto key = key_of_link(link)) return key;
-    if (!has_fifos_ || !link.starts_with('/')) return std::nullopt;
+  std::optional<FileKey> fifo_at(int folder, const char* name, std::string_view path) const {
+    if (!has_fifos_ || !path.starts_with('/')) return std::nullopt;
     struct stat file {};
     if (fstatat(folder, name, &file, 0) != 0 || !S_ISFIFO(file.st_mode)) return std::nullopt;
     return FileKey{.kind = FileKey::Kind::kFifo, .device = file.st_dev, .inode = file.st_ino};

@@ -93,10 +93,17 @@ void SocketFinder::read_ahead() {
 
 Result<SocketTable> SocketFinder::find(const Inodes& wanted, Ends ends) {
   if (wanted.empty()) return SocketTable{};
-  if (reader_.joinable()) reader_.join();
+  const bool ahead = reader_.joinable();
+  if (ahead) reader_.join();
   if (!read_) read_ = read_tcp_sockets(pid_, tcp_);
   if (*read_) {
-    if (auto found = find_by_sock_diag(pid_, tcp_, wanted, ends)) return found;
+    auto found = find_by_sock_diag(pid_, tcp_, wanted, ends);
+    if (found && ahead && found->size() < wanted.size()) {
+      tcp_.clear();
+      read_ = read_tcp_sockets(pid_, tcp_);
+      if (*read_) found = find_by_sock_diag(pid_, tcp_, wanted, ends);
+    }
+    if (found) return found;
   }
   // A kernel without the diag modules has the tables in /proc all the same.
   return find_in_proc_net(pid_, wanted);

@@ -73,7 +73,9 @@ class SocketFinder {
   SocketFinder& operator=(const SocketFinder&) = delete;
   ~SocketFinder();
 
+  // Begins; does nothing where it has begun.
   void read_ahead();
+  // What was made after the table was read ahead is found all the same. Once.
   Result<SocketTable> find(const Inodes& wanted, Ends ends);
 
  private:

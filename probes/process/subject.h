@@ -65,6 +65,8 @@ class Subject {
   }
   // One moment's list of one of them. The kernel holds the instance's lock while it writes it: ask once.
   virtual std::optional<std::vector<Registration>> registrations(int epfd) = 0;
+  // That describe() will be called soon, and once: what takes long may be read meanwhile.
+  virtual void expect_describe() {}
   virtual Descriptors describe(const std::vector<int>& fds, Ends ends) = 0;
 
   // The target's CLOCK_MONOTONIC now; nothing after its death.

@@ -138,6 +138,24 @@ TEST_CASE("both ways to the kernel's tables tell the same") {
   }
 }
 
+TEST_CASE("a socket that was made after the table was read ahead is found") {
+  const Fd first = listening(AF_INET);
+  REQUIRE(first.valid());
+  for (int round = 0; round < 20; ++round) {
+    SocketFinder finder(getpid());
+    finder.read_ahead();
+    if (round % 2 == 0) usleep(20'000);  // mostly time enough for the reading
+    const Fd second = listening(AF_INET);
+    REQUIRE(second.valid());
+
+    const auto found = finder.find({inode_of(first), inode_of(second)}, Ends::kOwn);
+
+    REQUIRE(found);
+    REQUIRE(found->size() == 2);
+    CHECK(found->at(inode_of(second)).local == "0.0.0.0:" + port_of(second));
+  }
+}
+
 TEST_CASE("a target in another network namespace is looked up there") {
   int ready[2];
   int done[2];
