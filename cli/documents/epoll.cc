@@ -231,6 +231,24 @@ void put_loops(Json& document, const EpollView& view) {
   document["loops"] = std::move(loops);
 }
 
+Json rings_json(const std::vector<probes::UringInstance>& rings) {
+  const auto number = [](const auto& value) { return value ? Json(*value) : Json(nullptr); };
+  Json json = Json::array();
+  for (const probes::UringInstance& ring : rings) {
+    json.push_back({{"pid", ring.pid},
+                    {"fd", ring.fd},
+                    {"sq_entries", number(ring.sq_entries)},
+                    {"cq_entries", number(ring.cq_entries)},
+                    {"queued", number(ring.queued)},
+                    {"completed", number(ring.completed)},
+                    {"overflowed", number(ring.overflowed)},
+                    {"polls", number(ring.polls)},
+                    {"registered_files", number(ring.registered_files)},
+                    {"sq_thread", number(ring.sq_thread)}});
+  }
+  return json;
+}
+
 }  // namespace
 
 Json finding_json(const Finding& finding) {
@@ -259,6 +277,7 @@ exporters::LongDocument epoll_document(const EpollView& view, int fd) {
 
   json["instances"] = Json::array();
   for (const InterestSet& set : view.sets) json["instances"].push_back(instance_json(set));
+  json["io_uring"] = rings_json(view.rings);
   json["findings"] = Json::array();
   put_workers(json, view);
   put_loops(json, view);

@@ -8,6 +8,7 @@
 #include "probes/goroutines/target_info.h"
 #include "probes/process/epoll_findings.h"
 #include "probes/process/interest_sets.h"
+#include "probes/process/uring_instances.h"
 
 namespace netpoll::cli {
 
@@ -19,6 +20,7 @@ struct EpollView {
   std::vector<probes::TargetInfo> targets;
   std::vector<probes::InterestSet> sets;
   std::vector<probes::Finding> findings;
+  std::vector<probes::UringInstance> rings;
 };
 
 exporters::Json finding_json(const probes::Finding& finding);

@@ -37,6 +37,9 @@ Result<EpollView> look_at_interest_sets(const std::vector<pid_t>& pids) {
   auto sets = look(pids);
   if (!sets) return std::move(sets).error();
   view.sets = std::move(*sets);
+  for (const pid_t pid : pids) {
+    for (const probes::UringInstance& ring : probes::uring_instances(pid)) view.rings.push_back(ring);
+  }
   const auto worth = [](const probes::InterestSet& set) {
     return std::any_of(set.entries.begin(), set.entries.end(), probes::wants_second_look);
   };

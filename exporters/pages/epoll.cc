@@ -126,6 +126,33 @@ std::string loops_text(const Json& document, const ExportOptions& options) {
   return "\n" + table.text(options.color) + imbalance_text(at(document, {"loop_imbalance"}));
 }
 
+// One line each.
+std::string rings_text(const Json& document, bool color) {
+  std::string out;
+  for (const Json& ring : at(document, {"io_uring"})) {
+    std::string line;
+    const auto add = [&](const char* member, const std::string& what) {
+      const Json& count = at(ring, {member});
+      if (!is_count(count) || count == 0) return;
+      line += (line.empty() ? ": " : ", ") + count_text(count) + what;
+    };
+    add("sq_entries", " submissions");
+    add("cq_entries", " completions have room");
+    add("queued", " to be submitted");
+    add("completed", " to be taken");
+    add("overflowed", " beyond its room");
+    add("polls", " polls under way");
+    add("registered_files", " registered files");
+    if (const Json& thread = at(ring, {"sq_thread"}); is_count(thread)) {
+      line += (line.empty() ? ": " : ", ") + ("polled by thread " + compact(thread));
+    }
+    out += styled("pid " + compact(at(ring, {"pid"})) + ", io_uring fd " + compact(at(ring, {"fd"})), Style::kBold,
+                  color) +
+           line + "\n";
+  }
+  return out.empty() ? out : "\n" + out;
+}
+
 std::string page_of(const Json& document, const PlacedLists& lists, const ExportOptions& options) {
   std::string out;
   for (const Json& instance : at(document, {"instances"})) {
@@ -133,6 +160,7 @@ std::string page_of(const Json& document, const PlacedLists& lists, const Export
     if (const Table table = table_of(instance, lists); !table.empty()) out += table.text(options.color);
   }
   if (at(document, {"instances"}).empty()) out += "no epoll instance\n";
+  out += rings_text(document, options.color);
   const std::string findings = findings_text(at(document, {"findings"}), lists, options.color);
   out += findings.empty() ? "\nnothing is wrong with these registrations\n" : "\n" + findings;
   if (const Json& diff = at(document, {"diff"}); diff.is_object()) {

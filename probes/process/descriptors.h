@@ -52,6 +52,9 @@ Descriptors describe_descriptors(pid_t pid, const std::vector<int>& numbers, End
 // Whether a process has an instance of io_uring open; nothing where its descriptors may not be listed.
 std::optional<bool> has_io_uring(pid_t pid);
 
+// The descriptors of a process that are instances of io_uring, by number; empty also where they may not be listed.
+std::vector<int> io_uring_descriptors_of(pid_t pid);
+
 // Calls visit for each descriptor that is an epoll instance, as long as it returns true; the kernel lists the lowest
 // numbers first. False where they may not be listed. A poller's instance is mostly among the first of thousands.
 bool each_epoll_descriptor(pid_t pid, const std::function<bool(int)>& visit);

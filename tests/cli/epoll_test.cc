@@ -1,11 +1,13 @@
 // epoll on a process that knows what it registered, and with what fault.
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/io_uring.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +20,7 @@
 
 #include "tests/cli/tool_json.h"
 #include "tests/support/eventually.h"
+#include "tests/support/skip.h"
 #include "tests/support/temp_dir.h"
 
 namespace netpoll::test {
@@ -299,6 +302,43 @@ TEST_CASE("a descriptor that several processes share is said, and connections ar
   CHECK(document["workers"][0]["connections"] == document["workers"][1]["connections"]);
   CHECK(document["workers"][0]["share"] == 0.5);
   CHECK(document["imbalance"] == 0);
+}
+
+TEST_CASE("epoll lists instances of io_uring with the room in their queues") {
+  int report[2];
+  REQUIRE(pipe(report) == 0);
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    io_uring_params params{};
+    std::array<long, 3> made{syscall(SYS_io_uring_setup, 8, &params), params.sq_entries, params.cq_entries};
+    if (write(report[1], made.data(), sizeof(made)) != sizeof(made)) _exit(1);
+    for (;;) pause();
+  }
+  std::array<long, 3> made{};
+  const bool said = read(report[0], made.data(), sizeof(made)) == sizeof(made);
+  const auto json = run_tool({"epoll", "-p", std::to_string(child), "--json"});
+  const auto page = run_tool({"epoll", "-p", std::to_string(child)});
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  for (const int fd : report) close(fd);
+  REQUIRE(said);
+  if (made[0] < 0) NETPOLL_SKIP("io_uring is refused here");
+  CHECK(json.exit_code == 0);
+  const Json rings = parse_json(json.out)["io_uring"];
+  REQUIRE(rings.size() == 1);
+  CHECK(rings[0]["pid"] == child);
+  CHECK(rings[0]["fd"] == made[0]);
+  CHECK(page.out.find("io_uring fd " + std::to_string(made[0])) != std::string::npos);
+  if (rings[0]["sq_entries"].is_null()) NETPOLL_SKIP("this kernel does not tell the room in queues of io_uring");
+  CHECK(rings[0]["sq_entries"] == made[1]);
+  CHECK(rings[0]["cq_entries"] == made[2]);
+  for (const char* member : {"queued", "completed", "overflowed", "polls", "registered_files"}) {
+    INFO(member);
+    CHECK(rings[0][member] == 0);
+  }
+  CHECK(rings[0]["sq_thread"].is_null());
 }
 
 TEST_CASE("epoll of nobody, and of a process without an instance") {

@@ -8,6 +8,7 @@
 #include "probes/process/peers.h"
 #include "probes/process/saved_descriptors.h"
 #include "probes/process/sockets.h"
+#include "probes/process/uring_instances.h"
 #include "tests/fuzz/input.h"
 
 using namespace netpoll::probes;
@@ -18,6 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   (void)key_of_link(text);
   std::istringstream offsets(text);
   (void)monotonic_offset(offsets);
+  std::istringstream ring(text);
+  (void)parse_uring_fdinfo(ring);
   std::istringstream mounts(text);
   (void)parse_cgroup_mount(mounts);
   std::istringstream maps(text);
