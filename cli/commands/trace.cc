@@ -2,7 +2,6 @@
 #include <time.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <csignal>
 #include <functional>
@@ -10,7 +9,6 @@
 #include <optional>
 
 #include "cli/command.h"
-#include "cli/compare/condition.h"
 #include "cli/documents/envelope.h"
 #include "cli/emit.h"
 #include "cli/export/tracks_option.h"
@@ -20,6 +18,7 @@
 #include "cli/trace/flight_recorder.h"
 #include "cli/trace/record_filter.h"
 #include "cli/trace/trace_summary.h"
+#include "cli/trace/trace_view.h"
 #include "cli/units.h"
 #include "cli/wake_set.h"
 #include "exporters/events/words.h"
@@ -35,9 +34,6 @@ using exporters::Json;
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
-
-// What a slow reader of our output may leave unread before events are dropped: as many events as the back ends hold.
-constexpr std::size_t kBacklog = std::size_t{64} << 20;
 
 struct Options {
   ProcessOptions process;
@@ -74,111 +70,6 @@ Json vocabulary_json(const probes::StreamSource& source) {
   }
   return kinds;
 }
-
-// Whether an event is the one that --until waits for. Fields that the event does not have hold nothing.
-bool holds(const Condition& until, const trace::Record& record) {
-  const auto value = [&]() -> std::optional<double> {
-    const auto number = [](const auto& of) { return of ? std::optional(static_cast<double>(*of)) : std::nullopt; };
-    if (until.path == "duration_ns") return number(record.duration_ns);
-    if (until.path == "network_wait_ns") return number(record.network_wait_ns);
-    if (until.path == "cpu_wait_ns") return number(record.cpu_wait_ns);
-    return number(record.result);
-  }();
-  return value && until.holds(0, *value);
-}
-
-Result<std::optional<Condition>> parse_until(const std::string& text) {
-  if (text.empty()) return std::optional<Condition>();
-  auto condition = parse_condition(text, "--until");
-  if (!condition) return std::move(condition).error();
-  constexpr std::array<std::string_view, 4> kPaths = {"duration_ns", "network_wait_ns", "cpu_wait_ns", "result"};
-  const bool known = std::find(kPaths.begin(), kPaths.end(), condition->path) != kPaths.end();
-  if (!known || condition->against != Condition::Against::kValue) {
-    return Error(ErrorKind::kInvalid, "--until " + text + " is nothing that an event has")
-        .with_hint("duration_ns, network_wait_ns, cpu_wait_ns or result, as in 'cpu_wait_ns > 10ms'");
-  }
-  return std::optional(std::move(*condition));
-}
-
-// Where the events of a source go: past the filter to the exporter, unless its reader is too slow, or into the
-// recorder, or into the summary.
-class View : public trace::Sink {
- public:
-  View(RecordFilter& filter, Emitter& out, FlightRecorder* recorder, TraceSummary* summary,
-       std::optional<Condition> until)
-      : filter_(filter), out_(out), recorder_(recorder), summary_(summary), until_(std::move(until)) {}
-
-  void event(const trace::Record& record) override {
-    last_ns_ = record.time_ns;
-    if (failed_ || found_) return;
-    if (summary_ != nullptr) summary_->follow(record);
-    if (!filter_.shows(record)) return;
-    found_ = until_ && holds(*until_, record);
-    if (recorder_ != nullptr) return recorder_->add(record);
-    if (summary_ != nullptr) return summary_->add(record);
-    if (dropped_ != 0 ? out_.backlog() > kBacklog / 2 : out_.backlog() > kBacklog) {
-      ++dropped_;
-      return;
-    }
-    say_what_was_dropped();
-    ++shown_;
-    keep(out_.exporter().event(record));
-  }
-
-  void lost(const trace::Loss& loss) override {
-    if (recorder_ != nullptr) return recorder_->add(loss);
-    if (summary_ != nullptr) return;  // the totals have it
-    say_what_was_dropped();
-    keep(out_.exporter().lost(loss));
-  }
-
-  // After each batch.
-  void flush() {
-    if (!streams()) return;
-    keep(out_.exporter().flush());
-    keep(out_.push());
-  }
-
-  // Whether the reader of our output has yet to take something.
-  bool has_backlog() const { return out_.backlog() != 0; }
-
-  void say_what_was_dropped() {
-    if (dropped_ == 0) return;
-    dropped_in_all_ += dropped_;
-    keep(out_.exporter().lost({.time_ns = last_ns_, .count = dropped_, .cpu = -1, .where = "output"}));
-    dropped_ = 0;
-  }
-
-  // Whether events go to the exporter one by one.
-  bool streams() const { return recorder_ == nullptr && summary_ == nullptr; }
-  const FlightRecorder* recorder() const { return recorder_; }
-  const TraceSummary* summary() const { return summary_; }
-  std::uint64_t shown() const {
-    if (recorder_ != nullptr) return recorder_->events();
-    return summary_ != nullptr ? summary_->events() : shown_;
-  }
-  std::uint64_t dropped() const { return dropped_in_all_; }
-  bool found() const { return found_; }  // what --until waits for
-  // The first error of writing.
-  const std::optional<Error>& failed() const { return failed_; }
-
- private:
-  void keep(Result<void> written) {
-    if (!written && !failed_) failed_ = std::move(written).error();
-  }
-
-  RecordFilter& filter_;
-  Emitter& out_;
-  FlightRecorder* recorder_;
-  TraceSummary* summary_;
-  std::optional<Condition> until_;
-  bool found_ = false;
-  std::uint64_t shown_ = 0;
-  std::uint64_t dropped_ = 0;
-  std::uint64_t dropped_in_all_ = 0;
-  std::uint64_t last_ns_ = 0;
-  std::optional<Error> failed_;
-};
 
 // One trace under way.
 struct Tracing {
@@ -227,7 +118,7 @@ Json meta_of(const Tracing& tracing) {
   return meta;
 }
 
-Json totals_of(const Tracing& tracing, const View& view) {
+Json totals_of(const Tracing& tracing, const TraceView& view) {
   const probes::StreamTotals totals = tracing.source->totals();
   return {{"duration_ns", static_cast<std::uint64_t>((steady_clock::now() - tracing.begin).count())},
           {"events", view.shown()},
@@ -283,7 +174,7 @@ Result<void> launch_program(Tracing& tracing) {
 }
 
 // What the recorder has, as a stream of its own. A file is replaced.
-Result<void> write_recording(const Tracing& tracing, const View& view, const OutputOptions& output,
+Result<void> write_recording(const Tracing& tracing, const TraceView& view, const OutputOptions& output,
                              const exporters::ExportOptions& wishes, const Json& meta) {
   auto out = Emitter::open(output, exporters::Content::kStream, tracing.invocation.color, wishes);
   if (!out) return out.error();
@@ -292,7 +183,7 @@ Result<void> write_recording(const Tracing& tracing, const View& view, const Out
 }
 
 // The figures so far, or in the end.
-Json summary_of(const Tracing& tracing, const View& view) {
+Json summary_of(const Tracing& tracing, const TraceView& view) {
   Json totals = totals_of(tracing, view);
   Json document = head_of(tracing, "trace-summary", tracing.started_at, totals.at("lost").get<std::uint64_t>());
   totals.erase("lost_output");
@@ -303,7 +194,7 @@ Json summary_of(const Tracing& tracing, const View& view) {
 }
 
 // On standard error, where they are in nobody's way.
-void print_so_far(const Tracing& tracing, const View& view) {
+void print_so_far(const Tracing& tracing, const TraceView& view) {
   auto out = Emitter::open({.standard = exporters::Destination::Standard::kError}, exporters::Content::kResult,
                            tracing.invocation.color);
   if (!out) return;
@@ -312,7 +203,7 @@ void print_so_far(const Tracing& tracing, const View& view) {
 
 // Until the time is up, every target is gone, somebody interrupts, what --until waits for happened, or nobody reads any
 // more. on_nudge is called for SIGUSR1. output: a stream whose readers may leave while there is nothing to write.
-Result<void> follow(Tracing& tracing, View& view, std::optional<int> output,
+Result<void> follow(Tracing& tracing, TraceView& view, std::optional<int> output,
                     const std::function<Result<void>()>& on_nudge) {
   Interrupt& interrupt = tracing.invocation.interrupt;
   auto wake = WakeSet::create();
@@ -456,7 +347,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   }
   tracing.begin = steady_clock::now();
   tracing.started_at = std::chrono::system_clock::now();
-  View view(*filter, *out, recorder ? &*recorder : nullptr, summary ? &*summary : nullptr, *until);
+  TraceView view(*filter, *out, recorder ? &*recorder : nullptr, summary ? &*summary : nullptr, *until);
   const Json meta = meta_of(tracing);
   if (view.streams()) {
     out->write_behind();
