@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "exporters/goroutines/names.h"
 #include "exporters/text.h"
 
 namespace netpoll::cli {
@@ -247,7 +248,9 @@ std::string TopTable::text(const TopRow& row, const Trend* trend, const Placed& 
     case C::kKey:
       break;
   }
-  return row.remark.empty() ? row.key : "[" + row.remark + "] " + row.key;
+  const bool stack = model_.view().kind == TopView::Kind::kStack;
+  const std::string key = stack ? exporters::without_pollers_frames(row.key) : row.key;
+  return row.remark.empty() ? key : "[" + row.remark + "] " + key;
 }
 
 std::string TopTable::line(std::size_t rank) const {

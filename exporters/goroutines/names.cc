@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "exporters/json.h"
 
@@ -62,6 +63,24 @@ std::string plain_function(std::string_view name) {
 
 std::string frame_name(const trace::Frame& frame) {
   return frame.function.empty() ? hex(frame.pc) : plain_function(frame.function);
+}
+
+std::string without_pollers_frames(std::string_view stack) {
+  // Packages between the poller and who calls net or os; all of Go's internal ones.
+  static constexpr std::string_view kPackages[] = {"bufio.", "crypto/tls.", "internal/", "io.",     "net.",
+                                                   "os.",    "runtime.",    "sync.",     "syscall."};
+  static constexpr std::string_view kNext = " < ";
+  const std::size_t state = stack.find(": ");
+  if (state == std::string_view::npos) return std::string(stack);
+  std::string_view rest = stack.substr(state + 2);
+  const auto is_go = [&rest](std::string_view package) { return rest.starts_with(package); };
+  while (std::any_of(std::begin(kPackages), std::end(kPackages), is_go)) {
+    const std::size_t next = rest.find(kNext);
+    if (next == std::string_view::npos) return std::string(stack);
+    rest.remove_prefix(next + kNext.size());
+  }
+  if (rest.size() + state + 2 == stack.size()) return std::string(stack);
+  return std::string(stack.substr(0, state + 2)).append("..").append(kNext).append(rest);
 }
 
 std::vector<const trace::Frame*> shown_frames(const trace::GoroutineSnapshot& snapshot, const trace::Goroutine& g,

@@ -20,6 +20,10 @@ std::string plain_function(std::string_view name);
 // The same of a frame; its address where it has no name.
 std::string frame_name(const trace::Frame& frame);
 
+// A stack on one line, "IO wait: internal/poll.runtime_pollWait:305 < .. < main.serve:12", from where Go's own packages
+// below net/http end: what a narrow column has room for. As it is where nothing else follows them.
+std::string without_pollers_frames(std::string_view stack);
+
 // The frames to show, innermost first: without hidden ones, unless everything is asked for. A goroutine whose stack was
 // not read has the function that it was started with.
 std::vector<const trace::Frame*> shown_frames(const trace::GoroutineSnapshot& snapshot, const trace::Goroutine& g,

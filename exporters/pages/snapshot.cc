@@ -157,8 +157,10 @@ std::string group_table(const Json& groups, const std::string& heading, const Ex
   table.column("count", Align::kRight);
   table.column("longest", Align::kRight);
   table.column(heading, Align::kLeft, Cut::kEnd);
+  const bool stacks = heading.starts_with("stack");
   for (const Json& group : groups) {
-    const std::string key = text_of(group, "key");
+    std::string key = text_of(group, "key");
+    if (stacks) key = without_pollers_frames(key);
     table.row({count_text(at(group, {"count"})), ns_of(group, "longest_wait_ns"), key.empty() ? "(none)" : key});
   }
   return table.empty() ? "" : "\n" + table.text(options.color, options.width);

@@ -391,3 +391,15 @@ TEST_CASE("functions are called without parameters, receivers of Go stay") {
   CHECK(plain_function("x.(*y") == "x.(*y");
   CHECK(plain_function("").empty());
 }
+
+TEST_CASE("a stack on one line begins where the frames of Go's poller and sockets end") {
+  CHECK(without_pollers_frames("IO wait: internal/poll.runtime_pollWait:305 < internal/poll.(*FD).Accept:614 < "
+                               "net.(*TCPListener).Accept:288 < main.serve:12 < net/http.Serve:3") ==
+        "IO wait: .. < main.serve:12 < net/http.Serve:3");
+  CHECK(without_pollers_frames("IO wait: internal/poll.runtime_pollWait:305 < net/http.(*conn).serve:1") ==
+        "IO wait: .. < net/http.(*conn).serve:1");
+  CHECK(without_pollers_frames("select: main.loop:7 < runtime.main:250") == "select: main.loop:7 < runtime.main:250");
+  CHECK(without_pollers_frames("syscall: syscall.Syscall:86 < os.Read:1") == "syscall: syscall.Syscall:86 < os.Read:1");
+  CHECK(without_pollers_frames("finalizer wait") == "finalizer wait");
+  CHECK(without_pollers_frames("").empty());
+}
