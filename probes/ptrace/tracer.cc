@@ -317,9 +317,13 @@ bool Tracer::handle_entry(const Tracee& tracee, std::uint32_t arch, std::uint64_
 }
 
 void Tracer::handle_fork(const Tracee& tracee) {
-  unsigned long child = 0;
-  if (!tracee.counted || request(PTRACE_GETEVENTMSG, tracee.tid, nullptr, &child) != 0) return;
-  observer_.forked(tracee, static_cast<pid_t>(child), woken_ns_);
+  unsigned long message = 0;
+  if (request(PTRACE_GETEVENTMSG, tracee.tid, nullptr, &message) != 0) return;
+  const auto child = static_cast<pid_t>(message);
+  // Known from now on, and not from its first stop only: its parent, and with it the measurement, may end before that.
+  // One that has already come and gone is not to be known again.
+  if ((target_.follow_forks || filtered_) && living_thread(child) == child) find_or_add(child);
+  if (tracee.counted) observer_.forked(tracee, child, woken_ns_);
 }
 
 void Tracer::handle_exec(Tracee& tracee) {
