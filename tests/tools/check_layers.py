@@ -108,7 +108,7 @@ FOLDERS = {
     "cli/snapshot": ["cli", "cli/compare", "cli/documents", "cli/graph"],
     "cli/stat": ["cli"],
     "cli/top": ["cli", "cli/documents"],
-    "cli/trace": ["cli", "cli/workload"],
+    "cli/trace": ["cli", "cli/compare", "cli/workload"],
     "cli/workload": ["cli/workload/load", "cli/workload/serve"],
     "cli/workload/load": ["cli/workload"],
     "cli/workload/serve": ["cli/workload", "cli/workload/load"],
