@@ -100,13 +100,13 @@ std::string uring_op_name(std::size_t number) {
 }
 
 std::string_view uring_event_name(std::size_t opcode) {
-  static const auto kNames = [] {
+  static const auto kEvents = [] {
     std::array<std::string, kUringOps> names;
     for (std::size_t i = 0; i < names.size(); ++i) names.at(i) = "uring_" + uring_op_name(i);
     names.back() = "uring_unknown";
     return names;
   }();
-  return kNames.at(std::min(opcode, kUringOps - 1));
+  return kEvents.at(std::min(opcode, kUringOps - 1));
 }
 
 std::string_view syscall_name(SocketCall call) { return kSocketCallNames[static_cast<std::size_t>(call)]; }
