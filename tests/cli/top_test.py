@@ -512,6 +512,8 @@ class WithoutScreen(unittest.TestCase):
 
     def test_threads_say_their_system_call(self):
         with process("sleep", "600") as sleeper:
+            stat = Path(f"/proc/{sleeper.pid}/stat")
+            until(lambda: stat.read_text(encoding="ascii").startswith(f"{sleeper.pid} (sleep) S"), "sleep sleeps")
             look = json.loads(top("-p", str(sleeper.pid), "--json", "-n", "1", "--backend", "none").stdout)
             self.assertEqual(look["by"], "thread")
             row = look["rows"][0]
