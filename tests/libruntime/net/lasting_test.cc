@@ -57,13 +57,25 @@ int error_queue_length(int fd) {
   }
 }
 
-Addr nobody_there() { return PacketConn::bind("127.0.0.1:0")->local(); }
+// Where datagrams are refused for as long as it lives: its socket is connected to itself and hears nobody else. A
+// number that was merely free a moment ago may become anybody's.
+auto one_who_refuses() {
+  auto refuser = PacketConn::bind("127.0.0.1:0");
+  static_cast<void>(refuser->raw().control([](int fd) {
+    sockaddr_in own{};
+    socklen_t size = sizeof own;
+    getsockname(fd, reinterpret_cast<sockaddr*>(&own), &size);
+    connect(fd, reinterpret_cast<const sockaddr*>(&own), size);
+  }));
+  return refuser;
+}
 
 }  // namespace
 
 TEST_CASE("a reader waits over an unread error queue of a datagram socket, and what comes then arrives") {
   test::in_every_setup([](Checks& checks) {
-    const Addr nobody = nobody_there();
+    const auto refuser = one_who_refuses();
+    const Addr nobody = refuser->local();
     for (const bool connected : {false, true}) {
       auto conn = connected ? PacketConn::connect(nobody, Addr::loopback(0), with_error_queue())
                             : PacketConn::bind("127.0.0.1:0", with_error_queue());
