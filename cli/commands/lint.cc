@@ -44,10 +44,10 @@ Result<void> confirm_unwatched(probes::Reader& reader, LintedRuntime& runtime) {
     if (look > 0) std::this_thread::sleep_for(kBetweenLooks);
     auto snapshot = reader.read({});
     if (!snapshot) return std::move(snapshot).error();
-    const auto sets = probes::read_interest_sets(runtime.pid, probes::Ends::kBoth);
-    if (!sets) return sets.error();
+    const auto pollers = probes::read_interest_sets(runtime.pid, probes::Ends::kBoth);
+    if (!pollers) return pollers.error();
     Waits seen;
-    for (const trace::Goroutine* g : find_unwatched(*snapshot, runtime.pid, *sets)) {
+    for (const trace::Goroutine* g : find_unwatched(*snapshot, runtime.pid, pollers->sets)) {
       const auto what = std::make_tuple(*g->fd, g->local, g->peer);
       const auto before = lost.find(g->goid);
       if (look == 0 || (before != lost.end() && before->second == what)) seen.emplace(g->goid, what);

@@ -13,12 +13,13 @@ namespace {
 // Between two looks at an entry that has bytes to be read: longer than any loop may take to come round.
 constexpr std::chrono::milliseconds kBetweenLooks{200};
 
-Result<std::vector<probes::InterestSet>> look(const std::vector<pid_t>& pids) {
-  std::vector<probes::InterestSet> all;
+Result<probes::Pollers> look(const std::vector<pid_t>& pids) {
+  probes::Pollers all;
   for (const pid_t pid : pids) {
-    auto sets = probes::read_interest_sets(pid, probes::Ends::kBoth);
-    if (!sets) return std::move(sets).error();
-    std::move(sets->begin(), sets->end(), std::back_inserter(all));
+    auto pollers = probes::read_interest_sets(pid, probes::Ends::kBoth);
+    if (!pollers) return std::move(pollers).error();
+    std::move(pollers->sets.begin(), pollers->sets.end(), std::back_inserter(all.sets));
+    all.rings.insert(all.rings.end(), pollers->rings.begin(), pollers->rings.end());
   }
   return all;
 }
@@ -34,12 +35,10 @@ Result<EpollView> look_at_interest_sets(const std::vector<pid_t>& pids) {
     if (!target) return std::move(target).error();
     view.targets.push_back(std::move(*target));
   }
-  auto sets = look(pids);
-  if (!sets) return std::move(sets).error();
-  view.sets = std::move(*sets);
-  for (const pid_t pid : pids) {
-    for (const probes::UringInstance& ring : probes::uring_instances(pid)) view.rings.push_back(ring);
-  }
+  auto pollers = look(pids);
+  if (!pollers) return std::move(pollers).error();
+  view.sets = std::move(pollers->sets);
+  view.rings = std::move(pollers->rings);
   const auto worth = [](const probes::InterestSet& set) {
     return std::any_of(set.entries.begin(), set.entries.end(), probes::wants_second_look);
   };

@@ -162,15 +162,15 @@ void Sampler::read_goroutines(Process& process, ProcessSample& seen, TopSample& 
 }
 
 void Sampler::read_registrations(pid_t pid, const Process& process, ProcessSample& seen, TopSample& sample) {
-  auto sets = probes::read_interest_sets(pid, probes::Ends::kOwn);
-  if (!sets) {
-    if (process.watch.alive()) sample.notes.push_back("interest sets were not read: " + sets.error().message());
+  auto pollers = probes::read_interest_sets(pid, probes::Ends::kOwn);
+  if (!pollers) {
+    if (process.watch.alive()) sample.notes.push_back("interest sets were not read: " + pollers.error().message());
     return;
   }
   std::uint64_t registrations = 0;
-  for (const probes::InterestSet& set : *sets) registrations += set.entries.size();
+  for (const probes::InterestSet& set : pollers->sets) registrations += set.entries.size();
   seen.facts.registrations = registrations;
-  seen.sets = std::move(*sets);
+  seen.sets = std::move(pollers->sets);
 }
 
 ProcessSample Sampler::look_at(pid_t pid, Process& process, TopSample& sample) {

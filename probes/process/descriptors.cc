@@ -14,8 +14,6 @@
 namespace netpoll::probes {
 namespace {
 
-constexpr std::string_view kUringLink = "anon_inode:[io_uring]";
-
 // As each_epoll_descriptor(), of those whose link in /proc/PID/fd is this text.
 bool each_linked_to(pid_t pid, std::string_view link, const std::function<bool(int)>& visit) {
   const Dir dir = open_links(pid);
@@ -30,18 +28,6 @@ bool each_linked_to(pid_t pid, std::string_view link, const std::function<bool(i
     if (!visit(fd)) return true;
   }
   return true;
-}
-
-// By number; nothing where they may not be listed.
-std::optional<std::vector<int>> descriptors_linked_to(pid_t pid, std::string_view link) {
-  std::vector<int> found;
-  const auto visit = [&found](int fd) {
-    found.push_back(fd);
-    return true;
-  };
-  if (!each_linked_to(pid, link, visit)) return std::nullopt;
-  std::sort(found.begin(), found.end());
-  return found;
 }
 
 }  // namespace
@@ -71,10 +57,15 @@ std::optional<bool> has_io_uring(pid_t pid) {
   return found;
 }
 
-std::vector<int> io_uring_descriptors_of(pid_t pid) {
-  return descriptors_linked_to(pid, kUringLink).value_or(std::vector<int>());
+std::optional<std::vector<int>> epoll_descriptors_of(pid_t pid) {
+  std::vector<int> found;
+  const auto visit = [&found](int fd) {
+    found.push_back(fd);
+    return true;
+  };
+  if (!each_epoll_descriptor(pid, visit)) return std::nullopt;
+  std::sort(found.begin(), found.end());
+  return found;
 }
-
-std::optional<std::vector<int>> epoll_descriptors_of(pid_t pid) { return descriptors_linked_to(pid, kEpollLink); }
 
 }  // namespace netpoll::probes

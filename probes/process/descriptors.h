@@ -34,6 +34,8 @@ struct DescriptorInfo {
 
 // The text of the link of an epoll instance in /proc/PID/fd.
 inline constexpr std::string_view kEpollLink = "anon_inode:[eventpoll]";
+// The same of io_uring.
+inline constexpr std::string_view kUringLink = "anon_inode:[io_uring]";
 
 // Fills in what a table of sockets says, beside what is there already.
 struct SocketInfo;
@@ -51,9 +53,6 @@ Descriptors describe_descriptors(pid_t pid, const std::vector<int>& numbers, End
 
 // Whether a process has an instance of io_uring open; nothing where its descriptors may not be listed.
 std::optional<bool> has_io_uring(pid_t pid);
-
-// The descriptors of a process that are instances of io_uring, by number; empty also where they may not be listed.
-std::vector<int> io_uring_descriptors_of(pid_t pid);
 
 // Calls visit for each descriptor that is an epoll instance, as long as it returns true; the kernel lists the lowest
 // numbers first. False where they may not be listed. A poller's instance is mostly among the first of thousands.

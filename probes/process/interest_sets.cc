@@ -207,13 +207,14 @@ class Reading {
 
 bool InterestEntry::armed() const { return (events & (EPOLLERR | EPOLLHUP)) != 0; }
 
-Result<std::vector<InterestSet>> read_interest_sets(pid_t pid, Ends ends) {
+Result<Pollers> read_interest_sets(pid_t pid, Ends ends) {
   auto subject = make_live_subject(pid);
   if (!subject) return std::move(subject).error();
   Reading reading(**subject, pid);
   if (!reading.links().readable()) return process_error(pid, EACCES);
   for (const int epfd : reading.links().epoll_descriptors()) reading.read(epfd);
-  return reading.finish(ends);
+  std::vector<UringInstance> rings = uring_instances(pid, reading.links().io_uring_descriptors());
+  return Pollers{.sets = reading.finish(ends), .rings = std::move(rings)};
 }
 
 std::vector<InterestSet> read_queues_again(std::span<const InterestSet> sets,

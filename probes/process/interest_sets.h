@@ -12,6 +12,7 @@
 #include "netpoll/result.h"
 #include "netpoll/trace/goroutine.h"
 #include "probes/process/descriptors.h"
+#include "probes/process/uring_instances.h"
 
 namespace netpoll::probes {
 
@@ -55,10 +56,16 @@ struct InterestSet {
   std::vector<trace::PeerProcess> shared_with;  // other descriptors of the same instance, here and in other processes
 };
 
+// What the pollers of a process are.
+struct Pollers {
+  std::vector<InterestSet> sets;
+  std::vector<UringInstance> rings;
+};
+
 // Reads all of them, each list once: the kernel holds the instance's lock while it writes one, about 2 us an entry.
 // Without registrations or instances the answer is empty. With Ends::kOwn peer_processes and shared_with are. Errors:
 // as process_error (memory.h).
-Result<std::vector<InterestSet>> read_interest_sets(pid_t pid, Ends ends);
+Result<Pollers> read_interest_sets(pid_t pid, Ends ends);
 
 // Looks a second time at the sockets among the entries that `which` chooses: those that are still registered as they
 // were, with their events and queues of now. Other members are left as they are in a new InterestEntry; sets without

@@ -139,6 +139,15 @@ std::vector<int> OwnLinks::epoll_descriptors() const {
   return found;
 }
 
+std::vector<int> OwnLinks::io_uring_descriptors() const {
+  std::vector<int> found;
+  for (const auto& [number, own] : state_->links) {
+    if (!own.link.key && own.link.path == kUringLink) found.push_back(number);
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
 OwnLinks::Number OwnLinks::look_at(int number, std::optional<std::uint64_t> inode) {
   const auto is_it = [&] {
     const auto found = state_->links.find(number);

@@ -29,7 +29,9 @@ class OwnLinks {
 
   // Whether they may be listed.
   bool readable() const;
+  // By number.
   std::vector<int> epoll_descriptors() const;
+  std::vector<int> io_uring_descriptors() const;
 
   // What a number stands for where somebody says that it is the file with this inode (nothing: not known): the link is
   // read again where it was not there or was another's, since files come and go while one looks.

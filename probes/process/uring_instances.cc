@@ -8,7 +8,6 @@
 #include <string>
 #include <string_view>
 
-#include "probes/process/descriptors.h"
 #include "probes/process/proc_status.h"
 
 namespace netpoll::probes {
@@ -60,10 +59,10 @@ UringInstance parse_uring_fdinfo(std::istream& text) {
   return instance;
 }
 
-std::vector<UringInstance> uring_instances(pid_t pid) {
+std::vector<UringInstance> uring_instances(pid_t pid, const std::vector<int>& descriptors) {
   std::vector<UringInstance> instances;
   const std::string folder = "/proc/" + std::to_string(living_thread(pid)) + "/fdinfo/";
-  for (const int fd : io_uring_descriptors_of(pid)) {
+  for (const int fd : descriptors) {
     std::ifstream file(folder + std::to_string(fd));
     if (!file) continue;
     instances.push_back(parse_uring_fdinfo(file));

@@ -25,8 +25,8 @@ struct UringInstance {
   std::optional<pid_t> sq_thread;  // the kernel's thread that takes operations by itself; nullopt: none
 };
 
-// Those whose descriptors may be read, by number.
-std::vector<UringInstance> uring_instances(pid_t pid);
+// Those that these descriptors of a process are, as far as fdinfo may be read.
+std::vector<UringInstance> uring_instances(pid_t pid, const std::vector<int>& descriptors);
 // What the text of an fdinfo file says, whatever it is (io_uring/fdinfo.c).
 UringInstance parse_uring_fdinfo(std::istream& text);
 
