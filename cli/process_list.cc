@@ -31,7 +31,8 @@ bool process_exists(pid_t pid) { return probes::living_thread(pid) != 0; }
 
 std::string process_comm(pid_t pid) {
   std::ifstream in(proc_path(pid, "comm"));
-  std::string comm((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  std::string comm;
+  std::getline(in, comm, '\0');  // lines and all; not to be read any more when the process goes now
   if (!comm.empty() && comm.back() == '\n') comm.pop_back();
   return comm;
 }

@@ -11,7 +11,6 @@
 #include <climits>
 #include <cstdlib>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <string>
 
@@ -20,10 +19,13 @@ namespace {
 
 std::string proc_path(pid_t id, const char* file) { return "/proc/" + std::to_string(id) + "/" + file; }
 
-// Empty when the process is gone.
+// Empty when the process is gone. One that goes now makes the reading fail (ESRCH), which an iterator over the stream's
+// buffer would throw.
 std::string text_of(pid_t id, const char* file) {
   std::ifstream stream(proc_path(id, file));
-  return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+  std::string text;
+  std::getline(stream, text, '\0');
+  return text;
 }
 
 std::optional<ProcStat> stat_of(pid_t id) { return parse_stat(text_of(id, "stat")); }
