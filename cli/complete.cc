@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "cli/process_list.h"
 #include "exporters/text.h"
+#include "probes/process/proc_status.h"
 
 namespace netpoll::cli {
 namespace {
@@ -73,7 +74,7 @@ std::string offer_values(const Flags::Row& flag, std::string typed, std::string 
   if (flag.type == "FILE" || flag.type == "DUMP" || flag.type == "PATH") return "files\n";
   if (flag.type == "DIR") return "dirs\n";
   if (flag.type == "PID") {
-    for (const pid_t pid : processes()) answer.offer(std::to_string(pid), process_comm(pid));
+    for (const pid_t pid : processes()) answer.offer(std::to_string(pid), probes::comm_of(pid));
   }
   if (flag.long_names == std::vector<std::string>{"comm"}) {
     for (const std::string& name : process_names()) answer.offer(name);

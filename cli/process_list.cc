@@ -5,18 +5,13 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
 #include <set>
 #include <string_view>
 
 #include "probes/process/proc_status.h"
 
 namespace netpoll::cli {
-namespace {
-
-std::string proc_path(pid_t pid, const char* file) { return "/proc/" + std::to_string(pid) + "/" + file; }
-
-}  // namespace
+namespace {}  // namespace
 
 std::vector<pid_t> processes() {
   std::vector<pid_t> pids = probes::process_ids();
@@ -28,14 +23,6 @@ std::vector<pid_t> processes() {
 pid_t process_of_thread(pid_t tid) { return static_cast<pid_t>(probes::status_number(tid, "Tgid").value_or(tid)); }
 
 bool process_exists(pid_t pid) { return probes::living_thread(pid) != 0; }
-
-std::string process_comm(pid_t pid) {
-  std::ifstream in(proc_path(pid, "comm"));
-  std::string comm;
-  std::getline(in, comm, '\0');  // lines and all; not to be read any more when the process goes now
-  if (!comm.empty() && comm.back() == '\n') comm.pop_back();
-  return comm;
-}
 
 std::string find_program(const std::string& name) {
   const auto absolute = [](const std::string& path) {
@@ -59,14 +46,14 @@ std::string find_program(const std::string& name) {
 std::vector<pid_t> processes_named(const std::string& comm) {
   std::vector<pid_t> named;
   for (const pid_t pid : processes()) {
-    if (process_comm(pid) == comm && process_exists(pid)) named.push_back(pid);
+    if (probes::comm_of(pid) == comm && process_exists(pid)) named.push_back(pid);
   }
   return named;
 }
 
 std::vector<std::string> process_names() {
   std::set<std::string> names;
-  for (const pid_t pid : processes()) names.insert(process_comm(pid));
+  for (const pid_t pid : processes()) names.insert(probes::comm_of(pid));
   names.erase("");
   return {names.begin(), names.end()};
 }

@@ -13,9 +13,6 @@ pid_t process_of_thread(pid_t tid);
 
 bool process_exists(pid_t pid);  // a zombie without a living thread does not count
 
-// /proc/PID/comm: at most 15 bytes, chosen by the process. Empty when it is gone.
-std::string process_comm(pid_t pid);
-
 // The file that a shell would execute for name: itself when it contains a slash, else the first in PATH. Empty when
 // there is none.
 std::string find_program(const std::string& name);

@@ -5,6 +5,7 @@
 #include "cli/process_list.h"
 #include "cli/spell.h"
 #include "cli/units.h"
+#include "probes/process/proc_status.h"
 
 namespace netpoll::cli {
 
@@ -28,7 +29,7 @@ Result<std::vector<pid_t>> find_processes(const ProcessOptions& options) {
     }
     if (const pid_t owner = process_of_thread(*pid); owner != *pid) {
       return Error(ErrorKind::kInvalid,
-                   text + " is a thread of process " + std::to_string(owner) + " (" + process_comm(owner) + ")")
+                   text + " is a thread of process " + std::to_string(owner) + " (" + probes::comm_of(owner) + ")")
           .with_hint("-p " + std::to_string(owner) + " looks at the process, all of its threads");
     }
     if (std::find(found.begin(), found.end(), *pid) == found.end()) found.push_back(*pid);

@@ -31,7 +31,7 @@ std::optional<pid_t> innermost_in_status(std::string_view text);
 // The first number behind "name:" in /proc/ID/status, ID being a process or a thread: status_number(pid, "TracerPid").
 std::optional<long> status_number(pid_t id, std::string_view name, int base = 10);
 
-// The name of a process; empty when it is gone.
+// The name of a process, at most 15 bytes that it chose itself; empty when it is gone.
 std::string comm_of(pid_t pid);
 
 // Where /proc reaches the program that pid runs, through a thread of it that lives (living_thread). For opening.
