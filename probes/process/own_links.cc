@@ -70,6 +70,16 @@ class OwnLinks::State {
 
   bool readable() const { return dir_ != nullptr; }
 
+  // In order.
+  std::vector<int> numbers_that(bool (*wanted)(const DescriptorLink&)) const {
+    std::vector<int> found;
+    for (const auto& [number, own] : links) {
+      if (wanted(own.link)) found.push_back(number);
+    }
+    std::sort(found.begin(), found.end());
+    return found;
+  }
+
   // Enters what a number is now; false with errno where it is nothing.
   bool read(int number) {
     links.erase(number);
@@ -131,21 +141,12 @@ OwnLinks::~OwnLinks() = default;
 bool OwnLinks::readable() const { return state_->readable(); }
 
 std::vector<int> OwnLinks::epoll_descriptors() const {
-  std::vector<int> found;
-  for (const auto& [number, own] : state_->links) {
-    if (own.link.key && own.link.key->kind == FileKey::Kind::kEpoll) found.push_back(number);
-  }
-  std::sort(found.begin(), found.end());
-  return found;
+  return state_->numbers_that(
+      [](const DescriptorLink& link) { return link.key && link.key->kind == FileKey::Kind::kEpoll; });
 }
 
 std::vector<int> OwnLinks::io_uring_descriptors() const {
-  std::vector<int> found;
-  for (const auto& [number, own] : state_->links) {
-    if (!own.link.key && own.link.path == kUringLink) found.push_back(number);
-  }
-  std::sort(found.begin(), found.end());
-  return found;
+  return state_->numbers_that([](const DescriptorLink& link) { return link.path == kUringLink; });
 }
 
 OwnLinks::Number OwnLinks::look_at(int number, std::optional<std::uint64_t> inode) {

@@ -1,7 +1,6 @@
 // Copies /proc/PID's files of descriptors, and reads copies and what systemd-coredump makes of them.
 #include "probes/process/saved_descriptors.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,7 +12,6 @@
 #include <climits>
 #include <filesystem>
 #include <fstream>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <system_error>
@@ -21,6 +19,7 @@
 
 #include "libruntime/base/epoll_list.h"
 #include "netpoll/fd.h"
+#include "probes/process/links.h"
 #include "probes/process/memory.h"
 #include "probes/process/proc_status.h"
 #include "probes/process/regular_file.h"
@@ -42,13 +41,9 @@ std::optional<int> whole_number(std::string_view text) {
 
 // The names in a folder that are numbers, in order; nothing where it cannot be listed.
 std::optional<std::vector<int>> numbers_in(const std::string& folder) {
-  DIR* dir = opendir(folder.c_str());
+  const Dir dir(opendir(folder.c_str()));
   if (dir == nullptr) return std::nullopt;
-  std::vector<int> numbers;
-  while (const dirent* entry = readdir(dir)) {
-    if (const auto number = whole_number(entry->d_name)) numbers.push_back(*number);
-  }
-  closedir(dir);
+  std::vector<int> numbers = list_numbers(dir.get());
   std::sort(numbers.begin(), numbers.end());
   return numbers;
 }
@@ -58,10 +53,6 @@ std::string link_text(const std::string& path) {
   const ssize_t size = readlink(path.c_str(), text.data(), text.size());
   return size < 0 ? std::string() : std::string(text.data(), static_cast<std::size_t>(size));
 }
-
-struct CloseDir {
-  void operator()(DIR* dir) const { closedir(dir); }
-};
 
 bool is_folder(const std::string& path) {
   struct stat status {};
@@ -139,7 +130,7 @@ Result<void> make_folder(const std::string& path) {
 }
 
 Result<bool> is_empty_folder(const std::string& path) {
-  const std::unique_ptr<DIR, CloseDir> dir(opendir(path.c_str()));
+  const Dir dir(opendir(path.c_str()));
   if (dir == nullptr) return posix_error("open " + path, errno);
   while (const dirent* entry = readdir(dir.get())) {
     const std::string_view name(entry->d_name);
