@@ -336,7 +336,7 @@ class GoReader : public Reader {
   Result<trace::GoroutineSnapshot> read(const ReadOptions& options) override {
     program_->pclntab.refill();
     const std::int64_t began = base::nanotime();
-    subject_.expect_describe();
+    if (options.endpoints) subject_.expect_describe();
     auto snapshot = Reading(subject_, *program_).take(sampler_, options);
     if (!snapshot) {
       if (snapshot.error().is(ErrorKind::kNotFound)) {

@@ -200,7 +200,7 @@ class LibruntimeReader : public Reader {
     snapshot.interest_source = "tables";
     if (*symbols::CodeMap::missing() != '\0') snapshot.warnings.emplace_back(symbols::CodeMap::missing());
     snapshot.taken_at_ns = base::nanotime();
-    subject_.expect_describe();
+    if (options.endpoints) subject_.expect_describe();
     Reading reading(subject_, code_, options, snapshot, subject_.monotonic_now());
     if (auto read = read_views(reading, options, snapshot); !read) {
       if (read.error().is(ErrorKind::kNotFound)) {
