@@ -35,6 +35,7 @@ from bench_table import print_table
 
 OURS = ("hybrid", "thread", "inline")
 TRIGGERS = ("edge", "oneshot", "level")
+URING_VARIANTS = ("coop", "plain", "multishot", "zerocopy", "timeouts")
 
 
 def pin(cpus):
@@ -151,6 +152,9 @@ class Bench:
         modes = OURS if self.options.all_modes else ("hybrid",)
         triggers = TRIGGERS if self.options.all_modes else ("edge",)
         over_uring = [self.ours(m, poller="uring") for m in modes] if self.have_uring() else []
+        if self.options.uring_variants and (self.bin / "plain_uring_echo").exists():
+            over_uring += [Spec(f"plain io_uring, {kind}", [str(self.bin / "plain_uring_echo"), kind])
+                           for kind in URING_VARIANTS]
         return servers + [self.ours(m, t) for m in modes for t in triggers] + over_uring
 
     def start(self, spec, cpus=None, prefix=()):
@@ -410,6 +414,8 @@ def parse(argv):
     parser.add_argument("--size", type=int, default=64, help="bytes of a message")
     parser.add_argument("--idle-conns", type=int, default=10_000)
     parser.add_argument("--all-modes", action="store_true", help="all nine poll modes and triggers, not just the default")
+    parser.add_argument("--uring-variants", action="store_true",
+                        help="also the other ways to build the bare loop over io_uring")
     parser.add_argument("--tracer", help="strace or netpoll-trace, for `syscalls` (default: netpoll-trace of the same "
                                          "build, else strace)")
     parser.add_argument("--seed", type=int, default=1, help="of the order of servers")

@@ -1,13 +1,15 @@
 // plain_uring_echo: the floor of io_uring. One thread, one ring, one operation per connection at a time, no
 // abstraction.
 //
-//   plain_uring_echo [defer|coop|plain|multishot] [PORT]
+//   plain_uring_echo [defer|coop|plain|multishot|zerocopy|timeouts] [PORT]
 //
 // Prints "127.0.0.1:PORT plain io_uring, defer" and serves until the end of its standard input. defer: SINGLE_ISSUER
-// and DEFER_TASKRUN, what a loop of one thread can have; coop: COOP_TASKRUN; plain: neither, what threads can share;
-// multishot: as defer, and one receive per connection goes on into buffers that the ring has.
+// and DEFER_TASKRUN, what a loop of one thread can have; coop: COOP_TASKRUN; plain: neither, what threads can share.
+// As defer: multishot, where one receive per connection goes on into buffers that the ring has; zerocopy, by SEND_ZC;
+// timeouts, where each receive has a linked timeout that does not pass.
 #include <arpa/inet.h>
 #include <linux/io_uring.h>
+#include <linux/time_types.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -41,6 +43,7 @@ struct Connection {
   bool sending;
   unsigned size;  // what is to be sent, from `sent` on
   unsigned sent;
+  bool borrowed;  // zerocopy: the kernel still reads from `buffer`
   char buffer[kBuffer];
   // multishot: received and not yet sent, the first being sent; none of `buffer` is used.
   struct Piece {
@@ -175,7 +178,23 @@ int listen_on(std::uint16_t port, sockaddr_in& address) {
   return fd;
 }
 
-void receive(Ring& ring, Connection& c) {
+// What is no connection's; those are aligned.
+constexpr std::uint64_t kAccept = 2, kEnd = 4, kTimeout = 8;
+
+enum class Variant { kPlain, kMultishot, kZeroCopy, kTimeouts };
+
+void limit_last(Ring& ring, io_uring_sqe& last) {
+  static const __kernel_timespec minute{60, 0};
+  last.flags |= IOSQE_IO_LINK;
+  io_uring_sqe& sqe = ring.next();
+  sqe.opcode = IORING_OP_LINK_TIMEOUT;
+  sqe.fd = -1;
+  sqe.addr = reinterpret_cast<std::uint64_t>(&minute);
+  sqe.len = 1;
+  sqe.user_data = kTimeout;
+}
+
+void receive(Ring& ring, Connection& c, Variant variant) {
   io_uring_sqe& sqe = ring.next();
   sqe.opcode = IORING_OP_RECV;
   sqe.ioprio = IORING_RECVSEND_POLL_FIRST;
@@ -184,11 +203,12 @@ void receive(Ring& ring, Connection& c) {
   sqe.len = kBuffer;
   sqe.user_data = reinterpret_cast<std::uint64_t>(&c);
   c.sending = false;
+  if (variant == Variant::kTimeouts) limit_last(ring, sqe);
 }
 
-void send_rest(Ring& ring, Connection& c) {
+void send_rest(Ring& ring, Connection& c, Variant variant) {
   io_uring_sqe& sqe = ring.next();
-  sqe.opcode = IORING_OP_SEND;
+  sqe.opcode = variant == Variant::kZeroCopy ? IORING_OP_SEND_ZC : IORING_OP_SEND;
   sqe.fd = c.fd;
   sqe.addr = reinterpret_cast<std::uint64_t>(c.buffer + c.sent);
   sqe.len = c.size - c.sent;
@@ -245,22 +265,54 @@ void go_on(Ring& ring, const io_uring_cqe& cqe) {
   }
 }
 
+// The same for one operation at a time.
+void go_on(Ring& ring, const io_uring_cqe& cqe, Variant variant) {
+  auto& c = *reinterpret_cast<Connection*>(cqe.user_data);
+  if ((cqe.flags & IORING_CQE_F_NOTIF) != 0) {
+    c.borrowed = false;
+  } else if (cqe.res <= 0) {
+    c.ended = true;
+    c.borrowed = (cqe.flags & IORING_CQE_F_MORE) != 0;
+  } else if (c.sending) {
+    c.sent += static_cast<unsigned>(cqe.res);
+    c.borrowed = (cqe.flags & IORING_CQE_F_MORE) != 0;
+  } else {
+    c.size = static_cast<unsigned>(cqe.res);
+    c.sent = 0;
+  }
+  if (c.borrowed) return;
+  if (c.ended) {
+    close(c.fd);
+    delete &c;
+  } else if (c.sending && c.sent == c.size) {
+    receive(ring, c, variant);
+  } else {
+    send_rest(ring, c, variant);
+  }
+}
+
+Variant variant_of(std::string_view kind) {
+  if (kind == "multishot") return Variant::kMultishot;
+  if (kind == "zerocopy") return Variant::kZeroCopy;
+  if (kind == "timeouts") return Variant::kTimeouts;
+  return Variant::kPlain;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::string_view kind = argc > 1 ? argv[1] : "defer";
-  unsigned flags = 0;
-  const bool multishot = kind == "multishot";
-  if (kind == "defer" || multishot) flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+  const Variant variant = variant_of(kind);
+  unsigned flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+  if (kind == "plain") flags = 0;
   if (kind == "coop") flags = IORING_SETUP_COOP_TASKRUN;
   Ring ring(flags);
-  if (multishot) ring.provide_buffers();
+  if (variant == Variant::kMultishot) ring.provide_buffers();
   sockaddr_in address;
   const int listener = listen_on(static_cast<std::uint16_t>(argc > 2 ? std::atoi(argv[2]) : 0), address);
   std::printf("127.0.0.1:%d plain io_uring, %s\n", ntohs(address.sin_port), argc > 1 ? argv[1] : "defer");
   std::fflush(stdout);
 
-  constexpr std::uint64_t kAccept = 2, kEnd = 4;
   io_uring_sqe& accepting = ring.next();
   accepting.opcode = IORING_OP_ACCEPT;
   accepting.ioprio = IORING_ACCEPT_MULTISHOT;
@@ -279,28 +331,14 @@ int main(int argc, char** argv) {
         ended = true;
       } else if (cqe.user_data == kAccept) {
         if (cqe.res < 0) return;
-        auto* const c = new Connection{cqe.res, false, 0, 0, {}, {}, false};
-        multishot ? receive_all(ring, *c) : receive(ring, *c);
-      } else if (multishot) {
+        auto* const c = new Connection{cqe.res, false, 0, 0, false, {}, {}, false};
+        variant == Variant::kMultishot ? receive_all(ring, *c) : receive(ring, *c, variant);
+      } else if (cqe.user_data == kTimeout) {
+        return;
+      } else if (variant == Variant::kMultishot) {
         go_on(ring, cqe);
       } else {
-        auto& c = *reinterpret_cast<Connection*>(cqe.user_data);
-        if (cqe.res <= 0) {
-          close(c.fd);
-          delete &c;
-          return;
-        }
-        if (!c.sending) {
-          c.size = static_cast<unsigned>(cqe.res);
-          c.sent = 0;
-        } else {
-          c.sent += static_cast<unsigned>(cqe.res);
-        }
-        if (c.sending && c.sent == c.size) {
-          receive(ring, c);
-        } else {
-          send_rest(ring, c);
-        }
+        go_on(ring, cqe, variant);
       }
     });
     if (ended) return 0;
