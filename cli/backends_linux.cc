@@ -1,10 +1,10 @@
-// The back ends that --backend offers on Linux.
+// The back ends that count on Linux.
 #include "cli/options.h"
 
 namespace netpoll::cli {
 
-const std::vector<std::string>& backend_choices() {
-  static const std::vector<std::string> names = {"auto", "ebpf", "ptrace", "self", "none"};
+const std::vector<std::string>& counting_backends() {
+  static const std::vector<std::string> names = {"auto", "ebpf", "perf", "ptrace", "self", "none"};
   return names;
 }
 

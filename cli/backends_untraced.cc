@@ -1,9 +1,9 @@
-// The back ends that --backend offers where nothing looks into the kernel.
+// The back ends that count where nothing looks into the kernel.
 #include "cli/options.h"
 
 namespace netpoll::cli {
 
-const std::vector<std::string>& backend_choices() {
+const std::vector<std::string>& counting_backends() {
   static const std::vector<std::string> names = {"auto", "self", "none"};
   return names;
 }

@@ -67,15 +67,14 @@ void add_save_option(Flags& flags, OutputOptions& options) {
   flags.text("--save", options.save, {"Output", "FILE", "Write the result as JSON to FILE as well"});
 }
 
-void add_backend_option(Flags& flags, std::string& backend) {
-  const std::vector<std::string>& names = backend_choices();
-  const std::string first = joined({names.begin(), names.end() - 1});
-  flags.text("--backend", backend, {"Probes", "NAME", "How to observe: " + first + " or " + names.back(), names});
+void add_backend_option(Flags& flags, std::string& backend, const std::vector<std::string>& choices) {
+  const std::string first = joined({choices.begin(), choices.end() - 1});
+  flags.text("--backend", backend, {"Probes", "NAME", "How to observe: " + first + " or " + choices.back(), choices});
 }
 
-Result<probes::Backend> parse_backend_option(const std::string& text) {
+Result<probes::Backend> parse_backend_option(const std::string& text, const std::vector<std::string>& choices) {
   if (const auto backend = probes::parse_backend(text)) return *backend;
-  return unknown("back end", text, backend_choices());
+  return unknown("back end", text, choices);
 }
 
 void add_event_option(Flags& flags, std::vector<std::string>& events) {

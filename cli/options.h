@@ -75,10 +75,12 @@ Result<std::vector<probes::Cgroup>> find_cgroups(const CgroupOptions& options);
 Result<void> check_targets(std::string_view command, const ProcessOptions& process, const CgroupOptions& cgroup,
                            const std::vector<std::string>& program);
 
-// --backend, and its values on this system, of which the first is "auto".
-const std::vector<std::string>& backend_choices();
-void add_backend_option(Flags& flags, std::string& backend);
-Result<probes::Backend> parse_backend_option(const std::string& text);
+// What --backend may say where a command counts on this system; the first is "auto".
+const std::vector<std::string>& counting_backends();
+// --backend NAME, one of choices.
+void add_backend_option(Flags& flags, std::string& backend, const std::vector<std::string>& choices);
+// Any back end's name: whether it can do what is asked is for the probes to say. choices are for the hint.
+Result<probes::Backend> parse_backend_option(const std::string& text, const std::vector<std::string>& choices);
 
 // Which system calls and tracepoints to show, from -e: names, and the groups epoll, io, thread, syscalls, tracepoints.
 struct EventFilter {

@@ -62,7 +62,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   const auto claims = chosen(options.names);
   if (!claims) return claims.error();
   ClaimProbe probe;
-  const auto backend = parse_backend_option(options.backend);
+  const auto backend = parse_backend_option(options.backend, counting_backends());
   if (!backend) return backend.error();
   probe.wanted = *backend;
   OutputOptions output = options.output;
@@ -104,7 +104,7 @@ Action add(Flags& flags) {
   const char* group = "Claims";
   flags.on_off("--list", options->list, {group, "", "Show the claims, and run nothing"});
   flags.on_off("--html", options->html, {group, "", "One page for a browser, to pass around: -f html"});
-  add_backend_option(flags, options->backend);
+  add_backend_option(flags, options->backend, counting_backends());
   add_output_options(flags, options->output, exporters::Content::kResult, /*strict_too=*/true);
   add_pager_option(flags, options->output);
   return [options](Invocation& invocation) { return run(*options, invocation); };

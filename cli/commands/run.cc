@@ -139,7 +139,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (!plans) return plans.error();
   const auto rounds = rounds_of(options, plans->size());
   if (!rounds) return rounds.error();
-  const auto backend = parse_backend_option(options.backend);
+  const auto backend = parse_backend_option(options.backend, counting_backends());
   if (!backend) return backend.error();
   const auto filter = parse_events(options.events);
   if (!filter) return filter.error();
@@ -217,7 +217,7 @@ Action add(Flags& flags) {
   text("--stack", o.stack, "BYTES", runtime, "Stack of a goroutine");
   text("--server-cpu", o.server_cpu, "N", runtime, "Pin the server to this CPU");
   text("--load-cpu", o.load_cpu, "N", runtime, "Pin the load generator to this CPU");
-  add_backend_option(flags, o.backend);
+  add_backend_option(flags, o.backend, counting_backends());
   add_event_option(flags, o.events);
   add_output_options(flags, o.output, exporters::Content::kResult, /*strict_too=*/true);
   add_save_option(flags, o.output);

@@ -39,7 +39,7 @@ Result<Selection> selection_of(const Options& options) {
         .with_hint("netpoll-trace serve -p PID, --comm NAME, --cgroup PATH, or --pod NS/NAME");
   }
   Selection selection;
-  const auto backend = parse_backend_option(options.backend);
+  const auto backend = parse_backend_option(options.backend, counting_backends());
   if (!backend) return backend.error();
   selection.backend = *backend;
   // Nobody need have the name yet.
@@ -126,7 +126,7 @@ Action add(Flags& flags) {
   flags.on_off("--allow-remote", options->allow_remote,
                {"Server", "", "Let other machines read it: there is no password"});
   flags.text("-d,--duration", options->duration, {"Server", "TIME", "Stop after TIME; else on Ctrl-C"});
-  add_backend_option(flags, options->backend);
+  add_backend_option(flags, options->backend, counting_backends());
   flags.on_off("--no-waits", options->no_waits,
                {"Probes", "", "Leave the histograms of waits out, which cost a busy target the most"});
   return [options](Invocation& invocation) { return run(*options, invocation); };

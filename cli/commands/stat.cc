@@ -181,7 +181,7 @@ Result<probes::GroupBy> group_by_of(const Options& options) {
 
 Result<MeasurePlan> plan_of(const Options& options, bool has_program) {
   MeasurePlan plan;
-  const auto backend = parse_backend_option(options.backend);
+  const auto backend = parse_backend_option(options.backend, counting_backends());
   if (!backend) return backend.error();
   plan.backend = *backend;
   const auto duration = optional_duration(options.duration, "--duration");
@@ -358,7 +358,7 @@ Action add(Flags& flags) {
   flags.on_off("--per-thread", options->per_thread, {group, "", "Also figures of each thread"});
   flags.on_off("--per-fd", options->per_fd, {group, "", "Also figures of each descriptor, with its address"});
   flags.on_off("--by-cgroup", options->by_cgroup, {group, "", "Also figures of each cgroup"});
-  add_backend_option(flags, options->backend);
+  add_backend_option(flags, options->backend, counting_backends());
   flags.on_off("--best-effort", options->best_effort,
                {group, "", "Go on without a tracepoint that the kernel refuses, and say so"});
   add_event_option(flags, options->events);

@@ -35,6 +35,8 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
 
+const std::vector<std::string> kStreamingBackends = {"auto", "ebpf", "ptrace", "self"};
+
 struct Options {
   ProcessOptions process;
   CgroupOptions cgroup;
@@ -295,7 +297,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
     return Error(ErrorKind::kInvalid, "--kill-on-exit is for a command of our own")
         .with_hint("a running process is always left as it was");
   }
-  const auto backend = parse_backend_option(options.backend);
+  const auto backend = parse_backend_option(options.backend, kStreamingBackends);
   if (!backend) return backend.error();
   const auto duration = optional_duration(options.duration, "--duration");
   if (!duration) return duration.error();
@@ -404,7 +406,7 @@ Action add(Flags& flags) {
                {"Target", "", "CMD and what it leaves running may end with us; ptrace then stops it at fewer calls"});
   flags.text("-d,--duration", options->duration,
              {"Probes", "TIME", "Stop after TIME, a command by SIGTERM; else when the target ends, or on Ctrl-C"});
-  add_backend_option(flags, options->backend);
+  add_backend_option(flags, options->backend, kStreamingBackends);
   flags.text("--buffer", options->buffer, {"Probes", "SIZE", "Room between kernel and tool for bursts; 32Mi"});
   flags.text("--ring", options->ring,
              {"Probes", "SIZE", "Keep the newest SIZE of events, and write them at the end and on SIGUSR1"});

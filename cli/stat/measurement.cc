@@ -46,6 +46,16 @@ void note_uring(Measurement& measurement) {
       "the target uses io_uring: what it does by that is no system call and not counted; eBPF counts its operations");
 }
 
+// Counters of libruntime's that nobody was found to have.
+void note_no_runtime(Measurement& measurement) {
+  const auto& tracepoints = measurement.counts.tracepoints;
+  const bool seen =
+      std::any_of(tracepoints.begin(), tracepoints.end(), [](const auto& count) { return count.has_value(); });
+  if (measurement.probe.backend != probes::Backend::kSelf || seen) return;
+  measurement.probe.notes.push_back(
+      "no libruntime was seen in the target, so nothing was counted; other back ends count any program's system calls");
+}
+
 // What each did between two readings; who did nothing is left out.
 std::vector<probes::GroupCounts> groups_between(const std::vector<probes::GroupCounts>& earlier,
                                                 const std::vector<probes::GroupCounts>& later) {
@@ -166,6 +176,7 @@ class Meter {
     for (std::string& left : session_.left_out()) result_.probe.notes.push_back(std::move(left));
     note_forks_left(result_);
     note_uring(result_);
+    note_no_runtime(result_);
     if (result_.probe.backend != probes::Backend::kNone) put_losses(result_.probe, *counts);
     result_.probe.overhead_note = session_.overhead_note();
     log_.clear_progress();

@@ -269,6 +269,24 @@ TEST_CASE("a thread's id is refused with the name of its process") {
   CHECK(result.err.find("is a thread of process " + std::to_string(::getpid())) != std::string::npos);
 }
 
+TEST_CASE("the counters of libruntime are unknown, and said to be, where a program has none") {
+  const Json json = stat_of({"--backend", "self"}, {"/bin/true"});
+  CHECK(json["tracepoints"]["park"].is_null());
+  REQUIRE(json["probe"]["notes"].size() == 1);
+  CHECK(json["probe"]["notes"][0].get<std::string>().find("no libruntime was seen") == 0);
+}
+
+TEST_CASE("each command offers the back ends that it has") {
+  const auto hint = [](const std::string& command) {
+    const ToolResult result = run_tool({command, "--backend", "abacus", "--", "/bin/true"});
+    CHECK(result.exit_code == 2);
+    return result.err.substr(result.err.find("hint: "));
+  };
+  CHECK(hint("stat") == "hint: one of: auto, ebpf, perf, ptrace, self, none\n");
+  CHECK(hint("trace") == "hint: one of: auto, ebpf, ptrace, self\n");
+  CHECK(run_tool({"stat", "--help"}).out.find("perf, ptrace") != std::string::npos);
+}
+
 TEST_CASE("children that were not followed are mentioned") {
   if (!can_trace()) NETPOLL_SKIP(kNoBackEnd);
   const std::vector<std::string> command = {"/bin/sh", "-c",
