@@ -49,7 +49,7 @@ std::string own_path() {
 }
 
 // The capabilities in force, by their numbers in linux/capability.h.
-bool has_capability(int number) { return (status_number(::getpid(), "CapEff", 16).value_or(0) >> number & 1) != 0; }
+bool has_capability(int number) { return (status_set(::getpid(), "CapEff").value_or(0) >> number & 1) != 0; }
 
 // What would give us the right to use BPF. Root that has it and is refused faces kernel lockdown or a security module,
 // which no command of ours turns off.

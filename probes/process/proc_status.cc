@@ -100,9 +100,14 @@ std::optional<ProcStat> parse_stat(std::string_view text) {
   return stat;
 }
 
-std::optional<long> number_in_status(std::string_view text, std::string_view name, int base) {
+std::optional<long> number_in_status(std::string_view text, std::string_view name) {
   auto line = status_line(text, name);
-  return line ? take_number<long>(*line, base) : std::nullopt;
+  return line ? take_number<long>(*line) : std::nullopt;
+}
+
+std::optional<std::uint64_t> set_in_status(std::string_view text, std::string_view name) {
+  auto line = status_line(text, name);
+  return line ? take_number<std::uint64_t>(*line, 16) : std::nullopt;
 }
 
 std::optional<pid_t> innermost_in_status(std::string_view text) {
@@ -113,8 +118,12 @@ std::optional<pid_t> innermost_in_status(std::string_view text) {
   return last;
 }
 
-std::optional<long> status_number(pid_t id, std::string_view name, int base) {
-  return number_in_status(text_of(id, "status"), name, base);
+std::optional<long> status_number(pid_t id, std::string_view name) {
+  return number_in_status(text_of(id, "status"), name);
+}
+
+std::optional<std::uint64_t> status_set(pid_t id, std::string_view name) {
+  return set_in_status(text_of(id, "status"), name);
 }
 
 std::string comm_of(pid_t pid) {

@@ -23,13 +23,17 @@ struct ProcStat {
 // Nothing where the text is not one, or is cut off before the flags.
 std::optional<ProcStat> parse_stat(std::string_view text);
 // The first number behind "name:" in the text of /proc/ID/status. One that a long cannot hold is none.
-std::optional<long> number_in_status(std::string_view text, std::string_view name, int base = 10);
+std::optional<long> number_in_status(std::string_view text, std::string_view name);
+// The same of a set of signals or capabilities, written as 64 bits in hexadecimal: "SigCgt", "CapEff".
+std::optional<std::uint64_t> set_in_status(std::string_view text, std::string_view name);
 // The last of the numbers behind "NSpid:", where there are several.
 std::optional<pid_t> innermost_in_status(std::string_view text);
 
 // --- of a process or thread that there is
 // The first number behind "name:" in /proc/ID/status, ID being a process or a thread: status_number(pid, "TracerPid").
-std::optional<long> status_number(pid_t id, std::string_view name, int base = 10);
+std::optional<long> status_number(pid_t id, std::string_view name);
+// Likewise the set there: status_set(tid, "SigCgt").
+std::optional<std::uint64_t> status_set(pid_t id, std::string_view name);
 
 // The name of a process, at most 15 bytes that it chose itself; empty when it is gone.
 std::string comm_of(pid_t pid);

@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto stat = parse_stat(text); stat && text.find(stat->comm) == std::string_view::npos) std::abort();
   (void)number_in_status(text, "Tgid");
   (void)number_in_status(text, "TracerPid");
-  (void)number_in_status(text, "CapEff", 16);
+  (void)set_in_status(text, "CapEff");
   (void)innermost_in_status(text);
   return 0;
 }

@@ -77,13 +77,13 @@ TEST_CASE("a thread that sleeps says in which call, and one that works for how l
   ::close(ends[1]);
 }
 
-TEST_CASE("numbers are read in the base they are written in") {
+TEST_CASE("sets are read with all of their 64 bits") {
   std::ifstream status("/proc/self/status");
   std::string word;
   while (status >> word && word != "CapBnd:") {
   }
   REQUIRE(status >> word);
-  CHECK(status_number(::getpid(), "CapBnd", 16) == std::stol(word, nullptr, 16));
+  CHECK(status_set(::getpid(), "CapBnd") == std::stoull(word, nullptr, 16));
 }
 
 TEST_CASE("the fields of a stat line are told whatever the name is, and none of what is not one") {
@@ -118,6 +118,8 @@ TEST_CASE("a line of a status is found by its whole name") {
   CHECK_FALSE(number_in_status(status, "Pid"));
   CHECK_FALSE(number_in_status(status, "Ppid"));
   CHECK_FALSE(number_in_status("Tgid:\t99999999999999999999\n", "Tgid"));
+  CHECK(set_in_status("SigCgt:\tfffffffe7fc1feff\n", "SigCgt") == 0xfffffffe7fc1feff);
+  CHECK_FALSE(set_in_status("SigCgt:\t1ffffffffffffffff\n", "SigCgt"));
   CHECK(innermost_in_status(status) == 7);
   CHECK_FALSE(innermost_in_status("NSpid:\t9\n"));
   CHECK_FALSE(innermost_in_status("Name:\tNSpid: 1 2\n"));
