@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -26,8 +27,16 @@ const Arch& native_arch();
 // Of a thread in a signal-delivery-stop, or in the stop that PTRACE_INTERRUPT asked for: if a wait is about to return
 // EINTR, lets the kernel decide as it would without a tracer. It then restarts the call unless a handler of the program
 // runs, in which case EINTR it is (ERESTARTNOHAND, arch/*/kernel/signal.c). A wait with a timeout begins anew with the
-// whole of it. Returns false where this architecture offers no way.
+// whole of it. Returns whether there was such a wait, and this architecture offers a way.
 bool restart_interrupted_wait(pid_t tid);
+
+struct UnfinishedCall {
+  long number;
+  std::array<std::uint64_t, 6> args;
+};
+// Of a thread in such a stop: the native system call that it has left unfinished and is about to enter again. Nothing
+// where the registers do not say so any more: on aarch64 the kernel sets them back before the stop.
+std::optional<UnfinishedCall> unfinished_call(pid_t tid);
 
 // Where a stopped thread of a Go program says which g it runs: in a word beside its thread pointer, or in a register.
 struct GoRegisters {

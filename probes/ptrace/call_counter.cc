@@ -8,10 +8,10 @@
 #include <algorithm>
 #include <string>
 
+#include "probes/ptrace/kernel_errors.h"
+
 namespace netpoll::probes {
 namespace {
-
-constexpr int kRestartBlock = 516;  // ERESTART_RESTARTBLOCK in include/linux/errno.h of the kernel
 
 std::uint64_t between(std::int64_t start_ns, std::int64_t end_ns) {
   return start_ns != 0 && end_ns > start_ns ? static_cast<std::uint64_t>(end_ns - start_ns) : 0;
@@ -82,6 +82,10 @@ void CallCounter::enter(pid_t tid, Syscall syscall, const std::array<std::uint64
   open_.insert_or_assign(tid, OpenCall{syscall, timeout_of(tid, syscall, args), 0});
 }
 
+void CallCounter::enter_before(pid_t tid, Syscall syscall, std::int64_t now_ns) {
+  open_.insert_or_assign(tid, OpenCall{syscall, Timeout::kUnknown, now_ns, /*before=*/true});
+}
+
 void CallCounter::started(pid_t tid, std::int64_t now_ns) {
   const auto open = open_.find(tid);
   if (open != open_.end() && open->second.start_ns == 0) open->second.start_ns = now_ns;
@@ -89,15 +93,15 @@ void CallCounter::started(pid_t tid, std::int64_t now_ns) {
 
 void CallCounter::leave(pid_t tid, std::int64_t result, std::int64_t now_ns) {
   const auto open = open_.find(tid);
-  if (open == open_.end()) {
-    // Of a call that is not counted; what it is restarted as is not either.
-    if (result == -kRestartBlock) restarts_.erase(tid);
-    return;
-  }
+  if (open == open_.end()) return;
   const OpenCall call = open->second;
   open_.erase(open);
   const std::uint64_t ns = between(call.start_ns, now_ns);
   SyscallCounts& counts = row(call);
+  if (call.before) {
+    if (counts.window_ns) *counts.window_ns += ns;
+    return;
+  }
   ++counts.returned;
   if (counts.latency) {
     *counts.total_ns += ns;
@@ -106,10 +110,7 @@ void CallCounter::leave(pid_t tid, std::int64_t result, std::int64_t now_ns) {
   }
   if (result < 0) {
     ++counts.errors[static_cast<int>(-result)];
-    if (result == -kRestartBlock) {
-      restarts_.insert_or_assign(tid, Restart{call, ns});
-      return;  // what a wait was asked for is counted when it has returned for good
-    }
+    if (result == -kRestartBlock) return;  // what a wait was asked for is counted when it has returned for good
   } else if (moves_bytes(call.syscall)) {
     counts.bytes += static_cast<std::uint64_t>(result);
   }
@@ -139,24 +140,7 @@ void CallCounter::note(pid_t tgid, SocketCall call, const std::array<std::uint64
   ++(*counts_.socket_calls)[static_cast<std::size_t>(call)];
 }
 
-void CallCounter::reenter(pid_t tid) {
-  const auto restart = restarts_.find(tid);
-  if (restart == restarts_.end()) return;
-  const auto [call, ns] = restart->second;
-  restarts_.erase(restart);
-  SyscallCounts& counts = row(call);
-  --counts.returned;
-  if (--counts.errors[kRestartBlock] == 0) counts.errors.erase(kRestartBlock);
-  if (counts.latency) {
-    *counts.total_ns -= ns;
-    *counts.window_ns -= ns;
-    --(*counts.latency)[latency_bucket(ns)];
-  }
-  open_.insert_or_assign(tid, call);
-}
-
 void CallCounter::forget(pid_t tid, std::int64_t now_ns) {
-  restarts_.erase(tid);
   const auto open = open_.find(tid);
   if (open == open_.end()) return;
   SyscallCounts& counts = row(open->second);
@@ -170,6 +154,7 @@ Counts CallCounter::counts(std::int64_t now_ns) const {
     SyscallCounts& row = counts.syscalls[static_cast<std::size_t>(call.syscall)];
     const std::uint64_t ns = between(call.start_ns, now_ns);
     ++row.in_flight.count;
+    row.in_flight.before += call.before;
     if (row.window_ns) *row.window_ns += ns;
     row.in_flight.longest_ns = std::max(row.in_flight.longest_ns, ns);
   }

@@ -20,13 +20,13 @@ class CallCounter {
 
   // Counts a call that thread tid begins.
   void enter(pid_t tid, Syscall syscall, const std::array<std::uint64_t, 6>& args);
+  // A call that thread tid had begun before we looked: only its time from now on counts.
+  void enter_before(pid_t tid, Syscall syscall, std::int64_t now_ns);
   // Sets its start, as late as the caller can. Nothing to do for a thread that is in no counted call.
   void started(pid_t tid, std::int64_t now_ns);
-  // Counts its end. result is what the kernel returned, negative for an error, which may be one of its own 512..543
-  // (ERESTARTSYS) that the program never sees: then the call is entered again and counted again.
+  // Counts its end. result is what the kernel returned, negative for an error, which may be one of its own
+  // (kernel_errors.h) that the program never sees.
   void leave(pid_t tid, std::int64_t result, std::int64_t now_ns);
-  // restart_syscall is entered: the call that ended in ERESTART_RESTARTBLOCK goes on, and has not returned after all.
-  void reenter(pid_t tid);
   // The thread has ended, or executes a program: its call will not return.
   void forget(pid_t tid, std::int64_t now_ns);
   // A call beside the table, entered by a thread of process tgid.
@@ -43,10 +43,7 @@ class CallCounter {
     Syscall syscall;
     Timeout timeout;        // of the calls that wait
     std::int64_t start_ns;  // 0 until it is known
-  };
-  struct Restart {
-    OpenCall call;
-    std::uint64_t ns;
+    bool before = false;    // it had begun before we looked, which was at start_ns
   };
 
   SyscallCounts& row(const OpenCall& call) { return counts_.syscalls[static_cast<std::size_t>(call.syscall)]; }
@@ -56,7 +53,6 @@ class CallCounter {
 
   Counts counts_;  // window_ns: of calls that are over
   std::unordered_map<pid_t, OpenCall> open_;
-  std::unordered_map<pid_t, Restart> restarts_;
 };
 
 }  // namespace netpoll::probes

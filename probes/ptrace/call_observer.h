@@ -20,12 +20,14 @@ class CallObserver {
 
   // A thread enters a call. Returns whether its end is of interest.
   virtual bool enter(const Tracee& tracee, long number, const CallArgs& args) = 0;
+  // When we attached the thread was in this call. Returns as enter().
+  virtual bool enter_before(const Tracee& tracee, long number, const CallArgs& args, std::int64_t now_ns) = 0;
   // The same of the 32-bit interface, whose end nobody hears of.
   virtual void enter_foreign(const Tracee& tracee) = 0;
   // The thread is let go into the call that it entered, as late as this can be said.
   virtual void started(pid_t tid, std::int64_t now_ns) = 0;
-  // It returns. result may be one of the kernel's own errors 512..543 (ERESTARTSYS), which the program never sees: then
-  // the call is entered again.
+  // It returned, at now_ns. result may be one of the kernel's own errors (kernel_errors.h), which the program never
+  // sees: then a handler of the program runs, or the process stops, and the call is entered again or ends in EINTR.
   virtual void leave(const Tracee& tracee, std::int64_t result, std::int64_t now_ns) = 0;
   // The thread has ended or executes a program: a call that it is in will not return.
   virtual void forget(pid_t tid, std::int64_t now_ns) = 0;

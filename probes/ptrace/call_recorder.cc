@@ -2,7 +2,6 @@
 #include "probes/ptrace/call_recorder.h"
 
 #include <netinet/in.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 
 #include <algorithm>
@@ -12,8 +11,6 @@
 
 namespace netpoll::probes {
 namespace {
-
-constexpr int kRestartBlock = 516;  // ERESTART_RESTARTBLOCK in include/linux/errno.h of the kernel
 
 bool read_memory(pid_t tid, std::uint64_t address, void* to, std::size_t size) {
   iovec local = {to, size};
@@ -31,20 +28,20 @@ CallRecorder::CallRecorder(const std::array<bool, kStreamCallCount>& calls, std:
 }
 
 bool CallRecorder::enter(const Tracee& tracee, long number, const CallArgs& args) {
+  return open(tracee, number, args, false);
+}
+
+bool CallRecorder::enter_before(const Tracee& tracee, long number, const CallArgs& args, std::int64_t /*now_ns*/) {
+  return open(tracee, number, args, true);
+}
+
+bool CallRecorder::open(const Tracee& tracee, long number, const CallArgs& args, bool before) {
   std::lock_guard lock(mutex_);
-  if (number == SYS_restart_syscall) {
-    const auto restart = restarts_.find(tracee.tid);
-    if (restart == restarts_.end()) return false;
-    open_.insert_or_assign(tracee.tid, restart->second);
-    restarts_.erase(restart);
-    return true;
-  }
   const auto nr = static_cast<std::size_t>(number);
   if (nr >= row_of_nr_.size() || row_of_nr_.at(nr) == 0) return false;
-  open_.insert_or_assign(
-      tracee.tid,
-      OpenCall{
-          .tgid = tracee.tgid, .row = static_cast<std::uint8_t>(row_of_nr_.at(nr) - 1), .args = args, .start_ns = 0});
+  const auto row = static_cast<std::uint8_t>(row_of_nr_.at(nr) - 1);
+  open_.insert_or_assign(tracee.tid,
+                         OpenCall{.tgid = tracee.tgid, .row = row, .args = args, .start_ns = 0, .before = before});
   return true;
 }
 
@@ -55,19 +52,16 @@ void CallRecorder::enter_foreign(const Tracee& /*tracee*/) {
 
 void CallRecorder::started(pid_t tid, std::int64_t now_ns) {
   std::lock_guard lock(mutex_);
-  if (const auto open = open_.find(tid); open != open_.end()) open->second.start_ns = now_ns;
+  const auto open = open_.find(tid);
+  if (open != open_.end() && open->second.start_ns == 0 && !open->second.before) open->second.start_ns = now_ns;
 }
 
 void CallRecorder::leave(const Tracee& tracee, std::int64_t result, std::int64_t now_ns) {
   std::lock_guard lock(mutex_);
   const auto open = open_.find(tracee.tid);
-  if (open == open_.end()) {
-    if (result == -kRestartBlock) restarts_.erase(tracee.tid);
-    return;
-  }
+  if (open == open_.end()) return;
   const OpenCall call = open->second;
   open_.erase(open);
-  if (result == -kRestartBlock) restarts_.insert_or_assign(tracee.tid, call);
   netpoll_stream_event event = head_of(call.tgid, tracee.tid, NETPOLL_STREAM_CALL, now_ns);
   put_call(event, call);
   event.result = result;
@@ -107,7 +101,6 @@ void CallRecorder::leave(const Tracee& tracee, std::int64_t result, std::int64_t
 
 void CallRecorder::forget(pid_t tid, std::int64_t now_ns) {
   std::lock_guard lock(mutex_);
-  restarts_.erase(tid);
   const auto open = open_.find(tid);
   if (open == open_.end()) return;
   write_unfinished(tid, open->second, now_ns);

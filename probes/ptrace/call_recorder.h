@@ -27,6 +27,7 @@ class CallRecorder : public CallObserver {
   CallRecorder(const std::array<bool, kStreamCallCount>& calls, std::size_t bytes);
 
   bool enter(const Tracee& tracee, long number, const CallArgs& args) override;
+  bool enter_before(const Tracee& tracee, long number, const CallArgs& args, std::int64_t now_ns) override;
   void enter_foreign(const Tracee& tracee) override;
   void started(pid_t tid, std::int64_t now_ns) override;
   void leave(const Tracee& tracee, std::int64_t result, std::int64_t now_ns) override;
@@ -50,8 +51,10 @@ class CallRecorder : public CallObserver {
     std::uint8_t row = 0;  // of stream_calls()
     CallArgs args{};
     std::int64_t start_ns = 0;
+    bool before = false;  // it had begun before we attached; start_ns stays 0
   };
 
+  bool open(const Tracee& tracee, long number, const CallArgs& args, bool before);
   netpoll_stream_event head_of(pid_t tgid, pid_t tid, netpoll_stream_kind kind, std::int64_t now_ns) const;
   void put_call(netpoll_stream_event& event, const OpenCall& call) const;
   void put_goroutine(netpoll_stream_event& event) const;
@@ -63,7 +66,6 @@ class CallRecorder : public CallObserver {
 
   mutable std::mutex mutex_;  // of all below
   std::unordered_map<pid_t, OpenCall> open_;
-  std::unordered_map<pid_t, OpenCall> restarts_;
   std::unordered_map<pid_t, CurrentG> go_programs_;
   std::vector<std::byte> bytes_;    // events, each behind its size
   std::vector<std::byte> reading_;  // that are being taken

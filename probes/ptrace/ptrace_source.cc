@@ -68,13 +68,15 @@ class CountingObserver : public CallObserver {
       return true;
     }
     if (const auto beside = socket_call_of_number(number)) counter_.note(tracee.tgid, *beside, args);
-    if (number == SYS_restart_syscall) {
-      counter_.reenter(tracee.tid);
-      return true;
-    }
     if (follow_forks_ || !makes_process(tracee.tid, number, args)) return false;
     forking_.insert(tracee.tid);
     return true;
+  }
+  bool enter_before(const Tracee& tracee, long number, const CallArgs& /*args*/, std::int64_t now_ns) override {
+    std::lock_guard lock(mutex_);
+    const auto syscall = syscall_of_number(number);
+    if (syscall) counter_.enter_before(tracee.tid, *syscall, now_ns);
+    return syscall.has_value();
   }
   void enter_foreign(const Tracee& /*tracee*/) override {
     std::lock_guard lock(mutex_);

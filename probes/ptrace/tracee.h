@@ -3,6 +3,9 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
+#include <optional>
+
 namespace netpoll::probes {
 
 struct Tracee {
@@ -12,6 +15,14 @@ struct Tracee {
   bool interrupted = false;
   // False: followed only because it carries our seccomp filter.
   bool counted = true;
+  // How the call that it was in has ended, if that is how interrupted calls end: we may have done it, or a signal that
+  // wakes traced threads alone, and then the call goes on. Until that is known nobody is told.
+  struct Ending {
+    std::int64_t result;
+    std::int64_t ns;
+    bool undone = false;  // it goes on with the thread's next entry
+  };
+  std::optional<Ending> ending;
 };
 
 }  // namespace netpoll::probes

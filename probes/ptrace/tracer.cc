@@ -14,11 +14,13 @@
 #include <mutex>
 #include <set>
 #include <system_error>
+#include <utility>
 
 #include "libruntime/base/clock.h"
 #include "probes/process/proc_status.h"
 #include "probes/ptrace/arch.h"
 #include "probes/ptrace/attach_error.h"
+#include "probes/ptrace/kernel_errors.h"
 #include "probes/ptrace/requests.h"
 #include "probes/syscall_numbers.h"
 
@@ -55,6 +57,12 @@ void mask_signals() {
 bool is_group_stop(int signal) {
   return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
 }
+
+// Whether a handler of the program is to run.
+bool is_caught(pid_t tid, int signal) { return (status_set(tid, "SigCgt").value_or(0) >> (signal - 1) & 1) != 0; }
+
+// Whether a call that ended so may yet go on.
+bool is_interruption(std::int64_t result) { return result == -EINTR || is_kernel_restart(result); }
 
 }  // namespace
 
@@ -225,23 +233,19 @@ void Tracer::handle(Event event) {
   if (!WIFSTOPPED(event.status)) {
     handle_end(event);
   } else if (Tracee* tracee = find_or_add(event.tid)) {
-    handle_stop(*tracee, event.status);
+    const bool first = std::exchange(tracee->interrupted, false);
+    handle_stop(*tracee, event.status, first);
+    if (first && --interrupted_ == 0) attached();
   }
 }
 
-void Tracer::handle_stop(Tracee& tracee, int status) {
-  const bool first = tracee.interrupted;
-  if (first) {
-    tracee.interrupted = false;
-    if (--interrupted_ == 0) attached();
-  }
+// first: since we attached to it while it ran.
+void Tracer::handle_stop(Tracee& tracee, int status, bool first) {
   const int signal = WSTOPSIG(status);
   switch (status >> 16) {
     case 0:
       if (signal == (SIGTRAP | 0x80)) return handle_syscall(tracee);
-      // On its way to the target. One that the target ignores would not have woken it, had we not been there; one that
-      // stops or continues it would.
-      if (!is_group_stop(signal) && signal != SIGCONT) restart_interrupted_wait(tracee.tid);
+      handle_signal(tracee, signal);
       return resume(tracee, signal);
     case PTRACE_EVENT_SECCOMP:
       return handle_seccomp(tracee);
@@ -252,12 +256,13 @@ void Tracer::handle_stop(Tracee& tracee, int status) {
       handle_fork(tracee);
       return resume(tracee);
     case PTRACE_EVENT_STOP:
+      if (first && !is_group_stop(signal)) restart_interrupted_wait(tracee.tid);
+      if (first) find_unfinished(tracee);
       // A stopped process stays stopped until somebody sends SIGCONT, and reports that.
       if (is_group_stop(signal)) {
         request(PTRACE_LISTEN, tracee.tid);
         return;
       }
-      if (first) restart_interrupted_wait(tracee.tid);
       return resume(tracee);
     default:
       return resume(tracee);  // clone: the newborn reports itself
@@ -286,7 +291,8 @@ void Tracer::handle_syscall(Tracee& tracee) {
   SyscallInfo info;
   if (!get_syscall_info(tracee.tid, info)) return resume(tracee);
   if (info.op == PTRACE_SYSCALL_INFO_EXIT) {
-    observer_.leave(tracee, info.exit.rval, woken_ns_);
+    tracee.ending = {.result = info.exit.rval, .ns = woken_ns_};
+    if (!is_interruption(info.exit.rval)) end_call(tracee);
     return resume(tracee);
   }
   handle_entry(tracee, info.arch, info.entry.nr, info.entry.args);
@@ -302,18 +308,50 @@ void Tracer::handle_seccomp(Tracee& tracee) {
 }
 
 // Returns whether the call's end is of interest.
-bool Tracer::handle_entry(const Tracee& tracee, std::uint32_t arch, std::uint64_t number,
-                          const std::uint64_t (&args)[6]) {
+bool Tracer::handle_entry(Tracee& tracee, std::uint32_t arch, std::uint64_t number, const std::uint64_t (&args)[6]) {
   const bool foreign = arch != native_arch().audit_arch;
   const auto nr = static_cast<long>(number);
   placement_->note(tracee.tid);
   if (!foreign && native_arch().passes_affinity(nr)) placement_->lift();
   if (!tracee.counted) return false;
+  const bool resumed = !foreign && nr == SYS_restart_syscall;
+  if (tracee.ending && (tracee.ending->undone || (resumed && tracee.ending->result == -kRestartBlock))) {
+    tracee.ending.reset();
+    return true;
+  }
+  end_call(tracee);
   if (foreign) {
     observer_.enter_foreign(tracee);
     return false;
   }
   return observer_.enter(tracee, nr, std::to_array(args));
+}
+
+// Of a thread that we have just interrupted.
+void Tracer::find_unfinished(Tracee& tracee) {
+  const auto call = unfinished_call(tracee.tid);
+  if (!call || !observer_.enter_before(tracee, call->number, call->args, woken_ns_)) return;
+  tracee.ending = {.result = -kRestartNoHandler, .ns = woken_ns_, .undone = true};
+}
+
+// A signal is on its way to the thread. One that the target ignores would not have woken it, had we not been there; one
+// that stops or continues it would.
+void Tracer::handle_signal(Tracee& tracee, int signal) {
+  const bool job_control = is_group_stop(signal) || signal == SIGCONT;
+  const bool handled = !job_control && is_caught(tracee.tid, signal);
+  const bool restarts = !job_control && !handled && restart_interrupted_wait(tracee.tid);
+  if (!tracee.ending) return;
+  if (!job_control && !handled && (restarts || tracee.ending->result != -EINTR)) tracee.ending->undone = true;
+  // What a stop interrupts in restart_syscall's way goes on after it.
+  const bool open = tracee.ending->undone || (job_control && tracee.ending->result == -kRestartBlock);
+  if (handled || !open) end_call(tracee);
+}
+
+// The call that the thread was in has ended as it seemed.
+void Tracer::end_call(Tracee& tracee) {
+  if (!tracee.ending) return;
+  observer_.leave(tracee, tracee.ending->result, tracee.ending->ns);
+  tracee.ending.reset();
 }
 
 void Tracer::handle_fork(const Tracee& tracee) {
@@ -344,9 +382,10 @@ void Tracer::handle_end(Event event) {
 }
 
 void Tracer::drop(pid_t tid) {
+  const auto found = tracees_.find(tid);
+  if (found != tracees_.end()) end_call(found->second);
   observer_.forget(tid, woken_ns_);
   placement_->forget(tid);
-  const auto found = tracees_.find(tid);
   if (found == tracees_.end()) return;
   const Tracee tracee = found->second;
   tracees_.erase(found);

@@ -16,7 +16,9 @@
 //
 // Attaching to a running process interrupts each of its threads once, and a traced process notices signals that it
 // ignores, SIGCHLD by default among them. Calls that find this out restart, those that would return EINTR to the
-// program with our help (restart_interrupted_wait); such a call counts twice, once with EINTR.
+// program with our help (restart_interrupted_wait). Observers hear of it as of one call: how a call has ended is told
+// when the thread's next stop says that it has (Tracee::ending); one that was under way when we attached is told apart
+// where the architecture shows it (unfinished_call).
 #pragma once
 
 #include <sys/types.h>
@@ -73,10 +75,13 @@ class Tracer {
   void loop();
   void collect_others(Event first);
   void handle(Event event);
-  void handle_stop(Tracee& tracee, int status);
+  void handle_stop(Tracee& tracee, int status, bool first);
   void handle_syscall(Tracee& tracee);
   void handle_seccomp(Tracee& tracee);
-  bool handle_entry(const Tracee& tracee, std::uint32_t arch, std::uint64_t number, const std::uint64_t (&args)[6]);
+  bool handle_entry(Tracee& tracee, std::uint32_t arch, std::uint64_t number, const std::uint64_t (&args)[6]);
+  void find_unfinished(Tracee& tracee);
+  void handle_signal(Tracee& tracee, int signal);
+  void end_call(Tracee& tracee);
   void handle_fork(const Tracee& tracee);
   void handle_exec(Tracee& tracee);
   void handle_end(Event event);

@@ -2,11 +2,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+
+#include "probes/process/threads.h"
 #include "probes/source.h"
 #include "tests/probes/counted_run.h"
 #include "tests/probes/truth.h"
+#include "tests/probes/wait_for_end.h"
 #include "tests/support/another_user.h"
 #include "tests/support/catch.h"
+#include "tests/support/eventually.h"
+#include "tests/support/prey.h"
 #include "tests/support/skip.h"
 
 namespace netpoll::test {
@@ -37,6 +43,52 @@ TEST_CASE("eBPF and ptrace give the same counts of the same program") {
   CHECK(differences(counts[1], counts[0]) == std::vector<std::string>{});
   CHECK(counts[0].lost == 0);
   CHECK(counts[1].lost == 0);
+}
+
+TEST_CASE("waits that were under way at the attach are not counted, but timed, and shown while they go on") {
+  using probes::Syscall;
+  std::vector<Syscall> waits = {Syscall::epoll_pwait, Syscall::epoll_pwait2, Syscall::ppoll, Syscall::pselect6,
+                                Syscall::recvfrom};
+#if defined(__x86_64__)
+  waits.push_back(Syscall::epoll_wait);
+#else
+  NETPOLL_SKIP("ptrace cannot tell such waits from new ones on this architecture");
+#endif
+  for (const Backend backend : {Backend::kEbpf, Backend::kPtrace}) {
+    INFO(probes::backend_name(backend));
+    auto source = make_source(backend, {}, nullptr);
+    if (!source) {
+      note_skip(source.error().message());
+      continue;
+    }
+    Prey prey({NETPOLL_TRACED, "waits"});
+    REQUIRE(prey.sleeps());
+    REQUIRE(eventually([&] {
+      const auto threads = probes::read_threads(prey.pid());
+      return std::all_of(threads.begin(), threads.end(), [](const auto& thread) { return thread.state == 'S'; });
+    }));
+    REQUIRE((*source)->attach({.pid = prey.pid()}));
+    const auto open = (*source)->read();
+    prey.poke();
+    CHECK(prey.rest().find("interrupted 0\n") != std::string::npos);
+    wait_for_end(**source);
+    const auto ended = (*source)->read();
+    REQUIRE((open && ended));
+    for (const Syscall syscall : waits) {
+      INFO(probes::syscall_name(syscall));
+      const auto& before = open->syscalls[static_cast<std::size_t>(syscall)];
+      const auto& after = ended->syscalls[static_cast<std::size_t>(syscall)];
+      CHECK(before.count == 0);
+      CHECK(before.in_flight.count == 1);
+      CHECK(before.in_flight.before == 1);
+      CHECK(after.count == 0);
+      CHECK(after.returned == 0);
+      CHECK(after.errors.empty());
+      CHECK(after.in_flight.count == 0);
+      CHECK(*after.window_ns >= before.in_flight.longest_ns);
+      CHECK(*after.total_ns == 0);
+    }
+  }
 }
 
 TEST_CASE("every call of a 32-bit program that a command runs is lost, and said to be of the 32-bit interface") {

@@ -46,20 +46,6 @@ std::unique_ptr<Source> source_or_skip(Backend backend, const probes::SourceOpti
   return nullptr;
 }
 
-// What await() sleeps in while we attach began before us; ptrace makes it restart, and so sees it begin.
-Counts seen_by(Backend backend, Counts counts) {
-  if (backend != Backend::kPtrace) return counts;
-  counts.syscalls[static_cast<std::size_t>(probes::Syscall::epoll_wait)].count += 1;
-  counts.waits[0].events += 1;
-  counts.waits[0].asked_forever += 1;
-  return counts;
-}
-// The same of family(), where four more sleep in read.
-Counts family_seen_by(Backend backend, Counts counts) {
-  if (backend == Backend::kPtrace) counts.syscalls[static_cast<std::size_t>(probes::Syscall::read)].count += 4;
-  return seen_by(backend, std::move(counts));
-}
-
 // Attaches once to `count` processes, lets them work and end, and compares each with what it says that it did.
 void count_each(Backend backend, std::size_t count, std::size_t counted_apart) {
   auto source = source_or_skip(backend, {.tracepoints = false, .targets = counted_apart});
@@ -78,7 +64,7 @@ void count_each(Backend backend, std::size_t count, std::size_t counted_apart) {
   for (const auto& one : prey) one->poke();
 
   std::vector<Counts> truths;
-  for (const auto& one : prey) truths.push_back(seen_by(backend, parse_truth(one->rest()).counts));
+  for (const auto& one : prey) truths.push_back(parse_truth(one->rest()).counts);
   wait_for_end(*source);
   auto each = source->read_each();
   REQUIRE(each);
@@ -145,7 +131,7 @@ TEST_CASE("children that exist when we attach are counted where forks are follow
       const auto counts = source->read();
       REQUIRE(counts);
       if (follow) {
-        CHECK(differences(*counts, family_seen_by(backend, truth.counts)) == std::vector<std::string>{});
+        CHECK(differences(*counts, truth.counts) == std::vector<std::string>{});
       } else {
         CHECK(counts->ctl_add == 0);
       }
@@ -175,7 +161,7 @@ TEST_CASE("a target that is a child of another is counted once, by itself") {
     REQUIRE(each->size() == 2);
     Counts both = each->at(family[0]);
     probes::add_counts(both, each->at(family[1]));
-    CHECK(differences(both, family_seen_by(backend, truth.counts)) == std::vector<std::string>{});
+    CHECK(differences(both, truth.counts) == std::vector<std::string>{});
     // Each of the four descendants does as much; two of them are the second target and its child.
     CHECK(each->at(family[0]).ctl_add == truth.counts.ctl_add / 2);
     CHECK(each->at(family[1]).ctl_add == truth.counts.ctl_add / 2);

@@ -19,6 +19,7 @@ const Arch& native_arch() { return kArch; }
 
 // The kernel looks at the result before the stop, and keeps the first argument, which a restart needs, to itself.
 bool restart_interrupted_wait(pid_t) { return false; }
+std::optional<UnfinishedCall> unfinished_call(pid_t) { return std::nullopt; }
 
 std::optional<GoRegisters> go_registers(pid_t tid) {
   user_regs_struct registers = {};

@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "probes/ptrace/arch.h"
+#include "probes/ptrace/kernel_errors.h"
 #include "probes/ptrace/requests.h"
 
 namespace netpoll::probes {
@@ -24,20 +25,34 @@ constexpr long kRestartable[] = {SYS_epoll_wait, SYS_epoll_pwait,  SYS_epoll_pwa
                                  SYS_semtimedop, SYS_io_getevents, SYS_accept,       SYS_accept4,         SYS_read,
                                  SYS_readv,      SYS_recvfrom,     SYS_recvmsg,      SYS_recvmmsg,        SYS_write,
                                  SYS_writev,     SYS_sendto,       SYS_sendmsg,      SYS_sendmmsg};
-constexpr long kRestartUnlessHandled = -514;  // -ERESTARTNOHAND in the kernel's include/linux/errno.h
+
+// Of a thread that comes out of a native system call: then orig_rax has its number, which is negative otherwise.
+std::optional<user_regs_struct> registers_after_call(pid_t tid) {
+  user_regs_struct registers = {};
+  SyscallInfo info;
+  if (request(PTRACE_GETREGS, tid, nullptr, &registers) != 0 || static_cast<long>(registers.orig_rax) < 0) {
+    return std::nullopt;
+  }
+  if (!get_syscall_info(tid, info) || info.arch != kArch.audit_arch) return std::nullopt;
+  return registers;
+}
 
 const Arch& native_arch() { return kArch; }
 
 bool restart_interrupted_wait(pid_t tid) {
-  user_regs_struct registers = {};
-  SyscallInfo info;
-  if (request(PTRACE_GETREGS, tid, nullptr, &registers) != 0 || static_cast<long>(registers.rax) != -EINTR) return true;
-  // orig_rax is negative unless the thread comes out of a system call.
-  const auto call = static_cast<long>(registers.orig_rax);
-  if (std::find(std::begin(kRestartable), std::end(kRestartable), call) == std::end(kRestartable)) return true;
-  if (!get_syscall_info(tid, info) || info.arch != kArch.audit_arch) return true;
-  request(PTRACE_POKEUSER, tid, reinterpret_cast<void*>(offsetof(user, regs.rax)), kRestartUnlessHandled);
-  return true;
+  const auto registers = registers_after_call(tid);
+  if (!registers || static_cast<long>(registers->rax) != -EINTR) return false;
+  const auto call = static_cast<long>(registers->orig_rax);
+  if (std::find(std::begin(kRestartable), std::end(kRestartable), call) == std::end(kRestartable)) return false;
+  return request(PTRACE_POKEUSER, tid, reinterpret_cast<void*>(offsetof(user, regs.rax)), -kRestartNoHandler) == 0;
+}
+
+std::optional<UnfinishedCall> unfinished_call(pid_t tid) {
+  const auto registers = registers_after_call(tid);
+  if (!registers || !is_kernel_restart(static_cast<std::int64_t>(registers->rax))) return std::nullopt;
+  return UnfinishedCall{
+      .number = static_cast<long>(registers->orig_rax),
+      .args = {registers->rdi, registers->rsi, registers->rdx, registers->r10, registers->r8, registers->r9}};
 }
 
 std::optional<GoRegisters> go_registers(pid_t tid) {

@@ -112,6 +112,10 @@ TEST_CASE("a call that a signal restarts counts twice, once with ERESTARTSYS") {
   check_truth({"restart"}, kWithLatency);
 }
 
+TEST_CASE("a wait is one call whatever signals come that the program ignores") {
+  check_truth({"ignored"}, kWithLatency);
+}
+
 TEST_CASE("a sleep that is stopped and goes on is one call with the whole time") {
   check_truth({"stopped"}, kCountsOnly, true);
   const auto run = check_truth({"stopped"}, kWithLatency, true);

@@ -107,6 +107,11 @@ TEST_CASE("a call that a signal restarts counts twice, once with ERESTARTSYS") {
   check_truth({"restart"}, kWithLatency);
 }
 
+TEST_CASE("a wait is one call whatever signals come that the program ignores") {
+  check_truth({"ignored"}, kCountsOnly);
+  check_truth({"ignored", "restart"}, kWithLatency, true);
+}
+
 TEST_CASE("a sleep that is stopped and goes on is one call with the whole time") {
   check_truth({"stopped"}, kCountsOnly, true);
   const CountedRun result = check_truth({"stopped"}, kWithLatency, true);

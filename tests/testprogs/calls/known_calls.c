@@ -38,6 +38,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -474,6 +475,50 @@ static void pause_ms(long ms) {
   must(kernel(SYS_rt_sigtimedwait, (long)&none, 0, (long)&span, 8, 0, 0) == -EAGAIN, "rt_sigtimedwait");
 }
 
+static void ring_in(int clock, long ms) {
+  struct itimerspec once = {.it_value = {0, ms * 1000000}};
+  must(timerfd_settime(clock, 0, &once, NULL) == 0, "timerfd_settime");
+}
+
+/*
+ * One wait of each kind, during which signals come that the program ignores, by its own choice and by default. They
+ * wake nobody, so each is one call.
+ */
+static void ignored(void) {
+  struct itimerval often = {{0, 7000}, {0, 7000}}, never = {{0, 0}, {0, 0}};
+  struct timespec span = {0, 50000000};
+  uint64_t times;
+  int word = 0;
+  const int clock = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+  const pid_t self = getpid();
+  must(clock >= 0, "timerfd_create");
+  must(signal(SIGALRM, SIG_IGN) != SIG_ERR && signal(SIGWINCH, SIG_DFL) != SIG_ERR, "signal");
+  long epfd = CALL(epoll_create1, EPOLL_CLOEXEC);
+  control(epfd, EPOLL_CTL_ADD, clock, EPOLLIN, 0);
+  const pid_t helper = fork_plain();
+  if (helper == 0) {
+    while (kill(self, SIGWINCH) == 0 && getppid() == self) pause_ms(5);
+    syscall(SYS_exit_group, 0);
+  }
+  must(setitimer(ITIMER_REAL, &often, NULL) == 0, "setitimer");
+  for (int row = ROW_epoll_wait; row < WAITS; ++row) {
+    ring_in(clock, 50);
+    if (row <= ROW_epoll_pwait2) {
+      wait_for(row, epfd, -1, 1);
+    } else {
+      wait_for_one(row, clock, -1, 1);
+    }
+    must(CALL(read, clock, &times, sizeof(times)) == sizeof(times), "read timerfd");
+  }
+  ring_in(clock, 50);
+  must(CALL(read, clock, &times, sizeof(times)) == sizeof(times), "read timerfd");
+  must(CALL(nanosleep, &span, NULL) == 0, "nanosleep");
+  must(CALL(futex, &word, FUTEX_WAIT_PRIVATE, 0, &span) == -ETIMEDOUT, "futex");
+  must(setitimer(ITIMER_REAL, &never, NULL) == 0, "setitimer");
+  must(kill(helper, SIGKILL) == 0 && waitpid(helper, NULL, 0) == helper, "the helper");
+  must(CALL(close, epfd) == 0 && CALL(close, clock) == 0, "close");
+}
+
 /* A nanosleep and a futex of 0.3 s each, during which the process is stopped and goes on: two calls, for the program.
  */
 static void stopped(void) {
@@ -650,10 +695,10 @@ static const struct {
   const char* name;
   void (*run)(void);
 } scenarios[] = {
-    {"polls", polls},     {"io", io},         {"burst", burst},     {"threads", threads},
-    {"forks", forks},     {"execs", execs},   {"restart", restart}, {"stopped", stopped},
-    {"refused", refused}, {"compat", compat}, {"await", await},     {"hang", hang},
-    {"family", family},   {"sets", sets},     {"batches", batches}, {"uring", uring},
+    {"polls", polls},     {"io", io},           {"burst", burst},     {"threads", threads}, {"forks", forks},
+    {"execs", execs},     {"restart", restart}, {"ignored", ignored}, {"stopped", stopped}, {"refused", refused},
+    {"compat", compat},   {"await", await},     {"hang", hang},       {"family", family},   {"sets", sets},
+    {"batches", batches}, {"uring", uring},
 };
 
 int main(int argc, char** argv) {

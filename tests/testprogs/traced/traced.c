@@ -8,19 +8,20 @@
  *   traced hammer THREADS      prints "ready"; THREADS threads call epoll_pwait(timeout 0) until standard input ends
  *   traced leaderless          as hammer 1, after the first thread has left; ready once it has
  *   traced waits               prints "ready"; threads in epoll_wait, epoll_pwait, epoll_pwait2, sigtimedwait, semop
- * and a recv with a timeout, until standard input ends; prints "interrupted N", how often any returned EINTR traced
- * crowd               8 threads at once that make 500 calls each, then 32 in turn that make 20 traced family 6 children
- * with a grandchild each; every process makes 100 calls. No wait with a timeout, since the end of a child interrupts
- * those of a traced process traced churn               prints "ready"; creates threads that make 3 calls each until
- * standard input ends traced affinity ROUNDS     calls until it is the one busy thread, then looks at its CPU affinity,
- * and that of a new thread and a new process; prints "narrowed N", how often any was not as at the start traced pinned
- * restricts itself to its first CPU, calls as in affinity, prints "narrowed N" likewise
+ * ppoll, pselect6 and a recv with a timeout, until standard input ends; prints "interrupted N", how often any returned
+ * EINTR traced crowd               8 threads at once that make 500 calls each, then 32 in turn that make 20 traced
+ * family 6 children with a grandchild each; every process makes 100 calls. No wait with a timeout, since the end of a
+ * child interrupts those of a traced process traced churn               prints "ready"; creates threads that make 3
+ * calls each until standard input ends traced affinity ROUNDS     calls until it is the one busy thread, then looks at
+ * its CPU affinity, and that of a new thread and a new process; prints "narrowed N", how often any was not as at the
+ * start traced pinned restricts itself to its first CPU, calls as in affinity, prints "narrowed N" likewise
  *
  * hammer and churn print "wrong N": calls that did not return what they must.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -31,6 +32,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/select.h>
 #include <sys/sem.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -181,11 +183,15 @@ static void leaderless(void) {
 }
 
 /* Each kind of wait ends by what main does once standard input has ended. */
-static int woken_epfd, semaphores, pair[2];
+static int woken_fd, woken_epfd, semaphores, pair[2];
 static long interrupted;
 static void* waiter(void* kind) {
   struct epoll_event event;
   struct sembuf down = {0, -1, 0};
+  struct pollfd entry = {woken_fd, POLLIN, 0};
+  fd_set set;
+  FD_ZERO(&set);
+  FD_SET(woken_fd, &set);
   sigset_t usr2;
   sigemptyset(&usr2);
   sigaddset(&usr2, SIGUSR2);
@@ -210,6 +216,12 @@ static void* waiter(void* kind) {
       case 4:
         result = semop(semaphores, &down, 1);
         break;
+      case 5:
+        result = syscall(SYS_ppoll, &entry, 1, NULL, NULL, sizeof(uint64_t));
+        break;
+      case 6:
+        result = syscall(SYS_pselect6, woken_fd + 1, &set, NULL, NULL, NULL, NULL);
+        break;
       default:
         result = recv(pair[0], &byte, 1, 0);
     }
@@ -221,7 +233,7 @@ static void* waiter(void* kind) {
   return NULL;
 }
 static void waits_of_all_kinds(void) {
-  enum { kKinds = 6 };
+  enum { kKinds = 8 };
   struct epoll_event event = {.events = EPOLLIN};
   const struct timeval minutes = {300, 0};
   struct sembuf up = {0, 1, 0};
@@ -229,7 +241,7 @@ static void waits_of_all_kinds(void) {
   sigemptyset(&usr2);
   sigaddset(&usr2, SIGUSR2);
   pthread_sigmask(SIG_BLOCK, &usr2, NULL);
-  const int wake = eventfd(0, 0);
+  const int wake = woken_fd = eventfd(0, 0);
   woken_epfd = epoll_create1(0);
   semaphores = semget(IPC_PRIVATE, 1, 0600);
   must(wake >= 0 && semaphores >= 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0, "prepare the waits");
