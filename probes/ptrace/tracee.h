@@ -11,8 +11,10 @@ namespace netpoll::probes {
 struct Tracee {
   pid_t tid = -1;
   pid_t tgid = -1;
-  // Attached while it ran, and not yet stopped for the first time.
+  // We have asked it to stop, and it has not done so.
   bool interrupted = false;
+  // It runs the program's own code, so that its next stop may be at the entry of a call.
+  bool at_large = true;
   // False: followed only because it carries our seccomp filter.
   bool counted = true;
   // How the call that it was in has ended, if that is how interrupted calls end: we may have done it, or a signal that

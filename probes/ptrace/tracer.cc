@@ -32,6 +32,10 @@ constexpr int kWakeSignal = SIGURG;
 // So many reports in a row from one thread, and the others are looked after first: waitpid prefers whoever attached
 // first, and a busy thread could keep all the rest stopped for ever.
 constexpr int kStreak = 16;
+// For so long threads may pass a stop of their own before we leave; then they are interrupted. And for so long we wait
+// for that, beyond which there are only threads that do not run at all.
+constexpr std::int64_t kPassNs = 1'000'000;
+constexpr std::int64_t kLeaveNs = 1'000'000'000;
 
 void install_wake_handler() {
   static std::once_flag once;
@@ -127,6 +131,7 @@ void Tracer::run(std::promise<Result<void>> started) {
   } else {
     if (interrupted_ == 0) attached();
     loop();
+    let_pass();
     attached();
   }
   placement_.reset();
@@ -144,7 +149,7 @@ void Tracer::attached() {
 Result<void> Tracer::seize(int options) {
   if (target_.held) {
     if (request(PTRACE_SEIZE, target_.pid, nullptr, options) != 0) return attach_error(target_.pid, errno);
-    add({target_.pid, target_.pid, false});
+    add({.tid = target_.pid, .tgid = target_.pid});
     if (relay_ != nullptr) relay_->take();
     return {};
   }
@@ -161,9 +166,7 @@ Result<void> Tracer::seize(int options) {
 
 bool Tracer::seize_thread(pid_t tid, pid_t tgid, int options) {
   if (request(PTRACE_SEIZE, tid, nullptr, options) != 0) return false;
-  request(PTRACE_INTERRUPT, tid);
-  add({tid, tgid, true});
-  ++interrupted_;
+  interrupt(add({.tid = tid, .tgid = tgid}));
   return true;
 }
 
@@ -219,6 +222,37 @@ void Tracer::loop() {
   }
 }
 
+void Tracer::let_pass() {
+  if (filtered_) return;  // they end with us
+  leaving_ = true;
+  handle_until(base::nanotime() + kPassNs, at_large_);
+  for (auto& [tid, tracee] : tracees_) {
+    if (tracee.at_large && !tracee.interrupted) interrupt(tracee);
+  }
+  handle_until(base::nanotime() + kLeaveNs, interrupted_);
+}
+
+// Handles what is reported until `left` is 0, or end_ns.
+void Tracer::handle_until(std::int64_t end_ns, const int& left) {
+  while (left != 0 && base::nanotime() < end_ns) {
+    int status = 0;
+    const pid_t tid = waitpid(-1, &status, __WALL | __WNOTHREAD | WNOHANG);
+    if (tid < 0) return;
+    if (timed_) woken_ns_ = base::nanotime();
+    if (tid > 0) {
+      handle({tid, status});
+    } else {
+      std::this_thread::sleep_for(std::chrono::microseconds(20));
+    }
+  }
+}
+
+void Tracer::interrupt(Tracee& tracee) {
+  if (request(PTRACE_INTERRUPT, tracee.tid) != 0) return;
+  tracee.interrupted = true;
+  ++interrupted_;
+}
+
 // Takes in every report that is there before any of them is answered.
 void Tracer::collect_others(Event first) {
   events_.assign(1, first);
@@ -233,14 +267,14 @@ void Tracer::handle(Event event) {
   if (!WIFSTOPPED(event.status)) {
     handle_end(event);
   } else if (Tracee* tracee = find_or_add(event.tid)) {
-    const bool first = std::exchange(tracee->interrupted, false);
-    handle_stop(*tracee, event.status, first);
-    if (first && --interrupted_ == 0) attached();
+    const bool ours = event.status >> 16 == PTRACE_EVENT_STOP && std::exchange(tracee->interrupted, false);
+    handle_stop(*tracee, event.status, ours);
+    if (ours && --interrupted_ == 0) attached();
   }
 }
 
-// first: since we attached to it while it ran.
-void Tracer::handle_stop(Tracee& tracee, int status, bool first) {
+// ours: it is the stop that interrupt() asked for.
+void Tracer::handle_stop(Tracee& tracee, int status, bool ours) {
   const int signal = WSTOPSIG(status);
   switch (status >> 16) {
     case 0:
@@ -256,13 +290,15 @@ void Tracer::handle_stop(Tracee& tracee, int status, bool first) {
       handle_fork(tracee);
       return resume(tracee);
     case PTRACE_EVENT_STOP:
-      if (first && !is_group_stop(signal)) restart_interrupted_wait(tracee.tid);
-      if (first) find_unfinished(tracee);
+      if (ours && !is_group_stop(signal)) restart_interrupted_wait(tracee.tid);
+      if (ours && !leaving_) find_unfinished(tracee);
       // A stopped process stays stopped until somebody sends SIGCONT, and reports that.
       if (is_group_stop(signal)) {
+        set_at_large(tracee, false);
         request(PTRACE_LISTEN, tracee.tid);
         return;
       }
+      set_at_large(tracee, true);
       return resume(tracee);
     default:
       return resume(tracee);  // clone: the newborn reports itself
@@ -279,11 +315,12 @@ Tracee* Tracer::find_or_add(pid_t tid) {
     request(PTRACE_DETACH, tid);
     return nullptr;
   }
-  return &add({tid, tgid, false, counted});
+  return &add({.tid = tid, .tgid = tgid, .counted = counted});
 }
 
 Tracee& Tracer::add(const Tracee& tracee) {
   if (++threads_[tracee.tgid] == 1 && tracee.counted) ++processes_;
+  at_large_ += tracee.at_large;
   return tracees_.emplace(tracee.tid, tracee).first->second;
 }
 
@@ -293,6 +330,7 @@ void Tracer::handle_syscall(Tracee& tracee) {
   if (info.op == PTRACE_SYSCALL_INFO_EXIT) {
     tracee.ending = {.result = info.exit.rval, .ns = woken_ns_};
     if (!is_interruption(info.exit.rval)) end_call(tracee);
+    set_at_large(tracee, true);
     return resume(tracee);
   }
   handle_entry(tracee, info.arch, info.entry.nr, info.entry.args);
@@ -389,6 +427,7 @@ void Tracer::drop(pid_t tid) {
   if (found == tracees_.end()) return;
   const Tracee tracee = found->second;
   tracees_.erase(found);
+  at_large_ -= tracee.at_large;
   if (tracee.interrupted && --interrupted_ == 0) attached();
   const auto threads = threads_.find(tracee.tgid);
   if (--threads->second != 0) return;
@@ -399,14 +438,21 @@ void Tracer::drop(pid_t tid) {
 }
 
 // A request can fail only because the tracee was killed meanwhile; its end will be reported.
-void Tracer::resume(const Tracee& tracee, int signal) {
+void Tracer::resume(Tracee& tracee, int signal) {
+  if (leaving_) set_at_large(tracee, false);
   const bool ours = target_.held && !executed_;  // our own code still runs in it
-  request(ours || filtered_ ? PTRACE_CONT : PTRACE_SYSCALL, tracee.tid, nullptr, signal);
+  request(ours || filtered_ || leaving_ ? PTRACE_CONT : PTRACE_SYSCALL, tracee.tid, nullptr, signal);
 }
 
-void Tracer::resume_to_exit(const Tracee& tracee) {
+void Tracer::resume_to_exit(Tracee& tracee) {
   if (timed_) observer_.started(tracee.tid, base::nanotime());
-  request(PTRACE_SYSCALL, tracee.tid);
+  set_at_large(tracee, false);
+  request(leaving_ ? PTRACE_CONT : PTRACE_SYSCALL, tracee.tid);
+}
+
+void Tracer::set_at_large(Tracee& tracee, bool at_large) {
+  at_large_ += at_large - tracee.at_large;
+  tracee.at_large = at_large;
 }
 
 }  // namespace netpoll::probes

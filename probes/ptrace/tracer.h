@@ -4,7 +4,9 @@
 //
 // Every system call of the target stops twice; of a child that is held before its exec, from that exec on. The target
 // is left by letting the tracer thread end, whereupon the kernel detaches and nobody's wait is interrupted;
-// PTRACE_DETACH would need each thread stopped first. The kernel does the same when we are killed.
+// PTRACE_DETACH would need each thread stopped first. But a thread that is let go at the entry of a call finds a signal
+// pending there (kernel/ptrace.c, __ptrace_unlink), and epoll_wait returns EINTR; so those that run pass one more
+// stop before we end (let_pass). The kernel detaches when we are killed as well.
 //
 // A child under make_seccomp_filter() stops at counted calls only. Since the filter cannot be removed and without a
 // tracer makes these calls fail, the whole offspring of the child stays traced until it has ended, counted or not, and
@@ -73,9 +75,12 @@ class Tracer {
   void seize_threads(pid_t tgid, int options);
   void seize_descendants(int options);
   void loop();
+  void let_pass();
+  void handle_until(std::int64_t end_ns, const int& left);
+  void interrupt(Tracee& tracee);
   void collect_others(Event first);
   void handle(Event event);
-  void handle_stop(Tracee& tracee, int status, bool first);
+  void handle_stop(Tracee& tracee, int status, bool ours);
   void handle_syscall(Tracee& tracee);
   void handle_seccomp(Tracee& tracee);
   bool handle_entry(Tracee& tracee, std::uint32_t arch, std::uint64_t number, const std::uint64_t (&args)[6]);
@@ -88,8 +93,9 @@ class Tracer {
   void drop(pid_t tid);
   Tracee* find_or_add(pid_t tid);
   Tracee& add(const Tracee& tracee);
-  void resume(const Tracee& tracee, int signal = 0);
-  void resume_to_exit(const Tracee& tracee);
+  void resume(Tracee& tracee, int signal = 0);
+  void resume_to_exit(Tracee& tracee);
+  void set_at_large(Tracee& tracee, bool at_large);
   void attached();
 
   const Target target_;
@@ -113,6 +119,8 @@ class Tracer {
   std::promise<Result<void>> started_;
   bool announced_ = false;     // started_ has its value
   int interrupted_ = 0;        // tracees that have yet to stop for the first time
+  int at_large_ = 0;           // tracees of which Tracee::at_large says so
+  bool leaving_ = false;       // nobody is to stop at a call any more
   bool executed_ = false;      // the child's exec has been seen
   std::int64_t woken_ns_ = 0;  // when the last report arrived
 };

@@ -179,6 +179,21 @@ TEST_CASE("waits in progress do not notice that we attach and leave, nor do they
   CHECK(child.child().wait(0).value()->success());
 }
 
+TEST_CASE("waits do not notice that we leave as soon as we have come") {
+#if !defined(__x86_64__)
+  NETPOLL_SKIP("this architecture offers no way to restart a wait that returns EINTR");
+#endif
+  Prey child({kTraced, "waits"});
+  REQUIRE(child.sleeps());
+  for (int round = 0; round < 50; ++round) {
+    auto source = make_ptrace_source({});
+    REQUIRE(source->attach({.pid = child.pid()}));
+  }
+  child.poke();
+  CHECK(number_after(child.rest(), "interrupted") == 0);
+  CHECK(child.child().wait(0).value()->success());
+}
+
 TEST_CASE("a process whose first thread has left is counted") {
   Prey child({kTraced, "leaderless"});
   REQUIRE(eventually([&] { return state_of(child.pid()) == 'Z'; }));
