@@ -79,6 +79,7 @@ class NdjsonExporter : public LineExporter, public LongDocumentSink {
     put_args(record);
     if (record.takes_time()) {
       optional("duration_ns", record.duration_ns);
+      if (record.before_ns) optional("before_ns", record.before_ns);
       if (record.unfinished) text_ += R"(,"unfinished":true)";
     }
     put_result(record);

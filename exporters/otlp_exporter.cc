@@ -201,7 +201,7 @@ class OtlpExporter : public Exporter {
 
   Json span_of(const trace::Record& record) {
     // A call's own time is no wait.
-    const std::uint64_t run = record.time_ns - record.duration_ns.value_or(0) + offset_ns_;
+    const std::uint64_t run = record.time_ns - record.least_ns().value_or(0) + offset_ns_;
     const std::uint64_t ready = run - record.cpu_wait_ns.value_or(0);
     const std::uint64_t who = record.goid != 0 ? record.goid : static_cast<std::uint64_t>(record.fd) | 1ULL << 63;
     Json attributes = Json::array({attribute("thread.id", int_value(static_cast<std::uint64_t>(record.tid)))});

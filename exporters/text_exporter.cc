@@ -41,13 +41,7 @@ class TextExporter : public LineExporter {
     append_args(record);
     append_result(record);
     append_ready(record);
-    if (record.unfinished) {
-      text_ += "  <unfinished>";
-    } else if (record.duration_ns) {
-      text_ += "  <" + human_ns(*record.duration_ns) + ">";
-    } else if (record.takes_time()) {
-      text_ += "  <began before>";
-    }
+    if (record.takes_time()) append_duration(record);
     append_step(record);
     text_ += '\n';
     return line_ended();
@@ -134,6 +128,16 @@ class TextExporter : public LineExporter {
     } else {
       text_ += errno_name(static_cast<int>(-*record.result));
     }
+  }
+
+  void append_duration(const trace::Record& record) {
+    text_ += record.unfinished ? "  <unfinished" : "  <";
+    if (!record.duration_ns) text_ += record.unfinished ? ", began before" : "began before";
+    if (const auto ns = record.least_ns()) {
+      if (text_.back() != '<') text_ += ", ";
+      text_ += (record.before_ns ? ">= " : "") + human_ns(*ns);
+    }
+    text_ += '>';
   }
 
   void append_ready(const trace::Record& record) {

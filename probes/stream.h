@@ -63,6 +63,12 @@ class StreamSource {
   // Hands over what happened, in order of time, and the losses where they happened. The newest events are kept back
   // for a few milliseconds, since others may yet turn out to be older; after detach() nothing is.
   virtual Result<void> drain(trace::Sink& sink) = 0;
+  // Shows the calls and operations that are under way now, as unfinished events that are no part of the stream, which
+  // goes on; a source that cannot tell shows none.
+  virtual Result<void> show_open(trace::Sink& sink) {
+    static_cast<void>(sink);
+    return {};
+  }
   // Leaves the targets as they were. Idempotent; the destructor calls it.
   virtual void detach() = 0;
   virtual StreamTotals totals() const = 0;

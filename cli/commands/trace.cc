@@ -175,47 +175,50 @@ Result<void> launch_program(Tracing& tracing) {
   return tracing.source->attach({&target, 1});
 }
 
-// What the recorder has, as a stream of its own. A file is replaced.
+// What the recorder has, and what is under way, as a stream of its own. A file is replaced.
 Result<void> write_recording(const Tracing& tracing, const TraceView& view, const OutputOptions& output,
-                             const exporters::ExportOptions& wishes, const Json& meta) {
+                             const exporters::ExportOptions& wishes, const Json& meta,
+                             const std::vector<trace::Record>& open) {
   auto out = Emitter::open(output, exporters::Content::kStream, tracing.invocation.color, wishes);
   if (!out) return out.error();
-  if (auto written = view.recorder()->write(out->exporter(), meta, totals_of(tracing, view)); !written) return written;
+  Json totals = totals_of(tracing, view);
+  totals["events"] = view.shown() + open.size();
+  if (auto written = view.recorder()->write(out->exporter(), meta, open, totals); !written) return written;
   return out->finish();
 }
 
 // The figures so far, or in the end.
-Json summary_of(const Tracing& tracing, const TraceView& view) {
+Json summary_of(const Tracing& tracing, const TraceView& view, const TraceSummary& summary) {
   Json totals = totals_of(tracing, view);
   Json document = head_of(tracing, "trace-summary", tracing.started_at, totals.at("lost").get<std::uint64_t>());
   totals.erase("lost_output");
   totals.erase("overwritten");
   document.update(totals);
-  view.summary()->put(document);
+  document["events"] = summary.events();
+  summary.put(document);
   return document;
 }
 
-// On standard error, where they are in nobody's way.
-void print_so_far(const Tracing& tracing, const TraceView& view) {
+// With what is under way, on standard error, where they are in nobody's way.
+void print_so_far(const Tracing& tracing, const TraceView& view, const std::vector<trace::Record>& open) {
   auto out = Emitter::open({.standard = exporters::Destination::Standard::kError}, exporters::Content::kResult,
                            tracing.invocation.color);
   if (!out) return;
-  if (auto written = out->result(summary_of(tracing, view)); !written) tracing.invocation.log.error(written.error());
+  TraceSummary summary = *view.summary();
+  for (const trace::Record& record : open) summary.add(record);
+  if (auto written = out->result(summary_of(tracing, view, summary)); !written)
+    tracing.invocation.log.error(written.error());
 }
 
 // Until the time is up, every target is gone, somebody interrupts, what --until waits for happened, or nobody reads any
 // more. on_nudge is called for SIGUSR1. output: a stream whose readers may leave while there is nothing to write.
-Result<void> follow(Tracing& tracing, TraceView& view, std::optional<int> output,
+Result<void> follow(Tracing& tracing, TraceView& view, std::optional<int> output, std::optional<Nudge>& nudge,
                     const std::function<Result<void>()>& on_nudge) {
   Interrupt& interrupt = tracing.invocation.interrupt;
   auto wake = WakeSet::create();
   if (!wake) return std::move(wake).error();
   if (auto ok = wake->add(interrupt.fd()); !ok) return ok;
-  std::optional<Nudge> nudge;
-  if (!view.streams()) {
-    auto installed = Nudge::install();
-    if (!installed) return std::move(installed).error();
-    nudge.emplace(std::move(*installed));
+  if (nudge) {
     if (auto ok = wake->add(nudge->fd()); !ok) return ok;
   }
   if (tracing.child) {
@@ -363,13 +366,21 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
       return pass_through(code);
     }
   }
+  std::optional<Nudge> nudge;
+  if (!view.streams()) {
+    auto installed = Nudge::install();
+    if (!installed) return std::move(installed).error();
+    nudge.emplace(std::move(*installed));
+  }
   invocation.log.detail("the probes are attached");
   const auto write_now = [&]() -> Result<void> {
-    if (view.recorder() != nullptr) return write_recording(tracing, view, output, wishes, meta);
-    print_so_far(tracing, view);
+    OpenRecords open(*filter);
+    if (auto shown = tracing.source->show_open(open); !shown) return shown;
+    if (view.recorder() != nullptr) return write_recording(tracing, view, output, wishes, meta, open.records());
+    print_so_far(tracing, view, open.records());
     return {};
   };
-  if (auto followed = follow(tracing, view, out->standard_fd(), write_now); !followed)
+  if (auto followed = follow(tracing, view, out->standard_fd(), nudge, write_now); !followed)
     return std::move(followed).error();
   // Its ending belongs to what it did. Who may not outlive us is to end as it likes, before the source ends it.
   const bool to_its_end = (!tracing.duration && !view.found()) || options.kill_on_exit;
@@ -385,7 +396,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (view.failed()) return *view.failed();
   const Json totals = totals_of(tracing, view);
   if (summary) {
-    if (auto done = out->result(summary_of(tracing, view)); !done) return std::move(done).error();
+    if (auto done = out->result(summary_of(tracing, view, *summary)); !done) return std::move(done).error();
   } else if (recorder) {
     if (auto written = write_now(); !written) return std::move(written).error();
   } else {

@@ -363,6 +363,8 @@ bool TraceReader::Lines::number(std::int64_t value) {
     record_.fd = static_cast<int>(value);
   } else if (key_ == "duration_ns") {
     record_.duration_ns = count;
+  } else if (key_ == "before_ns") {
+    record_.before_ns = count;
   } else if (key_ == "result") {
     record_.result = value;
   } else if (key_ == "network_wait_ns") {

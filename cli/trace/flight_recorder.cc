@@ -37,12 +37,15 @@ void FlightRecorder::keep(Item item) {
 }
 
 Result<void> FlightRecorder::write(exporters::Exporter& out, const exporters::Json& meta,
-                                   const exporters::Json& totals) const {
+                                   const std::vector<trace::Record>& open, const exporters::Json& totals) const {
   if (auto written = out.begin(meta); !written) return written;
   for (const Item& item : items_) {
     const auto* record = std::get_if<trace::Record>(&item);
     auto written = record != nullptr ? out.event(*record) : out.lost(std::get<trace::Loss>(item));
     if (!written) return written;
+  }
+  for (const trace::Record& record : open) {
+    if (auto written = out.event(record); !written) return written;
   }
   return out.end(totals);
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <variant>
+#include <vector>
 
 #include "exporters/exporter.h"
 #include "netpoll/result.h"
@@ -20,8 +21,10 @@ class FlightRecorder {
   void add(const trace::Record& record);
   void add(const trace::Loss& loss);
 
-  // Writes what is kept, which stays; meta and totals are the stream's first and last line.
-  Result<void> write(exporters::Exporter& out, const exporters::Json& meta, const exporters::Json& totals) const;
+  // Writes what is kept, which stays, and behind it `open`, which is under way; meta and totals are the stream's first
+  // and last line.
+  Result<void> write(exporters::Exporter& out, const exporters::Json& meta, const std::vector<trace::Record>& open,
+                     const exporters::Json& totals) const;
 
   std::uint64_t events() const { return events_; }            // that are kept
   std::uint64_t overwritten() const { return overwritten_; }  // that are not, any more

@@ -87,7 +87,7 @@ bool RecordFilter::matches(const trace::Record& record) const {
     const auto slow = [&](const std::optional<std::uint64_t>& ns) { return ns && *ns >= *min_latency_ns_; };
     const bool waits = record.kind == trace::RecordKind::kCall &&
                        probes::stream_calls().at(record.row).role == probes::CallRole::kWait;
-    const bool slow_call = !waits && slow(record.duration_ns);
+    const bool slow_call = !waits && slow(record.least_ns());
     if (!slow_call && !slow(record.network_wait_ns) && !slow(record.cpu_wait_ns)) return false;
   }
   return true;

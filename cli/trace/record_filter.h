@@ -32,10 +32,10 @@ class RecordFilter {
   void select(probes::StreamOptions& stream) const;
   // Whether the event is to be shown; counts those that pass all but --sample.
   bool shows(const trace::Record& record);
-
- private:
+  // Whether it passes all filters but --sample.
   bool matches(const trace::Record& record) const;
 
+ private:
   EventFilter events_;
   std::vector<int> fds_;
   std::string peer_;

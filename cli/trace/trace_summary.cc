@@ -30,8 +30,12 @@ Json times_json(const Histogram& histogram) {
 
 void TraceSummary::Calls::add(const trace::Record& record) {
   ++count;
-  if (record.unfinished) ++unfinished;
-  if (record.duration_ns) {
+  if (!record.duration_ns) ++before;
+  if (record.before_ns) before_ns += *record.before_ns;
+  if (record.unfinished) {
+    ++unfinished;
+    longest_unfinished_ns = std::max(longest_unfinished_ns, record.least_ns().value_or(0));
+  } else if (record.duration_ns) {
     total_ns += *record.duration_ns;
     add_time(duration, *record.duration_ns);
   }
@@ -43,6 +47,9 @@ Json TraceSummary::Calls::json() const {
   for (const auto& [number, times] : errors) by_name[exporters::errno_name(number)] = times;
   return {{"count", count},
           {"unfinished", unfinished},
+          {"longest_unfinished_ns", unfinished != 0 ? Json(longest_unfinished_ns) : Json(nullptr)},
+          {"before", before},
+          {"before_ns", before_ns},
           {"errors", std::move(by_name)},
           {"total_ns", total_ns},
           {"duration_ns", times_json(duration)}};
@@ -63,7 +70,7 @@ void TraceSummary::add(const trace::Record& record) {
   switch (record.kind) {
     case trace::RecordKind::kCall: {
       auto& place = calls_.at(record.row);
-      if (!place) place = std::make_unique<Calls>();
+      if (!place) place.emplace();
       place->add(record);
       break;
     }

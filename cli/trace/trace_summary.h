@@ -4,7 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
-#include <memory>
+#include <optional>
 
 #include "cli/trace/slowest_waits.h"
 #include "cli/workload/histogram.h"
@@ -15,8 +15,8 @@
 
 namespace netpoll::cli {
 
-// Memory does not grow with the stream: a histogram for each system call that occurs, and a bounded list of waits. One
-// thread at a time.
+// Memory does not grow with the stream: a histogram for each system call that occurs, and a bounded list of waits. A
+// copy goes its own way. One thread at a time.
 class TraceSummary {
  public:
   // Every event of the stream, whether it is to be in the figures or not: some say that a descriptor stands for
@@ -34,6 +34,9 @@ class TraceSummary {
   struct Calls {
     std::uint64_t count = 0;
     std::uint64_t unfinished = 0;
+    std::uint64_t longest_unfinished_ns = 0;
+    std::uint64_t before = 0;
+    std::uint64_t before_ns = 0;
     std::uint64_t total_ns = 0;
     workload::Histogram duration;
     std::map<int, std::uint64_t> errors;  // by errno
@@ -43,7 +46,7 @@ class TraceSummary {
   };
 
   std::uint64_t events_ = 0;
-  std::array<std::unique_ptr<Calls>, probes::kStreamCallCount> calls_;
+  std::array<std::optional<Calls>, probes::kStreamCallCount> calls_;
   std::map<std::string_view, Calls> uring_;
   std::array<std::uint64_t, trace::kTpCount> tracepoints_{};
   std::map<std::string_view, std::uint64_t> processes_;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "cli/compare/condition.h"
 #include "cli/emit.h"
@@ -18,6 +19,21 @@ namespace netpoll::cli {
 
 // The text of --until; nothing for an empty one. kInvalid: an expression that is none, or about what no event has.
 Result<std::optional<Condition>> parse_until(const std::string& text);
+
+// What is under way at some moment, past the filter: a call of each thread at most, and operations of io_uring.
+class OpenRecords : public trace::Sink {
+ public:
+  explicit OpenRecords(const RecordFilter& filter) : filter_(filter) {}
+  void event(const trace::Record& record) override {
+    if (filter_.matches(record)) records_.push_back(record);
+  }
+  void lost(const trace::Loss& /*loss*/) override {}
+  const std::vector<trace::Record>& records() const { return records_; }
+
+ private:
+  const RecordFilter& filter_;
+  std::vector<trace::Record> records_;
+};
 
 // Where the events of a source go: past the filter to the exporter, unless its reader is too slow, or into the
 // recorder, or into the summary.

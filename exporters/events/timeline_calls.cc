@@ -106,7 +106,7 @@ void Timeline::call_of_goroutine(Process& process, const trace::Record& record, 
 }
 
 void Timeline::call(Process& process, const trace::Record& record) {
-  const std::uint64_t start_ns = saturating_sub(record.time_ns, record.duration_ns.value_or(0));
+  const std::uint64_t start_ns = saturating_sub(record.time_ns, record.least_ns().value_or(0));
   std::string labels;
   std::array<std::string, trace::Record::kMaxArgs> words;
   TimelineArgs args;
@@ -174,8 +174,8 @@ void Timeline::call(Process& process, const trace::Record& record) {
   Thread* thread = thread_of(process, record.pid, record.tid);
   if (thread == nullptr) return;
   const TrackId track{.kind = TrackKind::kThread, .pid = record.pid, .id = static_cast<std::uint64_t>(record.tid)};
-  if (!record.duration_ns) {
-    args.text("began", "before the trace");
+  if (!record.duration_ns) args.text("began", "before the trace");
+  if (!record.least_ns()) {
     sink_.instant({.track = track,
                    .time_ns = record.time_ns,
                    .name = record.name,

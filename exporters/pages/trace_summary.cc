@@ -44,6 +44,21 @@ std::string errors_text(const Json& errors) {
   return out;
 }
 
+// Of the calls those that the times are without.
+std::string untimed_text(const Json& row) {
+  std::string out;
+  const auto add = [&](const char* count, const char* what, const char* time, const char* how) {
+    const Json& calls = at(row, {count});
+    if (!is_count(calls) || calls == 0) return;
+    const Json& ns = at(row, {time});
+    out += (out.empty() ? "" : "; ") + count_text(calls) + what;
+    if (is_count(ns) && ns > 0) out += std::string(", ") + how + ns_text(ns);
+  };
+  add("unfinished", " unfinished", "longest_unfinished_ns", "longest ");
+  add("before", " began before", "before_ns", ">= ");
+  return out;
+}
+
 // Those that took the most time first.
 std::string calls_table(const Json& calls, const char* what, bool color) {
   if (!calls.is_object()) return "";
@@ -67,9 +82,7 @@ std::string calls_table(const Json& calls, const char* what, bool color) {
     std::vector<Cell> cells = {name, count_text(at(row, {"count"})), ns_text(at(row, {"total_ns"}))};
     add_quantiles(cells, at(row, {"duration_ns"}));
     cells.emplace_back(errors_text(at(row, {"errors"})));
-    const Json& unfinished = at(row, {"unfinished"});
-    cells.emplace_back(is_count(unfinished) && unfinished > 0 ? count_text(unfinished) + " unfinished" : "",
-                       Style::kDim);
+    cells.emplace_back(untimed_text(row), Style::kDim);
     table.row(std::move(cells));
   }
   return table.empty() ? "" : table.text(color);

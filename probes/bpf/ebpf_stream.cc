@@ -9,7 +9,9 @@
 #include <bit>
 #include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <fstream>
+#include <functional>
 #include <set>
 #include <utility>
 
@@ -125,6 +127,7 @@ class EbpfStream : public StreamSource {
     return true;  // a cgroup without processes may get some
   }
   Result<void> drain(trace::Sink& sink) override;
+  Result<void> show_open(trace::Sink& sink) override;
   void detach() override;
   StreamTotals totals() const override;
   std::vector<EventKind> vocabulary() const override;
@@ -137,7 +140,10 @@ class EbpfStream : public StreamSource {
  private:
   Result<void> attach_programs();
   void attach_uring();
-  void take_open_operations();
+  using TakeEvent = std::function<void(const netpoll_stream_event&)>;
+  Result<void> for_open_calls(const TakeEvent& take) const;
+  void for_open_operations(const TakeEvent& take) const;
+  Result<void> mark_open_calls();
   Result<void> attach_usdt();
   Result<void> attach_usdt_of(const std::string& path);
   Result<void> begin();
@@ -303,7 +309,7 @@ Result<void> EbpfStream::begin() {
       if (auto added = add_running(pid); !added) return std::move(added).error();
     }
     ask_for_goroutines();
-    return {};
+    return mark_open_calls();
   }
   const bool held = targets_.front().held;
   std::vector<std::uint32_t> tgids;
@@ -323,8 +329,17 @@ Result<void> EbpfStream::begin() {
       __atomic_store_n(held ? &shared.held_tgid : &shared.root_tgid, tgid, __ATOMIC_SEQ_CST);
     }
   }
-  if (held || !follow_forks()) return {};
-  return walk_.adopt_children();
+  if (held) return {};
+  if (follow_forks()) {
+    if (auto adopted = walk_.adopt_children(); !adopted) return adopted;
+  }
+  return mark_open_calls();
+}
+
+// Everybody is a target by now: a call that nobody saw begin had begun before.
+Result<void> EbpfStream::mark_open_calls() {
+  if (auto walked = walk_.run(NETPOLL_TASKS_MARK, scope()); !walked) return std::move(walked).error();
+  return {};
 }
 
 Result<void> EbpfStream::attach_usdt() {
@@ -389,7 +404,7 @@ Result<void> EbpfStream::drain(trace::Sink& sink) {
   decoder_.give(last ? UINT64_MAX : begin - kSettleNs, sink);
   if (last && !finished_) {
     finished_ = true;
-    take_open_operations();
+    for_open_operations([this](const netpoll_stream_event& event) { decoder_.take(event); });
     decoder_.give(UINT64_MAX, sink);
     decoder_.finish({cpus_, cpu_count_}, begin, sink);
   }
@@ -398,8 +413,19 @@ Result<void> EbpfStream::drain(trace::Sink& sink) {
   return {};
 }
 
-// Operations that had not completed, of processes that still run.
-void EbpfStream::take_open_operations() {
+Result<void> EbpfStream::for_open_calls(const TakeEvent& take) const {
+  std::vector<std::byte> written;
+  if (auto walked = walk_.run(NETPOLL_TASKS_IN_FLIGHT, scope(), &written); !walked) return std::move(walked).error();
+  netpoll_stream_event event;
+  for (std::size_t at = 0; at + sizeof(event) <= written.size(); at += sizeof(event)) {
+    std::memcpy(&event, written.data() + at, sizeof(event));
+    take(event);
+  }
+  return {};
+}
+
+// Of processes that still run.
+void EbpfStream::for_open_operations(const TakeEvent& take) const {
   if (!sees_uring_) return;
   const int map = bpf_map__fd(skeleton_->maps.uring_ops);
   const std::uint64_t now = kernel_now(clock_offset_);
@@ -418,15 +444,24 @@ void EbpfStream::take_open_operations() {
     event.args[NETPOLL_URING_USER_DATA] = op.user_data;
     event.args[NETPOLL_URING_FD] = static_cast<std::uint64_t>(op.fd);
     event.args[NETPOLL_URING_FIXED] = op.fixed;
-    decoder_.take(std::as_bytes(std::span(&event, 1)));
+    take(event);
   }
+}
+
+Result<void> EbpfStream::show_open(trace::Sink& sink) {
+  if (!attached_) return {};
+  const auto show = [&](const netpoll_stream_event& event) { decoder_.show(event, sink); };
+  if (auto shown = for_open_calls(show); !shown) return shown;
+  for_open_operations(show);
+  return {};
 }
 
 void EbpfStream::detach() {
   if (!skeleton_ || !attached_) return;
   attached_ = false;
-  // Calls in which threads sleep now will return when nobody looks.
-  static_cast<void>(walk_.run(NETPOLL_TASKS_IN_FLIGHT, scope()));
+  // Calls that are under way now will return when nobody looks.
+  __atomic_store_n(&skeleton_->bss->ending, 1u, __ATOMIC_SEQ_CST);
+  static_cast<void>(for_open_calls([this](const netpoll_stream_event& event) { decoder_.take(event); }));
   __atomic_store_n(&skeleton_->bss->held_tgid, 0u, __ATOMIC_RELAXED);
   __atomic_store_n(&skeleton_->bss->root_tgid, 0u, __ATOMIC_RELAXED);
   __atomic_store_n(&skeleton_->bss->use_processes, 0u, __ATOMIC_RELAXED);

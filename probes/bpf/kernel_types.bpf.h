@@ -86,8 +86,14 @@ struct css_set {
   struct cgroup* dfl_cgrp;
 };
 
+struct restart_block {
+  void* fn; /* what restart_syscall calls */
+};
+
 struct task_struct {
   struct thread_info thread_info;
+  unsigned int flags; /* PF_* */
+  struct restart_block restart_block;
   unsigned int __state; /* Linux 5.14 renamed it from state */
   pid_t pid;            /* what user space calls tid */
   pid_t tgid;           /* what user space calls pid */
@@ -98,7 +104,14 @@ struct task_struct {
   unsigned long nvcsw, nivcsw; /* context switches, voluntary and not */
 };
 
+struct seq_file;
+
+struct bpf_iter_meta {
+  struct seq_file* seq;
+};
+
 struct bpf_iter__task {
+  struct bpf_iter_meta* meta;
   struct task_struct* task;
 };
 
@@ -132,6 +145,10 @@ typedef void (*btf_trace_io_uring_complete)(void* data, struct io_uring_cqe* rin
 #if defined(__TARGET_ARCH_x86)
 #define SYSCALL_NR(regs) ((long)(regs)->orig_ax)
 #define NR_restart_syscall 219
+#define NR_poll 7
+#define NR_nanosleep 35
+#define NR_clock_nanosleep 230
+#define NR_futex 202
 #define SYSCALL_ARG1(regs) ((regs)->di)
 #define SYSCALL_ARG2(regs) ((regs)->si)
 #define SYSCALL_ARG3(regs) ((regs)->dx)
@@ -140,6 +157,10 @@ typedef void (*btf_trace_io_uring_complete)(void* data, struct io_uring_cqe* rin
 #elif defined(__TARGET_ARCH_arm64)
 #define SYSCALL_NR(regs) ((long)(regs)->syscallno)
 #define NR_restart_syscall 128
+#define NR_poll (-1) /* there is none */
+#define NR_nanosleep 101
+#define NR_clock_nanosleep 115
+#define NR_futex 98
 #define SYSCALL_ARG1(regs) ((regs)->orig_x0)
 #define SYSCALL_ARG2(regs) ((regs)->regs[1])
 #define SYSCALL_ARG3(regs) ((regs)->regs[2])
@@ -171,6 +192,12 @@ static __always_inline bool in_compat_syscall(const struct task_struct* task) {
   return task->thread_info.flags & (1ul << 22);
 #endif
 }
+
+/*
+ * A thread that the kernel made for io_uring or vhost in the process: PF_IO_WORKER | PF_USER_WORKER. Its registers are
+ * a copy of those of whoever made it, and say nothing.
+ */
+static __always_inline bool is_worker(const struct task_struct* task) { return task->flags & 0x4010; }
 
 /* True while task sleeps, interruptibly or not: TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE. A stopped task does not. */
 static __always_inline bool sleeps(const struct task_struct* task) { return task->__state & 0x0003; }

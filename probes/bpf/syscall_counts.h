@@ -193,7 +193,7 @@ enum netpoll_task_job {
   NETPOLL_TASKS_ADOPT,     /* make the children of targets targets; adopted = how many became one */
   NETPOLL_TASKS_MARK,      /* mark the calls that targets sleep in */
   NETPOLL_TASKS_CHECK,     /* remove the marks of threads that have run since */
-  NETPOLL_TASKS_IN_FLIGHT, /* count the targets, and the calls that they sleep in */
+  NETPOLL_TASKS_IN_FLIGHT, /* count the targets, and the calls that they sleep in; of a stream: write down the calls */
 };
 
 #endif

@@ -5,6 +5,9 @@
  * at the entry only takes the time. Likewise every operation of io_uring, when it completes. And hits of libruntime's
  * USDT probes with their arguments, and the births and deaths of processes.
  *
+ * Calls that threads are in when we come are marked by a look at all of them (netpoll_stream_tasks), so that their
+ * exits are told from others whose entry was not seen. The same look finds those that are under way when we go.
+ *
  * All records go through one ring, in about the order of their times: what is not needed there is sorted by user space.
  * A record that finds no room is counted by its CPU, and the CPU's next record says how many there were before it.
  * Nobody waits for anybody: a reader that is too slow costs records.
@@ -23,6 +26,10 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 const volatile __u32 cpus = 1;
+/* When the calls that had begun before us were looked for: after everybody became a target. */
+__u64 begin_ns = 0;
+/* Set by user space when the trace ends: from then on nothing begins, and what returns was under way. */
+__u32 ending = 0;
 /* By system call number. */
 const volatile struct netpoll_stream_call call_of_nr[NETPOLL_STREAM_MAX_NR] = {};
 
@@ -56,6 +63,33 @@ struct {
   __type(key, __u32);
   __type(value, struct netpoll_usdt_site);
 } usdt_sites SEC(".maps");
+
+/* Operations under way, by the address of the kernel's request. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, NETPOLL_MAX_URING_OPS);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, __u64);
+  __type(value, struct netpoll_uring_op);
+} uring_ops SEC(".maps");
+
+/* Requests that may complete more than once, which is then told without the request. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, NETPOLL_MAX_URING_OPS);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, struct netpoll_uring_name);
+  __type(value, __u64);
+} uring_repeated SEC(".maps");
+
+/* Processes that submitted one, by tgid: the table above is looked through at the end of these alone. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, NETPOLL_MAX_SLOTS);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, __u32);
+  __type(value, __u8);
+} uring_processes SEC(".maps");
 
 /* The fields that only this program reads; libbpf takes what follows "___" for a flavour of the name (CO-RE). */
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -97,6 +131,7 @@ static __always_inline void fill_head(struct netpoll_stream_event* event, struct
   event->labels = 0;
   event->count = 0;
   event->skipped = 0;
+  event->before = 0;
 }
 
 /*
@@ -145,15 +180,64 @@ static __always_inline void fill_call(struct netpoll_stream_event* event, struct
 #endif
 }
 
+/* The row of a call by its number, + 1; 0: it is not in the stream. */
+static __always_inline __u8 row_of(long nr) {
+  return (unsigned long)nr < NETPOLL_STREAM_MAX_NR ? call_of_nr[nr].row : 0;
+}
+
+/* When a call began as far as is known, by the word of its thread; 0: it is not. */
+static __always_inline __u64 start_of(struct netpoll_thread* thread, __u32 word, __u8 row) {
+  if (word == row) return thread->start_ns;
+  return word == (NETPOLL_BEFORE | row) ? begin_ns : 0;
+}
+
+/* A record of the current task that nothing follows; NULL: there is no room. It is to be submitted. */
+static __always_inline struct netpoll_stream_event* new_event(struct task_struct* task, __u8 kind) {
+  __u32 cpu = bpf_get_smp_processor_id();
+  struct netpoll_stream_cpu* state = cpu_state(cpu);
+  if (!state) return NULL;
+  struct netpoll_stream_event* event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+  if (!event) {
+    count_drop(state);
+    return NULL;
+  }
+  fill_head(event, state, cpu, task, bpf_ktime_get_ns());
+  event->kind = kind;
+  event->row = 0;
+  event->start_ns = 0;
+  event->result = 0;
+  for (__u32 i = 0; i < NETPOLL_STREAM_ARGS; i++) event->args[i] = 0;
+  /* Programs of several kinds do this, of which one may interrupt another. */
+  __sync_fetch_and_add(&state->written, 1);
+  return event;
+}
+
+/* The call of the current task will not return, or not while anybody looks. */
+static __always_inline void write_unfinished(struct task_struct* task, struct pt_regs* regs, __u8 row, __u64 start_ns,
+                                             __u32 before) {
+  struct netpoll_stream_event* event = new_event(task, NETPOLL_STREAM_UNFINISHED);
+  if (!event) return;
+  fill_call(event, regs, row - 1, start_ns, 0);
+  event->before = before;
+  if (has_go_programs) fill_goroutine(event, task, regs);
+  bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+}
+
 SEC("tp_btf/sys_enter")
 int BPF_PROG(netpoll_stream_enter, struct pt_regs* regs, long nr) {
   struct task_struct* task = bpf_get_current_task_btf();
-  if (account_of_current(task) == NETPOLL_NO_TARGET) return 0;
-  if ((unsigned long)nr >= NETPOLL_STREAM_MAX_NR || !call_of_nr[nr].row) return 0;
+  if (account_of_current(task) == NETPOLL_NO_TARGET || ending) return 0;
+  if (!row_of(nr)) {
+    struct netpoll_thread* sleeper = nr == NR_restart_syscall ? find_thread(task->pid) : NULL;
+    if (!sleeper || !(sleeper->call & NETPOLL_STREAM_RESTARTS) || in_compat_syscall(task)) return 0;
+    sleeper->start_ns = bpf_ktime_get_ns();
+    sleeper->call &= NETPOLL_STREAM_ROW;
+    return 0;
+  }
   if (in_compat_syscall(task)) return 0;
   struct netpoll_thread* thread = find_or_claim_thread(task->pid);
   if (!thread) return 0;
-  thread->call = call_of_nr[nr].row;
+  thread->call = row_of(nr);
   thread->start_ns = bpf_ktime_get_ns();
   return 0;
 }
@@ -167,13 +251,17 @@ int BPF_PROG(netpoll_stream_leave, struct pt_regs* regs, long result) {
   struct netpoll_thread* thread = find_thread(task->pid);
   __u8 row = 0, job = 0;
   if (nr == NR_restart_syscall && !compat && thread) {
-    /* A sleep that goes on: its record says so by the result that it has now. */
-    row = thread->call;
+    /* A sleep that goes on; its arguments are those of the call. */
+    row = thread->call & NETPOLL_STREAM_ROW;
   } else if ((unsigned long)nr < NETPOLL_STREAM_MAX_NR) {
     row = call_of_nr[nr].row;
     job = call_of_nr[nr].job;
   }
-  if (!row) return 0;
+  if (!row) {
+    /* What is restarted next is not in the stream. */
+    if (result == -ERESTART_RESTARTBLOCK && thread) thread->call = 0;
+    return 0;
+  }
   __u32 cpu = bpf_get_smp_processor_id();
   struct netpoll_stream_cpu* state = cpu_state(cpu);
   if (!state) return 0;
@@ -182,9 +270,18 @@ int BPF_PROG(netpoll_stream_leave, struct pt_regs* regs, long result) {
     return 0;
   }
   __u64 start_ns = 0;
+  __u32 before = 0;
+  const bool last = ending;
   if (thread) {
-    if (thread->call == row) start_ns = thread->start_ns;
-    thread->call = 0;
+    /* Who looks at all threads when the trace ends tells of the call unless it is taken here. */
+    __u32 word = last ? __sync_lock_test_and_set(&thread->call, 0) : thread->call;
+    before = word == (NETPOLL_BEFORE | row);
+    start_ns = start_of(thread, word, row);
+    if (!last) thread->call = result == -ERESTART_RESTARTBLOCK ? NETPOLL_STREAM_RESTARTS | row : 0;
+  }
+  if (last) {
+    if (start_ns) write_unfinished(task, regs, row, start_ns, before);
+    return 0;
   }
   __u64 now = bpf_ktime_get_ns();
 
@@ -197,6 +294,7 @@ int BPF_PROG(netpoll_stream_leave, struct pt_regs* regs, long result) {
     fill_head(event, state, cpu, task, now);
     event->kind = NETPOLL_STREAM_CALL;
     fill_call(event, regs, row - 1, start_ns, result);
+    event->before = before;
     if (job == NETPOLL_JOB_CTL) {
       struct netpoll_epoll_event given = {};
       bpf_probe_read_user(&given, sizeof(given), (const void*)event->args[3]);
@@ -219,6 +317,7 @@ int BPF_PROG(netpoll_stream_leave, struct pt_regs* regs, long result) {
     fill_head(event, state, cpu, task, now);
     event->kind = NETPOLL_STREAM_CALL;
     fill_call(event, regs, row - 1, start_ns, result);
+    event->before = before;
     if (job == NETPOLL_JOB_WAIT) {
       __u32 bytes = (__u32)result * sizeof(struct netpoll_epoll_event);
       if (bytes <= sizeof(few->ready) && bpf_probe_read_user(few->ready, bytes, (const void*)event->args[1]) == 0) {
@@ -251,6 +350,7 @@ int BPF_PROG(netpoll_stream_leave, struct pt_regs* regs, long result) {
     struct netpoll_stream_event* event = &many->event;
     fill_head(event, state, cpu, task, now);
     fill_call(event, regs, row - 1, start_ns, result);
+    event->before = before;
     event->kind = chunk == 0 ? NETPOLL_STREAM_CALL : NETPOLL_STREAM_MORE;
     if (chunk == 0) {
       from = (const struct netpoll_epoll_event*)event->args[1];
@@ -273,24 +373,11 @@ int BPF_PROG(netpoll_stream_leave, struct pt_regs* regs, long result) {
 }
 
 /* A record about a process; kind is a constant. */
-static __always_inline void write_process(struct task_struct* task, __u8 kind, __u8 row, __u64 start_ns, __u64 arg) {
-  __u32 cpu = bpf_get_smp_processor_id();
-  struct netpoll_stream_cpu* state = cpu_state(cpu);
-  if (!state) return;
-  struct netpoll_stream_event* event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-  if (!event) {
-    count_drop(state);
-    return;
-  }
-  fill_head(event, state, cpu, task, bpf_ktime_get_ns());
-  event->kind = kind;
-  event->row = row;
-  event->start_ns = start_ns;
-  event->result = 0;
+static __always_inline void write_process(struct task_struct* task, __u8 kind, __u64 arg) {
+  struct netpoll_stream_event* event = new_event(task, kind);
+  if (!event) return;
   event->args[0] = arg;
-  event->args[1] = event->args[2] = event->args[3] = event->args[4] = 0;
   bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
-  state->written++;
 }
 
 SEC("tp_btf/sched_process_exec")
@@ -302,7 +389,7 @@ int BPF_PROG(netpoll_stream_exec, struct task_struct* task) {
   }
   if (account_of_current(task) == NETPOLL_NO_TARGET) return 0;
   bpf_map_delete_elem(&go_programs, &tgid);
-  write_process(task, NETPOLL_STREAM_EXEC, 0, 0, 0);
+  write_process(task, NETPOLL_STREAM_EXEC, 0);
   return 0;
 }
 
@@ -313,7 +400,29 @@ int BPF_PROG(netpoll_stream_fork, struct task_struct* parent, struct task_struct
   __u32 account = account_of_current(parent);
   if (account == NETPOLL_NO_TARGET) return 0;
   if (!cgroups && !add_target(tgid, account)) count_drop(cpu_state(bpf_get_smp_processor_id()));
-  write_process(parent, NETPOLL_STREAM_FORK, 0, 0, tgid);
+  write_process(parent, NETPOLL_STREAM_FORK, tgid);
+  return 0;
+}
+
+/* What an operation says of itself, but for its result. */
+static __always_inline void fill_operation(struct netpoll_stream_event* event, const struct netpoll_uring_op* op) {
+  event->tid = op->tid;
+  event->row = op->opcode;
+  event->start_ns = op->start_ns;
+  event->args[NETPOLL_URING_USER_DATA] = op->user_data;
+  event->args[NETPOLL_URING_FD] = op->fd;
+  event->args[NETPOLL_URING_FIXED] = op->fixed;
+}
+
+/* Each operation that is under way when its process ends: the kernel cancels it later, and elsewhere. */
+static long end_operation(void* map, __u64* key, struct netpoll_uring_op* op, __u32* tgid) {
+  if (op->tgid != *tgid) return 0;
+  struct netpoll_stream_event* event = new_event(bpf_get_current_task_btf(), NETPOLL_STREAM_URING_OPEN);
+  if (event) {
+    fill_operation(event, op);
+    bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+  }
+  bpf_map_delete_elem(map, key);
   return 0;
 }
 
@@ -323,12 +432,21 @@ int BPF_PROG(netpoll_stream_exit, struct task_struct* task) {
   __u32 tgid = task->tgid, tid = task->pid;
   if (account_of_current(task) == NETPOLL_NO_TARGET) return 0;
   struct netpoll_thread* thread = find_thread(tid);
-  if (thread && thread->call) {
-    write_process(task, NETPOLL_STREAM_UNFINISHED, thread->call - 1, thread->start_ns, 0);
+  if (thread) {
+    /* That the thread is still in it its registers say: a mark may be older. */
+    struct pt_regs* regs = (struct pt_regs*)bpf_task_pt_regs(task);
+    __u32 word = thread->call;
+    __u8 row = row_of(SYSCALL_NR(regs));
+    __u64 start_ns = row ? start_of(thread, word, row) : 0;
+    if (start_ns) write_unfinished(task, regs, row, start_ns, word != row);
   }
   forget_thread(tid);
   if (live_threads(task) == 0) {
-    write_process(task, NETPOLL_STREAM_EXIT, 0, 0, 0);
+    if (bpf_map_lookup_elem(&uring_processes, &tgid)) {
+      bpf_for_each_map_elem(&uring_ops, end_operation, &tgid, 0);
+      bpf_map_delete_elem(&uring_processes, &tgid);
+    }
+    write_process(task, NETPOLL_STREAM_EXIT, 0);
     bpf_map_delete_elem(&go_programs, &tgid);
     if (!cgroups) forget_target(tgid);
   }
@@ -340,6 +458,57 @@ __u32 task_job = 0;
 __u32 found_tgid = 0;
 __u32 adopted = 0;
 
+/* The call that restart_syscall goes on with, where it ended before anybody looked: the kernel's function for it tells.
+ */
+static __noinline __u8 row_of_restart(struct task_struct* task) {
+  char name[32] = {};
+  if (!task) return 0;
+  __u64 fn = 0, first = 0;
+  READ_KERNEL(fn, task->restart_block.fn);
+  BPF_SNPRINTF(name, sizeof(name), "%ps", (void*)fn);
+  if (bpf_strncmp(name, sizeof(name), "do_restart_poll") == 0) return row_of(NR_poll);
+  if (bpf_strncmp(name, sizeof(name), "futex_wait_restart") == 0) return row_of(NR_futex);
+  if (bpf_strncmp(name, sizeof(name), "hrtimer_nanosleep_restart") != 0) return 0;
+  /* One of the two has a number where the other has an address. */
+  READ_KERNEL(first, SYSCALL_ARG1((struct pt_regs*)bpf_task_pt_regs(task)));
+  return row_of(first < 4096 ? NR_clock_nanosleep : NR_nanosleep);
+}
+
+/*
+ * The thread may be in a call that began before us. One that in truth runs, and whose registers are those of a call
+ * that returned, is marked too: its next call removes the mark, and whoever else believes it looks at the registers
+ * again.
+ */
+static __always_inline void mark_call(struct task_struct* task, long nr) {
+  if (!begin_ns) begin_ns = bpf_ktime_get_ns();
+  __u8 row = nr == NR_restart_syscall ? row_of_restart(task) : row_of(nr);
+  if (!row || in_compat_syscall(task)) return;
+  struct netpoll_thread* thread = find_or_claim_thread(task->pid);
+  if (thread) __sync_val_compare_and_swap(&thread->call, 0, NETPOLL_BEFORE | row);
+}
+
+/* The call that the thread is in, to whoever reads what the walk writes. At the end of the trace that is the last of
+ * it. */
+static __always_inline void tell_call(struct seq_file* seq, struct task_struct* task, struct pt_regs* regs, long nr) {
+  struct netpoll_thread* thread = find_thread(task->pid);
+  if (!thread) return;
+  __u32 word = thread->call;
+  __u8 row = nr == NR_restart_syscall ? word & NETPOLL_STREAM_ROW : row_of(nr);
+  __u64 start_ns = row ? start_of(thread, word, row) : 0;
+  if (!start_ns || (word != row && !sleeps(task))) return;
+  if (ending && __sync_val_compare_and_swap(&thread->call, word, word | NETPOLL_STREAM_TOLD) != word) return;
+  struct netpoll_stream_event event = {.cpu = NETPOLL_STREAM_NO_CPU, .kind = NETPOLL_STREAM_UNFINISHED};
+  event.time_ns = bpf_ktime_get_ns();
+  event.tgid = task->tgid;
+  event.tid = task->pid;
+  fill_call(&event, regs, row - 1, start_ns, 0);
+  event.before = word != row;
+  /* Without room the walk comes back to this thread. */
+  if (bpf_seq_write(seq, &event, sizeof(event)) != 0 && ending) {
+    __sync_val_compare_and_swap(&thread->call, word | NETPOLL_STREAM_TOLD, word);
+  }
+}
+
 SEC("iter/task")
 int netpoll_stream_tasks(struct bpf_iter__task* ctx) {
   struct task_struct* task = ctx->task;
@@ -350,10 +519,13 @@ int netpoll_stream_tasks(struct bpf_iter__task* ctx) {
     return 0;
   }
   __u32 account = account_of_other(task);
-  if (task_job == NETPOLL_TASKS_IN_FLIGHT) {
-    struct netpoll_thread* thread = account != NETPOLL_NO_TARGET && sleeps(task) ? find_thread(tid) : NULL;
-    if (thread && thread->call) {
-      write_process(task, NETPOLL_STREAM_UNFINISHED, thread->call - 1, thread->start_ns, 0);
+  if (task_job == NETPOLL_TASKS_MARK || task_job == NETPOLL_TASKS_IN_FLIGHT) {
+    if (account == NETPOLL_NO_TARGET || is_worker(task)) return 0;
+    struct pt_regs* regs = (struct pt_regs*)bpf_task_pt_regs(task);
+    if (task_job == NETPOLL_TASKS_MARK) {
+      mark_call(task, SYSCALL_NR(regs));
+    } else {
+      tell_call(ctx->meta->seq, task, regs, SYSCALL_NR(regs));
     }
     return 0;
   }
@@ -387,45 +559,16 @@ int netpoll_stream_usdt(void* ctx) {
   if (account_of_current(task) == NETPOLL_NO_TARGET) return 0;
   __u32 number = bpf_get_attach_cookie(ctx);
   struct netpoll_usdt_site* site = bpf_map_lookup_elem(&usdt_sites, &number);
-  __u32 cpu = bpf_get_smp_processor_id();
-  struct netpoll_stream_cpu* state = cpu_state(cpu);
-  if (!site || !state) return 0;
+  if (!site) return 0;
   __s64 values[NETPOLL_STREAM_ARGS];
   for (__u32 i = 0; i < NETPOLL_STREAM_ARGS; i++) values[i] = i < site->argc ? usdt_value(ctx, &site->args[i]) : 0;
-  struct netpoll_stream_event* event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-  if (!event) {
-    count_drop(state);
-    return 0;
-  }
-  fill_head(event, state, cpu, task, bpf_ktime_get_ns());
-  event->kind = NETPOLL_STREAM_USDT;
+  struct netpoll_stream_event* event = new_event(task, NETPOLL_STREAM_USDT);
+  if (!event) return 0;
   event->row = site->row;
-  event->start_ns = 0;
-  event->result = 0;
   for (__u32 i = 0; i < NETPOLL_STREAM_ARGS; i++) event->args[i] = values[i];
   bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
-  __sync_fetch_and_add(&state->written, 1);
   return 0;
 }
-
-/* Operations under way, by the address of the kernel's request; one that ends with its process stays until its
- * successor comes. */
-struct {
-  __uint(type, BPF_MAP_TYPE_HASH);
-  __uint(max_entries, NETPOLL_MAX_URING_OPS);
-  __uint(map_flags, BPF_F_NO_PREALLOC);
-  __type(key, __u64);
-  __type(value, struct netpoll_uring_op);
-} uring_ops SEC(".maps");
-
-/* Requests that may complete more than once, which is then told without the request. */
-struct {
-  __uint(type, BPF_MAP_TYPE_HASH);
-  __uint(max_entries, NETPOLL_MAX_URING_OPS);
-  __uint(map_flags, BPF_F_NO_PREALLOC);
-  __type(key, struct netpoll_uring_name);
-  __type(value, __u64);
-} uring_repeated SEC(".maps");
 
 /* By enum io_uring_op; its names of <linux/io_uring.h> may be younger than the header of a build. */
 static __always_inline bool may_repeat(__u8 opcode) {
@@ -454,6 +597,10 @@ int netpoll_stream_uring_submit(struct bpf_raw_tracepoint_args* ctx) {
   READ_KERNEL(flags, request->flags);
   op.fixed = flags & 1; /* REQ_F_FIXED_FILE is IOSQE_FIXED_FILE */
   __u64 key = (__u64)request;
+  __u8 yes = 1;
+  if (!bpf_map_lookup_elem(&uring_processes, &op.tgid)) {
+    bpf_map_update_elem(&uring_processes, &op.tgid, &yes, BPF_ANY);
+  }
   /* Without room its start and descriptor stay unknown. */
   if (bpf_map_update_elem(&uring_ops, &key, &op, BPF_ANY) != 0 || !may_repeat(op.opcode)) return 0;
   READ_KERNEL(name.ring, request->ctx);
@@ -486,37 +633,22 @@ int netpoll_stream_uring_complete(struct bpf_raw_tracepoint_args* ctx) {
     __u64* repeated = bpf_map_lookup_elem(&uring_repeated, &name);
     if (repeated) key = *repeated;
   }
-  __u32 cpu = bpf_get_smp_processor_id();
-  struct netpoll_stream_cpu* state = cpu_state(cpu);
-  if (!state) return 0;
   struct netpoll_uring_op* op = key ? bpf_map_lookup_elem(&uring_ops, &key) : NULL;
   /* What another process left behind, or another operation. */
   if (op && (op->tgid != (__u32)task->tgid || op->user_data != completion.user_data)) op = NULL;
-  struct netpoll_stream_event* event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+  struct netpoll_stream_event* event = new_event(task, NETPOLL_STREAM_URING);
   if (event) {
-    fill_head(event, state, cpu, task, bpf_ktime_get_ns());
-    event->kind = NETPOLL_STREAM_URING;
     event->result = completion.res;
     event->row = NETPOLL_URING_UNKNOWN;
-    event->start_ns = 0;
-    event->args[NETPOLL_URING_USER_DATA] = completion.user_data;
     event->args[NETPOLL_URING_FD] = -1;
-    event->args[NETPOLL_URING_FIXED] = 0;
     event->args[NETPOLL_URING_FLAGS] = completion.flags;
-    event->args[4] = 0;
+    event->args[NETPOLL_URING_USER_DATA] = completion.user_data;
     if (op) {
-      event->tid = op->tid;
-      event->row = op->opcode;
-      event->start_ns = op->start_ns;
-      event->args[NETPOLL_URING_FD] = op->fd;
-      event->args[NETPOLL_URING_FIXED] = op->fixed;
+      fill_operation(event, op);
     } else if (last) {
       READ_KERNEL(event->row, ((struct io_kiocb*)key)->opcode);
     }
     bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
-    __sync_fetch_and_add(&state->written, 1);
-  } else {
-    count_drop(state);
   }
   if (last) {
     if (op && may_repeat(op->opcode)) bpf_map_delete_elem(&uring_repeated, &name);

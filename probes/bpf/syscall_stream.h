@@ -10,6 +10,14 @@
 
 #include "probes/stream/raw_event.h"
 
+/*
+ * netpoll_thread.call of the stream: the row of the call that the thread is in, + 1, alone or beside one of these and
+ * NETPOLL_BEFORE.
+ */
+#define NETPOLL_STREAM_ROW 0xffu
+#define NETPOLL_STREAM_RESTARTS 0x40000000u /* ended in ERESTART_RESTARTBLOCK; restart_syscall goes on with it */
+#define NETPOLL_STREAM_TOLD 0x20000000u     /* it is among the unfinished calls already */
+
 /* System call numbers below this are looked up. */
 #define NETPOLL_STREAM_MAX_NR 512
 

@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <utility>
@@ -35,7 +36,7 @@ bpf_link* attach(bpf_program* program, pid_t pid) {
 
 }  // namespace
 
-Result<bool> TaskWalk::run(netpoll_task_job job, pid_t pid) const {
+Result<bool> TaskWalk::run(netpoll_task_job job, pid_t pid, std::vector<std::byte>* written) const {
   *job_ = job;
   LibbpfLog log;
   bool limited = pid != 0;
@@ -48,11 +49,12 @@ Result<bool> TaskWalk::run(netpoll_task_job job, pid_t pid) const {
   if (link == nullptr) return bpf_error("walk the threads by BPF", -errno, log);
   const Fd walk(bpf_iter_create(bpf_link__fd(link)));
   int result = walk.valid() ? 0 : -errno;
-  // The program prints nothing: reading to the end is what makes it run.
-  char nothing[64];
+  // Reading to the end is what makes it run.
+  std::array<std::byte, 4096> piece;
   while (result == 0) {
-    const ssize_t n = ::read(walk.get(), nothing, sizeof(nothing));
+    const ssize_t n = ::read(walk.get(), piece.data(), piece.size());
     if (n == 0) break;
+    if (n > 0 && written != nullptr) written->insert(written->end(), piece.begin(), piece.begin() + n);
     if (n < 0 && errno != EINTR && errno != EAGAIN) result = -errno;
   }
   bpf_link__destroy(link);

@@ -3,7 +3,9 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "netpoll/result.h"
 #include "probes/bpf/syscall_counts.h"
@@ -24,8 +26,9 @@ class TaskWalk {
 
   // Does job for each thread of the process pid, a number in our own pid namespace, or for every thread of the machine
   // when pid is 0 or the kernel cannot be asked for one process (before Linux 6.1). Returns whether the walk was
-  // limited to pid; a process that does not exist is an empty walk. About 1 us per thread.
-  Result<bool> run(netpoll_task_job job, pid_t pid) const;
+  // limited to pid; a process that does not exist is an empty walk. About 1 us per thread. What the program writes is
+  // added to `written`, unless that is null.
+  Result<bool> run(netpoll_task_job job, pid_t pid, std::vector<std::byte>* written = nullptr) const;
   // The number of pid in the initial pid namespace, by which BPF knows processes; in a container that is not ours.
   Result<std::uint32_t> resolve(pid_t pid) const;
   // Children that exist become targets; those that a target forks meanwhile do so by themselves.

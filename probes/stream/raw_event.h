@@ -10,14 +10,14 @@
 
 enum netpoll_stream_kind {
   NETPOLL_STREAM_CALL,       /* at its return */
-  NETPOLL_STREAM_UNFINISHED, /* a call in which its thread ended */
+  NETPOLL_STREAM_UNFINISHED, /* a call in which its thread, or the stream, ended */
   NETPOLL_STREAM_MORE,       /* more of the events that the last call of the thread returned */
   NETPOLL_STREAM_USDT,
   NETPOLL_STREAM_EXEC,
   NETPOLL_STREAM_FORK, /* args[0]: the child */
   NETPOLL_STREAM_EXIT,
   NETPOLL_STREAM_URING,      /* an operation of io_uring, at its completion */
-  NETPOLL_STREAM_URING_OPEN, /* one that had not completed when the stream ended */
+  NETPOLL_STREAM_URING_OPEN, /* one that had not completed when its process, or the stream, ended */
 };
 
 /* The args of an operation. */
@@ -36,7 +36,7 @@ enum netpoll_uring_arg {
 
 struct netpoll_stream_event {
   __u64 time_ns;
-  __u64 start_ns; /* of a call; 0: its start was not seen */
+  __u64 start_ns; /* of a call; 0: its start was not seen; beside `before`: when the trace began */
   __u32 dropped;  /* events that were dropped on this CPU so far, its low 32 bits */
   __u16 cpu;
   __u8 kind; /* enum netpoll_stream_kind */
@@ -49,7 +49,7 @@ struct netpoll_stream_event {
   __u64 labels;                    /* Go: g.labels */
   __u16 count;                     /* of epoll_events, or bytes of an address, that follow */
   __u16 skipped;                   /* epoll_events that are in no record */
-  __u32 unused;
+  __u32 before;                    /* 1: the call had begun before the trace */
 };
 
 /* Records have one of these sizes, counted in epoll_events. */

@@ -67,7 +67,7 @@ void Stories::annotate_call(Process& process, trace::Record& record) {
   }
   const CallInfo& info = stream_calls().at(record.row);
   const std::int64_t result = record.result.value_or(-1);
-  const std::uint64_t start_ns = record.time_ns - record.duration_ns.value_or(0);
+  const std::uint64_t start_ns = record.time_ns - record.least_ns().value_or(0);
   const bool tell = !process.tells_itself;
   switch (info.role) {
     case CallRole::kWait:

@@ -97,10 +97,7 @@ void StreamDecoder::give(std::uint64_t until_ns, trace::Sink& sink) {
       }
     }
     stories_.annotate(record);
-    record.endpoint = endpoints_.find(record.pid, record.fd);
-    if (record.goid != 0 && event.labels != 0 && goroutines_) {
-      record.labels = goroutines_->labels(record.pid, event.labels);
-    }
+    join(event, record);
     follow(event, record);
     ++events_;
     sink.event(record);
@@ -128,6 +125,21 @@ void StreamDecoder::give(std::uint64_t until_ns, trace::Sink& sink) {
   }
   bytes_ = std::move(bytes);
   taken_ = std::move(taken);
+}
+
+// With what is known of its descriptor and its goroutine.
+void StreamDecoder::join(const netpoll_stream_event& event, trace::Record& record) {
+  record.endpoint = endpoints_.find(record.pid, record.fd);
+  if (record.goid != 0 && event.labels != 0 && goroutines_) {
+    record.labels = goroutines_->labels(record.pid, event.labels);
+  }
+}
+
+void StreamDecoder::show(const netpoll_stream_event& event, trace::Sink& sink) {
+  trace::Record record;
+  decode(event, record);
+  join(event, record);
+  sink.event(record);
 }
 
 void StreamDecoder::lose(std::uint16_t cpu, std::uint64_t count, std::uint64_t time_ns, trace::Sink& sink) {
@@ -200,19 +212,19 @@ void StreamDecoder::decode(const netpoll_stream_event& event, trace::Record& rec
   record.row = std::min<std::uint16_t>(event.row, kStreamCallCount - 1);
   const CallInfo& info = stream_calls().at(record.row);
   record.name = info.name;
-  if (event.start_ns != 0 && event.time_ns >= event.start_ns) record.duration_ns = event.time_ns - event.start_ns;
-  if (event.kind == NETPOLL_STREAM_UNFINISHED) {
-    record.unfinished = true;
-    return;
+  if (event.start_ns != 0 && event.time_ns >= event.start_ns) {
+    (event.before != 0 ? record.before_ns : record.duration_ns) = event.time_ns - event.start_ns;
   }
-  record.result = event.result;
+  record.unfinished = event.kind == NETPOLL_STREAM_UNFINISHED;
+  if (!record.unfinished) record.result = event.result;
   for (std::size_t i = 0; i < info.argc; ++i) {
     const CallArg& arg = info.args.at(i);
     const std::uint64_t word = event.args[arg.index];
     // Descriptors, sizes of lists and the like are ints; whole words are sizes in bytes and addresses.
     const bool whole = arg.form == trace::ArgForm::kHex || (info.size_arg == arg.index);
     record.add(arg.name, arg.form, whole ? static_cast<std::int64_t>(word) : static_cast<std::int32_t>(word));
-    if (info.role == CallRole::kCtl && arg.form == trace::ArgForm::kFd && event.args[1] != EPOLL_CTL_DEL) {
+    const bool has_event = info.role == CallRole::kCtl && !record.unfinished;
+    if (has_event && arg.form == trace::ArgForm::kFd && event.args[1] != EPOLL_CTL_DEL) {
       record.add("events", trace::ArgForm::kPollEvents, static_cast<std::int64_t>(event.args[3]));
     }
   }

@@ -34,8 +34,11 @@ class StreamDecoder {
 
   // Takes an event, and keeps a copy.
   void take(std::span<const std::byte> bytes);
+  void take(const netpoll_stream_event& event) { take(std::as_bytes(std::span(&event, 1))); }
   // Hands on everything that happened up to until_ns of the kernel's clock, in order of time.
   void give(std::uint64_t until_ns, trace::Sink& sink);
+  // Shows an unfinished call or operation that is no event of the stream.
+  void show(const netpoll_stream_event& event, trace::Sink& sink);
   // What each CPU has dropped in all, at the end.
   void finish(std::span<const netpoll_stream_cpu> cpus, std::uint64_t now_ns, trace::Sink& sink);
   // The same where nobody knows the CPU of an event.
@@ -64,6 +67,7 @@ class StreamDecoder {
   void lose_rest(std::uint16_t cpu, const netpoll_stream_cpu& state, std::uint64_t now_ns, trace::Sink& sink);
   void lose(std::uint16_t cpu, std::uint64_t count, std::uint64_t time_ns, trace::Sink& sink);
   void decode(const netpoll_stream_event& event, trace::Record& record);
+  void join(const netpoll_stream_event& event, trace::Record& record);
   void add_ready(const netpoll_stream_event& event, trace::Record& record);
   void follow(const netpoll_stream_event& event, const trace::Record& record);
   void follow_uring(const trace::Record& record);

@@ -21,33 +21,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from programs import PATIENCE, until  # noqa: E402
+from traces import BINARY, Running, lines_of, tool, traced, works  # noqa: E402
 
-BINARY, KNOWN_CALLS = (os.path.abspath(path) for path in sys.argv[1:3])
+KNOWN_CALLS = os.path.abspath(sys.argv[2])
 KNOWN_URING = os.path.abspath(sys.argv[3]) if len(sys.argv) > 3 and sys.argv[3] else None
-
-
-def tool(*arguments, ok=0, **options):
-    done = subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=PATIENCE, **options)
-    if ok is not None and done.returncode != ok:
-        raise AssertionError(f"{arguments} ended with {done.returncode}: {done.stderr[-2000:]}")
-    return done
-
-
-def lines_of(text):
-    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-    return lines[0], [line for line in lines if line["type"] == "event"], lines[-1], lines
-
-
-def traced(*command, flags=()):
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "out.ndjson")
-        tool("trace", "-f", "ndjson", "-o", path, *flags, "--", *command)
-        with open(path, encoding="utf-8") as file:
-            return lines_of(file.read())
-
-
-def works(backend):
-    return tool("trace", "--backend", backend, "-f", "ndjson", "-o", "/dev/null", "--", "true", ok=None).returncode == 0
 
 
 def programs():
@@ -150,25 +127,6 @@ def as_said(event):
     words = f"{event['name'].removeprefix('uring_')} {about} {args['user_data']}"
     return (["open"] if event.get("unfinished") else []) + (words + ("" if event.get("unfinished") else
                                                                      f" {event['result']}")).split()
-
-
-class Running:
-    """The tool tracing a process, known to be attached: -v says so."""
-
-    def __init__(self, *arguments, **options):
-        self.process = subprocess.Popen([BINARY, "trace", "-v", *arguments], stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True, **options)
-        self.messages = ""
-        while "attached" not in self.messages:
-            line = self.process.stderr.readline()
-            if not line:
-                raise AssertionError(f"ended early: {self.messages}")
-            self.messages += line
-
-    def finish(self, how=signal.SIGINT):
-        self.process.send_signal(how)
-        out, err = self.process.communicate(timeout=PATIENCE)
-        return out, self.messages + err, self.process.returncode
 
 
 CALLS = "epoll_wait,epoll_pwait,epoll_ctl,epoll_create1,epoll_create,read,write,recvfrom,sendto,close,accept4"
@@ -752,14 +710,16 @@ class Uring(unittest.TestCase):
     def test_every_operation_is_an_event_with_its_descriptor_result_and_time(self):
         said, meta, events, end = self.traced("-e", "uring", end_first=True)
         operations = [event for event in events if event["kind"] == "io_uring"]
-        completed = [line for line in said if line[0] != "open"]
-        self.assertEqual(sorted(as_said(event) for event in operations), sorted(completed))
+        self.assertEqual(sorted(as_said(event) for event in operations), sorted(said))
         self.assertEqual({event["kind"] for event in events} - {"io_uring", "process"}, set())
         for event in operations:
             self.assertIsNotNone(event["duration_ns"], event)
             self.assertEqual(event["tid"], operations[0]["tid"])
         # It was submitted 20 ms before what ended it.
-        waited, = (event for event in operations if event["name"] == "uring_recv")
+        waited, left = (event for event in operations if event["name"] == "uring_recv")
+        self.assertTrue(left["unfinished"])  # it is under way when its process ends
+        self.assertEqual(left["fd"], int(left["args"]["fd"]))
+        self.assertEqual([event["name"] for event in events if event["kind"] == "process"], ["exit"])
         self.assertGreaterEqual(waited["duration_ns"], 20_000_000)
         self.assertEqual(waited["fd"], int(waited["args"]["fd"]))
         failed, = (event for event in operations if event["name"] == "uring_close")
@@ -776,6 +736,18 @@ class Uring(unittest.TestCase):
         self.assertEqual([as_said(event) for event in events if event["kind"] == "io_uring"],
                          [line for line in said if {"recv", "nop"} & set(line[:2])])
 
+    def test_threads_of_the_kernel_in_a_process_are_in_no_call(self):
+        target = KnownUring(self)
+        target.run()
+        with open(f"/proc/{target.pid}/status", encoding="ascii") as file:
+            if "Threads:\t1\n" in file.read():
+                self.skipTest("the kernel needed no thread")
+        _, events, _, _ = lines_of(Running("-p", target.pid, "-f", "ndjson").finish()[0])
+        self.assertEqual([(event["name"], event.get("fd")) for event in events], [("read", 0)])
+        counted = json.loads(tool("stat", "-p", target.pid, "-d", "100ms", "--json", "-o", "-").stdout)
+        flying = {name for name, row in counted["syscalls"].items() if row.get("in_flight", {}).get("count")}
+        self.assertEqual(flying, {"read"})
+
     def test_operations_are_summed_up_by_name_as_stat_counts_them(self):
         if KNOWN_URING is None:
             self.skipTest("known_uring was not built")
@@ -789,12 +761,13 @@ class Uring(unittest.TestCase):
                 summed = json.load(file)["io_uring"]
         if not counted["submitted"]:
             self.skipTest("io_uring is refused here")
-        # The one that completed three times counts once for the kernel, and the one left open never completed.
+        # The one that completed three times counts once for the kernel.
         completed = {name.removeprefix("uring_"): row["count"] for name, row in summed.items()}
         completed["poll_add"] -= 2
-        completed["recv"] += 1
         self.assertEqual(completed, counted["ops"])
         self.assertEqual(summed["uring_close"]["errors"], {"EBADF": 1})
+        # The one left open has no time among the others.
+        self.assertEqual((summed["uring_recv"]["unfinished"], summed["uring_recv"]["duration_ns"]["count"]), (1, 1))
 
 
 if __name__ == "__main__":

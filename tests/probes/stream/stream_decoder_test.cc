@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "probes/counts.h"
 #include "probes/stream/raw_event.h"
 #include "tests/support/catch.h"
 
@@ -132,6 +133,41 @@ TEST_CASE(
   }
   CHECK(sink.records[1].args[0].name == "file");
   CHECK(sink.records[2].argc == 1);
+}
+
+TEST_CASE(
+    "of a call that began before the trace the time since then is a bound, and of one under way its arguments are known") {
+  StreamDecoder decoder(nullptr, 0);
+  Keeping sink;
+  netpoll_stream_event event{};
+  event.kind = NETPOLL_STREAM_CALL;
+  event.row = static_cast<__u8>(Syscall::epoll_wait);
+  event.tgid = event.tid = 1'000'000'000;
+  event.time_ns = 100;
+  event.start_ns = 40;
+  event.args[0] = 3;
+  event.args[2] = 64;
+  const auto take_it = [&] { decoder.take(std::as_bytes(std::span(&event, 1))); };
+  take_it();
+  event.before = 1;
+  take_it();
+  event.kind = NETPOLL_STREAM_UNFINISHED;
+  take_it();
+  decoder.give(1000, sink);
+  decoder.show(event, sink);
+  REQUIRE(sink.records.size() == 4);
+  CHECK(decoder.events() == 3);  // what is shown is none of the stream
+  for (std::size_t i = 0; i < sink.records.size(); ++i) {
+    const trace::Record& record = sink.records[i];
+    INFO(i);
+    CHECK(record.duration_ns.has_value() == (i == 0));
+    CHECK(record.before_ns.has_value() == (i != 0));
+    CHECK(record.least_ns() == 60);
+    CHECK(record.unfinished == (i > 1));
+    CHECK(record.result.has_value() == (i <= 1));
+    CHECK(record.fd == 3);
+    CHECK(record.args[1].value == 64);
+  }
 }
 
 }  // namespace netpoll::probes

@@ -89,6 +89,7 @@ struct Record {
   std::array<Arg, kMaxArgs> args{};
 
   std::optional<std::uint64_t> duration_ns;  // of a call or operation; nothing where its start was not seen
+  std::optional<std::uint64_t> before_ns;    // of one that had begun before the trace: since then, so it took longer
   std::optional<std::int64_t> result;        // of these; negative: -errno, also the kernel's own 512 and up
   int fd = -1;                               // the descriptor it is about; -1: none
   std::uint32_t ready_omitted = 0;           // reported by the poller beside `ready`
@@ -100,6 +101,8 @@ struct Record {
   std::shared_ptr<const Endpoint> endpoint;  // of fd
   std::shared_ptr<const Labels> labels;      // of goid
 
+  // How long it took at least; nothing where nobody knows.
+  std::optional<std::uint64_t> least_ns() const { return duration_ns ? duration_ns : before_ns; }
   // Whether it takes time and has a result.
   bool takes_time() const { return kind == RecordKind::kCall || kind == RecordKind::kUring; }
   void add(std::string_view arg, ArgForm form, std::int64_t value) { args.at(argc++) = {arg, form, value}; }
