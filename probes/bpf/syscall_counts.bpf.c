@@ -546,7 +546,7 @@ static __always_inline int visit(struct bpf_iter__task* ctx, bool in_cgroups) {
     if (marked && (marked->call & NETPOLL_BEFORE) && marked->start_ns != switches) marked->call = 0;
     return 0;
   }
-  if (!sleeps(task)) return 0;
+  if (!sleeps(task) || is_worker(task)) return 0;
   struct pt_regs* regs = (struct pt_regs*)bpf_task_pt_regs(task);
   long nr = SYSCALL_NR(regs);
   __u64 call = (__u64)counted_call(nr) - 1;

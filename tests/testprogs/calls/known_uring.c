@@ -136,7 +136,9 @@ int main(int argc, char** argv) {
                             .len = 3,
                             .user_data = call_it("write", "file ", 1)},
       1);
+  /* By a thread of the kernel's own, which stays for some seconds. */
   run((struct io_uring_sqe){.opcode = IORING_OP_READ,
+                            .flags = IOSQE_ASYNC,
                             .fd = pair[0],
                             .addr = (__u64)(uintptr_t)buffer,
                             .len = 16,
