@@ -38,6 +38,9 @@ struct UnfinishedCall {
 // where the registers do not say so any more: on aarch64 the kernel sets them back before the stop.
 std::optional<UnfinishedCall> unfinished_call(pid_t tid);
 
+// Of a thread at the entry or the exit of a native system call. False when it was killed meanwhile.
+bool set_first_argument(pid_t tid, std::uint64_t value);
+
 // Where a stopped thread of a Go program says which g it runs: in a word beside its thread pointer, or in a register.
 struct GoRegisters {
   std::uint64_t tls = 0;  // the thread pointer

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "probes/ptrace/untraced_clone.h"
+
 namespace netpoll::probes {
 
 struct Tracee {
@@ -25,6 +27,8 @@ struct Tracee {
     bool undone = false;  // it goes on with the thread's next entry
   };
   std::optional<Ending> ending;
+  // The call that it is in, where that has been changed.
+  std::optional<UntracedClone> clone;
 };
 
 }  // namespace netpoll::probes

@@ -328,6 +328,8 @@ void Tracer::handle_syscall(Tracee& tracee) {
   SyscallInfo info;
   if (!get_syscall_info(tracee.tid, info)) return resume(tracee);
   if (info.op == PTRACE_SYSCALL_INFO_EXIT) {
+    if (tracee.clone) tracee.clone->put_back(tracee.tid);
+    tracee.clone.reset();
     tracee.ending = {.result = info.exit.rval, .ns = woken_ns_};
     if (!is_interruption(info.exit.rval)) end_call(tracee);
     set_at_large(tracee, true);
@@ -351,7 +353,10 @@ bool Tracer::handle_entry(Tracee& tracee, std::uint32_t arch, std::uint64_t numb
   const auto nr = static_cast<long>(number);
   placement_->note(tracee.tid);
   if (!foreign && native_arch().passes_affinity(nr)) placement_->lift();
-  if (!tracee.counted) return false;
+  if (!foreign && !leaving_ && (filtered_ || target_.follow_forks)) {
+    tracee.clone = UntracedClone::take_off(tracee.tid, nr, std::to_array(args));
+  }
+  if (!tracee.counted) return tracee.clone.has_value();
   const bool resumed = !foreign && nr == SYS_restart_syscall;
   if (tracee.ending && (tracee.ending->undone || (resumed && tracee.ending->result == -kRestartBlock))) {
     tracee.ending.reset();
@@ -362,7 +367,7 @@ bool Tracer::handle_entry(Tracee& tracee, std::uint32_t arch, std::uint64_t numb
     observer_.enter_foreign(tracee);
     return false;
   }
-  return observer_.enter(tracee, nr, std::to_array(args));
+  return observer_.enter(tracee, nr, std::to_array(args)) || tracee.clone;
 }
 
 // Of a thread that we have just interrupted.
@@ -441,7 +446,8 @@ void Tracer::drop(pid_t tid) {
 void Tracer::resume(Tracee& tracee, int signal) {
   if (leaving_) set_at_large(tracee, false);
   const bool ours = target_.held && !executed_;  // our own code still runs in it
-  request(ours || filtered_ || leaving_ ? PTRACE_CONT : PTRACE_SYSCALL, tracee.tid, nullptr, signal);
+  const bool freely = ours || leaving_ || (filtered_ && !tracee.clone);
+  request(freely ? PTRACE_CONT : PTRACE_SYSCALL, tracee.tid, nullptr, signal);
 }
 
 void Tracer::resume_to_exit(Tracee& tracee) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""stat where something is in the way, or leaves in the middle: stat_limits_test.py BINARY"""
+"""stat where something is in the way, or leaves in the middle: stat_limits_test.py BINARY KNOWN_CALLS"""
 
 import json
 import os
@@ -20,6 +20,7 @@ from checks import run_test_cases  # noqa: E402
 from programs import PATIENCE, Prey, until  # noqa: E402
 
 BINARY = sys.argv[1]
+KNOWN_CALLS = os.path.abspath(sys.argv[2])
 
 
 def stat(*arguments, ok=0):
@@ -125,6 +126,14 @@ class KillOnExit(unittest.TestCase):
                     "cat /etc/passwd; exit 0")
         with open("/etc/passwd", encoding="utf-8") as file:
             self.assertEqual(done.stdout, file.read())
+
+    def test_children_that_nobody_is_to_trace_work_as_others_do(self):
+        for flag, times in ("--follow-forks", 1), ("--no-follow-forks", 0):
+            done = stat(*self.FLAGS, flag, "--json", "-o", "/dev/stderr", "--", KNOWN_CALLS, "untraced")
+            said = dict(line.rsplit(" ", 1) for line in done.stdout.splitlines() if line.startswith("call "))
+            counts = json.loads(done.stderr)["syscalls"]
+            self.assertEqual(counts["recvfrom"]["count"], times * int(said["call recvfrom"]))
+            self.assertGreater(int(said["call recvfrom"]), 0)
 
     def test_one_that_ignores_its_end_is_killed(self):
         done = stat(*self.FLAGS, "-d", "100ms", "--json", "-o", "-", "--", "/bin/sh", "-c", "trap '' TERM; sleep 1000")

@@ -55,6 +55,10 @@ std::optional<UnfinishedCall> unfinished_call(pid_t tid) {
       .args = {registers->rdi, registers->rsi, registers->rdx, registers->r10, registers->r8, registers->r9}};
 }
 
+bool set_first_argument(pid_t tid, std::uint64_t value) {
+  return request(PTRACE_POKEUSER, tid, reinterpret_cast<void*>(offsetof(user, regs.rdi)), static_cast<long>(value)) == 0;
+}
+
 std::optional<GoRegisters> go_registers(pid_t tid) {
   user_regs_struct registers = {};
   if (request(PTRACE_GETREGS, tid, nullptr, &registers) != 0) return std::nullopt;

@@ -95,6 +95,10 @@ TEST_CASE("with forks followed, a program that a child executes is counted") {
   check_truth({"polls", "execs"}, kWithLatency, true);
 }
 
+TEST_CASE("with forks followed, children that nobody is to trace are counted") {
+  check_truth({"untraced", "io"}, kCountsOnly, true);
+}
+
 TEST_CASE("without following forks, children run undisturbed and are not counted") {
   const CountedRun result = run({kTraced, "family"}, kCountsOnly, false);
   CHECK(number_after(result.output, "call epoll_pwait") == 1300);

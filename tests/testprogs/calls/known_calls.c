@@ -24,6 +24,7 @@
 #include <linux/filter.h>
 #include <linux/futex.h>
 #include <linux/io_uring.h>
+#include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
@@ -449,6 +450,23 @@ static void execs(void) {
   reap(child);
 }
 
+/* Children that nobody is to trace, made by clone and, where the kernel has it, clone3; each makes calls. */
+static void untraced(void) {
+  struct clone_args three = {.flags = CLONE_UNTRACED, .exit_signal = SIGCHLD};
+  for (int kind = 0; kind < 2; ++kind) {
+    const pid_t child = kind == 0 ? (pid_t)syscall(SYS_clone, SIGCHLD | CLONE_UNTRACED, 0, 0, 0, 0)
+                                  : (pid_t)syscall(SYS_clone3, &three, sizeof(three));
+    if (child == 0) {
+      polls();
+      io();
+      syscall(SYS_exit_group, 0);
+    }
+    if (child < 0 && kind == 1) break;
+    must(kind == 0 || three.flags == CLONE_UNTRACED, "the flags are the program's");
+    reap(child);
+  }
+}
+
 static int signal_pipe[2];
 static void on_alarm(int signal) {
   (void)signal;
@@ -695,9 +713,10 @@ static const struct {
   const char* name;
   void (*run)(void);
 } scenarios[] = {
-    {"polls", polls},     {"io", io},           {"burst", burst},     {"threads", threads}, {"forks", forks},
-    {"execs", execs},     {"restart", restart}, {"ignored", ignored}, {"stopped", stopped}, {"refused", refused},
-    {"compat", compat},   {"await", await},     {"hang", hang},       {"family", family},   {"sets", sets},
+    {"polls", polls},     {"io", io},           {"burst", burst},       {"threads", threads},
+    {"forks", forks},     {"execs", execs},     {"untraced", untraced}, {"restart", restart},
+    {"ignored", ignored}, {"stopped", stopped}, {"refused", refused},   {"compat", compat},
+    {"await", await},     {"hang", hang},       {"family", family},     {"sets", sets},
     {"batches", batches}, {"uring", uring},
 };
 
