@@ -28,20 +28,22 @@ CallRecorder::CallRecorder(const std::array<bool, kStreamCallCount>& calls, std:
 }
 
 bool CallRecorder::enter(const Tracee& tracee, long number, const CallArgs& args) {
-  return open(tracee, number, args, false);
+  return open(tracee, number, args, 0);
 }
 
-bool CallRecorder::enter_before(const Tracee& tracee, long number, const CallArgs& args, std::int64_t /*now_ns*/) {
-  return open(tracee, number, args, true);
+bool CallRecorder::enter_before(const Tracee& tracee, long number, const CallArgs& args, std::int64_t now_ns) {
+  return open(tracee, number, args, now_ns);
 }
 
-bool CallRecorder::open(const Tracee& tracee, long number, const CallArgs& args, bool before) {
+// before_ns: when it was found under way; 0: it begins.
+bool CallRecorder::open(const Tracee& tracee, long number, const CallArgs& args, std::int64_t before_ns) {
   std::lock_guard lock(mutex_);
   const auto nr = static_cast<std::size_t>(number);
   if (nr >= row_of_nr_.size() || row_of_nr_.at(nr) == 0) return false;
   const auto row = static_cast<std::uint8_t>(row_of_nr_.at(nr) - 1);
-  open_.insert_or_assign(tracee.tid,
-                         OpenCall{.tgid = tracee.tgid, .row = row, .args = args, .start_ns = 0, .before = before});
+  open_.insert_or_assign(
+      tracee.tid,
+      OpenCall{.tgid = tracee.tgid, .row = row, .args = args, .start_ns = before_ns, .before = before_ns != 0});
   return true;
 }
 
@@ -53,7 +55,7 @@ void CallRecorder::enter_foreign(const Tracee& /*tracee*/) {
 void CallRecorder::started(pid_t tid, std::int64_t now_ns) {
   std::lock_guard lock(mutex_);
   const auto open = open_.find(tid);
-  if (open != open_.end() && open->second.start_ns == 0 && !open->second.before) open->second.start_ns = now_ns;
+  if (open != open_.end() && open->second.start_ns == 0) open->second.start_ns = now_ns;
 }
 
 void CallRecorder::leave(const Tracee& tracee, std::int64_t result, std::int64_t now_ns) {
@@ -103,7 +105,7 @@ void CallRecorder::forget(pid_t tid, std::int64_t now_ns) {
   std::lock_guard lock(mutex_);
   const auto open = open_.find(tid);
   if (open == open_.end()) return;
-  write_unfinished(tid, open->second, now_ns);
+  write(unfinished(tid, open->second, now_ns), {});
   open_.erase(open);
 }
 
@@ -146,9 +148,14 @@ void CallRecorder::take(const std::function<void(std::span<const std::byte>)>& t
   }
 }
 
+void CallRecorder::show_open(std::int64_t now_ns, const std::function<void(const netpoll_stream_event&)>& show) const {
+  std::lock_guard lock(mutex_);
+  for (const auto& [tid, call] : open_) show(unfinished(tid, call, now_ns));
+}
+
 void CallRecorder::finish(std::int64_t now_ns) {
   std::lock_guard lock(mutex_);
-  for (const auto& [tid, call] : open_) write_unfinished(tid, call, now_ns);
+  for (const auto& [tid, call] : open_) write(unfinished(tid, call, now_ns), {});
   open_.clear();
 }
 
@@ -171,6 +178,7 @@ netpoll_stream_event CallRecorder::head_of(pid_t tgid, pid_t tid, netpoll_stream
 void CallRecorder::put_call(netpoll_stream_event& event, const OpenCall& call) const {
   event.row = call.row;
   event.start_ns = static_cast<std::uint64_t>(call.start_ns);
+  event.before = call.before ? 1 : 0;
   std::copy_n(call.args.begin(), NETPOLL_STREAM_ARGS, std::begin(event.args));
 }
 
@@ -213,10 +221,10 @@ void CallRecorder::write(const netpoll_stream_event& event, std::span<const std:
   ++totals_.written;
 }
 
-void CallRecorder::write_unfinished(pid_t tid, const OpenCall& call, std::int64_t now_ns) {
+netpoll_stream_event CallRecorder::unfinished(pid_t tid, const OpenCall& call, std::int64_t now_ns) const {
   netpoll_stream_event event = head_of(call.tgid, tid, NETPOLL_STREAM_UNFINISHED, now_ns);
   put_call(event, call);
-  write(event, {});
+  return event;
 }
 
 }  // namespace netpoll::probes

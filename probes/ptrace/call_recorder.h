@@ -40,6 +40,8 @@ class CallRecorder : public CallObserver {
   void set_go_program(pid_t pid, const CurrentG& current);
   // Calls take(bytes) for each event that was written since the last time.
   void take(const std::function<void(std::span<const std::byte>)>& take);
+  // Calls show(event) for each call that has not returned, with its time so far.
+  void show_open(std::int64_t now_ns, const std::function<void(const netpoll_stream_event&)>& show) const;
   // Writes an unfinished call for each that has not returned. No tracer may run any more.
   void finish(std::int64_t now_ns);
   // What was dropped, and the calls of the 32-bit interface.
@@ -51,15 +53,15 @@ class CallRecorder : public CallObserver {
     std::uint8_t row = 0;  // of stream_calls()
     CallArgs args{};
     std::int64_t start_ns = 0;
-    bool before = false;  // it had begun before we attached; start_ns stays 0
+    bool before = false;  // it had begun before we attached, which was at start_ns
   };
 
-  bool open(const Tracee& tracee, long number, const CallArgs& args, bool before);
+  bool open(const Tracee& tracee, long number, const CallArgs& args, std::int64_t before_ns);
   netpoll_stream_event head_of(pid_t tgid, pid_t tid, netpoll_stream_kind kind, std::int64_t now_ns) const;
   void put_call(netpoll_stream_event& event, const OpenCall& call) const;
   void put_goroutine(netpoll_stream_event& event) const;
   void write(const netpoll_stream_event& event, std::span<const std::byte> behind);
-  void write_unfinished(pid_t tid, const OpenCall& call, std::int64_t now_ns);
+  netpoll_stream_event unfinished(pid_t tid, const OpenCall& call, std::int64_t now_ns) const;
 
   std::array<std::uint8_t, 512> row_of_nr_{};  // + 1; 0: not in the stream
   const std::size_t room_;

@@ -47,6 +47,7 @@ class PtraceStream : public StreamSource {
     return tracers_.wait(timeout_ms < 0 ? kMostMs : std::min(timeout_ms, kMostMs), stop_fd);
   }
   Result<void> drain(trace::Sink& sink) override;
+  Result<void> show_open(trace::Sink& sink) override;
   void detach() override;
   StreamTotals totals() const override;
   std::vector<EventKind> vocabulary() const override;
@@ -101,6 +102,12 @@ Result<void> PtraceStream::drain(trace::Sink& sink) {
   }
   for (const auto& [tgid, pid] : decoder_.take_new_programs()) questions_.add(tgid, pid);
   if (!last) ask_for_goroutines();
+  return {};
+}
+
+Result<void> PtraceStream::show_open(trace::Sink& sink) {
+  if (!attached_) return {};
+  recorder_.show_open(base::nanotime(), [&](const netpoll_stream_event& event) { decoder_.show(event, sink); });
   return {};
 }
 

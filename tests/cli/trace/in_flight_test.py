@@ -89,7 +89,7 @@ for line in sys.stdin:
         """Stops it in its waits; that of poll is then gone on with by restart_syscall."""
         os.kill(int(self.pid), signal.SIGSTOP)
         for line in said.values():
-            until(lambda tid=line["tid"]: self.state(tid) == "T", "it is stopped")
+            until(lambda tid=line["tid"]: self.state(tid) in "Tt", "it is stopped")
         os.kill(int(self.pid), signal.SIGCONT)
         for line in said.values():
             until(lambda tid=line["tid"]: self.state(tid) == "S" and self.number(tid) in NUMBERS.values(), "it waits again")
@@ -105,8 +105,12 @@ def wait_of(events, said, name):
     return [e for e in events if e["tid"] == said[name]["tid"] and e["name"] in names]
 
 
-@unittest.skipUnless(works("ebpf"), "no eBPF here")
-class Ebpf(unittest.TestCase):
+class Waits:
+    """What holds whoever looks."""
+
+    def trace(self, *arguments):
+        return Running("--backend", self.BACKEND, *arguments)
+
     def check_bound(self, event, meta, began_ns):
         """Begun before the trace: since a moment between that and the trace's first line."""
         self.assertIsNone(event["duration_ns"], event)
@@ -117,7 +121,7 @@ class Ebpf(unittest.TestCase):
     def test_a_call_that_began_before_the_trace_is_an_event_at_its_end_with_a_bound_of_its_time(self):
         waiter = Waiter(self)
         begun = waiter.begin()
-        tracer = Running("-p", waiter.pid, "-f", "ndjson")
+        tracer = self.trace("-p", waiter.pid, "-f", "ndjson")
         ended = waiter.end()
         meta, events, end, _ = lines_of(tracer.finish()[0])
         self.assertEqual(end["lost"], 0)
@@ -137,7 +141,7 @@ class Ebpf(unittest.TestCase):
     def test_what_is_under_way_when_the_trace_ends_is_unfinished_with_its_arguments(self):
         waiter = Waiter(self)
         begun = waiter.begin()
-        tracer = Running("-p", waiter.pid, "-f", "ndjson")
+        tracer = self.trace("-p", waiter.pid, "-f", "ndjson")
         meta, events, end, _ = lines_of(tracer.finish()[0])
         for name in WAITS:
             event, = wait_of(events, begun, name)
@@ -148,7 +152,7 @@ class Ebpf(unittest.TestCase):
         self.assertEqual(wait_of(events, begun, "epoll")[0]["fd"], begun["epoll"]["fds"]["epoll"])
         waiter.end()
         # And one that began in the trace.
-        tracer = Running("-p", waiter.pid, "-f", "ndjson")
+        tracer = self.trace("-p", waiter.pid, "-f", "ndjson")
         begun = waiter.begin()
         meta, events, end, _ = lines_of(tracer.finish()[0])
         for name in WAITS:
@@ -158,38 +162,12 @@ class Ebpf(unittest.TestCase):
             self.assertGreaterEqual(event["time_ns"] - event["duration_ns"], begun[name]["ns"])
         self.assertEqual(end["events"], len(events))
 
-    def test_a_wait_that_goes_on_after_a_stop_keeps_its_name_whenever_the_stop_was(self):
-        waiter = Waiter(self)
-        begun = waiter.begin()
-        tracer = Running("-p", waiter.pid, "-f", "ndjson")
-        waiter.stop_and_go_on(begun)
-        waiter.end()
-        _, events, _, _ = lines_of(tracer.finish()[0])
-        self.assertEqual(wait_of(events, begun, "poll")[-1]["result"], 1)
-        if "poll" in NUMBERS:  # ppoll begins anew instead
-            first, second = wait_of(events, begun, "poll")
-            self.assertEqual((first["result"], first["args"]["nfds"], second["args"]["nfds"]), (-516, 1, 1))
-            self.assertIsNone(first["duration_ns"])
-            self.assertGreater(second["time_ns"] - second["duration_ns"], first["time_ns"])
-        # Now the stop comes first.
-        begun = waiter.begin()
-        waiter.stop_and_go_on(begun)
-        if "poll" in NUMBERS:
-            self.assertEqual(waiter.number(begun["poll"]["tid"]), NUMBERS["restart_syscall"])
-        tracer = Running("-p", waiter.pid, "-f", "ndjson")
-        waiter.end()
-        meta, events, _, _ = lines_of(tracer.finish()[0])
-        for name in WAITS:
-            event, = wait_of(events, begun, name)
-            self.check_bound(event, meta, begun[name]["ns"])
-            self.assertGreater(event["result"], 0)
-
     def test_several_targets_and_children_alike(self):
         waiters = [Waiter(self) for _ in range(2)]
         begun = [waiter.begin() for waiter in waiters]
         for flags in (["-p", waiters[0].pid, "-p", waiters[1].pid],
                       ["-p", str(os.getpid()), "--follow-forks"]):
-            tracer = Running(*flags, "-f", "ndjson", "-e", "recvfrom")
+            tracer = self.trace(*flags, "-f", "ndjson", "-e", "recvfrom")
             meta, events, _, _ = lines_of(tracer.finish()[0])
             for said in begun:
                 event, = wait_of(events, said, "recv")
@@ -204,7 +182,7 @@ class Ebpf(unittest.TestCase):
         self.addCleanup(lambda: (target.kill(), target.communicate()))
         target.stdout.readline()
         for _ in range(10):
-            done = tool("trace", "-p", str(target.pid), "-f", "ndjson", "-d", "10ms", "-e",
+            done = tool("trace", "--backend", self.BACKEND, "-p", str(target.pid), "-f", "ndjson", "-d", "10ms", "-e",
                         "read,write,clock_nanosleep,futex")
             _, events, end, _ = lines_of(done.stdout)
             self.assertEqual(end["lost"], 0)
@@ -221,10 +199,10 @@ class Ebpf(unittest.TestCase):
         begun = waiter.begin()
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "out")
-            tracer = Running("-p", waiter.pid, "--summary", "--json", "-o", path, "-e", "recvfrom,epoll_wait,epoll_pwait")
+            tracer = self.trace("-p", waiter.pid, "--summary", "--json", "-o", path, "-e", "recvfrom,epoll_wait,epoll_pwait")
             tracer.process.send_signal(signal.SIGUSR1)  # nothing has happened yet but that they wait
             so_far = ""
-            while "seen by ebpf" not in so_far:
+            while f"seen by {self.BACKEND}" not in so_far:
                 line = tracer.process.stderr.readline()
                 self.assertTrue(line, so_far)
                 so_far += line
@@ -247,7 +225,7 @@ class Ebpf(unittest.TestCase):
         begun = waiter.begin()
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "out")
-            tracer = Running("-p", waiter.pid, "--ring", "1Mi", "-f", "ndjson", "-o", path)
+            tracer = self.trace("-p", waiter.pid, "--ring", "1Mi", "-f", "ndjson", "-o", path)
             tracer.process.send_signal(signal.SIGUSR1)
             until(lambda: os.path.exists(path), "a recording")
             with open(path, encoding="utf-8") as file:
@@ -267,12 +245,43 @@ class Ebpf(unittest.TestCase):
                 self.assertNotIn("unfinished", event)
             self.assertEqual(end["events"], len(events))
 
+
+@unittest.skipUnless(works("ebpf"), "no eBPF here")
+class Ebpf(Waits, unittest.TestCase):
+    BACKEND = "ebpf"
+
+    def test_a_wait_that_goes_on_after_a_stop_keeps_its_name_whenever_the_stop_was(self):
+        waiter = Waiter(self)
+        begun = waiter.begin()
+        tracer = self.trace("-p", waiter.pid, "-f", "ndjson")
+        waiter.stop_and_go_on(begun)
+        waiter.end()
+        _, events, _, _ = lines_of(tracer.finish()[0])
+        self.assertEqual(wait_of(events, begun, "poll")[-1]["result"], 1)
+        if "poll" in NUMBERS:  # ppoll begins anew instead
+            first, second = wait_of(events, begun, "poll")
+            self.assertEqual((first["result"], first["args"]["nfds"], second["args"]["nfds"]), (-516, 1, 1))
+            self.assertIsNone(first["duration_ns"])
+            self.assertGreater(second["time_ns"] - second["duration_ns"], first["time_ns"])
+        # Now the stop comes first.
+        begun = waiter.begin()
+        waiter.stop_and_go_on(begun)
+        if "poll" in NUMBERS:
+            self.assertEqual(waiter.number(begun["poll"]["tid"]), NUMBERS["restart_syscall"])
+        tracer = self.trace("-p", waiter.pid, "-f", "ndjson")
+        waiter.end()
+        meta, events, _, _ = lines_of(tracer.finish()[0])
+        for name in WAITS:
+            event, = wait_of(events, begun, name)
+            self.check_bound(event, meta, begun[name]["ns"])
+            self.assertGreater(event["result"], 0)
+
     def test_every_format_has_them(self):
         waiter = Waiter(self)
         begun = waiter.begin()
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "trace")
-            tracer = Running("-p", waiter.pid, "-f", "ndjson", "-o", path)
+            tracer = self.trace("-p", waiter.pid, "-f", "ndjson", "-o", path)
             waiter.end()
             begun_late = waiter.begin()
             tracer.finish()
@@ -296,6 +305,23 @@ class Ebpf(unittest.TestCase):
                 out = os.path.join(folder, name)
                 tool("export", path, "-f", name, "-o", out)
                 self.assertGreater(os.path.getsize(out), 100)
+
+
+@unittest.skipUnless(works("ptrace"), "no ptrace here")
+@unittest.skipUnless(platform.machine() == "x86_64", "ptrace cannot tell waits under way on this architecture")
+class Ptrace(Waits, unittest.TestCase):
+    BACKEND = "ptrace"
+
+    def test_a_wait_that_goes_on_after_a_stop_is_one_call(self):
+        waiter = Waiter(self)
+        begun = waiter.begin()
+        tracer = self.trace("-p", waiter.pid, "-f", "ndjson")
+        waiter.stop_and_go_on(begun)
+        waiter.end()
+        meta, events, _, _ = lines_of(tracer.finish()[0])
+        event, = wait_of(events, begun, "poll")
+        self.assertEqual(event["result"], 1)
+        self.check_bound(event, meta, begun["poll"]["ns"])
 
 
 if __name__ == "__main__":
