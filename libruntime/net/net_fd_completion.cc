@@ -17,7 +17,6 @@ namespace netpoll::net {
 long NetFd::complete(poll::Mode mode, poll::Operation& op) {
   op.fd = sysfd_;
   for (;;) {
-    op.done.store(false, std::memory_order_relaxed);
     const poll::PollResult result = poller_->perform(*pd_, mode, op, this);
     if (result != poll::PollResult::kOk) [[unlikely]]
       return io_code(result);

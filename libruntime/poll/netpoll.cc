@@ -157,6 +157,18 @@ void Netpoll::wait_regardless(PollDesc& pd, Mode mode, const void* owner) {
 }
 
 PollResult Netpoll::perform(PollDesc& pd, Mode mode, Operation& op, const void* owner) {
+  for (;;) {
+    op.done.store(false, std::memory_order_relaxed);
+    const PollResult result = perform_once(pd, mode, op, owner);
+    // io_uring takes operations back when the thread ends that handed them over, which may be one of the program's: it
+    // set a deadline, say, and woke a poll. Nothing was moved.
+    if (result != PollResult::kOk || op.result != -ECANCELED) [[likely]]
+      return result;
+  }
+}
+
+// kOk with -ECANCELED: it came back unasked.
+inline PollResult Netpoll::perform_once(PollDesc& pd, Mode mode, Operation& op, const void* owner) {
   if (const PollResult result = prepare(pd, mode); result != PollResult::kOk) return result;
   op.data = pd.event_data();
   op.modes = bit(mode);

@@ -112,6 +112,7 @@ class Netpoll final : public sched::PollSource {
 
   bool block(PollDesc& pd, Mode mode, const void* owner, bool regardless = false);
   PollResult wait_noted(PollDesc& pd, Mode mode, const void* owner);
+  PollResult perform_once(PollDesc& pd, Mode mode, Operation& op, const void* owner);
   void wait_regardless(PollDesc& pd, Mode mode, const void* owner);
   PollResult wait_by_operation(PollDesc& pd, Mode mode, const void* owner);
   sched::G* take_waiter(PollDesc& pd, Mode mode, bool io_ready);

@@ -392,6 +392,8 @@ class UringPoller final : public CompletionPoller {
     return used;
   }
 
+  static EdgeWait& edge_wait(Operation& op) { return *std::launder(reinterpret_cast<EdgeWait*>(op.system)); }
+
   static void finish(Operation& op, const io_uring_cqe& cqe, Readiness& out) {
     out = Readiness{op.data, op.modes, false, false};
     op.result = cqe.res;
@@ -402,13 +404,15 @@ class UringPoller final : public CompletionPoller {
       op.result = 0;
       // Nothing of what was asked for, but an error or a hang-up that stays.
       op.more = (static_cast<unsigned>(cqe.res) & wanted(op)) == 0;
+    } else if (op.kind == OperationKind::kReady && op.expect_wait && edge_wait(op).ended) {
+      op.result = 0;  // taken back by end_edge_wait()
     }
     op.done.store(true, std::memory_order_release);
   }
 
   // Whether cqe is the last one of op, which then is as finish() needs it.
   bool end_edge_wait(Operation& op, const io_uring_cqe& cqe) NETPOLL_REQUIRES(mutex_) {
-    auto& wait = *std::launder(reinterpret_cast<EdgeWait*>(op.system));
+    EdgeWait& wait = edge_wait(op);
     const bool last = (cqe.flags & IORING_CQE_F_MORE) == 0;
     if (last) {
       // Taken back, here or by its goroutine.

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "libruntime/context/sanitizer.h"
@@ -170,6 +171,35 @@ TEST_CASE("a reset under a read, and a close under an accept, end them; the port
       done.wait();
       EXPECT_EQUAL(checks, accepted, "closing");
       EXPECT_EQUAL(checks, outcome(Listener::listen(address)), "ok");
+    }
+  });
+}
+
+TEST_CASE("an operation goes on when the thread ends that handed it to the kernel") {
+  if (const std::string reason = why_not(); !reason.empty()) NETPOLL_SKIP(reason);
+  over_uring([](Checks& checks) {
+    constexpr int kRounds = 50;
+    auto other = test::tcp_pair(checks);
+    for (int round = 0; round < kRounds; ++round) {
+      auto [client, server] = test::tcp_pair(checks);
+      std::string got, ready;
+      WaitGroup done;
+      done.go([&, &server = server] { got = test::read_some(server); });
+      done.go([&, &client = client] { ready = outcome(client.wait_readable()); });
+      netpoll::yield();
+      // A deadline before all others ends the poll under way, and with that hands over what is queued.
+      std::thread([&] {
+        EXPECT_EQUAL(checks, outcome(other.first.set_read_deadline(after(std::chrono::milliseconds(kRounds - round)))),
+                     "ok");
+      }).join();
+      EXPECT_THAT(checks, test::parked_on(checks, server.fd(), 0));
+      EXPECT_THAT(checks, test::parked_on(checks, client.fd(), 0));
+      EXPECT_EQUAL(checks, ready, "");
+      EXPECT_EQUAL(checks, outcome(client.write("a")), "ok");
+      EXPECT_EQUAL(checks, outcome(server.write("b")), "ok");
+      done.wait();
+      EXPECT_EQUAL(checks, got, "a");
+      EXPECT_EQUAL(checks, ready, "ok");
     }
   });
 }
