@@ -47,10 +47,11 @@ constexpr unsigned kManySubmissions = 128;
 constexpr std::uint64_t kWakeData = 1;
 constexpr std::uint64_t kCancelData = 2;
 
-// What the kernel must have: waits with a time limit (Linux 5.11, which implies the rest), one mapping for both queues,
-// completions that do not get lost, and sockets that are waited for without a thread.
+// What the kernel must have: waits with a time limit, one mapping for both queues, completions that do not get lost,
+// sockets that are waited for without a thread, and polls that report more than once. The last has no bit of its own,
+// but came with that of RSRC_TAGS (Linux 5.13), which implies the rest.
 constexpr unsigned kFeatures =
-    IORING_FEAT_EXT_ARG | IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_FAST_POLL;
+    IORING_FEAT_EXT_ARG | IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_FAST_POLL | IORING_FEAT_RSRC_TAGS;
 
 std::atomic_ref<unsigned> counter(unsigned* word) { return std::atomic_ref<unsigned>(*word); }
 
@@ -103,6 +104,17 @@ long setup(unsigned entries, bool cooperative, io_uring_params& params) {
   return fd;
 }
 
+// Whether receives may be told to wait first (RECVSEND_POLL_FIRST). It has no bit of its own, either, but came with
+// IORING_OP_SOCKET (Linux 5.19); kernels before it, with the fixes of 5.18.10, answer such a receive by EINVAL. A
+// filter that forbids to ask means no.
+bool can_poll_first(int fd) {
+  constexpr unsigned kCount = IORING_OP_SOCKET + 1;
+  alignas(io_uring_probe) std::byte room[sizeof(io_uring_probe) + kCount * sizeof(io_uring_probe_op)] = {};
+  const auto* const probe = new (room) io_uring_probe{};
+  return base::sys(SYS_io_uring_register, fd, IORING_REGISTER_PROBE, room, kCount) == 0 &&
+         (probe->ops[IORING_OP_SOCKET].flags & IO_URING_OP_SUPPORTED) != 0;
+}
+
 // kReady with expect_wait: a poll that reports what changes. Whether what is up already was reported, which does not
 // count unless it is what is waited for; and what ended the wait, while the rest is taken back.
 struct EdgeWait {
@@ -127,7 +139,7 @@ class UringPoller final : public CompletionPoller {
   const char* hint(int error) const override {
     switch (error) {
       case ENOSYS:
-        return "io_uring needs Linux 5.11 or later, and no seccomp filter that hides it, as those of containers do";
+        return "io_uring needs Linux 5.13 or later, and no seccomp filter that hides it, as those of containers do";
       case EPERM:
       case EACCES:
         return "sysctl kernel.io_uring_disabled must be 0, and no seccomp filter may forbid io_uring, as those of "
@@ -215,6 +227,7 @@ class UringPoller final : public CompletionPoller {
     if (fd < 0) return static_cast<int>(fd);
     ring_.reset(static_cast<int>(fd));  // close-on-exec by itself
     if ((params.features & kFeatures) != kFeatures) return -ENOSYS;
+    poll_first_ = can_poll_first(ring_.get());
     const std::size_t size = std::max(params.sq_off.array + params.sq_entries * sizeof(unsigned),
                                       params.cq_off.cqes + params.cq_entries * sizeof(io_uring_cqe));
     if (const int result = rings_.map(ring_.get(), size, IORING_OFF_SQ_RING); result < 0) return result;
@@ -236,14 +249,14 @@ class UringPoller final : public CompletionPoller {
     return 0;
   }
 
-  static void describe(Operation& op, io_uring_sqe& sqe) {
+  void describe(Operation& op, io_uring_sqe& sqe) const {
     sqe = {};
     sqe.fd = op.fd;
     sqe.user_data = reinterpret_cast<std::uint64_t>(&op);
     switch (op.kind) {
       case OperationKind::kReceive:
         message(op, sqe, IORING_OP_RECV, IORING_OP_RECVMSG);
-        if (op.expect_wait) sqe.ioprio |= IORING_RECVSEND_POLL_FIRST;
+        if (op.expect_wait && poll_first_) sqe.ioprio |= IORING_RECVSEND_POLL_FIRST;
         break;
       case OperationKind::kSend:
         message(op, sqe, IORING_OP_SEND, IORING_OP_SENDMSG);
@@ -428,6 +441,7 @@ class UringPoller final : public CompletionPoller {
   }
 
   bool cooperative_ = false;
+  bool poll_first_ = false;
   base::Mutex mutex_;
   Fd ring_;
   Mapping rings_;

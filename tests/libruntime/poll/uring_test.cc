@@ -124,12 +124,12 @@ std::size_t kept_by_the_kernel() {
   return kept;
 }
 
-// From now on the kernel refuses this thread's io_uring_enter, as it may when it is short of memory (EAGAIN) or the
-// completions have to be taken first (EBUSY). Until the thread ends; false where filters are not to be had.
-bool refuse_enter(int error) {
+// From now on the kernel refuses this system call to this thread. Until the thread ends; false where filters are not to
+// be had.
+bool refuse(long call, int error) {
   std::array<sock_filter, 4> code = {{
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_enter, 0, 1),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(call), 0, 1),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error)),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   }};
@@ -186,6 +186,7 @@ TEST_CASE("threads that submit and take at once, past both queues, lose nothing 
 }
 
 TEST_CASE("operations that the kernel did not take when the queue was full are handed over before a poll blocks") {
+  // As it may when it is short of memory, and when completions have to be taken first.
   for (const int error : {EAGAIN, EBUSY}) {
     const Ring ring;
     if (!ring.why_not.empty()) NETPOLL_SKIP("io_uring: " + ring.why_not);
@@ -195,7 +196,7 @@ TEST_CASE("operations that the kernel did not take when the queue was full are h
     const Waits last(1, busy.ours.get(), kWriteBit);
     bool refused = false;
     std::thread([&] {
-      refused = refuse_enter(error);
+      refused = refuse(SYS_io_uring_enter, error);
       silent.submit(*ring, 0, silent.count);
       last.submit(*ring, 0, 1);
       ring->flush();
@@ -208,6 +209,36 @@ TEST_CASE("operations that the kernel did not take when the queue was full are h
     // Not one was left behind.
     REQUIRE(write(idle.peer.get(), "x", 1) == 1);
     while (!silent.all_done()) REQUIRE(reports.poll(*ring, kLong) > 0);
+  }
+}
+
+TEST_CASE("a receive that expects to wait does so, whether or not the kernel may be asked what it can do") {
+  for (const bool may_ask : {true, false}) {
+    bool refused = false;
+    std::unique_ptr<Ring> ring;
+    std::thread([&] {
+      refused = may_ask || refuse(SYS_io_uring_register, EPERM);
+      ring = std::make_unique<Ring>();
+    }).join();
+    if (!refused) NETPOLL_SKIP("the kernel has no seccomp filters for us");
+    if (!ring->why_not.empty()) NETPOLL_SKIP("io_uring: " + ring->why_not);
+    const Sockets sockets;
+    std::array<char, 8> buffer{};
+    const iovec one{.iov_base = buffer.data(), .iov_len = buffer.size()};
+    Operation op{.kind = OperationKind::kReceive,
+                 .expect_wait = true,
+                 .fd = sockets.ours.get(),
+                 .buffers = &one,
+                 .buffer_count = 1};
+    (*ring)->submit(op);
+    (*ring)->flush();
+    CHECK_FALSE(op.done.load());
+    REQUIRE(write(sockets.peer.get(), "x", 1) == 1);
+    Reports reports(1);
+    CHECK(reports.poll(**ring, kLong) == 1);
+    CHECK(op.done.load());
+    CHECK(op.result == 1);
+    CHECK(buffer[0] == 'x');
   }
 }
 
