@@ -176,8 +176,10 @@ std::string Destination::advice(int err) const {
     case EDQUOT:
       return "free some space, or choose another place with -o FILE";
     case EISDIR:
-      return "name a file inside it: -o " + path_ + "/result.json";
+      return "name a file inside it: -o " + path_ + (path_.ends_with('/') ? "" : "/") + "result.json";
     case ENOENT:
+      // /proc and its like exist and take no files.
+      if (::access(directory_of(path_).c_str(), F_OK) == 0) return "files cannot be made there; choose another place";
       return "the directory does not exist: mkdir -p " + directory_of(path_);
     default:
       return {};

@@ -100,6 +100,9 @@ TEST_CASE("a missing directory and a directory as target are refused at open") {
   REQUIRE_FALSE(missing);
   CHECK(missing.error().sys_errno() == ENOENT);
   CHECK(missing.error().hint().find("mkdir -p") != std::string::npos);
+  auto no_files_there = Destination::open("/proc/result.json");
+  REQUIRE_FALSE(no_files_there);
+  CHECK(no_files_there.error().hint().find("another place") != std::string::npos);
   auto directory = Destination::open(dir.path.string());
   REQUIRE_FALSE(directory);
   CHECK(directory.error().sys_errno() == EISDIR);
