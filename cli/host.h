@@ -17,4 +17,8 @@ Host this_host();
 // What main() was given, in UTF-8, argv[0] first.
 std::vector<std::string> program_arguments(int argc, char** argv);
 
+// Takes the numbers of standard streams that are closed, so that no other file of ours becomes one of them. Using them
+// fails as before, and our children find them closed. To be called before anything is opened.
+void reserve_standard_streams();
+
 }  // namespace netpoll::cli

@@ -34,4 +34,7 @@ std::vector<std::string> program_arguments(int, char**) {
   return arguments;
 }
 
+// The C runtime never gives these numbers to a file.
+void reserve_standard_streams() {}
+
 }  // namespace netpoll::cli

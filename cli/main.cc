@@ -104,6 +104,7 @@ int dispatch(std::span<char*> args, Log& log) {
 }  // namespace netpoll::cli
 
 int main(int argc, char** argv) {
+  netpoll::cli::reserve_standard_streams();
   netpoll::cli::Log log;
   try {
     std::vector<std::string> words = netpoll::cli::program_arguments(argc, argv);

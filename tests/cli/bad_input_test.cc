@@ -1,5 +1,6 @@
 // Wrong command lines and files: one clear line, a hint, the right exit status, nothing left behind.
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -117,6 +118,17 @@ TEST_CASE("a process that does not exist is named") {
   refuses({"stat", "--comm", "no such program"}, 3, "no process is called", "");
   Sleeper sleeper;
   refuses({"stat", "--comm", "slepe"}, 3, "no process is called \"slepe\"", "did you mean \"sleep\"?");
+}
+
+TEST_CASE("a zombie is told from a process that does not exist") {
+  const pid_t zombie = ::fork();
+  if (zombie == 0) ::_exit(0);
+  siginfo_t ended;
+  REQUIRE(::waitid(P_PID, static_cast<id_t>(zombie), &ended, WEXITED | WNOWAIT) == 0);
+  for (const char* command : {"stat", "trace", "epoll", "snapshot", "lint"}) {
+    refuses({command, "-p", std::to_string(zombie)}, 3, "process " + std::to_string(zombie) + " has ended", "parent");
+  }
+  REQUIRE(::waitpid(zombie, nullptr, 0) == zombie);
 }
 
 TEST_CASE("a file that is no core is a wrong input file, as one that is missing") {
@@ -242,6 +254,41 @@ TEST_CASE("a closed standard output is an error and not a crash") {
   const ToolResult left = run_tool({"help"}, {.out_fd = ends[1]});
   ::close(ends[1]);
   check_refusal(left, 3, "cannot write to standard output: Broken pipe", "-o FILE");
+}
+
+TEST_CASE("no file of the tool takes the place of a standard stream that is closed") {
+  Sleeper target;
+  const std::vector<std::string> target_flags = {"-p", std::to_string(target.pid()), "-d", "50ms"};
+  const auto with_target = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), target_flags.begin(), target_flags.end());
+    return arguments;
+  };
+  for (const char* command : {"stat", "trace"}) {
+    const ToolResult closed = run_tool(with_target({command, "-q", "--backend", "ptrace"}), {.out_fd = -2});
+    check_refusal(closed, 3, "cannot write to standard output: Bad file descriptor", "-o FILE");
+  }
+  // Nor do messages get into a result.
+  TempDir dir;
+  ToolOptions all_closed{.before_exec =
+                             [] {
+                               for (int fd = 0; fd < 3; ++fd) ::close(fd);
+                               return true;
+                             },
+                         .out_fd = -2};
+  CHECK(run_tool(with_target({"stat", "-v", "--backend", "ptrace", "--json", "-o", dir / "out.json"}), all_closed)
+            .exit_code == 0);
+  const std::string result = read_file(dir / "out.json");
+  CHECK(result.starts_with("{\n"));
+  CHECK(result.ends_with("}\n"));
+}
+
+TEST_CASE("a command finds the standard streams closed that we were given closed") {
+  TempDir dir;
+  const ToolResult result = run_tool({"stat", "--backend", "ptrace", "-o", dir / "out", "--", "sh", "-c",
+                                      "test -e /proc/$$/fd/0 -a ! -e /proc/$$/fd/1 -a -e /proc/$$/fd/2"},
+                                     {.out_fd = -2});
+  INFO(result.err);
+  CHECK(result.exit_code == 0);
 }
 
 TEST_CASE("help and version answer on standard output") {
