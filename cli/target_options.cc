@@ -24,6 +24,11 @@ Result<std::vector<pid_t>> find_processes(const ProcessOptions& options) {
     const auto pid = parse_pid(text);
     if (!pid) return pid.error();
     if (!process_exists(*pid)) {
+      if (probes::status_number(*pid, "Pid")) {
+        return Error(ErrorKind::kNotFound,
+                     "process " + text + " has ended; it is a zombie, which its parent has not reaped")
+            .with_hint("nothing of it is left to look at; ps -o ppid= -p " + text + " names the parent");
+      }
       return Error(ErrorKind::kNotFound, "there is no process " + text)
           .with_hint("it may have ended; ps -e lists what runs, --comm NAME finds a process by its name");
     }
