@@ -401,10 +401,12 @@ std::string result_page(const Json& document, const ExportOptions& options) {
 }
 
 std::string interval_text(const Json& interval, const ExportOptions& options) {
-  const auto seconds = [](const Json& ns) { return fixed(ns.is_number() ? ns.get<double>() / 1e9 : 0, 1); };
-  const Json& start = at(interval, {"start_ns"});
-  const Json& duration = at(interval, {"duration_ns"});
-  std::string out = seconds(start) + "-" + seconds(start.get<std::uint64_t>() + duration.get<std::uint64_t>()) + " s";
+  const auto start = at(interval, {"start_ns"}).get<std::uint64_t>();
+  const auto duration = at(interval, {"duration_ns"}).get<std::uint64_t>();
+  // Enough decimals to tell one interval from the next.
+  const int decimals = duration >= 900'000'000 ? 1 : duration >= 90'000'000 ? 2 : 3;
+  const auto seconds = [&](std::uint64_t ns) { return fixed(static_cast<double>(ns) / 1e9, decimals); };
+  std::string out = seconds(start) + "-" + seconds(start + duration) + " s";
   const Json& syscalls = at(interval, {"syscalls"});
   const Json none = Json::object();
   for (const auto& [name, row] : (syscalls.is_object() ? syscalls : none).items()) {

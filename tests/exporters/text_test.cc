@@ -1,6 +1,8 @@
 // Numbers, times and foreign text as people read them.
 #include "exporters/text.h"
 
+#include "exporters/json.h"
+#include "exporters/pages/pages.h"
 #include "tests/support/catch.h"
 
 namespace netpoll::exporters {
@@ -16,6 +18,15 @@ TEST_CASE("durations carry three digits and the unit that fits") {
   CHECK(human_ns(999'600) == "1.00 ms");
   CHECK(human_ns(1'200'000'000) == "1.20 s");
   CHECK(human_ns(36'000'000'000'000) == "36000 s");
+}
+
+TEST_CASE("intervals are told apart however short they are") {
+  const auto text = [](std::uint64_t start_ns, std::uint64_t duration_ns) {
+    return interval_text(Json{{"start_ns", start_ns}, {"duration_ns", duration_ns}}, {});
+  };
+  CHECK(text(1'000'100'000, 999'600'000) == "1.0-2.0 s\n");
+  CHECK(text(100'000'000, 100'100'000) == "0.10-0.20 s\n");
+  CHECK(text(10'000'000, 10'000'000) == "0.010-0.020 s\n");
 }
 
 TEST_CASE("numbers are grouped by thousands") {
