@@ -42,7 +42,9 @@ std::optional<std::string> closest(std::string_view word, const std::vector<std:
   for (const std::string& candidate : candidates) {
     const std::string known = lower(candidate);
     std::size_t distance = edit_distance(wanted, known);
-    const bool near = distance <= std::max<std::size_t>(1, std::max(wanted.size(), known.size()) / 3);
+    // Of one or two letters too little is left after a mistake to tell what was meant.
+    const std::size_t longer = std::max(wanted.size(), known.size());
+    const bool near = distance == 0 || (longer > 2 && distance <= std::max<std::size_t>(1, longer / 3));
     const bool prefix = wanted.size() >= 2 && (known.starts_with(wanted) || wanted.starts_with(known));
     if (!near && !prefix) continue;
     // What was typed so far counts as close as two mistakes.

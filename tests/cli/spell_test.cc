@@ -21,6 +21,8 @@ TEST_CASE("the closest word is what was meant") {
   CHECK(closest("docter", words) == "doctor");
   CHECK_FALSE(closest("perfetto", words));
   CHECK_FALSE(closest("", words));
+  CHECK(closest("-P", {"-p", "-d"}) == "-p");
+  CHECK_FALSE(closest("-x", {"-p", "-d"}));
 }
 
 TEST_CASE("a suggestion is a question, its absence a list") {
