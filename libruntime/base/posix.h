@@ -2,10 +2,16 @@
 // answers (system_linux.cc, system_bsd.cc, thread_linux.cc, thread_bsd.cc). Not on Windows.
 #pragma once
 
+#include <pthread.h>
+
 #include <cstddef>
 #include <string>
 
 namespace netpoll::base {
+
+// pthread_create(3) for a thread called name, which outlives it: some systems have a thread name another, some only
+// itself. The signal mask is the caller's (start_thread() sees to it). 0, or an errno.
+int create_thread(pthread_t& thread, void* (*main)(void*), void* arg, const char* name);
 
 // For a call on fd that may raise SIGPIPE and has no flag against it. True: the signal is blocked in the calling thread
 // from here on, and end_sigpipe() has to follow. False: nothing needs to be done afterwards, since the program blocks

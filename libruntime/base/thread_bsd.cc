@@ -1,4 +1,4 @@
-// Threads with a name and without the program's signals, on FreeBSD and macOS.
+// How threads get their names, what becomes of SIGPIPE, and where a thread's stack is, on FreeBSD and macOS.
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -7,18 +7,15 @@
 #include <pthread_np.h>
 #endif
 
-#include <cstring>
+#include <cerrno>
 #include <ctime>
 #include <memory>
 
-#include "libruntime/base/fatal.h"
 #include "libruntime/base/posix.h"
 #include "libruntime/base/thread.h"
 
 namespace netpoll::base {
 namespace {
-
-static_assert(sizeof(sigset_t) <= sizeof(SignalMask));
 
 struct Start {
   void* (*main)(void*);
@@ -42,32 +39,11 @@ void* begin(void* start) {
 
 }  // namespace
 
-void start_thread(pthread_t& thread, void* (*main)(void*), void* arg, const char* name) {
-  sigset_t all, old;
-  sigfillset(&all);
-  // Faults belong to the thread that makes them, and profilers may want theirs.
-  for (int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF}) sigdelset(&all, signal);
-  pthread_sigmask(SIG_SETMASK, &all, &old);
+int create_thread(pthread_t& thread, void* (*main)(void*), void* arg, const char* name) {
   auto start = std::make_unique<Start>(Start{main, arg, name});
   const int error = pthread_create(&thread, nullptr, begin, start.get());
-  pthread_sigmask(SIG_SETMASK, &old, nullptr);
-  if (error != 0) fatalf("netpoll: cannot start thread %s: errno %d", name, error);
-  static_cast<void>(start.release());  // the thread's
-}
-
-SignalMask signal_mask() {
-  sigset_t set;
-  pthread_sigmask(SIG_BLOCK, nullptr, &set);
-  SignalMask mask;
-  std::memcpy(mask.bits, &set, sizeof set);
-  return mask;
-}
-
-void use_signal_mask(const SignalMask& mask) {
-  sigset_t set;
-  std::memcpy(&set, mask.bits, sizeof set);
-  for (const int signal : {SIGSEGV, SIGBUS}) sigdelset(&set, signal);
-  pthread_sigmask(SIG_SETMASK, &set, nullptr);
+  if (error == 0) static_cast<void>(start.release());  // the thread's
+  return error;
 }
 
 #if defined(__APPLE__)
@@ -128,7 +104,5 @@ ThreadStack thread_stack() {
 
 // Their timers keep to what is asked, as far as the kernel's clock goes.
 void sleep_precisely() {}
-
-void before_each_fork(void (*handler)()) { pthread_atfork(handler, nullptr, nullptr); }
 
 }  // namespace netpoll::base

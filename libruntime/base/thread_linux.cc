@@ -1,12 +1,11 @@
-// Threads with a name and without the program's signals.
+// How threads get their names, what becomes of SIGPIPE, and where a thread's stack is, on Linux.
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <time.h>
 
-#include <cstring>
+#include <cerrno>
 
-#include "libruntime/base/fatal.h"
 #include "libruntime/base/posix.h"
 #include "libruntime/base/syscall.h"
 #include "libruntime/base/thread.h"
@@ -17,33 +16,10 @@ namespace {
 constexpr std::uint64_t kPipeOnly = std::uint64_t{1} << (SIGPIPE - 1);  // as the kernel has its sets, not as glibc
 }  // namespace
 
-static_assert(sizeof(sigset_t) <= sizeof(SignalMask));
-
-void start_thread(pthread_t& thread, void* (*main)(void*), void* arg, const char* name) {
-  sigset_t all, old;
-  sigfillset(&all);
-  // Faults belong to the thread that makes them, and profilers may want theirs.
-  for (int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF}) sigdelset(&all, signal);
-  pthread_sigmask(SIG_SETMASK, &all, &old);
+int create_thread(pthread_t& thread, void* (*main)(void*), void* arg, const char* name) {
   const int error = pthread_create(&thread, nullptr, main, arg);
-  pthread_sigmask(SIG_SETMASK, &old, nullptr);
-  if (error != 0) fatalf("netpoll: cannot start thread %s: errno %d", name, error);
-  pthread_setname_np(thread, name);
-}
-
-SignalMask signal_mask() {
-  sigset_t set;
-  pthread_sigmask(SIG_BLOCK, nullptr, &set);
-  SignalMask mask;
-  std::memcpy(mask.bits, &set, sizeof set);
-  return mask;
-}
-
-void use_signal_mask(const SignalMask& mask) {
-  sigset_t set;
-  std::memcpy(&set, mask.bits, sizeof set);
-  for (const int signal : {SIGSEGV, SIGBUS}) sigdelset(&set, signal);
-  pthread_sigmask(SIG_SETMASK, &set, nullptr);
+  if (error == 0) pthread_setname_np(thread, name);
+  return error;
 }
 
 bool block_sigpipe(int /*fd*/) {
@@ -71,7 +47,5 @@ ThreadStack thread_stack() {
   }
   return stack;
 }
-
-void before_each_fork(void (*handler)()) { pthread_atfork(handler, nullptr, nullptr); }
 
 }  // namespace netpoll::base
