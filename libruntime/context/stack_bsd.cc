@@ -3,24 +3,15 @@
 #include "libruntime/context/stack.h"
 
 #include <sys/mman.h>
-#include <unistd.h>
+
+#include "libruntime/context/stack_memory.h"
 
 namespace netpoll::context {
 
-std::size_t page_size() {
-  static const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  return size;
-}
-
 // Not MAP_STACK, which on FreeBSD is memory that grows, with rules for what lies below.
-StackSlab StackSlab::map(std::size_t count, std::size_t usable) {
-  StackSlab slab;
-  const std::size_t page = page_size();
-  slab.count_ = count;
-  slab.slot_ = (usable + page - 1) / page * page + kGuardSize;
-  void* const base = ::mmap(nullptr, count * slab.slot_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
-  if (base != MAP_FAILED) slab.base_ = static_cast<char*>(base);
-  return slab;
+char* map_stacks(std::size_t size) {
+  void* const stacks = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+  return stacks == MAP_FAILED ? nullptr : static_cast<char*>(stacks);
 }
 
 StackGuard StackSlab::protect(std::size_t index) {
@@ -32,17 +23,6 @@ void StackSlab::unmap() {
   base_ = nullptr;
 }
 
-bool stack_overflowed(const Stack& stack) {
-  const auto* end = static_cast<const std::uint64_t*>(stack.lo);
-  std::uint64_t seen = 0;
-  for (std::size_t i = 1; i <= kCheckedSize / sizeof(std::uint64_t); ++i) seen |= *(end - i);
-  return seen != 0;
-}
-
-void stack_trim(const Stack& stack) {
-  auto* lo = static_cast<char*>(stack.lo);
-  auto* hi = static_cast<char*>(stack.hi) - page_size();
-  if (hi > lo) ::madvise(lo, static_cast<std::size_t>(hi - lo), MADV_FREE);
-}
+void forget_pages(char* lo, std::size_t size) { ::madvise(lo, size, MADV_FREE); }
 
 }  // namespace netpoll::context

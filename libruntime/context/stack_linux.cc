@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "libruntime/base/syscall.h"
+#include "libruntime/context/stack_memory.h"
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102  // include/uapi/asm-generic/mman-common.h since Linux 6.13
@@ -79,23 +80,14 @@ bool install_guard(const char* guard) {
 
 }  // namespace
 
-std::size_t page_size() {
-  static const auto size = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  return size;
-}
-
-StackSlab StackSlab::map(std::size_t count, std::size_t usable) {
-  StackSlab slab;
-  const std::size_t page = page_size();
-  slab.count_ = count;
-  slab.slot_ = (usable + page - 1) / page * page + kGuardSize;
-  const long address = base::sys(SYS_mmap, nullptr, count * slab.slot_, PROT_READ | PROT_WRITE,
+char* map_stacks(std::size_t size) {
+  const long address = base::sys(SYS_mmap, nullptr, size, PROT_READ | PROT_WRITE,
                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-  if (address < 0 && address > -4096) return slab;
-  slab.base_ = reinterpret_cast<char*>(address);
+  if (address < 0 && address > -4096) return nullptr;
+  auto* const stacks = reinterpret_cast<char*>(address);
   // A huge page would make every parked goroutine hold 2 MiB.
-  base::sys(SYS_madvise, slab.base_, count * slab.slot_, MADV_NOHUGEPAGE);
-  return slab;
+  base::sys(SYS_madvise, stacks, size, MADV_NOHUGEPAGE);
+  return stacks;
 }
 
 StackGuard StackSlab::protect(std::size_t index) {
@@ -120,24 +112,12 @@ void StackSlab::unmap() {
   split_off_ = 0;
 }
 
-// By word, since no sanitizer and no library may take part: red zones and shadows know nothing of this memory.
-__attribute__((no_sanitize("address", "thread"))) bool stack_overflowed(const Stack& stack) {
-  const auto* end = static_cast<const std::uint64_t*>(stack.lo);
-  std::uint64_t seen = 0;
-  for (std::size_t i = 1; i <= kCheckedSize / sizeof(std::uint64_t); ++i) seen |= *(end - i);
-  return seen != 0;
-}
-
 void pretend_old_kernel(std::int64_t guards) {
   guard_install.store(Install::kMissing);
   splits_left.store(guards);
   splits_in_all.store(guards);
 }
 
-void stack_trim(const Stack& stack) {
-  const auto lo = reinterpret_cast<std::uintptr_t>(stack.lo);
-  const auto hi = reinterpret_cast<std::uintptr_t>(stack.hi) - page_size();
-  if (hi > lo) base::sys(SYS_madvise, lo, hi - lo, MADV_DONTNEED);
-}
+void forget_pages(char* lo, std::size_t size) { base::sys(SYS_madvise, lo, size, MADV_DONTNEED); }
 
 }  // namespace netpoll::context

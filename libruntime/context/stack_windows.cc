@@ -7,6 +7,8 @@
 
 #include <windows.h>
 
+#include "libruntime/context/stack_memory.h"
+
 namespace netpoll::context {
 namespace {
 
@@ -19,13 +21,8 @@ std::size_t page_size() { return 4096; }
 
 // Committed as a whole, which counts against what the machine may promise and touches nothing. Stacks that the system
 // commits page by page, as it does a thread's, would need its rules for guard pages obeyed in what lies above them.
-StackSlab StackSlab::map(std::size_t count, std::size_t usable) {
-  StackSlab slab;
-  const std::size_t page = page_size();
-  slab.count_ = count;
-  slab.slot_ = (usable + page - 1) / page * page + kGuardSize;
-  slab.base_ = static_cast<char*>(VirtualAlloc(nullptr, count * slab.slot_, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE));
-  return slab;
+char* map_stacks(std::size_t size) {
+  return static_cast<char*>(VirtualAlloc(nullptr, size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE));
 }
 
 StackGuard StackSlab::protect(std::size_t index) {
@@ -41,18 +38,7 @@ void StackSlab::unmap() {
   base_ = nullptr;
 }
 
-bool stack_overflowed(const Stack& stack) {
-  const auto* end = static_cast<const std::uint64_t*>(stack.lo);
-  std::uint64_t seen = 0;
-  for (std::size_t i = 1; i <= kCheckedSize / sizeof(std::uint64_t); ++i) seen |= *(end - i);
-  return seen != 0;
-}
-
 // MEM_RESET: the content is not worth keeping, so the pages may be taken without being written anywhere.
-void stack_trim(const Stack& stack) {
-  auto* lo = static_cast<char*>(stack.lo);
-  auto* hi = static_cast<char*>(stack.hi) - page_size();
-  if (hi > lo) VirtualAlloc(lo, static_cast<std::size_t>(hi - lo), MEM_RESET, PAGE_READWRITE);
-}
+void forget_pages(char* lo, std::size_t size) { VirtualAlloc(lo, size, MEM_RESET, PAGE_READWRITE); }
 
 }  // namespace netpoll::context
