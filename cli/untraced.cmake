@@ -43,8 +43,9 @@ add_library(netpoll_cli STATIC
   # what they measure and show
   ${NETPOLL_COMPARE_SOURCES}
   compare/large_document_absent.cc
+  run/crew_untraced.cc
   run/matrix.cc
-  run/runner_untraced.cc
+  run/runner.cc
   # results as JSON
   documents/compare.cc
   documents/counts_json.cc
@@ -61,7 +62,7 @@ add_library(netpoll_cli STATIC
 )
 # In a unity build (the presets for Zig) their names meet those of others.
 set_source_files_properties(commands/compare.cc commands/doctor_untraced.cc commands/gen_config.cc commands/help.cc
-                            commands/run.cc compare/budget.cc documents/matrix.cc run/runner_untraced.cc
+                            commands/run.cc compare/budget.cc documents/matrix.cc run/runner.cc
                             PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 netpoll_target_options(netpoll_cli)
 target_include_directories(netpoll_cli PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)

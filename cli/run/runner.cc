@@ -1,15 +1,13 @@
 // The steps of one run, from the start of the server to the last report.
 #include "cli/run/runner.h"
 
-#include <csignal>
-#include <cstring>
+#include <algorithm>
+#include <utility>
 
-#include "cli/run/worker.h"
+#include "cli/run/crew.h"
 #include "cli/spell.h"
 #include "cli/units.h"
-#include "cli/wake_set.h"
 #include "exporters/text.h"
-#include "probes/session.h"
 
 namespace netpoll::cli {
 namespace {
@@ -18,20 +16,16 @@ using std::chrono::steady_clock;
 using workload::Failure;
 using workload::Plan;
 
-std::string ending(const probes::ChildExit& status) {
-  if (status.signal != 0) return std::string("was killed by ") + ::strsignal(status.signal);
-  return "ended with exit status " + std::to_string(status.code);
-}
+// How long a step waits for something to happen.
+constexpr std::chrono::milliseconds kStep{200};
 
-// One run. Members are what the phases hand to each other; the destructors of the workers leave no process behind.
+// One run. Members are what the phases hand to each other.
 class Runner {
  public:
-  Runner(const Plan& plan, Interrupt& interrupt, Log& log, WakeSet wake)
-      : plan_(plan), interrupt_(interrupt), log_(log), wake_(std::move(wake)) {}
+  Runner(const Plan& plan, Interrupt& interrupt, Log& log, Crew crew)
+      : plan_(plan), interrupt_(interrupt), log_(log), crew_(std::move(crew)) {}
 
-  Result<RunOutcome> run(probes::Backend backend) {
-    backend_ = backend;
-    if (auto ok = wake_.add(interrupt_.fd()); !ok) return ok.error();
+  Result<RunOutcome> run() {
     for (const auto phase : {&Runner::start_server, &Runner::await_listening, &Runner::drive, &Runner::finish_server}) {
       if (auto ok = (this->*phase)(); !ok) return std::move(ok).error();
     }
@@ -40,43 +34,25 @@ class Runner {
   }
 
  private:
-  // Whether anything observes the server from outside.
-  bool probed() const { return session_->backend() != probes::Backend::kNone; }
-
   Result<void> start_server() {
-    // The server reports its runtime's own counters itself, exactly, as it ends; who looks from outside sees less.
-    const bool own = backend_ == probes::Backend::kSelf;
-    auto session = probes::Session::choose(own ? probes::Backend::kNone : backend_, {.held = true});
-    if (!session) return std::move(session).error();
-    session_.emplace(std::move(*session));
-    outcome_.probe = probe_info(*session_, log_);
-    if (own) outcome_.probe.backend = backend_;
-    auto server = Worker::launch([&](int control, int report) { return workload::serve_args(plan_, control, report); },
-                                 &*session_);
-    if (!server) return std::move(server).error().within("start the server");
-    server_.emplace(std::move(*server));
-    if (auto ok = session_->attach({server_->child().pid(), /*held=*/true, /*follow_forks=*/false, self_exe()}); !ok) {
-      return std::move(ok).error().within("attach to the server");
-    }
-    if (probed()) outcome_.probe.overhead_note = session_->overhead_note();
+    auto started = crew_.start(Role::kServer,
+                               [&](int control, int report) { return workload::serve_args(plan_, control, report); });
+    if (!started) return started;
     outcome_.started_at = std::chrono::system_clock::now();
-    if (auto ok = server_->child().resume(); !ok) return std::move(ok).error().within("start the server");
-    return wake_.add(server_->report_fd());
+    outcome_.probe = crew_.probe();
+    return {};
   }
 
   Result<void> await_listening() {
     deadline_ = steady_clock::now() + kPatience;
     while (!listening_) {
-      if (interrupt_.requested()) {
-        server_->stop();
-        return {};
-      }
+      if (interrupt_.requested()) return {};
       if (auto ok = step("the server did not get ready"); !ok) return ok;
     }
     // While it lives: later there is nothing left to look at.
-    if (auto target = probes::describe_target(server_->child().pid())) outcome_.target = std::move(*target);
+    if (auto target = crew_.describe_server()) outcome_.target = std::move(*target);
     const std::string where = listening_->addresses.empty() ? "" : ", listening on " + joined(listening_->addresses);
-    const std::string who = "server: pid " + std::to_string(server_->child().pid()) + where;
+    const std::string who = "server: pid " + std::to_string(crew_.pid(Role::kServer)) + where;
     if (plan_.serve_only || plan_.duration.count() > 0) {
       log_.answer(who);
     } else {
@@ -100,49 +76,39 @@ class Runner {
   }
 
   Result<void> drive_load() {
-    auto load = Worker::launch(
-        [&](int control, int report) {
-          return workload::load_args(plan_, listening_->addresses, server_->child().pid(), control, report);
-        },
-        nullptr);
-    if (!load) return std::move(load).error().within("start the load generator");
-    load_.emplace(std::move(*load));
-    if (auto ok = load_->child().resume(); !ok) return std::move(ok).error().within("start the load generator");
-    if (auto ok = wake_.add(load_->report_fd()); !ok) return ok;
-
+    auto started = crew_.start(Role::kLoad, [&](int control, int report) {
+      return workload::load_args(plan_, listening_->addresses, crew_.pid(Role::kServer), control, report);
+    });
+    if (!started) return started;
     deadline_ = steady_clock::time_point::max();
     bool stopped = false;
     while (!outcome_.load) {
       if (interrupt_.requested() && !stopped) {
         log_.note("stopping; again Ctrl-C ends at once");
-        load_->stop();
+        crew_.stop(Role::kLoad);
         stopped = true;
         deadline_ = steady_clock::now() + kPatienceAfterInterrupt;
       }
       if (auto ok = step("the load generator did not stop"); !ok) return ok;
     }
     log_.clear_progress();
-    wake_.remove(load_->report_fd());
     return {};
   }
 
   Result<void> finish_server() {
-    server_->stop();
+    crew_.stop(Role::kServer);
     deadline_ = steady_clock::now() + (interrupt_.requested() ? kPatienceAfterInterrupt : kPatience);
-    interrupt_seen_ = true;
-    while (!server_->at_end()) {
+    while (!server_at_end_) {
       if (auto ok = step("the server did not stop"); !ok) return ok;
     }
-    wake_.remove(server_->report_fd());
-    auto status = server_->child().wait(static_cast<int>(std::chrono::milliseconds(kPatience).count()));
-    if (!status) return std::move(status).error();
+    const auto how = crew_.ending(Role::kServer, kPatience);
+    if (!how) return how.error();
     if (!outcome_.server && !interrupt_.requested()) {
-      return Error(ErrorKind::kSystem, "the server " + (*status ? ending(**status) : std::string("does not end")));
+      return Error(ErrorKind::kSystem, "the server " + how->value_or("does not end"));
     }
-    auto counts = session_->stop();
+    auto counts = crew_.stop_counting(outcome_.probe);
     if (!counts) return std::move(counts).error();
-    outcome_.counts = *counts;
-    if (probed()) put_losses(outcome_.probe, *counts);
+    outcome_.counts = std::move(*counts);
     use_own_counters();
     return {};
   }
@@ -173,67 +139,56 @@ class Runner {
     if (left.count() <= 0 && !late.empty()) {
       return Error(ErrorKind::kTimeout, late).with_hint("is the machine overloaded?");
     }
-    const auto longest = std::chrono::milliseconds(200);
-    const auto timeout = std::clamp<std::chrono::nanoseconds>(left, std::chrono::nanoseconds(0), longest);
-    const int timeout_ms = static_cast<int>((timeout.count() + 999'999) / 1'000'000);
-    if (interrupt_seen_) wake_.remove(interrupt_.fd());
-    if (auto waited = session_->wait(timeout_ms, wake_.fd()); !waited) {
-      return std::move(waited).error().within("observe the server");
-    }
-    if (interrupt_.requested()) interrupt_seen_ = true;  // its descriptor stays readable: stop listening to it
-    if (auto ok = hear_server(); !ok) return ok;
-    return load_ ? hear_load() : Result<void>();
-  }
-
-  Result<void> hear_server() {
-    auto lines = server_->lines();
-    if (!lines) return std::move(lines).error();
-    for (const std::string& line : *lines) {
-      auto message = workload::parse_server_line(line);
-      if (!message) return std::move(message).error().within("the server's report");
-      if (!*message) continue;
-      if (const auto* failure = std::get_if<Failure>(&**message)) return error_of(*failure);
-      if (auto* listening = std::get_if<workload::Listening>(&**message)) listening_ = std::move(*listening);
-      if (auto* result = std::get_if<workload::ServerResult>(&**message)) outcome_.server = std::move(*result);
-    }
-    if (server_->at_end() && !outcome_.server && !interrupt_.requested()) {
-      auto status = server_->child().wait(static_cast<int>(std::chrono::milliseconds(kPatience).count()));
-      if (!status) return std::move(status).error();
-      return server_died(*status ? ending(**status) : "closed its report");
+    const auto longest = std::clamp<std::chrono::nanoseconds>(left, std::chrono::nanoseconds(0), kStep);
+    const auto reports = crew_.listen(std::chrono::ceil<std::chrono::milliseconds>(longest));
+    if (!reports) return reports.error();
+    for (const Report& report : *reports) {
+      auto heard = report.role == Role::kServer ? hear_server(report) : hear_load(report);
+      if (!heard) return heard;
     }
     return {};
   }
 
-  static Error server_died(const std::string& how) {
-    return Error(ErrorKind::kSystem, "the server " + how + " in the middle of the run")
-        .with_hint("its own message, if it had one, stands above");
+  Result<void> hear_server(const Report& report) {
+    if (!report.line) {
+      server_at_end_ = true;
+      return outcome_.server || interrupt_.requested() ? Result<void>() : died(Role::kServer);
+    }
+    auto message = workload::parse_server_line(*report.line);
+    if (!message) return std::move(message).error().within("the server's report");
+    if (!*message) return {};
+    if (const auto* failure = std::get_if<Failure>(&**message)) return error_of(*failure);
+    if (auto* listening = std::get_if<workload::Listening>(&**message)) listening_ = std::move(*listening);
+    if (auto* result = std::get_if<workload::ServerResult>(&**message)) outcome_.server = std::move(*result);
+    return {};
   }
 
-  Result<void> hear_load() {
-    auto lines = load_->lines();
-    if (!lines) return std::move(lines).error();
-    for (const std::string& line : *lines) {
-      auto message = workload::parse_load_line(line);
-      if (!message) return std::move(message).error().within("the load generator's report");
-      if (!*message) continue;
-      if (const auto* failure = std::get_if<Failure>(&**message)) return load_failed(*failure);
-      if (const auto* progress = std::get_if<workload::Progress>(&**message)) show(*progress);
-      if (auto* result = std::get_if<workload::LoadResult>(&**message)) outcome_.load = std::move(*result);
-    }
-    if (load_->at_end() && !outcome_.load) {
-      auto status = load_->child().wait(static_cast<int>(std::chrono::milliseconds(kPatience).count()));
-      if (!status) return std::move(status).error();
-      return Error(ErrorKind::kSystem, "the load generator " + (*status ? ending(**status) : "closed its report") +
-                                           " in the middle of the run");
-    }
+  Result<void> hear_load(const Report& report) {
+    if (!report.line) return outcome_.load ? Result<void>() : died(Role::kLoad);
+    auto message = workload::parse_load_line(*report.line);
+    if (!message) return std::move(message).error().within("the load generator's report");
+    if (!*message) return {};
+    if (const auto* failure = std::get_if<Failure>(&**message)) return load_failed(*failure);
+    if (const auto* progress = std::get_if<workload::Progress>(&**message)) show(*progress);
+    if (auto* result = std::get_if<workload::LoadResult>(&**message)) outcome_.load = std::move(*result);
     return {};
+  }
+
+  // A worker that is gone too early.
+  Error died(Role role) {
+    const auto how = crew_.ending(role, kPatience);
+    if (!how) return how.error();
+    Error error(ErrorKind::kSystem,
+                std::string(role_name(role)) + " " + how->value_or("closed its report") + " in the middle of the run");
+    if (role == Role::kServer) return std::move(error).with_hint("its own message, if it had one, stands above");
+    return error;
   }
 
   // A server that dies takes its connections along, and the load generator may be the first to notice.
   Error load_failed(const Failure& failure) {
     if (!outcome_.server) {
-      const auto status = server_->child().wait(/*timeout_ms=*/200);
-      if (status && *status) return server_died(ending(**status));
+      const auto how = crew_.ending(Role::kServer, std::chrono::milliseconds(200));
+      if (how && *how) return died(Role::kServer);
     }
     return error_of(failure);
   }
@@ -252,24 +207,19 @@ class Runner {
   const Plan& plan_;
   Interrupt& interrupt_;
   Log& log_;
-  WakeSet wake_;
-  probes::Backend backend_ = probes::Backend::kAuto;
-  std::optional<probes::Session> session_;
-  std::optional<Worker> server_;
-  std::optional<Worker> load_;
+  Crew crew_;
   std::optional<workload::Listening> listening_;
   RunOutcome outcome_;
   steady_clock::time_point deadline_ = steady_clock::time_point::max();
-  bool interrupt_seen_ = false;
+  bool server_at_end_ = false;
 };
 
 }  // namespace
 
 Result<RunOutcome> run_plan(const Plan& plan, probes::Backend backend, Interrupt& interrupt, Log& log) {
-  auto wake = WakeSet::create();
-  if (!wake) return std::move(wake).error();
-  Runner runner(plan, interrupt, log, std::move(*wake));
-  return runner.run(backend);
+  auto crew = Crew::gather(backend, interrupt, log);
+  if (!crew) return std::move(crew).error();
+  return Runner(plan, interrupt, log, std::move(*crew)).run();
 }
 
 }  // namespace netpoll::cli

@@ -29,7 +29,7 @@ Worker::Worker(probes::Child child, workload::Link link)
       link_(std::make_unique<workload::Link>(std::move(link))),
       reader_(std::make_unique<workload::LineReader>(link_->report.get())) {}
 
-Result<Worker> Worker::launch(const Arguments& arguments, probes::Session* session) {
+Result<Worker> Worker::launch(const WorkerArguments& arguments, probes::Session* session) {
   auto link = workload::make_link();
   if (!link) return link.error();
   const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));

@@ -2,11 +2,11 @@
 // (cli/workload/protocol.h).
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "cli/run/crew.h"
 #include "cli/workload/protocol.h"
 #include "netpoll/result.h"
 #include "probes/launch/child.h"
@@ -20,11 +20,8 @@ std::string self_exe();
 // Not thread-safe. The destructor kills a worker that still lives.
 class Worker {
  public:
-  // Makes the arguments of a worker, given its control and report descriptor.
-  using Arguments = std::function<std::vector<std::string>(int control_fd, int report_fd)>;
-
   // Forks the worker and holds it before its exec, so that session (may be null) can attach.
-  static Result<Worker> launch(const Arguments& arguments, probes::Session* session);
+  static Result<Worker> launch(const WorkerArguments& arguments, probes::Session* session);
 
   probes::Child& child() { return child_; }
   int report_fd() const { return link_->report.get(); }

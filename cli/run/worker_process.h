@@ -6,22 +6,17 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <vector>
 
+#include "cli/run/crew.h"
 #include "netpoll/result.h"
 
 namespace netpoll::cli {
 
 // What both workers have to say, in the order of arrival. Thread-safe.
-struct Report {
-  bool of_server = false;
-  std::optional<std::string> line;  // nothing: the report is at its end
-};
 class Mailbox {
  public:
   void put(Report report) {
@@ -50,16 +45,13 @@ std::string own_path();
 // The destructor ends one that still lives. Not thread-safe.
 class WorkerProcess {
  public:
-  // Makes the arguments of a worker, given the descriptors that it finds its pipes under.
-  using Arguments = std::function<std::vector<std::string>(int control_fd, int report_fd)>;
-
   WorkerProcess();
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
   ~WorkerProcess();
 
   // Starts it, once. mailbox outlives this object.
-  Result<void> start(const Arguments& arguments, bool of_server, Mailbox& mailbox);
+  Result<void> start(const WorkerArguments& arguments, Role role, Mailbox& mailbox);
   int pid() const;
   // Closes the control pipe: it reports what it has and exits. Idempotent.
   void stop();

@@ -27,16 +27,16 @@ constexpr int kReportFd = 4;
 constexpr std::chrono::milliseconds kLook{10};
 
 // Reads lines until the writer is gone. A failure to read is the end too.
-void read_lines(int pipe, bool of_server, Mailbox& mailbox) {
+void read_lines(int pipe, Role role, Mailbox& mailbox) {
   workload::LineReader reader(pipe);
   while (!reader.at_end()) {
     pollfd ready{.fd = pipe, .events = POLLIN, .revents = 0};
     if (::poll(&ready, 1, -1) < 0 && errno != EINTR) break;
     auto lines = reader.read();
     if (!lines) break;
-    for (std::string& line : *lines) mailbox.put({of_server, std::move(line)});
+    for (std::string& line : *lines) mailbox.put({role, std::move(line)});
   }
-  mailbox.put({of_server, std::nullopt});
+  mailbox.put({role, std::nullopt});
 }
 
 // A number that no descriptor of the child has, so that two of them may change places.
@@ -66,7 +66,7 @@ WorkerProcess::~WorkerProcess() {
   if (state_->reader.joinable()) state_->reader.join();
 }
 
-Result<void> WorkerProcess::start(const Arguments& arguments, bool of_server, Mailbox& mailbox) {
+Result<void> WorkerProcess::start(const WorkerArguments& arguments, Role role, Mailbox& mailbox) {
   auto link = workload::make_link();
   if (!link) return std::move(link).error();
   state_->link = std::move(*link);
@@ -95,8 +95,7 @@ Result<void> WorkerProcess::start(const Arguments& arguments, bool of_server, Ma
     state_->pid = -1;
     return posix_error("start " + exe, error);
   }
-  state_->reader =
-      std::thread([pipe = state_->link.report.get(), of_server, &mailbox] { read_lines(pipe, of_server, mailbox); });
+  state_->reader = std::thread([pipe = state_->link.report.get(), role, &mailbox] { read_lines(pipe, role, mailbox); });
   return {};
 }
 

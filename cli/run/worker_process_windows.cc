@@ -35,7 +35,7 @@ std::string quoted(const std::string& argument) {
 }
 
 // Reads lines until the writer is gone.
-void read_lines(HANDLE pipe, bool of_server, Mailbox& mailbox) {
+void read_lines(HANDLE pipe, Role role, Mailbox& mailbox) {
   std::string text;
   char buffer[16 * 1024];
   DWORD count = 0;
@@ -43,11 +43,11 @@ void read_lines(HANDLE pipe, bool of_server, Mailbox& mailbox) {
     text.append(buffer, count);
     std::size_t begin = 0;
     for (std::size_t end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
-      mailbox.put({of_server, text.substr(begin, end - begin)});
+      mailbox.put({role, text.substr(begin, end - begin)});
     }
     text.erase(0, begin);
   }
-  mailbox.put({of_server, std::nullopt});
+  mailbox.put({role, std::nullopt});
 }
 
 }  // namespace
@@ -74,7 +74,7 @@ WorkerProcess::~WorkerProcess() {
   if (state_->reader.joinable()) state_->reader.join();
 }
 
-Result<void> WorkerProcess::start(const Arguments& arguments, bool of_server, Mailbox& mailbox) {
+Result<void> WorkerProcess::start(const WorkerArguments& arguments, Role role, Mailbox& mailbox) {
   // It ends with us, however that is: the last handle of the job goes with its owner.
   state_->job = fd_of(CreateJobObjectW(nullptr, nullptr));
   JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits{};
@@ -110,8 +110,7 @@ Result<void> WorkerProcess::start(const Arguments& arguments, bool of_server, Ma
   state_->pid = static_cast<int>(made.dwProcessId);
   AssignProcessToJobObject(handle_of(state_->job), made.hProcess);
   ResumeThread(made.hThread);
-  state_->reader =
-      std::thread([pipe = handle_of(state_->report), of_server, &mailbox] { read_lines(pipe, of_server, mailbox); });
+  state_->reader = std::thread([pipe = handle_of(state_->report), role, &mailbox] { read_lines(pipe, role, mailbox); });
   return {};
 }
 
