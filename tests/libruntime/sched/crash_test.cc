@@ -2,6 +2,7 @@
 // (testprogs/crash_cases).
 #include <sys/wait.h>
 
+#include <initializer_list>
 #include <string>
 #include <utility>
 
@@ -26,32 +27,30 @@ Outcome run_case(const std::string& name, const std::string& environment = "") {
   return {.output = std::move(output), .status = status};
 }
 
-TEST_CASE("a goroutine that overflows its stack is named") {
-  const Outcome outcome = run_case("overflow");
-  INFO(outcome.output);
+// The case ends by abort(3), having said all of this.
+void check_abort(const std::string& name, std::initializer_list<const char*> texts) {
+  const Outcome outcome = run_case(name);
+  INFO(name << ": " << outcome.output);
   CHECK(outcome.aborted());
-  CHECK(outcome.says("goroutine "));
-  CHECK(outcome.says(": stack overflow"));
-  CHECK(outcome.says("hint: raise netpoll::Config::stack_size"));
+  for (const char* text : texts) {
+    INFO(text);
+    CHECK(outcome.says(text));
+  }
+  CHECK_FALSE(outcome.says("went on"));
+}
+
+TEST_CASE("a goroutine that overflows its stack is named") {
+  check_abort("overflow", {"goroutine ", ": stack overflow", "hint: raise netpoll::Config::stack_size"});
 }
 
 TEST_CASE("a frame that reaches beyond the guard is named too") {
   for (const char* name : {"overflow-frame-80", "overflow-frame-96", "overflow-frame-120", "overflow-frame-1024"}) {
-    const Outcome outcome = run_case(name);
-    INFO(name << ": " << outcome.output);
-    CHECK(outcome.aborted());
-    CHECK(outcome.says(": stack overflow"));
-    CHECK_FALSE(outcome.says("went on"));
+    check_abort(name, {": stack overflow"});
   }
 }
 
 TEST_CASE("without a guard page an overflow is found when the goroutine switches away") {
-  const Outcome outcome = run_case("overflow-unguarded");
-  INFO(outcome.output);
-  CHECK(outcome.aborted());
-  CHECK(outcome.says(": stack overflow"));
-  CHECK(outcome.says("hint: raise netpoll::Config::stack_size"));
-  CHECK_FALSE(outcome.says("went on"));
+  check_abort("overflow-unguarded", {": stack overflow", "hint: raise netpoll::Config::stack_size"});
 }
 
 TEST_CASE("more goroutines than the kernel has guards for run, and it is said once") {
@@ -79,17 +78,11 @@ TEST_CASE("when all goroutines are asleep each of them is printed") {
 }
 
 TEST_CASE("two Runtimes that wait for each other are deadlocked") {
-  const Outcome outcome = run_case("deadlock-of-two");
-  INFO(outcome.output);
-  CHECK(outcome.aborted());
-  CHECK(outcome.says("all goroutines are asleep - deadlock!"));
+  check_abort("deadlock-of-two", {"all goroutines are asleep - deadlock!"});
 }
 
 TEST_CASE("a deadlock is reported once the last who could have ended it is gone") {
-  const Outcome outcome = run_case("deadlock-after-others");
-  INFO(outcome.output);
-  CHECK(outcome.aborted());
-  CHECK(outcome.says("all goroutines are asleep - deadlock!"));
+  check_abort("deadlock-after-others", {"all goroutines are asleep - deadlock!"});
 }
 
 TEST_CASE("who may be woken from outside of its Runtime is not deadlocked") {
@@ -106,19 +99,11 @@ TEST_CASE("who may be woken from outside of its Runtime is not deadlocked") {
 }
 
 TEST_CASE("an escaping exception names the goroutine, the type and the message") {
-  const Outcome outcome = run_case("exception");
-  INFO(outcome.output);
-  CHECK(outcome.aborted());
-  CHECK(outcome.says("exception escaped: std::runtime_error: out of cheese"));
-  CHECK(outcome.says("[running]"));
+  check_abort("exception", {"exception escaped: std::runtime_error: out of cheese", "[running]"});
 }
 
 TEST_CASE("a go_exit that somebody catches and keeps is fatal and names the goroutine") {
-  const Outcome outcome = run_case("swallowed_exit");
-  INFO(outcome.output);
-  CHECK(outcome.aborted());
-  CHECK(outcome.says("go_exit was caught on its way"));
-  CHECK(outcome.says("[running]"));
+  check_abort("swallowed_exit", {"go_exit was caught on its way", "[running]"});
 }
 
 TEST_CASE("NETPOLLDEBUG hog names a goroutine that keeps its P") {
