@@ -14,7 +14,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import unittest
 import xml.etree.ElementTree as xml
 
@@ -208,15 +207,7 @@ VERDICT = {
 }
 
 
-class EveryFormat(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
+class EveryFormat(scenario.InFolder):
     def written(self, document):
         with open(self.path("document"), "w", encoding="utf-8") as file:
             json.dump(document, file)

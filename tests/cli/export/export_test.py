@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -24,15 +23,7 @@ select 'stats', name, value from stats where name in ('clock_sync_failure_unknow
 """
 
 
-class Export(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
+class Export(scenario.InFolder):
     def recorded(self, lines, name="in.ndjson"):
         scenario.write(self.path(name), lines)
         return self.path(name)

@@ -11,7 +11,6 @@ import re
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 
@@ -46,18 +45,13 @@ def many(count):
                                                  cpu_wait_ns=700))[i % 4]
 
 
-class InBrowser(unittest.TestCase):
+class InBrowser(scenario.InFolder):
     @classmethod
     def setUpClass(cls):
         if browser.program() is None:
             raise unittest.SkipTest("no Chromium here (package chromium)")
         cls.browser = browser.Browser()
         cls.addClassCleanup(cls.browser.close)
-
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
 
     def load(self, path):
         self.browser.requests.clear()
@@ -176,7 +170,7 @@ class Documents(InBrowser):
     """Snapshots and results, written by -f html and by export of what was saved."""
 
     def open(self, document):
-        source, out = os.path.join(self.folder, "in.json"), os.path.join(self.folder, "out.html")
+        source, out = self.path("in.json"), self.path("out.html")
         with open(source, "w", encoding="utf-8") as file:
             json.dump(document, file)
         tool("export", source, "-f", "html", "-o", out)
@@ -213,7 +207,7 @@ class Documents(InBrowser):
             if len([g for g in document["goroutines"] if g["peer"]]) == 5 or time.monotonic() > deadline:
                 break
         for how in ("live", "export"):
-            out = os.path.join(self.folder, "live.html")
+            out = self.path("live.html")
             if how == "live":
                 tool("snapshot", "-p", pid, "-f", "html", "-o", out)
                 self.load(out)
@@ -263,7 +257,7 @@ class Documents(InBrowser):
         self.assertIn("interrupted", self.text("#notes"))
 
     def test_claims_are_cards_with_figures_verdicts_and_steps(self):
-        out = os.path.join(self.folder, "claims.html")
+        out = self.path("claims.html")
         tool("claims", "runtime", "arming", "--html", "-o", out)
         self.load(out)
         self.assertEqual(self.browser.evaluate("[...document.querySelectorAll('.verdict')].map((v) => v.textContent)"),
@@ -277,7 +271,7 @@ class Documents(InBrowser):
         self.in_light_dark_and_on_a_phone("claims-", lambda: None)
 
     def test_every_kind_of_document_opens(self):
-        base = os.path.join(self.folder, "base.json")
+        base = self.path("base.json")
         tool("run", "echo", "--conns", "1", "--ops", "50", "--json", "-o", base)
         pid = str(os.getpid())
         for words in (("compare", base, base), ("doctor",), ("epoll", "-p", pid), ("lint", "-p", pid),
@@ -285,7 +279,7 @@ class Documents(InBrowser):
                       ("run", "echo", "--ops", "50", "--trigger", "edge,level", "-r", "1"),
                       ("trace", "--summary", "-p", pid, "-d", "100ms")):
             with self.subTest(words=words[0]):
-                out = os.path.join(self.folder, "out.html")
+                out = self.path("out.html")
                 done = subprocess.run([BINARY, *words, "-f", "html", "-o", out], capture_output=True, text=True,
                                       timeout=scenario.PATIENCE)
                 self.assertIn(done.returncode, (0, 1, 3), done.stderr)

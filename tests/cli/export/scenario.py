@@ -1,7 +1,10 @@
 """Traces with a known story, as trace -f ndjson writes them, and the tool that converts them."""
 
 import json
+import os
 import subprocess
+import tempfile
+import unittest
 
 PATIENCE = 120
 # What a name may hold that somebody else has chosen: each means something to some format.
@@ -143,3 +146,15 @@ class Tool:
         if ok is not None and done.returncode != ok:
             raise AssertionError(f"{arguments} ended with {done.returncode}: {done.stderr[-2000:].decode()}")
         return done
+
+
+class InFolder(unittest.TestCase):
+    """A test with a folder of its own."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
