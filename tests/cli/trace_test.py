@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""trace against independent truth: trace_test.py BINARY KNOWN_CALLS [KNOWN_URING]
+"""trace against independent truth: trace_test.py BINARY KNOWN_CALLS
 
 strace sees the same calls with the same results in the same order; run counts the same tracepoints; what finds no room
 is counted to the last event; nothing stays in the kernel.
@@ -21,19 +21,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from programs import PATIENCE, until  # noqa: E402
-from traces import BINARY, Running, lines_of, tool, traced, works  # noqa: E402
+from traces import BINARY, CALLS, InKernel, Running, Server, lines_of, tool, traced, works  # noqa: E402
 
 KNOWN_CALLS = os.path.abspath(sys.argv[2])
-KNOWN_URING = os.path.abspath(sys.argv[3]) if len(sys.argv) > 3 and sys.argv[3] else None
-
-
-def programs():
-    """Ids of our BPF programs; a link of ours would keep one."""
-    bpftool = shutil.which("bpftool") or "/usr/sbin/bpftool"
-    shown = subprocess.run([bpftool, "-j", "prog", "show"], capture_output=True, text=True)
-    if shown.returncode != 0:
-        return None
-    return {row["id"] for row in json.loads(shown.stdout) if row.get("name", "").startswith("netpoll_stream")}
 
 
 def gone(cgroup):
@@ -48,88 +38,6 @@ def state_of(pid):
     """"S": it sleeps (proc_pid_stat(5))."""
     with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
         return file.read().rsplit(")", 1)[1].split()[0]
-
-
-class Server:
-    """An echo server of our own, in a process of its own, that uses epoll; speaks through its streams."""
-
-    SOURCE = """
-import select, socket, sys
-if len(sys.argv) > 1: open("/proc/self/comm", "w").write(sys.argv[1])
-l = socket.socket(); l.bind(("127.0.0.1", 0)); l.listen(); l.setblocking(False)
-e = select.epoll(); e.register(l, select.EPOLLIN)
-print(l.getsockname()[1], flush=True)
-conns = {}
-while True:
-    for fd, events in e.poll():
-        if fd == l.fileno():
-            c, _ = l.accept(); c.setblocking(False); conns[c.fileno()] = c; e.register(c, select.EPOLLIN)
-        else:
-            data = conns[fd].recv(100)
-            if data: conns[fd].send(data)
-            else: e.unregister(fd); conns.pop(fd).close()
-"""
-
-    def __init__(self, *name):
-        self.name = name
-
-    def __enter__(self):
-        self.process = subprocess.Popen([sys.executable, "-c", self.SOURCE, *self.name], stdout=subprocess.PIPE, text=True)
-        self.port = int(self.process.stdout.readline())
-        return self
-
-    def __exit__(self, *unused):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-
-    @property
-    def pid(self):
-        return str(self.process.pid)
-
-    def connect(self):
-        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
-
-
-class KnownUring:
-    """The program that says which operations of io_uring it submitted; it begins when told and ends when its input does."""
-
-    def __init__(self, test):
-        if KNOWN_URING is None:
-            test.skipTest("known_uring was not built")
-        self.test = test
-        self.process = subprocess.Popen([KNOWN_URING, "await"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        test.addCleanup(self.end)
-        self.pid = str(self.process.pid)
-
-    def run(self):
-        """All lines that it says."""
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        said = []
-        for line in self.process.stdout:
-            if line == "refused\n":
-                self.test.skipTest("io_uring is refused here")
-            said.append(line.split())
-            if line.startswith("open "):
-                return said
-        raise AssertionError(f"known_uring ended early: {said}")
-
-    def end(self):
-        if not self.process.stdin.closed:
-            self.process.communicate(timeout=PATIENCE)
-
-
-def as_said(event):
-    """An operation in the words of known_uring."""
-    args = event["args"]
-    about = f"file {args['file']}" if "file" in args else str(args.get("fd", "-"))
-    words = f"{event['name'].removeprefix('uring_')} {about} {args['user_data']}"
-    return (["open"] if event.get("unfinished") else []) + (words + ("" if event.get("unfinished") else
-                                                                     f" {event['result']}")).split()
-
-
-CALLS = "epoll_wait,epoll_pwait,epoll_ctl,epoll_create1,epoll_create,read,write,recvfrom,sendto,close,accept4"
 
 
 def compare_with_strace(test, calls, *flags):
@@ -197,14 +105,7 @@ def times_of_one_clock(test, backend):
 
 
 @unittest.skipUnless(works("ebpf"), "no eBPF here")
-class Ebpf(unittest.TestCase):
-    def setUp(self):
-        self.before = programs()
-
-    def tearDown(self):
-        if self.before is not None:
-            until(lambda: programs() <= self.before, "our programs left the kernel")
-
+class Ebpf(InKernel):
     @unittest.skipUnless(shutil.which("strace"), "no strace")
     def test_the_same_calls_as_strace_sees_with_the_same_results_in_the_same_order(self):
         compare_with_strace(self, CALLS)
@@ -302,55 +203,6 @@ class Ebpf(unittest.TestCase):
         self.assertEqual(before["name"], "recvfrom")
         old.close()
 
-    def test_what_finds_no_room_is_counted_to_the_last_event(self):
-        program = "import os\nr, w = os.pipe()\nfor i in range(50000): os.write(w, b'x'); os.read(r, 1)\n"
-        _, events, end, lines = traced(sys.executable, "-c", program, flags=("--buffer", "4Ki", "-e", "read,write"))
-        said = sum(line["count"] for line in lines if line["type"] == "lost")
-        self.assertGreater(said, 0)
-        self.assertEqual(end["lost"], said)
-        self.assertEqual(sum(end["lost_by_cpu"]), said)
-        _, whole, complete, _ = traced(sys.executable, "-c", program, flags=("-e", "read,write"))
-        self.assertEqual(complete["lost"], 0)
-        pairs = [e for e in whole if e["kind"] == "syscall" and e["result"] == 1 and e["args"].get("count") == 1]
-        self.assertEqual(len(pairs), 100000)
-        # Both runs make about the same number of calls; those of the interpreter's start may differ a little.
-        self.assertLess(abs(end["seen"] + said - complete["seen"]), 500)
-        status = tool("trace", "--strict", "--buffer", "4Ki", "-f", "ndjson", "-o", "/dev/null", "--", sys.executable, "-c",
-                      program, ok=None)
-        self.assertEqual(status.returncode, 4)
-
-    def test_a_reader_that_is_too_slow_costs_events_and_holds_nobody_up(self):
-        program = "import os\nr, w = os.pipe()\nfor i in range(600000): os.write(w, b'x'); os.read(r, 1)\n"
-        read_end, write_end = os.pipe()
-        process = subprocess.Popen([BINARY, "trace", "-f", "ndjson", "-o", f"/dev/fd/{write_end}", "-e", "read,write", "--",
-                                    sys.executable, "-c", program + "print('done', flush=True)\n"], stdout=subprocess.PIPE,
-                                   text=True, pass_fds=(write_end,))
-        os.close(write_end)
-        self.assertEqual(process.stdout.readline(), "done\n")  # nobody has read a byte of the trace yet
-        with os.fdopen(read_end, encoding="utf-8") as reader:
-            _, events, end, lines = lines_of(reader.read())
-        process.stdout.close()
-        self.assertEqual(process.wait(timeout=PATIENCE), 0)
-        self.assertEqual(end["events"], len(events))
-        # Behind the tool, or before it where it got no CPU itself.
-        self.assertGreater(max(end["lost_output"], end["lost"]), 0)
-        self.assertEqual(sum(line["count"] for line in lines if line["type"] == "lost"), end["lost"])
-        self.assertLessEqual(end["events"] + end["lost_output"], end["seen"])
-
-    def test_a_reader_that_leaves_is_an_error_and_not_a_hang(self):
-        with Server() as server:
-            tracer = Running("-p", server.pid)
-            tracer.process.stdout.close()
-            client = server.connect()
-            deadline = time.monotonic() + PATIENCE
-            while tracer.process.poll() is None and time.monotonic() < deadline:
-                client.sendall(b"x")
-                client.recv(10)
-            client.close()
-            self.assertEqual(tracer.process.wait(timeout=PATIENCE), 3)
-            tracer.process.stderr.close()
-            self.assertIsNone(server.process.poll())
-
     def test_several_processes_by_number_or_name_are_one_stream(self):
         name = f"srv{os.getpid()}"
         with Server(name) as one, Server(name) as two, Server() as three:
@@ -385,25 +237,6 @@ class Ebpf(unittest.TestCase):
             self.assertEqual([e[0] for e in seen[0]], ["accept4"] + ["recvfrom", "sendto"] * 20)
             self.assertEqual(seen[0], seen[1])
 
-    def test_who_interrupts_twice_does_not_wait_for_a_reader_that_does_not_read(self):
-        with Server() as server:
-            tracer = Running("-p", server.pid, "-f", "ndjson")
-            with server.connect() as client:
-                for _ in range(5000):  # more than a pipe holds
-                    client.sendall(b"x")
-                    client.recv(10)
-            time.sleep(0.1)
-            tracer.process.send_signal(signal.SIGINT)
-            time.sleep(0.5)  # what comes at once is taken for the same request
-            self.assertIsNone(tracer.process.poll())
-            tracer.process.send_signal(signal.SIGINT)
-            self.assertEqual(tracer.process.wait(timeout=PATIENCE), -signal.SIGINT)
-            tracer.process.stdout.close()
-            tracer.process.stderr.close()
-            with server.connect() as client:
-                client.sendall(b"y")
-                self.assertEqual(client.recv(10), b"y")
-
     def test_a_running_target_that_becomes_another_program_is_followed(self):
         target = subprocess.Popen(["sh", "-c", "read line; exec cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
@@ -428,97 +261,6 @@ class Ebpf(unittest.TestCase):
 
     def test_threads_forks_and_a_death_in_a_call(self):
         threads_forks_and_a_death(self)
-
-    def test_a_flight_recorder_keeps_the_newest_and_writes_when_asked(self):
-        program = "import os\nr, w = os.pipe()\nfor i in range(20000): os.write(w, b'x'); os.read(r, 1)\nos.write(w, b'last')\n"
-        _, events, end, _ = traced(sys.executable, "-c", program, flags=("--ring", "1Mi", "-e", "read,write"))
-        self.assertGreater(end["overwritten"], 30000)
-        self.assertEqual(end["events"], len(events))
-        writes = [e for e in events if e["name"] == "write"]
-        self.assertEqual(writes[-1]["args"]["count"], 4)
-        self.assertGreater(len(events), 500)
-        with Server() as server, tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "out")
-            tracer = Running("-p", server.pid, "--ring", "1Mi", "-f", "ndjson", "-o", path)
-            with server.connect() as client:
-                client.sendall(b"x")
-                client.recv(10)
-                time.sleep(0.1)  # what is younger than some milliseconds may not be there yet
-                tracer.process.send_signal(signal.SIGUSR1)
-                until(lambda: os.path.exists(path), "a recording")
-                with open(path, encoding="utf-8") as file:
-                    _, asked_for, _, _ = lines_of(file.read())
-                self.assertIn("sendto", [e["name"] for e in asked_for])
-            _, _, status = tracer.finish()
-            self.assertEqual(status, 130)
-
-    def test_a_summary_has_every_call_every_wait_and_the_slowest_connection(self):
-        with Server() as server, tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "out.json")
-            tracer = Running("-p", server.pid, "--summary", "--json", "-o", path)
-            quick = [server.connect() for _ in range(30)]
-            slow = server.connect()
-            for client in [*quick, slow, *quick, *quick]:
-                client.sendall(b"x")
-                client.recv(10)
-            time.sleep(0.4)
-            slow.sendall(b"x")
-            slow.recv(10)
-            tracer.process.send_signal(signal.SIGUSR1)  # the figures so far, as a page on standard error
-            so_far = ""
-            while "seen by ebpf" not in so_far:
-                line = tracer.process.stderr.readline()
-                self.assertTrue(line, so_far)
-                so_far += line
-            self.assertIn("longest waits for the network", so_far)
-            _, err, status = tracer.finish()
-            self.assertEqual(status, 130, err)
-            with open(path, encoding="utf-8") as file:
-                summary = json.load(file)
-            peers = {"127.0.0.1:%d" % client.getsockname()[1]: client for client in (*quick, slow)}
-            self.assertEqual(summary["schema"], "netpoll-trace/trace-summary/v1")
-            calls = summary["syscalls"]
-            self.assertEqual((calls["accept4"]["count"], calls["recvfrom"]["count"], calls["sendto"]["count"]), (31, 92, 92))
-            self.assertEqual(calls["epoll_ctl"]["count"], 31)
-            self.assertEqual(calls["recvfrom"]["errors"], {})
-            self.assertEqual(calls["recvfrom"]["duration_ns"]["count"], 92)
-            self.assertEqual(summary["steps"]["register"], 31)
-            # 31 times the listener became ready, and 92 times a connection.
-            self.assertEqual(summary["cpu_wait_ns"]["count"], 123)
-            worst = summary["slowest"]["network_wait"]
-            self.assertEqual(len(worst), 10)
-            first = max((row for row in worst if row["peer"]), key=lambda row: row["network_wait_ns"]["max"])
-            self.assertIs(peers[first["peer"]], slow)
-            self.assertEqual(first["waits"], 2)
-            self.assertGreaterEqual(first["network_wait_ns"]["max"], 400_000_000)
-            self.assertGreaterEqual(summary["network_wait_ns"]["max"], 400_000_000)
-            longest = [row["network_wait_ns"]["max"] for row in worst]
-            self.assertEqual(longest, sorted(longest, reverse=True))
-            self.assertEqual((summary["lost"], summary["interrupted"]), (0, True))
-            for client in peers.values():
-                client.close()
-
-    @unittest.skipUnless(shutil.which("strace"), "no strace")
-    def test_a_summary_counts_the_calls_and_errors_that_strace_counts(self):
-        with tempfile.TemporaryDirectory() as folder:
-            witness, ours = os.path.join(folder, "strace"), os.path.join(folder, "ours")
-            done = subprocess.run(["strace", "-e", "trace=" + CALLS, "-o", witness, KNOWN_CALLS, "polls", "io"],
-                                  capture_output=True, timeout=PATIENCE)
-            if done.returncode != 0:
-                self.skipTest("strace may not trace here")
-            expected = {}
-            with open(witness, encoding="utf-8") as file:
-                for line in file:
-                    found = re.match(r"(\w+)\(.* = (-?\d+)(?: (E\w+))?", line)
-                    if found:
-                        count, errors = expected.setdefault(found.group(1), (0, {}))
-                        if found.group(3):
-                            errors[found.group(3)] = errors.get(found.group(3), 0) + 1
-                        expected[found.group(1)] = (count + 1, errors)
-            tool("trace", "--summary", "--json", "-o", ours, "-e", CALLS, "--", KNOWN_CALLS, "polls", "io")
-            with open(ours, encoding="utf-8") as file:
-                calls = json.load(file)["syscalls"]
-            self.assertEqual({name: (row["count"], row["errors"]) for name, row in calls.items()}, expected)
 
     def test_until_stops_after_the_event(self):
         program = "import os\nr, w = os.pipe()\nos.write(w, b'12345678901')\nos.read(r, 100)\nos.write(w, b'z')\n"
@@ -693,81 +435,6 @@ class Self(unittest.TestCase):
         self.assertIn("hint: there is no such file", tool("trace", "--", "/nonexistent", ok=127).stderr)
         self.assertIn("hint: no 'nonexistent' in PATH", tool("trace", "--", "nonexistent", ok=127).stderr)
         self.assertIn("hint: is it an executable file?", tool("trace", "--", "/etc/passwd", ok=126).stderr)
-
-
-@unittest.skipUnless(works("ebpf"), "eBPF does not work here")
-class Uring(unittest.TestCase):
-    def traced(self, *flags, end_first):
-        """What it said, and the lines of its trace."""
-        target = KnownUring(self)
-        tracer = Running("-p", target.pid, "-f", "ndjson", *flags)
-        said = target.run()
-        if end_first:
-            target.end()
-        out, _ = tracer.process.communicate(timeout=PATIENCE) if end_first else tracer.finish()[:2]
-        return said, *lines_of(out)[:3]
-
-    def test_every_operation_is_an_event_with_its_descriptor_result_and_time(self):
-        said, meta, events, end = self.traced("-e", "uring", end_first=True)
-        operations = [event for event in events if event["kind"] == "io_uring"]
-        self.assertEqual(sorted(as_said(event) for event in operations), sorted(said))
-        self.assertEqual({event["kind"] for event in events} - {"io_uring", "process"}, set())
-        for event in operations:
-            self.assertIsNotNone(event["duration_ns"], event)
-            self.assertEqual(event["tid"], operations[0]["tid"])
-        # It was submitted 20 ms before what ended it.
-        waited, left = (event for event in operations if event["name"] == "uring_recv")
-        self.assertTrue(left["unfinished"])  # it is under way when its process ends
-        self.assertEqual(left["fd"], int(left["args"]["fd"]))
-        self.assertEqual([event["name"] for event in events if event["kind"] == "process"], ["exit"])
-        self.assertGreaterEqual(waited["duration_ns"], 20_000_000)
-        self.assertEqual(waited["fd"], int(waited["args"]["fd"]))
-        failed, = (event for event in operations if event["name"] == "uring_close")
-        self.assertEqual(failed["error"], "EBADF")
-        # IORING_CQE_F_MORE of all but the last.
-        repeated = [int(event["args"].get("flags", "0"), 16) & 2 for event in operations if event["name"] == "uring_poll_add"]
-        self.assertEqual(repeated, [2, 2, 0])
-        kinds = {kind["name"]: kind for kind in meta["events"] if kind["kind"] == "io_uring"}
-        self.assertEqual(kinds["uring_recv"]["args"]["fd"], "fd")
-        self.assertEqual(end["lost"], 0)
-
-    def test_what_is_under_way_at_the_end_is_unfinished(self):
-        said, _, events, _ = self.traced("-e", "uring_recv,uring_nop", end_first=False)
-        self.assertEqual([as_said(event) for event in events if event["kind"] == "io_uring"],
-                         [line for line in said if {"recv", "nop"} & set(line[:2])])
-
-    def test_threads_of_the_kernel_in_a_process_are_in_no_call(self):
-        target = KnownUring(self)
-        target.run()
-        with open(f"/proc/{target.pid}/status", encoding="ascii") as file:
-            if "Threads:\t1\n" in file.read():
-                self.skipTest("the kernel needed no thread")
-        _, events, _, _ = lines_of(Running("-p", target.pid, "-f", "ndjson").finish()[0])
-        self.assertEqual([(event["name"], event.get("fd")) for event in events], [("read", 0)])
-        counted = json.loads(tool("stat", "-p", target.pid, "-d", "100ms", "--json", "-o", "-").stdout)
-        flying = {name for name, row in counted["syscalls"].items() if row.get("in_flight", {}).get("count")}
-        self.assertEqual(flying, {"read"})
-
-    def test_operations_are_summed_up_by_name_as_stat_counts_them(self):
-        if KNOWN_URING is None:
-            self.skipTest("known_uring was not built")
-        with tempfile.TemporaryDirectory() as folder:
-            stat, summary = os.path.join(folder, "stat"), os.path.join(folder, "summary")
-            tool("stat", "--json", "-o", stat, "--", KNOWN_URING, stdin=subprocess.DEVNULL)
-            tool("trace", "--summary", "--json", "-o", summary, "--", KNOWN_URING, stdin=subprocess.DEVNULL)
-            with open(stat, encoding="utf-8") as file:
-                counted = json.load(file)["io_uring"]
-            with open(summary, encoding="utf-8") as file:
-                summed = json.load(file)["io_uring"]
-        if not counted["submitted"]:
-            self.skipTest("io_uring is refused here")
-        # The one that completed three times counts once for the kernel.
-        completed = {name.removeprefix("uring_"): row["count"] for name, row in summed.items()}
-        completed["poll_add"] -= 2
-        self.assertEqual(completed, counted["ops"])
-        self.assertEqual(summed["uring_close"]["errors"], {"EBADF": 1})
-        # The one left open has no time among the others.
-        self.assertEqual((summed["uring_recv"]["unfinished"], summed["uring_recv"]["duration_ns"]["count"]), (1, 1))
 
 
 if __name__ == "__main__":
