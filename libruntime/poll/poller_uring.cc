@@ -29,6 +29,7 @@
 #include <cstring>
 #include <vector>
 
+#include "libruntime/base/fatal.h"
 #include "libruntime/base/syscall.h"
 #include "libruntime/poll/poller_backends.h"
 #include "netpoll/base/mutex.h"
@@ -194,16 +195,13 @@ class UringPoller final : public CompletionPoller {
       const bool kept = (counter(submission_flags_).load(std::memory_order_relaxed) &
                          (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) != 0;
       if (count == 0 && !kept) return used;
-      if (const long result = enter(count, 0, kept ? IORING_ENTER_GETEVENTS : 0u, nullptr); is_fatal(result)) {
-        return static_cast<int>(result);
-      }
+      enter(count, 0, kept ? IORING_ENTER_GETEVENTS : 0u, nullptr);
       return used + take(false, out + used, max - used);
     }
     __kernel_timespec limit{delay_ns / 1'000'000'000, delay_ns % 1'000'000'000};
     io_uring_getevents_arg arg{};
     arg.ts = reinterpret_cast<std::uint64_t>(&limit);
-    const long result = enter(count, 1, IORING_ENTER_GETEVENTS, delay_ns > 0 ? &arg : nullptr);
-    if (is_fatal(result)) return static_cast<int>(result);
+    enter(count, 1, IORING_ENTER_GETEVENTS, delay_ns > 0 ? &arg : nullptr);
     wake_pending_.store(false);
     return take(true, out, max);
   }
@@ -216,11 +214,6 @@ class UringPoller final : public CompletionPoller {
   int debug_fd() const override { return -1; }
 
  private:
-  static bool is_fatal(long result) {
-    // EAGAIN: no memory for a request right now; EBUSY: completions wait to be taken first.
-    return result < 0 && result != -EINTR && result != -ETIME && result != -EAGAIN && result != -EBUSY;
-  }
-
   int create() {
     io_uring_params params;
     const long fd = setup(kSubmissions, cooperative_, params);
@@ -374,9 +367,20 @@ class UringPoller final : public CompletionPoller {
     flush();
   }
 
+  // Fails for the moment only. What does not pass, as a seccomp filter that came later, is fatal wherever it is
+  // noticed: the next poll may be one that has begun long ago and never ends, as nobody can hand it anything any more.
   long enter(unsigned submit, unsigned wait_for, unsigned flags, const io_uring_getevents_arg* arg) {
     if (arg != nullptr) flags |= IORING_ENTER_EXT_ARG;
-    return base::sys(SYS_io_uring_enter, ring_.get(), submit, wait_for, flags, arg, arg != nullptr ? sizeof *arg : 0);
+    const long result =
+        base::sys(SYS_io_uring_enter, ring_.get(), submit, wait_for, flags, arg, arg != nullptr ? sizeof *arg : 0);
+    // EAGAIN: no memory for a request right now; EBUSY: completions wait to be taken first.
+    const bool passes = result >= 0 || result == -EINTR || result == -ETIME || result == -EAGAIN || result == -EBUSY;
+    if (!passes) [[unlikely]] {
+      const char* const advice = hint(static_cast<int>(-result));
+      base::fatalf("netpoll: io_uring_enter failed: errno %ld%s%s", -result, advice != nullptr ? ": " : "",
+                   advice != nullptr ? advice : "");
+    }
+    return result;
   }
 
   // Takes what is complete. blocked: by a poll that a wake is meant for.

@@ -23,6 +23,7 @@
 #include "libruntime/poll/poller.h"
 #include "netpoll/fd.h"
 #include "tests/support/catch.h"
+#include "tests/support/death.h"
 #include "tests/support/procs.h"
 #include "tests/support/skip.h"
 
@@ -209,6 +210,34 @@ TEST_CASE("operations that the kernel did not take when the queue was full are h
     // Not one was left behind.
     REQUIRE(write(idle.peer.get(), "x", 1) == 1);
     while (!silent.all_done()) REQUIRE(reports.poll(*ring, kLong) > 0);
+  }
+}
+
+TEST_CASE("io_uring that is forbidden while it is in use is fatal wherever that is noticed, and the reason named") {
+  if (const Ring ring; !ring.why_not.empty()) NETPOLL_SKIP("io_uring: " + ring.why_not);
+  bool refused = false;
+  std::thread([&] { refused = refuse(SYS_io_uring_enter, EPERM); }).join();
+  if (!refused) NETPOLL_SKIP("the kernel has no seccomp filters for us");
+  const std::array<void (*)(CompletionPoller&), 4> uses = {
+      [](CompletionPoller& poller) { poller.flush(); },
+      [](CompletionPoller& poller) { poller.wake(); },
+      [](CompletionPoller& poller) { Reports(1).poll(poller, 0); },
+      [](CompletionPoller& poller) { Reports(1).poll(poller, kLong); },
+  };
+  for (const int error : {EPERM, ENOSYS}) {
+    for (const auto use : uses) {
+      const test::Death death = test::dies([&] {
+        const Ring ring;
+        const Sockets idle;
+        const Waits silent(1, idle.ours.get(), kReadBit);
+        silent.submit(*ring, 0, 1);
+        refuse(SYS_io_uring_enter, error);
+        use(*ring);
+      });
+      CHECK(death.aborted);
+      CHECK(death.message.find("io_uring_enter failed: errno " + std::to_string(error)) != std::string::npos);
+      CHECK(death.message.find("seccomp") != std::string::npos);
+    }
   }
 }
 
