@@ -177,12 +177,13 @@ class Waits:
     def test_no_call_is_told_twice_when_a_busy_program_is_left(self):
         program = ("import os, threading, time\nr, w = os.pipe()\nprint(flush=True)\n"
                    "def work():\n  while True: os.write(w, b'x'); os.read(r, 1); time.sleep(0.0001)\n"
-                   "for i in range(3): threading.Thread(target=work).start()\n")
+                   "for i in range(30): threading.Thread(target=work).start()\n")
         target = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
         self.addCleanup(lambda: (target.kill(), target.communicate()))
         target.stdout.readline()
         for _ in range(10):
-            done = tool("trace", "--backend", self.BACKEND, "-p", str(target.pid), "-f", "ndjson", "-d", "10ms", "-e",
+            done = tool("trace", "--backend", self.BACKEND, "-p", str(target.pid), "--follow-forks", "-f", "ndjson", "-d",
+                        "10ms", "-e",
                         "read,write,clock_nanosleep,futex")
             _, events, end, _ = lines_of(done.stdout)
             self.assertEqual(end["lost"], 0)
