@@ -115,6 +115,8 @@ const LongList* PlacedLists::find(const Json& array) const {
   return found == lists_.end() ? nullptr : found->second;
 }
 
+Result<void> LongDocumentSink::long_head(const LongDocument&) { return {}; }
+
 void PlacedLists::for_each(const Json& array, const std::function<void(const Json&)>& visit) const {
   if (const LongList* list = find(array)) {
     for (std::size_t i = 0; i < list->size(); ++i) visit(list->element(i));

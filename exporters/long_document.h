@@ -63,6 +63,9 @@ class LongDocumentSink {
   virtual ~LongDocumentSink() = default;
   // As Exporter::result().
   virtual Result<void> long_result(const LongDocument& document) = 0;
+  // Writes what Exporter::interval() writes of its head, before the first interval, where the format writes any of it;
+  // what interval() is given as head does not matter then.
+  virtual Result<void> long_head(const LongDocument& head);
 };
 
 // Writes the document in pieces. kDocument: the bytes of to_document(whole()), but that what has a list in it is spread

@@ -1,6 +1,7 @@
 // The format ndjson: a line for what is known of the whole, one for each goroutine, event or interval, and one that
 // says that it is whole.
 #include <string>
+#include <utility>
 
 #include "exporters/events/line_exporter.h"
 #include "exporters/events/words.h"
@@ -57,6 +58,13 @@ class NdjsonExporter : public LineExporter, public LongDocumentSink {
     if (auto begun = begin_result(head); !begun) return begun;
     begun_ = false;
     return write_document(out_, {last_line(document.head, head), document.lists}, Layout::kLine);
+  }
+
+  Result<void> long_head(const LongDocument& head) override {
+    if (std::exchange(begun_, true)) return {};
+    LongDocument line{{{"type", "meta"}}, head.lists};
+    line.head.update(head.head);
+    return write_document(out_, line, Layout::kLine);
   }
 
   Result<void> begin(const Json& meta) override {

@@ -1,6 +1,8 @@
 // epoll: the interest sets of running programs, and what is wrong with them.
 #include <algorithm>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "cli/command.h"
 #include "cli/compare/input.h"
@@ -27,22 +29,28 @@ struct Options {
 };
 
 // An older view, from a file.
-Result<exporters::Json> read_view(const std::string& path) {
-  auto documents = read_documents(path);
-  if (!documents) return std::move(documents).error();
+Result<RegistrationDigests> read_view(const std::string& path) {
+  const auto documents = read_documents(path);
+  if (!documents) return documents.error();
   const auto schema = schema_of(documents->front(), path);
   if (!schema) return schema.error();
-  if (documents->size() == 1 && schema->kind == "epoll") return std::move(documents->front());
+  if (documents->size() == 1 && schema->kind == "epoll") return registration_digests(documents->front());
   return Error(ErrorKind::kInvalid, path + " is no view of interest sets")
       .with_hint("write one by epoll --json -o FILE");
 }
 
+exporters::LongDocumentSink* long_sink(Emitter& out) {
+  return dynamic_cast<exporters::LongDocumentSink*>(&out.exporter());
+}
+
 // Looks again every so often and tells what changed, until somebody interrupts, a process has ended, or nobody reads
-// any more; returns the last view. The document of the first gets .diff.
+// any more; returns the last view.
 Result<EpollView> watch(EpollView view, const std::vector<pid_t>& pids, int fd, std::chrono::nanoseconds every,
                         Emitter& out, Invocation& invocation) {
-  exporters::Json last = epoll_document(view, fd).whole();
-  const exporters::Json head = last;
+  const EpollView first = view;
+  const exporters::LongDocument head = epoll_document(first, fd);
+  RegistrationDigests last = registration_digests(head);
+  bool begun = false;
   const int every_ms = static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(every).count());
   auto wake = WakeSet::create();
   if (!wake) return std::move(wake).error();
@@ -58,11 +66,16 @@ Result<EpollView> watch(EpollView view, const std::vector<pid_t>& pids, int fd, 
     if (!next && next.error().is(ErrorKind::kNotFound)) return view;
     if (!next) return std::move(next).error();
     view = std::move(*next);
-    exporters::Json now = epoll_document(view, fd).whole();
+    const exporters::LongDocument document = epoll_document(view, fd);
+    RegistrationDigests now = registration_digests(document);
     exporters::Json changes = epoll_changes(last, now);
     if (anything_changed(changes)) {
-      changes["at"] = now["started_at"];
-      if (!out.interval(head, changes)) return view;  // result() says why
+      changes["at"] = document.head["started_at"];
+      auto* sink = long_sink(out);
+      if (sink != nullptr && !std::exchange(begun, true)) {
+        if (auto written = sink->long_head(head); !written) return std::move(written).error();
+      }
+      if (!out.interval(head.head, changes)) return view;  // result() says why
     }
     last = std::move(now);
   }
@@ -70,7 +83,7 @@ Result<EpollView> watch(EpollView view, const std::vector<pid_t>& pids, int fd, 
 
 // By a format that can, without making the document whole.
 Result<void> write(Emitter& out, const exporters::LongDocument& document) {
-  auto* sink = dynamic_cast<exporters::LongDocumentSink*>(&out.exporter());
+  auto* sink = long_sink(out);
   if (sink == nullptr) return out.result(document.whole());
   if (auto written = sink->long_result(document); !written) return written;
   return out.finish();
@@ -91,7 +104,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   }
   const auto every = optional_duration(options.watch, "--watch");
   if (!every) return every.error();
-  std::optional<exporters::Json> older;
+  std::optional<RegistrationDigests> older;
   if (!options.diff.empty()) {
     auto read = read_view(options.diff);
     if (!read) return std::move(read).error();
@@ -103,7 +116,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   auto view = look_at_interest_sets(*pids);
   if (!view) return view.error();
   if (*every) {
-    if (!older) older = epoll_document(*view, fd).whole();
+    if (!older) older = registration_digests(epoll_document(*view, fd));
     view = watch(std::move(*view), *pids, fd, **every, *out, invocation);
     if (!view) return view.error();
   }
@@ -112,7 +125,7 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
                         (pids->size() == 1 ? "pid " + std::to_string(pids->front()) : std::string("these processes")));
   }
   exporters::LongDocument document = epoll_document(*view, fd);
-  document.head["diff"] = older ? epoll_changes(*older, document.whole()) : exporters::Json(nullptr);
+  document.head["diff"] = older ? epoll_changes(*older, registration_digests(document)) : exporters::Json(nullptr);
   if (auto done = write(*out, document); !done) return std::move(done).error();
   if (invocation.interrupt.requested()) return invocation.interrupt.status();
   const bool any = std::any_of(view->findings.begin(), view->findings.end(),

@@ -1,68 +1,75 @@
 // Joins the registrations of two views.
 #include "cli/documents/epoll_diff.h"
 
-#include <map>
-#include <string>
-#include <vector>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
 
 #include "exporters/json.h"
+#include "exporters/long_document.h"
 
 namespace netpoll::cli {
 namespace {
 
 using exporters::Json;
 
-Json member(const Json& node, const char* name) {
-  return node.is_object() && node.contains(name) ? node[name] : Json();
+const Json& member(const Json& node, const char* name) {
+  static const Json null;
+  return node.is_object() && node.contains(name) ? node[name] : null;
 }
 
-struct Registration {
-  std::string key;  // what makes it the same one
+RegistrationDigest digest_of(const Json& instance, const Json& entry) {
   Json row;
-};
+  row["pid"] = member(instance, "pid");
+  row["epfd"] = member(instance, "epfd");
+  for (const char* name : {"fd", "events", "kind", "local", "peer"}) row[name] = member(entry, name);
+  const Json key = {row["pid"], row["epfd"], row["fd"], member(entry, "data"), row["local"], row["peer"]};
+  return {.key = exporters::compact(key), .row = exporters::compact(row)};
+}
 
-// In the order of the document.
-std::vector<Registration> registrations_of(const Json& document) {
-  std::vector<Registration> all;
-  const Json instances = member(document, "instances");
-  for (const Json& instance : instances) {
-    const Json registrations = member(instance, "registrations");
-    for (const Json& entry : registrations) {
-      Json row;
-      row["pid"] = member(instance, "pid");
-      row["epfd"] = member(instance, "epfd");
-      for (const char* name : {"fd", "events", "kind", "local", "peer"}) row[name] = member(entry, name);
-      const Json key = {row["pid"], row["epfd"], row["fd"], member(entry, "data"), row["local"], row["peer"]};
-      all.push_back({exporters::compact(key), std::move(row)});
-    }
+RegistrationDigests digests_of(const Json& document, const exporters::PlacedLists& lists) {
+  RegistrationDigests all;
+  for (const Json& instance : member(document, "instances")) {
+    lists.for_each(member(instance, "registrations"),
+                   [&](const Json& entry) { all.push_back(digest_of(instance, entry)); });
   }
   return all;
 }
 
-std::map<std::string, const Json*> by_key(const std::vector<Registration>& all) {
-  std::map<std::string, const Json*> map;
-  for (const Registration& one : all) map.emplace(one.key, &one.row);
-  return map;
+// The first of each key. Refers to the digests.
+std::unordered_map<std::string_view, const std::string*> rows_by_key(const RegistrationDigests& all) {
+  std::unordered_map<std::string_view, const std::string*> rows;
+  rows.reserve(all.size());
+  for (const RegistrationDigest& one : all) rows.emplace(one.key, &one.row);
+  return rows;
 }
 
 }  // namespace
 
-Json epoll_changes(const Json& earlier, const Json& later) {
-  const auto before = registrations_of(earlier), after = registrations_of(later);
-  const auto known = by_key(before), current = by_key(after);
+RegistrationDigests registration_digests(const Json& document) { return digests_of(document, {}); }
+
+RegistrationDigests registration_digests(const exporters::LongDocument& document) {
+  return digests_of(document.head, exporters::PlacedLists(document));
+}
+
+Json epoll_changes(const RegistrationDigests& earlier, const RegistrationDigests& later) {
+  const auto known = rows_by_key(earlier), current = rows_by_key(later);
   Json changes = {{"appeared", Json::array()}, {"gone", Json::array()}, {"changed", Json::array()}};
-  for (const Registration& one : after) {
+  for (const RegistrationDigest& one : later) {
     const auto found = known.find(one.key);
+    if (found != known.end() && *found->second == one.row) continue;
+    Json row = Json::parse(one.row);
     if (found == known.end()) {
-      changes["appeared"].push_back(one.row);
-    } else if ((*found->second)["events"] != one.row["events"]) {
-      Json changed = one.row;
-      changed["events_before"] = (*found->second)["events"];
-      changes["changed"].push_back(std::move(changed));
+      changes["appeared"].push_back(std::move(row));
+      continue;
     }
+    const Json before = Json::parse(*found->second);
+    if (before["events"] == row["events"]) continue;
+    row["events_before"] = before["events"];
+    changes["changed"].push_back(std::move(row));
   }
-  for (const Registration& one : before) {
-    if (!current.contains(one.key)) changes["gone"].push_back(one.row);
+  for (const RegistrationDigest& one : earlier) {
+    if (!current.contains(one.key)) changes["gone"].push_back(Json::parse(one.row));
   }
   return changes;
 }

@@ -13,10 +13,12 @@
 
 #include <array>
 #include <chrono>
+#include <fstream>
 #include <future>
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "tests/cli/tool_json.h"
 #include "tests/support/eventually.h"
@@ -275,6 +277,23 @@ TEST_CASE("epoll --diff tells what appeared and what went since an older view") 
   CHECK(run_tool({"epoll", "-p", pid, "--diff", "/etc/passwd"}).exit_code == 2);
 }
 
+TEST_CASE("epoll --diff tells a mask that is another in the older view as changed") {
+  const ChangingPrey prey;
+  const TempDir folder;
+  const std::string old = folder.path() + "/old.json", pid = std::to_string(prey.pid);
+  Json view = parsed(run_tool({"epoll", "-p", pid, "--json"}).out);
+  Json& registration = view["instances"][0]["registrations"][0];
+  const Json events = std::exchange(registration["events"], Json::array({"PRI", "ONESHOT"}));
+  std::ofstream(old) << view;
+  const Json diff = parsed(run_tool({"epoll", "-p", pid, "--json", "--diff", old}).out)["diff"];
+  CHECK(diff["appeared"].empty());
+  CHECK(diff["gone"].empty());
+  REQUIRE(diff["changed"].size() == 1);
+  CHECK(diff["changed"][0]["fd"] == registration["fd"]);
+  CHECK(diff["changed"][0]["events"] == events);
+  CHECK(diff["changed"][0]["events_before"] == registration["events"]);
+}
+
 TEST_CASE("epoll --watch tells each change as it is seen, and ends with the process") {
   auto prey = std::make_unique<ChangingPrey>();
   Tool tool({"epoll", "-p", std::to_string(prey->pid), "--watch", "10ms", "-f", "ndjson"});
@@ -288,6 +307,8 @@ TEST_CASE("epoll --watch tells each change as it is seen, and ends with the proc
   const ToolResult result = tool.finish();
   CHECK(result.exit_code == 0);
   CHECK(result.out.starts_with("{\"type\":\"meta\""));
+  const Json first = parse_json(result.out.substr(0, result.out.find('\n')));
+  CHECK(first["instances"][0]["registrations"].size() == first["instances"][0]["total"]);
   CHECK(result.out.find("{\"type\":\"end\"") != std::string::npos);
 }
 

@@ -32,7 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   auto documents = parse_documents(netpoll::test::text_of(data, size), "input");
   if (!documents) return 0;
   for (const auto& document : *documents) (void)schema_of(document, "input");
-  (void)epoll_changes(documents->front(), documents->back());
+  (void)epoll_changes(registration_digests(documents->front()), registration_digests(documents->back()));
   netpoll::trace::GoroutineSnapshot none;
   netpoll::exporters::Json head = {{"target", {{"pid", 1}, {"exe", "/bin/true"}}}};
   (void)snapshot_diff(documents->front(), {.taken_at = {}, .head = head, .snapshot = none, .shown = {}});
