@@ -56,7 +56,8 @@ std::optional<UnfinishedCall> unfinished_call(pid_t tid) {
 }
 
 bool set_first_argument(pid_t tid, std::uint64_t value) {
-  return request(PTRACE_POKEUSER, tid, reinterpret_cast<void*>(offsetof(user, regs.rdi)), static_cast<long>(value)) == 0;
+  return request(PTRACE_POKEUSER, tid, reinterpret_cast<void*>(offsetof(user, regs.rdi)), static_cast<long>(value)) ==
+         0;
 }
 
 std::optional<GoRegisters> go_registers(pid_t tid) {

@@ -15,7 +15,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "support"))
-from programs import PATIENCE, until  # noqa: E402
+from programs import until  # noqa: E402
 from traces import Running, lines_of, tool, works  # noqa: E402
 
 NUMBERS = {"x86_64": {"epoll_wait": 232, "poll": 7, "recvfrom": 45, "clock_nanosleep": 230, "restart_syscall": 219},
