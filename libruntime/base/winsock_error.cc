@@ -80,6 +80,8 @@ int errno_of(unsigned long error) {
     case WSAENOTCONN:
       return ENOTCONN;
     case WSAESHUTDOWN:
+    case ERROR_BROKEN_PIPE:
+    case ERROR_NO_DATA:  // what a write to a pipe says that nobody reads from any more
       return EPIPE;
     case WSAETIMEDOUT:
     case ERROR_SEM_TIMEOUT:

@@ -115,6 +115,8 @@ class NetFd {
     release();
     return 0;
   }
+  // Whether raw_loop() can wait for mode.
+  bool waits_for(poll::Mode mode) const;
   // RawConn::read and write: calls f(sysfd) until it returns true, waiting for mode in between.
   template <typename F>
   long raw_loop(poll::Mode mode, F&& f) {

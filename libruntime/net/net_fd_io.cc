@@ -272,4 +272,6 @@ long NetFd::wait_readable() {
   return result;
 }
 
+bool NetFd::waits_for(poll::Mode) const { return true; }
+
 }  // namespace netpoll::net

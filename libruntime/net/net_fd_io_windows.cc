@@ -1,5 +1,5 @@
-// The reads and writes of NetFd on Windows, where every socket's go by operations (net_fd_completion.cc). What is no
-// socket is a file, and its calls block.
+// The reads and writes of NetFd on Windows, where those of sockets and pipes go by operations (net_fd_completion.cc).
+// Everything else is a file, and its calls block.
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -103,5 +103,8 @@ long NetFd::wait_readable() {
   unlock(FdMutex::Lock::kRead);
   return result;
 }
+
+// No call waits for room in a pipe, and its handle takes overlapped calls alone.
+bool NetFd::waits_for(poll::Mode) const { return kind_ != FdKind::kPipe && kind_ != FdKind::kWriteOnly; }
 
 }  // namespace netpoll::net

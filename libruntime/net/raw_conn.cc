@@ -31,6 +31,7 @@ Result<void> RawConn::control(const std::function<void(int fd)>& f) const {
 Result<void> RawConn::read(const std::function<bool(int fd)>& f) const {
   if (fd_ == nullptr) return no_conn("raw read");
   if (fd_->kind() == net::FdKind::kListener) return fd_->error("raw read", -EINVAL);
+  if (!fd_->waits_for(poll::Mode::kRead)) return fd_->error("raw read", -EOPNOTSUPP);
   fd_->expose();
   const long result = fd_->raw_loop(poll::Mode::kRead, f);
   if (result < 0) return fd_->error("raw read", result);
@@ -40,6 +41,7 @@ Result<void> RawConn::read(const std::function<bool(int fd)>& f) const {
 Result<void> RawConn::write(const std::function<bool(int fd)>& f) const {
   if (fd_ == nullptr) return no_conn("raw write");
   if (fd_->kind() == net::FdKind::kListener) return fd_->error("raw write", -EINVAL);
+  if (!fd_->waits_for(poll::Mode::kWrite)) return fd_->error("raw write", -EOPNOTSUPP);
   fd_->expose();
   const long result = fd_->raw_loop(poll::Mode::kWrite, f);
   if (result < 0) return fd_->error("raw write", result);

@@ -110,6 +110,8 @@ struct Operation {
   // Set at the end. kReceive: the kernel knows of more to read. kReady: all that is up is an error or hang-up that
   // stays.
   bool more = false;
+  // kReceive, kSend: fd is no socket but an end of a pipe. For systems whose pipes have calls of their own.
+  bool pipe = false;
   int fd = -1;
   std::uint32_t modes = kReadBit;  // the direction whose waiter it ends: kReadBit or kWriteBit
   std::uint64_t data = 0;          // what open() was given

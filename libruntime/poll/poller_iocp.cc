@@ -1,13 +1,15 @@
-// The completion ports of Windows: AcceptEx, ConnectEx, WSARecv, WSASend and their kin, one OVERLAPPED an Operation.
+// The completion ports of Windows: AcceptEx, ConnectEx, WSARecv, WSASend and their kin, and for pipes ReadFile and
+// WriteFile; one OVERLAPPED an Operation.
 //
 // A socket is associated with the port once, by open(), and stays so until it is closed; the key says nothing, since
 // the OVERLAPPED lies within the Operation and that has everything. Where the socket's provider allows it
 // (FILE_SKIP_COMPLETION_PORT_ON_SUCCESS) an operation that ends at once says so in submit() and sends no packet, which
 // saves two system calls and a round of the scheduler for every write and for reads of what is there already.
 //
-// Readiness (kReady) is a receive of nothing: it ends when there is something, and a connection that waits by it owns
-// no buffer. Windows has no such operation for writing; a send of nothing ends at once, so who waits for room by it
-// tries again and again. Nothing of libruntime's own does.
+// Readiness (kReady) to read is a receive of nothing: it ends when there is something, and a connection that waits by
+// it owns no buffer. A send of nothing ends at once, so room for writing is asked of the driver behind Winsock, by the
+// request that select() makes of it (IOCTL_AFD_POLL). It is in no header, and others that wait for readiness at a
+// completion port rest on it, too: libuv (src/win/poll.c, src/win/winsock.h), wepoll, Rust's mio.
 //
 // Time: GetQueuedCompletionStatusEx counts milliseconds and rounds to the tick of the system clock. Shorter waits are
 // ended by a packet from a thread that sleeps on a timer of high resolution (Alarm).
@@ -21,6 +23,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstring>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -45,13 +48,37 @@ constexpr std::int64_t kMillisecond = 1'000'000;
 // AcceptEx writes both addresses, each with 16 bytes more than the largest of its family.
 constexpr DWORD kAddressRoom = sizeof(sockaddr_storage) + 16;
 
+// IOCTL_AFD_POLL and its AFD_POLL_INFO, for one handle.
+constexpr DWORD kAfdPoll = 0x00012024;
+constexpr ULONG kAfdSend = 0x0004;
+constexpr ULONG kAfdAbort = 0x0010;
+constexpr ULONG kAfdLocalClose = 0x0020;
+constexpr ULONG kAfdConnectFail = 0x0100;
+struct AfdPoll {
+  std::int64_t timeout;  // in 100 ns, absolute where it is positive
+  ULONG handle_count;
+  ULONG exclusive;
+  HANDLE handle;
+  ULONG events;  // in and out
+  LONG status;
+};
+
 // Operation::system of an operation under way.
 struct Pending {
   OVERLAPPED overlapped;  // first, so that its address is Operation::system's
-  DWORD flags;            // WSARecv's, in and out
-  int address_size;       // WSARecvFrom's
-  SOCKET accepted;
-  char* addresses;  // 2 * kAddressRoom bytes of AcceptEx
+  struct Received {
+    DWORD flags;       // WSARecv's, in and out
+    int address_size;  // WSARecvFrom's
+  };
+  struct Accepted {
+    SOCKET socket;
+    char* addresses;  // 2 * kAddressRoom bytes of AcceptEx
+  };
+  union {
+    Received received;  // kReceive, kReady to read
+    Accepted accepted;  // kAccept
+    AfdPoll room;       // kReady to write
+  };
 };
 static_assert(sizeof(Pending) <= Operation::kSystemSize);
 
@@ -66,6 +93,7 @@ Operation& operation_of(OVERLAPPED* overlapped) {
 }
 
 SOCKET socket_of(int fd) { return static_cast<SOCKET>(fd); }
+HANDLE handle_of(int fd) { return reinterpret_cast<HANDLE>(socket_of(fd)); }
 unsigned long last_error() { return static_cast<unsigned long>(WSAGetLastError()); }
 
 // A function that Winsock's provider has, but no library exports.
@@ -100,10 +128,11 @@ const Extensions& extensions() {
   return found;
 }
 
-bool is_datagram(SOCKET socket) {
+// SOCK_STREAM or SOCK_DGRAM, 0 where the handle is no socket.
+int socket_type(SOCKET socket) {
   int type = 0;
   int size = sizeof type;
-  return getsockopt(socket, SOL_SOCKET, SO_TYPE, reinterpret_cast<char*>(&type), &size) == 0 && type == SOCK_DGRAM;
+  return getsockopt(socket, SOL_SOCKET, SO_TYPE, reinterpret_cast<char*>(&type), &size) == 0 ? type : 0;
 }
 
 // Whether sockets of every kind are handles of the system's own. A provider in between may send the packet although it
@@ -179,7 +208,7 @@ class IocpPoller final : public CompletionPoller {
   }
 
   int open(int fd, std::uint64_t) override {
-    const auto handle = reinterpret_cast<HANDLE>(socket_of(fd));
+    const HANDLE handle = handle_of(fd);
     if (CreateIoCompletionPort(handle, port_, kOperationKey, 0) == nullptr) {
       // ERROR_INVALID_PARAMETER: the handle is another port's, or of a kind that no port takes.
       const DWORD error = GetLastError();
@@ -189,7 +218,7 @@ class IocpPoller final : public CompletionPoller {
                       handle, FILE_SKIP_COMPLETION_PORT_ON_SUCCESS | FILE_SKIP_SET_EVENT_ON_HANDLE)) {
       return -base::errno_of(GetLastError());
     }
-    if (is_datagram(socket_of(fd))) {
+    if (socket_type(socket_of(fd)) == SOCK_DGRAM) {
       // Else a receive fails when an earlier datagram was refused by somebody, which says nothing about the next.
       BOOL report = FALSE;
       DWORD size = 0;
@@ -199,7 +228,8 @@ class IocpPoller final : public CompletionPoller {
   }
 
   bool submit(Operation& op) override {
-    auto& pending = *new (op.system) Pending{};
+    auto& pending = *new (op.system) Pending;
+    std::memset(&pending, 0, sizeof pending);
     int error = 0;
     switch (op.kind) {
       case OperationKind::kReceive:
@@ -224,14 +254,14 @@ class IocpPoller final : public CompletionPoller {
       return false;
     }
     // Refused: no packet comes.
-    if (pending.addresses != nullptr) give_up_accept(pending);
-    op.result = -base::errno_of(static_cast<unsigned long>(error));
+    if (op.kind == OperationKind::kAccept) give_up_accept(pending);
+    op.result = failure(op, static_cast<unsigned long>(error));
     op.done.store(true, std::memory_order_release);
     return false;
   }
 
   bool cancel(Operation& op) override {
-    CancelIoEx(reinterpret_cast<HANDLE>(socket_of(op.fd)), &pending_of(op).overlapped);
+    CancelIoEx(handle_of(op.fd), &pending_of(op).overlapped);
     return false;
   }
 
@@ -268,6 +298,15 @@ class IocpPoller final : public CompletionPoller {
  private:
   // The starts: 0 ended already, WSA_IO_PENDING under way, else why not.
   static int outcome(bool ended) { return ended ? 0 : static_cast<int>(last_error()); }
+  static int file_outcome(BOOL ended) { return ended ? 0 : static_cast<int>(GetLastError()); }
+
+  // The result of an operation that failed so.
+  static long failure(const Operation& op, unsigned long error) {
+    if (op.pipe && op.kind == OperationKind::kReceive && error == ERROR_BROKEN_PIPE) return 0;  // the end
+    // As read(2) and write(2) say that it is the other end's job.
+    if (op.pipe && error == ERROR_ACCESS_DENIED) return -EBADF;
+    return -base::errno_of(error);
+  }
 
   // Winsock copies this array, and only it, before the call returns.
   struct Buffers {
@@ -281,19 +320,37 @@ class IocpPoller final : public CompletionPoller {
     DWORD count;
   };
 
+  // A pipe's calls take one buffer: the first that is not empty.
+  static WSABUF first_buffer(const Operation& op) {
+    const Buffers buffers(op);
+    const auto* const end = buffers.list.begin() + buffers.count;
+    const auto* const first =
+        std::find_if(buffers.list.begin(), end, [](const WSABUF& buffer) { return buffer.len > 0; });
+    return first != end ? *first : WSABUF{0, nullptr};
+  }
+
   static int receive(Operation& op, Pending& pending) {
+    if (op.pipe) return read_pipe(op, pending, first_buffer(op));
     Buffers buffers(op);
     if (op.address == nullptr) {
-      return outcome(WSARecv(socket_of(op.fd), buffers.list.data(), buffers.count, nullptr, &pending.flags,
+      return outcome(WSARecv(socket_of(op.fd), buffers.list.data(), buffers.count, nullptr, &pending.received.flags,
                              &pending.overlapped, nullptr) == 0);
     }
-    pending.address_size = static_cast<int>(op.address_size);
-    return outcome(WSARecvFrom(socket_of(op.fd), buffers.list.data(), buffers.count, nullptr, &pending.flags,
-                               static_cast<sockaddr*>(op.address), &pending.address_size, &pending.overlapped,
+    pending.received.address_size = static_cast<int>(op.address_size);
+    return outcome(WSARecvFrom(socket_of(op.fd), buffers.list.data(), buffers.count, nullptr, &pending.received.flags,
+                               static_cast<sockaddr*>(op.address), &pending.received.address_size, &pending.overlapped,
                                nullptr) == 0);
   }
 
+  static int read_pipe(Operation& op, Pending& pending, WSABUF into) {
+    return file_outcome(ReadFile(handle_of(op.fd), into.buf, into.len, nullptr, &pending.overlapped));
+  }
+
   static int send(Operation& op, Pending& pending) {
+    if (op.pipe) {
+      const WSABUF from = first_buffer(op);
+      return file_outcome(WriteFile(handle_of(op.fd), from.buf, from.len, nullptr, &pending.overlapped));
+    }
     Buffers buffers(op);
     if (op.address == nullptr) {
       return outcome(
@@ -308,14 +365,14 @@ class IocpPoller final : public CompletionPoller {
     sockaddr_storage local{};
     int size = sizeof local;
     if (getsockname(socket_of(op.fd), reinterpret_cast<sockaddr*>(&local), &size) != 0) return outcome(false);
-    pending.addresses = new (std::nothrow) char[2 * kAddressRoom];
-    if (pending.addresses == nullptr) return WSAENOBUFS;
-    pending.accepted =
+    pending.accepted.addresses = new (std::nothrow) char[2 * kAddressRoom];
+    if (pending.accepted.addresses == nullptr) return WSAENOBUFS;
+    pending.accepted.socket =
         WSASocketW(local.ss_family, SOCK_STREAM, 0, nullptr, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
-    if (pending.accepted == INVALID_SOCKET) return outcome(false);
+    if (pending.accepted.socket == INVALID_SOCKET) return outcome(false);
     DWORD received = 0;
-    return outcome(extensions().accept(socket_of(op.fd), pending.accepted, pending.addresses, 0, kAddressRoom,
-                                       kAddressRoom, &received, &pending.overlapped) != 0);
+    return outcome(extensions().accept(socket_of(op.fd), pending.accepted.socket, pending.accepted.addresses, 0,
+                                       kAddressRoom, kAddressRoom, &received, &pending.overlapped) != 0);
   }
 
   static int connect(Operation& op, Pending& pending) {
@@ -327,12 +384,28 @@ class IocpPoller final : public CompletionPoller {
 
   static int ready(Operation& op, Pending& pending) {
     WSABUF nothing{0, nullptr};
-    if ((op.modes & kWriteBit) != 0) {
-      return outcome(WSASend(socket_of(op.fd), &nothing, 1, nullptr, 0, &pending.overlapped, nullptr) == 0);
-    }
+    if ((op.modes & kWriteBit) != 0) return ready_to_write(op, pending);
+    const int type = socket_type(socket_of(op.fd));
+    op.pipe = type == 0;  // who only waits does not say
+    if (op.pipe) return read_pipe(op, pending, nothing);
     // A datagram would be taken, and lost.
-    if (is_datagram(socket_of(op.fd))) pending.flags = MSG_PEEK;
-    return outcome(WSARecv(socket_of(op.fd), &nothing, 1, nullptr, &pending.flags, &pending.overlapped, nullptr) == 0);
+    if (type == SOCK_DGRAM) pending.received.flags = MSG_PEEK;
+    return outcome(
+        WSARecv(socket_of(op.fd), &nothing, 1, nullptr, &pending.received.flags, &pending.overlapped, nullptr) == 0);
+  }
+
+  // Ends also with whatever makes a send fail. A peer that sends no more (AFD_POLL_DISCONNECT) may still read.
+  static int ready_to_write(Operation& op, Pending& pending) {
+    const HANDLE handle = handle_of(op.fd);
+    AfdPoll& room = pending.room;
+    room = {.timeout = INT64_MAX,
+            .handle_count = 1,
+            .exclusive = 0,
+            .handle = handle,
+            .events = kAfdSend | kAfdAbort | kAfdLocalClose | kAfdConnectFail,
+            .status = 0};
+    return file_outcome(
+        DeviceIoControl(handle, kAfdPoll, &room, sizeof room, &room, sizeof room, nullptr, &pending.overlapped));
   }
 
   // What the kernel says of an operation that has ended. op may go as soon as `done` is set.
@@ -340,14 +413,17 @@ class IocpPoller final : public CompletionPoller {
     Pending& pending = pending_of(op);
     DWORD bytes = 0;
     DWORD flags = 0;
-    const bool succeeded = WSAGetOverlappedResult(socket_of(op.fd), &pending.overlapped, &bytes, FALSE, &flags) != 0;
-    const unsigned long error = succeeded ? 0 : last_error();
-    op.result = succeeded ? static_cast<long>(bytes) : -base::errno_of(error);
+    const bool winsock = !op.pipe && op.kind != OperationKind::kReady;
+    const bool succeeded =
+        (winsock ? WSAGetOverlappedResult(socket_of(op.fd), &pending.overlapped, &bytes, FALSE, &flags)
+                 : GetOverlappedResult(handle_of(op.fd), &pending.overlapped, &bytes, FALSE)) != 0;
+    const unsigned long error = succeeded ? 0 : winsock ? last_error() : GetLastError();
+    op.result = succeeded ? static_cast<long>(bytes) : failure(op, error);
     switch (op.kind) {
       case OperationKind::kReceive:
         // As recv(2): what did not fit of a datagram is gone, and nobody is told.
         if (error == WSAEMSGSIZE || error == ERROR_MORE_DATA) op.result = static_cast<long>(bytes);
-        if (op.address != nullptr) op.address_size = static_cast<std::uint32_t>(pending.address_size);
+        if (op.address != nullptr) op.address_size = static_cast<std::uint32_t>(pending.received.address_size);
         break;
       case OperationKind::kAccept:
         finish_accept(op, pending);
@@ -371,27 +447,27 @@ class IocpPoller final : public CompletionPoller {
     if (op.result < 0) return give_up_accept(pending);
     SOCKET listener = socket_of(op.fd);
     // Until then shutdown, getpeername and more do not know the socket as connected.
-    setsockopt(pending.accepted, SOL_SOCKET, SO_UPDATE_ACCEPT_CONTEXT, reinterpret_cast<const char*>(&listener),
+    setsockopt(pending.accepted.socket, SOL_SOCKET, SO_UPDATE_ACCEPT_CONTEXT, reinterpret_cast<const char*>(&listener),
                sizeof listener);
     sockaddr* local = nullptr;
     sockaddr* peer = nullptr;
     int local_size = 0;
     int peer_size = 0;
-    extensions().accepted_addresses(pending.addresses, 0, kAddressRoom, kAddressRoom, &local, &local_size, &peer,
-                                    &peer_size);
+    extensions().accepted_addresses(pending.accepted.addresses, 0, kAddressRoom, kAddressRoom, &local, &local_size,
+                                    &peer, &peer_size);
     if (op.address != nullptr) {
       op.address_size = std::min(op.address_size, static_cast<std::uint32_t>(peer_size));
       std::copy_n(reinterpret_cast<const char*>(peer), op.address_size, static_cast<char*>(op.address));
     }
     u_long non_blocking = 1;
-    ioctlsocket(pending.accepted, FIONBIO, &non_blocking);
-    op.result = static_cast<long>(pending.accepted);
-    delete[] pending.addresses;
+    ioctlsocket(pending.accepted.socket, FIONBIO, &non_blocking);
+    op.result = static_cast<long>(pending.accepted.socket);
+    delete[] pending.accepted.addresses;
   }
 
   static void give_up_accept(Pending& pending) {
-    if (pending.accepted != INVALID_SOCKET && pending.accepted != 0) closesocket(pending.accepted);
-    delete[] pending.addresses;
+    if (pending.accepted.socket != INVALID_SOCKET && pending.accepted.socket != 0) closesocket(pending.accepted.socket);
+    delete[] pending.accepted.addresses;
   }
 
   HANDLE port_ = nullptr;

@@ -12,9 +12,11 @@
 #include <vector>
 
 #include "netpoll/go.h"
+#include "netpoll/net/file.h"
 #include "netpoll/net/pipe.h"
 #include "netpoll/sync/wait_group.h"
 #include "tests/libruntime/net/support.h"
+#include "tests/support/skip.h"
 
 namespace netpoll {
 namespace {
@@ -216,6 +218,9 @@ TEST_CASE("a half-closed connection still carries the answer") {
 }
 
 TEST_CASE("close_read ends a parked read") {
+#ifdef _WIN32
+  NETPOLL_SKIP("shutdown() of Windows ends no receive that is under way");
+#endif
   test::in_every_setup([](Checks& checks) {
     auto [client, server] = test::tcp_pair(checks);
     std::string got = "unset";
@@ -265,7 +270,7 @@ TEST_CASE("a connection that is reset reports it to the reader") {
     auto [client, server] = test::tcp_pair(checks);
     EXPECT_EQUAL(checks, outcome(client.raw().control([](int fd) {
                    const linger now{.l_onoff = 1, .l_linger = 0};
-                   setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+                   setsockopt(fd, SOL_SOCKET, SO_LINGER, reinterpret_cast<const char*>(&now), sizeof now);
                  })),
                  "ok");
     const std::string peer = server.peer().str();
@@ -344,20 +349,21 @@ TEST_CASE("send_file sends a part of a file") {
   test::in_every_setup([](Checks& checks) {
     const std::vector<std::byte> data = pattern(6'000'000, 5);
     const std::string path = test::fresh_path("sendfile");
-    const Fd file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    unlink(path.c_str());
-    EXPECT_EQUAL(checks, write(file.get(), data.data(), data.size()), static_cast<ssize_t>(data.size()));
+    auto file = File::open(path, O_RDWR | O_CREAT, 0600);
+    EXPECT_EQUAL(checks, file->write(data).value_or(0), data.size());
     auto [client, server] = test::tcp_pair(checks);
     WaitGroup done;
     done.go([&, &client = client] {
-      EXPECT_EQUAL(checks, client.send_file(file.get(), 1000, 5'000'000).value_or(0), 5'000'000u);
+      EXPECT_EQUAL(checks, client.send_file(file->fd(), 1000, 5'000'000).value_or(0), 5'000'000u);
       // Ends with the file.
-      EXPECT_EQUAL(checks, client.send_file(file.get(), 5'999'000, 5'000).value_or(0), 1'000u);
-      EXPECT_EQUAL(checks, client.send_file(file.get(), 7'000'000, 5'000).value_or(9), 0u);
+      EXPECT_EQUAL(checks, client.send_file(file->fd(), 5'999'000, 5'000).value_or(0), 1'000u);
+      EXPECT_EQUAL(checks, client.send_file(file->fd(), 7'000'000, 5'000).value_or(9), 0u);
       EXPECT_EQUAL(checks, outcome(client.close()), "ok");
     });
     const std::string got = read_all(server);
     done.wait();
+    EXPECT_EQUAL(checks, outcome(file->close()), "ok");
+    unlink(path.c_str());
     EXPECT_EQUAL(checks, got.size(), 5'001'000u);
     EXPECT_THAT(checks, got.size() == 5'001'000u && std::equal(got.begin(), got.begin() + 5'000'000,
                                                                reinterpret_cast<const char*>(data.data()) + 1000));

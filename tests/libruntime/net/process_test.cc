@@ -159,6 +159,19 @@ std::string forked() {
 
 std::atomic<int> sigpipes{0};
 
+// How many descriptors the epoll instances of this process hold, as the kernel lists them. (With kqueue it is more than
+// one per connection, or none.)
+std::size_t registrations() {
+  std::size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
+    std::ifstream list(entry.path());
+    for (std::string line; std::getline(list, line);) {
+      if (line.rfind("tfd:", 0) == 0) ++count;
+    }
+  }
+  return count;
+}
+
 }  // namespace
 
 TEST_CASE("the registration of a closed connection goes although a forked child holds its file") {
@@ -289,6 +302,26 @@ TEST_CASE("no write of ours raises SIGPIPE, also not one that is cut short, and 
     EXPECT_THAT(checks, sigismember(&mask, SIGPIPE) == 0 && sigismember(&pending, SIGPIPE) == 0);
   });
   sigaction(SIGPIPE, &old, nullptr);
+}
+
+TEST_CASE("a descriptor duplicated in a callback does not keep the registration alive") {
+  test::in_every_setup([](Checks& checks) {
+    std::size_t with = 0;
+    {
+      auto sockets = socket_pair();
+      with = registrations();
+    }
+    const std::size_t without = registrations();
+    int copy = -1;
+    {
+      auto sockets = socket_pair();
+      EXPECT_EQUAL(checks, outcome(sockets->first.raw().control([&](int fd) { copy = fcntl(fd, F_DUPFD_CLOEXEC, 0); })),
+                   "ok");
+      EXPECT_EQUAL(checks, registrations(), with);
+    }
+    EXPECT_EQUAL(checks, registrations(), without);
+    close(copy);
+  });
 }
 
 }  // namespace netpoll

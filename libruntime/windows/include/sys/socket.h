@@ -22,6 +22,7 @@ typedef unsigned short sa_family_t;
 #define SHUT_RDWR SD_BOTH
 
 #define MSG_NOSIGNAL 0  // there is no SIGPIPE
+#define MSG_DONTWAIT 0  // that is a matter of the socket, and all of libruntime's are non-blocking
 
 // An error of Linux that Winsock does not report.
 #ifndef EHOSTDOWN
