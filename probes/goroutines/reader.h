@@ -41,6 +41,8 @@ struct ReaderRow {
   Result<std::unique_ptr<Reader>> (*attach)(Subject& subject);
 };
 std::span<const ReaderRow> reader_rows();
+// What else can be asked on this system of a process that none of them reads.
+std::string hint_for_other(pid_t pid);
 
 // Of a pollDesc, whose deadline is 0 (none), absolute ns of the target's CLOCK_MONOTONIC, or negative (it has passed)
 // in every runtime that follows Go: ns from now, negative when it has passed.

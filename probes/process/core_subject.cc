@@ -12,6 +12,7 @@
 #include "probes/process/archive/core_archive.h"
 #include "probes/process/core_memory.h"
 #include "probes/process/core_tables.h"
+#include "probes/process/elf_files.h"
 #include "probes/process/regular_file.h"
 #include "probes/process/saved_descriptors.h"
 
@@ -59,7 +60,7 @@ std::vector<Mapping> mappings_of(const std::string& exe, std::uint64_t at_entry)
   return mappings;
 }
 
-class CoreFile : public CoreSubject {
+class CoreFile : public CoreSubject, private ElfFiles {
  public:
   CoreFile(std::string path, RegularFile core, CoreTables tables, const std::string& exe)
       : path_(std::move(path)), notes_(std::move(tables.notes)), cut_short_(tables.cut_short) {
@@ -114,6 +115,7 @@ class CoreFile : public CoreSubject {
   Memory& memory() override { return *memory_; }
   const std::vector<Mapping>& mappings() const override { return notes_.mappings; }
 
+  ElfFiles* elf_files() override { return this; }
   Result<ElfFile> open(const Mapping& mapping) override {
     const auto found = files_.find(mapping.path);
     if (found == files_.end() || found->second.file() == nullptr) {

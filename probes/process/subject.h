@@ -13,12 +13,13 @@
 
 #include "netpoll/result.h"
 #include "probes/process/descriptors.h"
-#include "probes/process/elf_file.h"
 #include "probes/process/mappings.h"
 #include "probes/process/memory.h"
 #include "probes/process/thread_registers.h"
 
 namespace netpoll::probes {
+
+class ElfFiles;  // probes/process/elf_files.h
 
 // A registration of an epoll instance, as /proc/PID/fdinfo/EPFD lists it (proc(5); fs/eventpoll.c, ep_show_fdinfo).
 struct Registration {
@@ -47,9 +48,8 @@ class Subject {
   virtual Memory& memory() = 0;
   // In order of address. Fixed when the Subject was made.
   virtual const std::vector<Mapping>& mappings() const = 0;
-  // The ELF file that is mapped there, and the executable, as the target sees them (deleted files included).
-  virtual Result<ElfFile> open(const Mapping& mapping) = 0;
-  virtual Result<ElfFile> open_executable() = 0;
+  // What is mapped of files, where that is ELF, as on Linux; else null.
+  virtual ElfFiles* elf_files() { return nullptr; }
   virtual std::string executable_path() const = 0;
 
   // Its epoll descriptors; nothing where that cannot be known (a core without its fdinfo).

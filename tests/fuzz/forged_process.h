@@ -65,8 +65,7 @@ class ForgedProcess : public probes::Subject {
   std::optional<pid_t> pid() const override { return real_.pid(); }
   probes::Memory& memory() override { return memory_; }
   const std::vector<probes::Mapping>& mappings() const override { return real_.mappings(); }
-  Result<probes::ElfFile> open(const probes::Mapping& mapping) override { return real_.open(mapping); }
-  Result<probes::ElfFile> open_executable() override { return real_.open_executable(); }
+  probes::ElfFiles* elf_files() override { return real_.elf_files(); }
   std::string executable_path() const override { return real_.executable_path(); }
   std::optional<std::vector<int>> epoll_descriptors() override { return real_.epoll_descriptors(); }
   std::optional<std::vector<probes::Registration>> registrations(int epfd) override {

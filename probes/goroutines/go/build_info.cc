@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "probes/goroutines/go/memory_scan.h"
+#include "probes/process/elf_files.h"
 #include "probes/process/elf_notes.h"
 
 namespace netpoll::probes {
@@ -52,7 +53,7 @@ const Mapping* find_go_library(Subject& subject) {
   for (const Mapping& m : subject.mappings()) {
     // Each file once, by the mapping of its beginning. Devices and what was deleted are not to be opened by name.
     if (m.file_offset != 0 || m.path == executable || !m.path.starts_with('/') || m.path.starts_with("/dev/")) continue;
-    const auto file = subject.open(m);
+    const auto file = subject.elf_files()->open(m);
     if (file && go_version_of(*file)) return &m;
   }
   return nullptr;

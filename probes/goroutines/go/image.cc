@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "probes/process/elf_files.h"
+
 namespace netpoll::probes {
 namespace {
 
@@ -24,13 +26,13 @@ std::optional<std::uint64_t> find_bias(Subject& subject, const ElfFile& file, co
 }  // namespace
 
 Result<Image> Image::open(Subject& subject) {
-  auto file = subject.open_executable();
+  auto file = subject.elf_files()->open_executable();
   if (!file) return std::move(file).error();
   return of(subject, std::move(*file), subject.executable_path());
 }
 
 Result<Image> Image::open(Subject& subject, const Mapping& library) {
-  auto file = subject.open(library);
+  auto file = subject.elf_files()->open(library);
   if (!file) return std::move(file).error();
   return of(subject, std::move(*file), library.path);
 }

@@ -9,6 +9,7 @@
 #include "probes/goroutines/go/allgs.h"
 #include "probes/goroutines/go/build_info.h"
 #include "probes/goroutines/go/type_metadata.h"
+#include "probes/process/elf_files.h"
 
 namespace netpoll::probes {
 namespace {
@@ -106,7 +107,7 @@ Result<std::unique_ptr<GoProgram>> open_executable(Subject& subject) {
   }
   // Not mapped as its headers say: no program of ours, unless it claims to be Go.
   if (image.error().is(ErrorKind::kNotSupported)) {
-    const auto file = subject.open_executable();
+    const auto file = subject.elf_files()->open_executable();
     if (file && !go_version_of(*file)) return std::unique_ptr<GoProgram>();
   }
   return std::move(image).error();

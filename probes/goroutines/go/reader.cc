@@ -16,6 +16,7 @@
 #include "probes/goroutines/go/running.h"
 #include "probes/goroutines/go/sampler.h"
 #include "probes/process/blocking_calls.h"
+#include "probes/process/elf_files.h"
 #include "probes/ptrace/thread_stop.h"
 
 namespace netpoll::probes {
@@ -361,12 +362,12 @@ class GoReader : public Reader {
 }  // namespace
 
 Result<std::optional<std::string>> go_version(Subject& subject) {
-  const auto file = subject.open_executable();
+  const auto file = subject.elf_files()->open_executable();
   if (!file) return std::optional<std::string>();
   if (auto version = go_version_of(*file)) return version;
   const Mapping* library = find_go_library(subject);
   if (library == nullptr) return std::optional<std::string>();
-  const auto loaded = subject.open(*library);
+  const auto loaded = subject.elf_files()->open(*library);
   return loaded ? go_version_of(*loaded) : std::optional<std::string>();
 }
 

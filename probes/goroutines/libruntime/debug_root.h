@@ -1,4 +1,5 @@
-// Finds the debug ABI's note (netpoll/debug/abi.h) in a live process. Everything is read from the target's memory, not
+// Finds what says where the debug ABI begins (netpoll/debug/abi.h), a note in an ELF image and a section in a PE image,
+// in a live process. Everything is read from the target's memory, not
 // from files: so it works for deleted and stripped binaries, for shared libraries, in containers and with any load
 // address.
 #pragma once
@@ -13,8 +14,8 @@
 
 namespace netpoll::probes {
 
-// The addresses of the DebugRoot variables that the ELF images among mappings announce, at most one an image. Empty
-// when no image carries the note. Images whose headers make no sense are passed over.
+// The addresses of the DebugRoot variables that the images among mappings announce, at most one an image. Empty when
+// none does. Images whose headers make no sense are passed over.
 Result<std::vector<std::uint64_t>> find_debug_roots(Memory& memory, const std::vector<Mapping>& mappings);
 
 // Looks through the notes of one PT_NOTE segment, which the target has at address: the DebugRoot address of the first

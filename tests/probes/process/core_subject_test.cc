@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "probes/process/elf_files.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
 
@@ -145,7 +146,7 @@ TEST_CASE("a core says who it was, and what was mapped") {
   CHECK_FALSE((*core)->monotonic_now());
   REQUIRE((*core)->mappings().size() == 1);
   CHECK((*core)->mappings()[0].start == kExeAt);
-  CHECK((*core)->open_executable());
+  CHECK((*core)->elf_files()->open_executable());
 }
 
 TEST_CASE("memory that a core does not hold is the file's that was mapped there, or unreadable") {
@@ -240,7 +241,7 @@ TEST_CASE("headers and notes with any damaged byte lead to an error or to memory
       (void)reads(**core, address, 64);
     }
     for (const Mapping& m : (*core)->mappings()) {
-      (void)(*core)->open(m);
+      (void)(*core)->elf_files()->open(m);
       (void)reads(**core, m.end - 1, 1);
     }
   }

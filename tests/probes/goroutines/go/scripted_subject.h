@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "probes/process/elf_files.h"
 #include "probes/process/subject.h"
 
 namespace netpoll::test {
@@ -47,7 +48,7 @@ class ScriptedMemory : public probes::Memory {
 };
 
 // A program that was loaded, without relocation, and has not run yet.
-class LoadedFile : public probes::Subject {
+class LoadedFile : public probes::Subject, private probes::ElfFiles {
  public:
   // headers: a file with the same program headers, which may differ from path where path is damaged.
   LoadedFile(std::string path, const std::string& headers) : path_(std::move(path)) {
@@ -70,6 +71,7 @@ class LoadedFile : public probes::Subject {
   std::optional<pid_t> pid() const override { return std::nullopt; }
   probes::Memory& memory() override { return memory_; }
   const std::vector<probes::Mapping>& mappings() const override { return mappings_; }
+  probes::ElfFiles* elf_files() override { return this; }
   Result<probes::ElfFile> open(const probes::Mapping& mapping) override { return probes::ElfFile::open(mapping.path); }
   Result<probes::ElfFile> open_executable() override { return probes::ElfFile::open(path_); }
   std::string executable_path() const override { return path_; }

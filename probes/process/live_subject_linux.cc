@@ -9,6 +9,7 @@
 
 #include "libruntime/base/epoll_list.h"
 #include "probes/process/clock.h"
+#include "probes/process/elf_files.h"
 #include "probes/process/own_links.h"
 #include "probes/process/proc_status.h"
 #include "probes/process/sockets.h"
@@ -17,7 +18,7 @@
 namespace netpoll::probes {
 namespace {
 
-class LiveSubject : public Subject {
+class LiveSubject : public Subject, private ElfFiles {
  public:
   LiveSubject(pid_t pid, std::vector<Mapping> mappings)
       : pid_(pid),
@@ -30,6 +31,7 @@ class LiveSubject : public Subject {
   Memory& memory() override { return *memory_; }
   const std::vector<Mapping>& mappings() const override { return mappings_; }
 
+  ElfFiles* elf_files() override { return this; }
   Result<ElfFile> open(const Mapping& mapping) override {
     // /proc/PID/root leads through the target's mount namespace. A file that was replaced has another inode.
     auto file = ElfFile::open(proc_ + "/root" + mapping.path);
