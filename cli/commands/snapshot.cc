@@ -6,8 +6,6 @@
 #include <memory>
 
 #include "cli/command.h"
-#include "cli/compare/input.h"
-#include "cli/documents/goroutine_flags.h"
 #include "cli/documents/graph.h"
 #include "cli/documents/snapshot.h"
 #include "cli/emit.h"
@@ -15,6 +13,8 @@
 #include "cli/snapshot/annotate.h"
 #include "cli/snapshot/annotated_text.h"
 #include "cli/snapshot/follow.h"
+#include "cli/snapshot/looks.h"
+#include "cli/snapshot/view_flags.h"
 #include "cli/units.h"
 #include "probes/goroutines/reader.h"
 #include "probes/process/core_subject.h"
@@ -31,16 +31,8 @@ struct Options {
   std::string save_core_context;
   std::string annotate;
   OutputOptions output;
-  SnapshotView view;
-  GoroutineFlags goroutines;
-  std::vector<std::string> redact;
-  std::string top;
-  std::string group_by;
-  std::string diff;
+  ViewFlags view;
   std::string watch;
-  std::string retries;
-  bool per_goroutine = false;
-  bool go_compat = false;
   bool graph = false;
   bool follow = false;
   bool pause = false;
@@ -74,62 +66,6 @@ void wait_readable(int fd, std::chrono::nanoseconds time) {
   (void)::poll(&p, 1, static_cast<int>(std::clamp<std::int64_t>(ms, 1, 1'000'000'000)));
 }
 
-Result<exporters::Json> read_base(const std::string& path) {
-  auto documents = read_documents(path);
-  if (!documents) return std::move(documents).error();
-  const auto schema = schema_of(documents->front(), path);
-  if (!schema) return schema.error();
-  if (documents->size() != 1 || schema->kind != "snapshot") {
-    return Error(ErrorKind::kInvalid, path + " is not one snapshot")
-        .with_hint("netpoll-trace snapshot -p PID --json -o FILE writes one");
-  }
-  return std::move(documents->front());
-}
-
-// What the flags mean together.
-Result<SnapshotView> view_of(const Options& options) {
-  SnapshotView view = options.view;
-  if (auto understood = understand(options.goroutines, view.filter); !understood) return std::move(understood).error();
-  const auto redaction = parse_redaction(options.redact);
-  if (!redaction) return redaction.error();
-  view.redaction = *redaction;
-  if (!options.top.empty()) {
-    const auto top = parse_integer(options.top, "--top", 1, 1'000'000'000);
-    if (!top) return top.error();
-    view.top = static_cast<std::size_t>(*top);
-  }
-  if (!options.group_by.empty()) {
-    auto by = parse_group_by(options.group_by);
-    if (!by) return std::move(by).error();
-    view.group_by = std::move(*by);
-  }
-  const int views = static_cast<int>(view.tree) + static_cast<int>(view.summary) +
-                    static_cast<int>(view.group_by.has_value()) + static_cast<int>(!options.diff.empty());
-  if (views > 1) {
-    return Error(ErrorKind::kInvalid, "--tree, --summary, --group-by and --diff exclude each other")
-        .with_hint("each is another way to look at the same snapshot: give one of them");
-  }
-  if (!options.diff.empty()) {
-    auto base = read_base(options.diff);
-    if (!base) return std::move(base).error();
-    view.base = std::move(*base);
-  }
-  return view;
-}
-
-Result<probes::ReadOptions> read_options_of(const Options& options) {
-  probes::ReadOptions read;
-  read.pause = options.pause;
-  if (options.retries.empty()) return read;
-  const auto retries = parse_integer(options.retries, "--retries", 0, 1000);
-  if (!retries) return retries.error();
-  read.retries = static_cast<int>(*retries);
-  return read;
-}
-
-// Whether a file of the format is one snapshot, and not several behind each other.
-bool holds_one(const exporters::Format& format) { return format.binary || format.name == "html"; }
-
 // How often to look: once, or again and again.
 Result<std::optional<std::chrono::nanoseconds>> watch_interval(const Options& options) {
   auto every = optional_duration(options.watch, "--watch");
@@ -143,12 +79,6 @@ Result<std::optional<std::chrono::nanoseconds>> watch_interval(const Options& op
   return every;
 }
 
-// Whose memory is read.
-struct Source {
-  std::unique_ptr<probes::Subject> subject;
-  std::function<Result<probes::TargetInfo>()> describe;
-};
-
 // A file that is missing, or not what it was named as, is the caller's mistake. A core that holds what this build
 // cannot read is not.
 Error of_core(Error error) {
@@ -156,7 +86,7 @@ Error of_core(Error error) {
   return Error(ErrorKind::kInvalid, error.message()).with_hint(error.hint());
 }
 
-Result<Source> open_core(const Options& options, Log& log) {
+Result<SnapshotSource> open_core(const Options& options, Log& log) {
   const bool live = !options.process.pids.empty() || !options.process.comm.empty();
   if (live || !options.watch.empty() || options.pause) {
     return Error(ErrorKind::kInvalid, "--core excludes -p, --comm, --watch and --pause")
@@ -166,13 +96,8 @@ Result<Source> open_core(const Options& options, Log& log) {
   if (!core) return of_core(std::move(core).error());
   if ((*core)->cut_short()) log.warning(options.core + " is cut off: what is missing cannot be read");
   const probes::TargetInfo target = probes::describe_target(**core);
-  return Source{.subject = std::move(*core), .describe = [target] { return Result<probes::TargetInfo>(target); }};
-}
-
-Result<Source> open_live(pid_t pid) {
-  auto subject = probes::make_live_subject(pid);
-  if (!subject) return std::move(subject).error();
-  return Source{.subject = std::move(*subject), .describe = [pid] { return probes::describe_target(pid); }};
+  return SnapshotSource{.subject = std::move(*core),
+                        .describe = [target] { return Result<probes::TargetInfo>(target); }};
 }
 
 // What belongs to the other kind of target.
@@ -197,12 +122,13 @@ struct DumpOrigin {
 Result<std::optional<DumpOrigin>> read_origin(const Options& options, Log& log) {
   const bool live = !options.process.pids.empty() || !options.process.comm.empty();
   if (!live && options.core.empty()) return std::optional<DumpOrigin>();
-  const auto read = read_options_of(options);
+  auto read = read_options_of(options.view);
   if (!read) return read.error();
+  read->pause = options.pause;
   if (live && options.core.empty()) {
     if (auto fits = check_live(options); !fits) return fits.error();
   }
-  const auto open = [&]() -> Result<Source> {
+  const auto open = [&]() -> Result<SnapshotSource> {
     if (!options.core.empty()) return open_core(options, log);
     const auto pid = one_process(options.process, "--annotate");
     return pid ? open_live(*pid) : pid.error();
@@ -249,9 +175,7 @@ Result<ExitStatus> run_annotate(const Options& options, SnapshotView view, Invoc
     invocation.log.warning(file->path + " holds " + std::to_string(file->dumps.size()) + " dumps; this is the last");
   }
   view.filter.all = true;
-  auto out =
-      Emitter::open(options.output, exporters::Content::kSnapshot, invocation.color,
-                    {.everything = true, .per_goroutine = options.per_goroutine, .go_compat = options.go_compat});
+  auto out = Emitter::open(options.output, exporters::Content::kSnapshot, invocation.color, options.view.writing(view));
   if (!out) return out.error();
   const probes::TargetInfo target = *origin ? (*origin)->target : probes::TargetInfo{};
   auto dump = dump_json(*file, match);
@@ -303,131 +227,20 @@ Result<ExitStatus> save_context(const Options& options, Log& log) {
   return ExitStatus::kDone;
 }
 
-// A flag that one format alone knows, given with another.
-Result<void> check_formats(const Options& options) {
-  const auto format = format_of(options.output, exporters::Content::kSnapshot);
-  if (!format) return format.error();
-  if (!options.go_compat || (*format)->name == "debug2") return {};
-  return Error(ErrorKind::kInvalid, "--go-compat is for dumps").with_hint("-f debug2 --go-compat writes one");
-}
-
-// A document or a page for each of several processes: what cannot hold them, or means one of them.
-Result<void> check_number(const Options& options, std::size_t processes) {
-  if (processes < 2) return {};
-  if (!options.diff.empty()) {
-    return Error(ErrorKind::kInvalid, "--diff compares the snapshots of one process")
-        .with_hint("give the -p of the one that is in " + options.diff);
-  }
-  const auto format = format_of(options.output, exporters::Content::kSnapshot);
-  if (!format) return format.error();
-  if (!holds_one(**format)) return {};
-  return Error(ErrorKind::kInvalid, "a file of the format " + std::string((*format)->name) + " holds one process")
-      .with_hint("write one file for each -p, or choose json, ndjson or a text");
-}
-
-// The targets, looked at one after the other, once or again and again. One of several that cannot be read is said, and
-// passed over.
-class Looks {
- public:
-  Looks(const probes::ReadOptions& read, const SnapshotView& view, std::string core, bool follow, Emitter& out,
-        Log& log)
-      : read_(read), view_(view), core_(std::move(core)), follow_(follow), out_(out), log_(log) {}
-
-  Result<void> attach(Source source) {
-    auto reader = probes::attach_reader(*source.subject);
-    if (!reader) return std::move(reader).error();
-    targets_.push_back({.source = std::move(source), .reader = std::move(*reader)});
-    return {};
-  }
-
-  Result<void> attach_each(const std::vector<pid_t>& pids) {
-    const bool alone = pids.size() == 1;
-    for (const pid_t pid : pids) {
-      auto source = open_live(pid);
-      auto attached = source ? attach(std::move(*source)) : Result<void>(std::move(source).error());
-      if (attached) continue;
-      if (alone) return attached;
-      pass_over(attached.error());
-    }
-    return {};
-  }
-
-  // first: a process that ends later has simply been looked at long enough.
-  Result<void> look(bool first) {
-    const bool alone = targets_.size() == 1;
-    for (std::size_t i = 0; i < targets_.size();) {
-      const auto snapshot = take(targets_[i]);
-      if (snapshot) {
-        if (auto written = out_.snapshot(*snapshot); !written) return written;
-        ++i;
-        continue;
-      }
-      if (!first && snapshot.error().is(ErrorKind::kNotFound)) {
-        log_.note(snapshot.error().message());
-      } else if (alone && passed_over_ == 0) {
-        return snapshot.error();
-      } else {
-        pass_over(snapshot.error());
-      }
-      targets_.erase(targets_.begin() + static_cast<std::ptrdiff_t>(i));
-    }
-    return {};
-  }
-
-  bool over() const { return targets_.empty(); }
-  std::size_t passed_over() const { return passed_over_; }
-  std::uint64_t inconsistent() const { return inconsistent_; }  // goroutines that kept moving
-
- private:
-  struct Target {
-    Source source;
-    std::unique_ptr<probes::Reader> reader;
-  };
-
-  Result<exporters::SnapshotDocument> take(const Target& of) {
-    auto target = of.source.describe();
-    if (!target) return std::move(target).error();
-    const auto taken_at = std::chrono::system_clock::now();
-    auto snapshot = of.reader->read(read_);
-    if (!snapshot) return std::move(snapshot).error();
-    if (follow_) follow_peers(*snapshot, view_.filter);
-    for (const std::string& warning : snapshot->warnings) log_.warning(warning);
-    if (const std::uint64_t moved = snapshot->inconsistent; moved > 0) {
-      inconsistent_ += moved;
-      log_.warning(std::to_string(moved) + " goroutines kept moving while they were read");
-    }
-    return snapshot_document(std::move(*snapshot), *target, taken_at, view_, core_);
-  }
-
-  void pass_over(const Error& error) {
-    ++passed_over_;
-    log_.error(error);
-  }
-
-  const probes::ReadOptions& read_;
-  const SnapshotView& view_;
-  const std::string core_;
-  const bool follow_;
-  Emitter& out_;
-  Log& log_;
-  std::vector<Target> targets_;
-  std::size_t passed_over_ = 0;
-  std::uint64_t inconsistent_ = 0;
-};
-
 Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (!options.save_core_context.empty()) return save_context(options, invocation.log);
-  const auto view = view_of(options);
+  const auto view = view_of(options.view);
   if (!view) return view.error();
   if (options.graph) return run_graph(options, *view, invocation);
-  if (auto fits = check_formats(options); !fits) return fits.error();
+  if (auto fits = check_formats(options.view, options.output); !fits) return fits.error();
   if (!options.annotate.empty()) return run_annotate(options, *view, invocation);
-  const auto read = read_options_of(options);
+  auto read = read_options_of(options.view);
   if (!read) return read.error();
+  read->pause = options.pause;
   const auto every = watch_interval(options);
   if (!every) return every.error();
   std::vector<pid_t> pids;
-  std::optional<Source> core;
+  std::optional<SnapshotSource> core;
   if (!options.core.empty()) {
     auto opened = open_core(options, invocation.log);
     if (!opened) return std::move(opened).error();
@@ -437,15 +250,16 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
     auto found = some_processes(options.process);
     if (!found) return std::move(found).error();
     pids = std::move(*found);
-    if (auto fits = check_number(options, pids.size()); !fits) return fits.error();
+    if (auto fits = check_number(options.view, options.output, pids.size()); !fits) return fits.error();
   }
-  auto out = Emitter::open(
-      options.output, exporters::Content::kSnapshot, invocation.color,
-      {.everything = view->filter.all, .per_goroutine = options.per_goroutine, .go_compat = options.go_compat});
+  auto out =
+      Emitter::open(options.output, exporters::Content::kSnapshot, invocation.color, options.view.writing(*view));
   if (!out) return out.error();
   if (!*every) out->offer_pager(invocation.interrupt);
 
-  Looks looks(*read, *view, options.core, options.follow, *out, invocation.log);
+  const auto follow = [&view](trace::GoroutineSnapshot& snapshot) { follow_peers(snapshot, view->filter); };
+  Looks looks(*read, *view, options.core, options.follow ? follow : std::function<void(trace::GoroutineSnapshot&)>(),
+              *out, invocation.log);
   if (auto r = core ? looks.attach(std::move(*core)) : looks.attach_each(pids); !r) return r.error();
   for (bool first = true; first || (*every && !looks.over() && !invocation.interrupt.requested()); first = false) {
     if (auto looked = looks.look(first); !looked) return looked.error();
@@ -459,7 +273,6 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
 
 Action add(Flags& flags) {
   auto options = std::make_shared<Options>();
-  GoroutineFilter& filter = options->view.filter;
   add_process_options(flags, options->process, /*several=*/true);
   flags.text("--core", options->core, {"Target", "FILE", "The core of one that died; its executable may follow"});
   flags.text("--fdinfo", options->fdinfo, {"Target", "PATH", "With --core: its descriptors, as they were saved"});
@@ -468,31 +281,13 @@ Action add(Flags& flags) {
   flags.text("--annotate", options->annotate,
              {"Target", "DUMP", "Write fd and peer into a dump that exists; -p or --core is where it came from"});
   flags.positional("EXE", options->exe);
-  flags.on_off("--all", filter.all,
-               {"Which goroutines", "", "In whatever state, not only in IO wait; hidden frames too"});
-  add_goroutine_flags(flags, options->goroutines, filter);
+  add_view_flags(flags, options->view);
   const char* how = "How to look at them";
-  flags.text("--top", options->top, {how, "N", "The N longest waits, or the N largest groups"});
-  flags.on_off("--summary", options->view.summary, {how, "", "What is wrong, the largest groups, the longest waits"});
-  flags.text("--group-by", options->group_by,
-             {how,
-              "WHAT",
-              "Count by stack, peer, fd, func, state or label:KEY",
-              {"stack", "peer", "fd", "func", "state", "label:"}});
-  flags.on_off("--tree", options->view.tree, {how, "", "Below the goroutine that started it"});
-  flags.text("--diff", options->diff, {how, "FILE", "What appeared, stayed and went since the snapshot in FILE"});
-  flags.on_off("--per-goroutine", options->per_goroutine, {how, "", "With -f pprof: a sample for each, with its goid"});
-  flags.on_off("--go-compat", options->go_compat,
-               {how, "", "With -f debug2: ??:0 for files that readers of Go's dumps stop at"});
   flags.text("--watch", options->watch, {how, "TIME", "Again every TIME, until interrupted"});
-  flags.list(
-      "--redact", options->redact, /*separate=*/true,
-      {how, "WHAT", "Hide values of labels, addresses of peers, args of functions", {"labels", "peers", "args"}});
   flags.on_off("--follow", options->follow, {how, "", "Read the processes at the other ends: who waits there"});
   flags.on_off("--graph", options->graph, {how, "", "Who waits for whom, from one -p or several; names cycles"});
   const char* reading = "How it is read";
   flags.on_off("--pause", options->pause, {reading, "", "Stop the target while its memory is copied"});
-  flags.text("--retries", options->retries, {reading, "N", "Read what moved again, up to N times (4)"});
   add_output_options(flags, options->output, exporters::Content::kSnapshot, /*strict_too=*/true);
   add_pager_option(flags, options->output);
   return [options](Invocation& invocation) { return run(*options, invocation); };
