@@ -1,7 +1,39 @@
 # The command line where nothing looks into the kernel: Windows, macOS and FreeBSD. A file of POSIX's or of Windows' for
 # each question that they answer in ways of their own.
+set(probes ${PROJECT_SOURCE_DIR}/probes)
+# What reads the goroutines of another process, of libruntime alone.
+set(NETPOLL_WINDOWS_READERS
+  ${probes}/goroutines/endpoints.cc
+  ${probes}/goroutines/libruntime/debug_root_pe.cc
+  ${probes}/goroutines/libruntime/goroutine_reader.cc
+  ${probes}/goroutines/libruntime/reader.cc
+  ${probes}/goroutines/libruntime/record_table.cc
+  ${probes}/goroutines/libruntime/runtime_finder.cc
+  ${probes}/goroutines/libruntime/runtime_view.cc
+  ${probes}/goroutines/libruntime/stack_reader.cc
+  ${probes}/goroutines/reader_rows_windows.cc
+  ${probes}/goroutines/readers.cc
+  ${probes}/goroutines/target_info_windows.cc
+  ${probes}/process/live_subject_windows.cc
+  ${probes}/process/mappings.cc
+  ${probes}/process/mappings_windows.cc
+  ${probes}/process/memory.cc
+  ${probes}/process/memory_windows.cc
+  ${probes}/process/windows_process.cc
+  ${probes}/ptrace/thread_stop_absent.cc
+)
 if(WIN32)
   set(system
+    commands_windows.cc
+    commands/snapshot_windows.cc
+    documents/goroutine_filter.cc
+    documents/goroutine_flags.cc
+    documents/goroutine_groups.cc
+    documents/snapshot.cc
+    documents/snapshot_diff.cc
+    snapshot/looks.cc
+    snapshot/view_flags.cc
+    ${NETPOLL_WINDOWS_READERS}
     host_windows.cc
     interrupt_windows.cc
     screen_windows.cc
@@ -10,6 +42,7 @@ if(WIN32)
   )
 else()
   set(system
+    commands_untraced.cc
     host_posix.cc
     interrupt.cc
     screen_posix.cc
@@ -22,7 +55,6 @@ add_library(netpoll_cli STATIC
   # the program and its command line
   backends_untraced.cc
   commands.cc
-  commands_untraced.cc
   config.cc
   emit.cc
   flags.cc
@@ -56,9 +88,9 @@ add_library(netpoll_cli STATIC
   schemas.cc
   ${CMAKE_CURRENT_BINARY_DIR}/schema_files.cc
   # the names of what is counted
-  ${PROJECT_SOURCE_DIR}/probes/backend_names.cc
-  ${PROJECT_SOURCE_DIR}/probes/counts.cc
-  ${PROJECT_SOURCE_DIR}/probes/syscall_numbers.cc
+  ${probes}/backend_names.cc
+  ${probes}/counts.cc
+  ${probes}/syscall_numbers.cc
 )
 # In a unity build (the presets for Zig) their names meet those of others.
 set_source_files_properties(commands/compare.cc commands/doctor_untraced.cc commands/gen_config.cc commands/help.cc
@@ -68,7 +100,7 @@ netpoll_target_options(netpoll_cli)
 target_include_directories(netpoll_cli PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
 target_link_libraries(netpoll_cli PUBLIC netpoll::exporters netpoll::workload PRIVATE CLI11::CLI11)
 if(WIN32)
-  target_link_libraries(netpoll_cli PRIVATE shell32)
+  target_link_libraries(netpoll_cli PRIVATE netpoll::symbols shell32)
 endif()
 set_property(SOURCE version.cc PROPERTY COMPILE_DEFINITIONS NETPOLL_VERSION="${PROJECT_VERSION}")
 

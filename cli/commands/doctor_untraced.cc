@@ -41,7 +41,18 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
                               .fix = ""});
   add_pollers(findings.machine);
   findings.machine.push_back(elsewhere("kernel_counts", "stat, trace, epoll, top, claims: system calls and pollers"));
-  findings.machine.push_back(elsewhere("read_memory", "snapshot, lint, serve: goroutines of a running process"));
+  if (find_command("snapshot") != nullptr) {
+    findings.machine.push_back({.name = "read_memory",
+                                .purpose = "snapshot: goroutines of a running libruntime process",
+                                .ok = true,
+                                .wanted = true,
+                                .detail = "",
+                                .why_not = "",
+                                .fix = ""});
+    findings.machine.push_back(elsewhere("read_more", "snapshot of Go programs and cores, lint, serve"));
+  } else {
+    findings.machine.push_back(elsewhere("read_memory", "snapshot, lint, serve: goroutines of a running process"));
+  }
   if (auto done = out->result(doctor_document(findings)); !done) return std::move(done).error();
   return ExitStatus::kDone;
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The tool for Windows, started through whatever runs its programs here: windows_test.py BINARY LAUNCHER...
+"""The tool for Windows, started through whatever runs its programs here: windows_test.py BINARY WAITING LAUNCHER...
 
 Its documents are judged by the schemas that it prints itself, as strictly as those of Linux (schema_test.py), and what
 a run counts is exact.
@@ -18,8 +18,49 @@ from checks import check, exit_status  # noqa: E402
 from schema_test import Judge  # noqa: E402
 
 
+def snapshots(tool, judge, command):
+    """What snapshot says of a program, which says itself which of its goroutines waits for what."""
+    target = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        said, pid = {}, None
+        for line in target.stdout:
+            word, *rest = line.split()
+            if word == "ready":
+                break
+            if word == "pid":
+                pid = rest[0]
+            else:
+                said[int(rest[0])] = rest[1:]
+        document = judge.accept(tool("snapshot", "-p", pid, "--all", "--json"), "snapshot")
+        check(document["target"]["kind"] == "libruntime" and str(document["target"]["pid"]) == pid, "the target",
+              document["target"])
+        check(document["target"]["comm"] == "waiting.exe", "its program", document["target"])
+        seen = {row["goid"]: row for row in document["goroutines"]}
+        check(set(said) <= set(seen), "its goroutines", sorted(seen))
+        for goid, (wait, *fd) in said.items():
+            row = seen[goid]
+            in_io = wait in ("accept", "read", "deadline")
+            check((row["wait_reason"] == "IO wait") == in_io, f"what {goid} waits for", row)
+            check(row["wait_ns"] is not None and row["wait_ns"] > 0, f"since when {goid} waits", row)
+            check(row["fd"] == (int(fd[0]) if fd else None), f"the descriptor of {goid}", row)
+            check((row["deadline"] is not None) == (wait == "deadline"), f"the deadline of {goid}", row)
+        waits = [row for row in said.values() if row[0] in ("accept", "read", "deadline")]
+        listed = judge.accept(tool("snapshot", "-p", pid, "--json"), "snapshot of the waits")
+        check(listed["matching"] == len(waits) == 6, "those in IO wait", listed["matching"])
+        check(judge.accept(tool("snapshot", "-p", pid, "--no-deadline", "--json"), "snapshot")["matching"] == 5,
+              "those that no deadline bounds")
+        check("IO wait 6" in tool("snapshot", "-p", pid), "the page")
+        check("IO wait" in tool("snapshot", "-p", pid, "-f", "debug2"), "a dump")
+    finally:
+        target.stdin.close()
+        target.wait(timeout=60)
+    check("no such process" in tool("snapshot", "-p", pid, status=3), "a process that is gone")
+    check("-p PID" in tool("snapshot", status=2), "no process")
+    check("--core" in tool("snapshot", "--core", "file", status=2), "an option of other systems")
+
+
 def main():
-    binary, *launcher = sys.argv[1:]
+    binary, waiting, *launcher = sys.argv[1:]
 
     with tempfile.TemporaryDirectory() as folder:
         def tool(*arguments, status=0):
@@ -28,18 +69,21 @@ def main():
             check(done.returncode == status, f"{' '.join(arguments)} ended with {done.returncode}", done.stderr)
             return done.stdout if status == 0 else done.stderr
 
-        judge = Judge({name: json.loads(tool("help", "schema", name)) for name in ("run", "doctor", "compare")})
+        judge = Judge({name: json.loads(tool("help", "schema", name)) for name in ("run", "doctor", "compare", "snapshot")})
 
         check(re.fullmatch(r"netpoll-trace \d+\.\d+\.\d+\s*", tool("--version")), "--version")
         overview = tool("--help")
         commands = re.findall(r"^  ([a-z-]+) ", overview.split("Commands:")[1].split("More help:")[0], re.MULTILINE)
-        check(commands == ["run", "compare", "doctor", "gen-config", "help"], "--help lists what is there", commands)
+        check(commands == ["run", "snapshot", "compare", "doctor", "gen-config", "help"], "--help lists what is there", commands)
         check("unknown command" in tool("stat", status=2), "a command that is not there")
 
         doctor = judge.accept(tool("doctor", "--json"), "doctor")
         check(doctor["command_backend"] == "self" and doctor["backend"] is None, "doctor's back ends", doctor)
         features = {row["name"]: row["ok"] for row in doctor["machine"]}
         check(features.get("self_counts") is True and features.get("kernel_counts") is False, "doctor", features)
+        check(features.get("read_memory") is True and features.get("read_more") is False, "doctor of snapshots", features)
+
+        snapshots(tool, judge, [*launcher, waiting, "5"])
 
         def run(workload, operations, *arguments):
             document = judge.accept(tool("run", workload, *arguments, "--json"), f"run {workload}")

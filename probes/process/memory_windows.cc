@@ -1,0 +1,60 @@
+// Reads memory by ReadProcessMemory, which neither stops nor disturbs the target.
+#include <windows.h>
+
+#include <cerrno>
+#include <string>
+
+#include "probes/process/memory.h"
+#include "probes/process/windows_process.h"
+
+namespace netpoll::probes {
+namespace {
+
+class ProcessMemory : public Memory {
+ public:
+  explicit ProcessMemory(pid_t pid)
+      : pid_(pid),
+        process_(OpenProcess(PROCESS_VM_READ | PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE, FALSE,
+                             static_cast<DWORD>(pid))),
+        error_(process_ == nullptr ? GetLastError() : ERROR_SUCCESS) {}
+  ProcessMemory(const ProcessMemory&) = delete;
+  ProcessMemory& operator=(const ProcessMemory&) = delete;
+  ~ProcessMemory() override {
+    if (process_ != nullptr) CloseHandle(process_);
+  }
+
+  Result<void> read_batch(std::span<ReadPiece> pieces) override {
+    if (process_ == nullptr) return process_error(pid_, errno_of_process(error_));
+    for (ReadPiece& piece : pieces) {
+      SIZE_T got = 0;
+      const BOOL done =
+          ReadProcessMemory(process_, reinterpret_cast<const void*>(piece.address), piece.into, piece.size, &got);
+      piece.done = done != FALSE && got == piece.size;
+      if (!piece.done && WaitForSingleObject(process_, 0) == WAIT_OBJECT_0) return process_error(pid_, ESRCH);
+    }
+    return {};
+  }
+
+ private:
+  pid_t pid_;
+  HANDLE process_;
+  DWORD error_;
+};
+
+}  // namespace
+
+std::unique_ptr<Memory> make_process_memory(pid_t pid) { return std::make_unique<ProcessMemory>(pid); }
+
+Error process_error(pid_t pid, int sys_errno) {
+  const std::string who = "pid " + std::to_string(pid);
+  if (sys_errno == ESRCH) {
+    return Error(ErrorKind::kNotFound, who + ": no such process").with_hint("it may have ended just now; see tasklist");
+  }
+  if (sys_errno == EPERM) {
+    return posix_error("read the memory of " + who, EPERM)
+        .with_hint("its memory is readable for its own user and for administrators: try from an elevated prompt");
+  }
+  return posix_error("read the memory of " + who, sys_errno);
+}
+
+}  // namespace netpoll::probes
