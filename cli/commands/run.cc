@@ -89,6 +89,9 @@ Result<Request> request_of(const Options& options) {
 // plans_of, and "did you mean" for a workload it does not know.
 Result<std::vector<workload::Plan>> checked_plans(const Request& request, const Options& options) {
   if (!request.workload.empty() && workload::find_workload(request.workload) == nullptr) {
+    if (const std::string_view reason = workload::why_no_workload(request.workload); !reason.empty()) {
+      return Error(ErrorKind::kNotSupported, "workload " + request.workload + ": " + std::string(reason));
+    }
     std::vector<std::string> names;
     for (const workload::Workload& row : workload::workloads()) names.emplace_back(row.name);
     return Error(ErrorKind::kInvalid, "unknown workload \"" + request.workload + "\"")

@@ -52,7 +52,7 @@ enum Option : std::uint32_t {
 };
 
 class Server;       // serve/server.h
-class Session;      // load/session.h
+class Session;      // load/session.h, load/goroutine_session.h
 struct LoadResult;  // protocol.h
 
 // One row of the table: all that is decided by which workload it is. Defaults of 0 for ops and duration: no bound.
@@ -84,6 +84,8 @@ struct Workload {
 };
 
 std::span<const Workload> workloads();
+// Why this system lacks a workload of that name that others have; empty for all other names.
+std::string_view why_no_workload(std::string_view name);
 // nullptr when there is none of that name.
 const Workload* find_workload(std::string_view name);
 

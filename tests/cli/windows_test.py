@@ -105,6 +105,12 @@ def main():
         idle = run("idle", 20, "--conns", "20", "--duration", "200ms")
         check(idle["server"]["connections"] == 20, "idle's connections", idle["server"])
         run("deadline", 20, "--conns", "4", "--ops", "20")
+        pipes = run("pipe", 200, "--conns", "4", "--ops", "200", "--size", "200k")
+        check(pipes["server"]["bytes_read"] == 200 * 200_000, "bytes through pipes", pipes["server"])
+        slow = run("slow", 8, "--conns", "4", "--ops", "8", "--size", "300k")
+        check(slow["load"]["bytes_received"] == 8 * 300_000, "bytes of slow readers", slow["load"])
+        udp = run("udp", 200, "--conns", "4", "--ops", "200", "--size", "1000")
+        check(udp["server"]["operations"] >= 200, "datagrams answered", udp["server"])
 
         table = tool("run", "echo", "--conns", "4", "--ops", "200", "--size", "100", "--save", "head.json")
         check("operations" in table and "latency" in table, "the table of run", table)
@@ -119,7 +125,8 @@ def main():
         check("\u03b2ase.json" in tool("compare", "\u03b2ase.json", "head.json"), "such a file is read")
         check("none.json" in tool("compare", "none.json", "head.json", status=2), "a file that is not there")
 
-        check("udp" in tool("run", "udp", status=2), "a workload that is not there")
+        check("no SO_REUSEPORT" in tool("run", "reuseport", status=3), "a workload that is not there, and why")
+        check("unknown workload" in tool("run", "nothing", status=2), "a workload that is nowhere")
         check("not on Windows" in tool("run", "echo", "--backend", "ebpf", status=3), "a back end that is not there")
     return exit_status()
 

@@ -2,23 +2,15 @@
 // the other one (load/), checks the same bytes and ends connections in the same order.
 #include <algorithm>
 #include <atomic>
-#include <functional>
 #include <optional>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "cli/workload/args.h"
-#include "cli/workload/bell.h"
-#include "cli/workload/child.h"
-#include "cli/workload/histogram.h"
-#include "cli/workload/line.h"
+#include "cli/workload/load/goroutine_session.h"
 #include "cli/workload/load/loads.h"
-#include "cli/workload/load/process_cpu.h"
 #include "cli/workload/payload.h"
-#include "libruntime/base/clock.h"
-#include "netpoll/base/mutex.h"
 #include "netpoll/net/dial.h"
 #include "netpoll/runtime.h"
 #include "netpoll/sync/channel.h"
@@ -31,131 +23,10 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::size_t kPiece = 64 * 1024;
-constexpr std::int64_t kConnectsAtOnce = 64;
 constexpr std::int64_t kAskedAtOnce = 256;
 constexpr std::chrono::milliseconds kProgress{200};
 // Once the run is to stop, what is in flight has so long to arrive.
 constexpr std::chrono::seconds kGrace{1};
-
-}  // namespace
-
-// What the goroutines of a load share with each other and with the main thread. Thread-safe.
-class Session {
- public:
-  // Ends when its operations were issued (0: no limit), at `until`, or when the run is stopping.
-  using Phase = std::function<void(std::uint64_t operations, TimePoint until)>;
-
-  Session(const ChildArgs& child, Bell& bell) : child_(child), bell_(bell) {}
-
-  const Plan& plan() const { return child_.plan; }
-  const std::string& address(std::uint64_t i) const { return child_.addresses[i % child_.addresses.size()]; }
-  TimePoint end_of_patience() const { return after(child_.patience); }
-
-  void stop() { stopping_.store(true); }
-  bool stopping() const { return stopping_.load(); }
-
-  // Keeps the first failure, and stops the rest.
-  void fail(Error error) {
-    if (error.is(ErrorKind::kCanceled) || error.is(ErrorKind::kClosing)) return;
-    const base::MutexLock lock(mutex_);
-    if (!failure_) failure_.emplace(std::move(error));
-    stop();
-  }
-  std::optional<Error> failure() {
-    const base::MutexLock lock(mutex_);
-    return failure_;
-  }
-
-  void complete(std::int64_t begun) {
-    const base::MutexLock lock(mutex_);
-    histogram_.add(base::nanotime() - begun);
-    ++result_.operations;
-  }
-  void add_bytes(std::uint64_t sent, std::uint64_t received) {
-    const base::MutexLock lock(mutex_);
-    result_.bytes_sent += sent;
-    result_.bytes_received += received;
-  }
-
-  // The plan's warm-up, then the measured window.
-  Result<LoadResult> measure(std::uint64_t connections, const Phase& warm_up, const Phase& measured) {
-    if (plan().warmup > 0 && !stopping()) warm_up(plan().warmup, kNoDeadline);
-    std::int64_t begin = 0;
-    {
-      const base::MutexLock lock(mutex_);
-      const std::uint64_t warmup_operations = result_.operations;
-      result_ = LoadResult{};
-      result_.warmup_operations = warmup_operations;
-      result_.connections = connections;
-      histogram_.clear();
-      begin = base::nanotime();
-      opened_at_ = begin;
-    }
-    bell_.ring();
-    const auto cpu = process_cpu_ns(child_.server_pid);
-    if (!stopping()) measured(plan().ops, plan().duration.count() > 0 ? after(plan().duration) : kNoDeadline);
-    const auto cpu_at_end = process_cpu_ns(child_.server_pid);
-    const base::MutexLock lock(mutex_);
-    if (failure_) return *failure_;
-    if (cpu && cpu_at_end) result_.server_cpu_ns = *cpu_at_end - *cpu;
-    result_.duration_ns = base::nanotime() - begin;
-    if (result_.duration_ns > 0) {
-      result_.requests_per_s = static_cast<double>(result_.operations) * 1e9 / static_cast<double>(result_.duration_ns);
-    }
-    result_.latency = histogram_.latency();
-    return result_;
-  }
-
-  // For the main thread: says what there is to say while the window is open.
-  void report() {
-    std::optional<Progress> progress;
-    std::uint64_t connections = 0;
-    {
-      const base::MutexLock lock(mutex_);
-      if (!opened_at_) return;
-      progress = Progress{.operations = result_.operations, .elapsed_ns = base::nanotime() - *opened_at_};
-      connections = result_.connections;
-    }
-    if (!std::exchange(said_connected_, true)) say(Connected{.connections = connections});
-    say(*progress);
-  }
-  void say(const LoadMessage& message) const { write_line(child_.report_fd, to_line(message)); }
-
- private:
-  const ChildArgs& child_;
-  Bell& bell_;
-  std::atomic<bool> stopping_{false};
-  bool said_connected_ = false;  // the main thread's
-
-  base::Mutex mutex_;
-  std::optional<Error> failure_ NETPOLL_GUARDED_BY(mutex_);
-  std::optional<std::int64_t> opened_at_ NETPOLL_GUARDED_BY(mutex_);
-  Histogram histogram_ NETPOLL_GUARDED_BY(mutex_);
-  LoadResult result_ NETPOLL_GUARDED_BY(mutex_);
-};
-
-namespace {
-
-// Hands out the operations of one phase to whoever asks first. Thread-safe.
-class Allowance {
- public:
-  Allowance(const Session& session, std::uint64_t operations, TimePoint until)
-      : session_(session), left_(operations > 0 ? static_cast<std::int64_t>(operations) : INT64_MAX), until_(until) {}
-
-  bool take() {
-    if (session_.stopping() || steady_clock::now() >= until_) return false;
-    return left_.fetch_sub(1, std::memory_order_relaxed) > 0;
-  }
-
- private:
-  const Session& session_;
-  std::atomic<std::int64_t> left_;
-  const TimePoint until_;
-};
-
-Error about(std::uint64_t connection, Error error) {
-  return std::move(error).within("connection " + std::to_string(connection));
-}
 
 // One message down a connection, and its echo up again. Connection and message make the bytes (payload.h).
 Result<void> send_message(Session& session, Conn& conn, std::uint64_t seed, std::span<std::byte> buffer) {
@@ -186,17 +57,6 @@ Result<void> read_message(Session& session, Conn& conn, std::uint64_t seed, std:
   return {};
 }
 
-// Our end of the stream, and the server's, which has seen ours then.
-Result<void> end_in_order(Session& session, Conn& conn) {
-  if (auto closed = conn.close_write(); !closed) return closed;
-  if (auto set = conn.set_read_deadline(session.end_of_patience()); !set) return set;
-  std::byte byte{};
-  auto n = conn.read({&byte, 1});
-  if (!n) return std::move(n).error().within("wait for its end");
-  if (*n > 0) return Error(ErrorKind::kProtocol, "the server sent more than was asked");
-  return {};
-}
-
 // A free port of a loopback address by number, where the server is at one: closed connections keep their port.
 Addr source_of(const std::string& address, std::uint64_t number) {
   if (!address.starts_with("127.")) return {};
@@ -206,53 +66,23 @@ Addr source_of(const std::string& address, std::uint64_t number) {
 
 class StreamLoad {
  public:
-  explicit StreamLoad(Session& session)
-      : session_(session), conns_(session.plan().conns), messages_(session.plan().conns, 0) {}
+  explicit StreamLoad(Session& session) : session_(session), conns_(session), messages_(session.plan().conns, 0) {}
 
   Result<LoadResult> run() {
-    connect_all();
+    conns_.connect_all();
     const Session::Phase phase = [this](std::uint64_t operations, TimePoint until) { run_phase(operations, until); };
     const Session::Phase silent = [this](std::uint64_t, TimePoint until) {
       stay_silent(until);
       ask_each();
     };
-    auto result = session_.measure(conns_.size(), phase, session_.plan().workload->stays_silent ? silent : phase);
-    if (!result || session_.stopping()) return result;
-    for_each([this](std::uint64_t i) {
-      if (auto ended = end_in_order(session_, conns_[i]); !ended) session_.fail(about(i, std::move(ended).error()));
-    });
-    if (auto failure = session_.failure()) return std::move(*failure);
-    return result;
+    return conns_.end_all(
+        session_.measure(conns_.size(), phase, session_.plan().workload->stays_silent ? silent : phase));
   }
 
  private:
-  // Runs work(i) for every connection, at most so many at once, and waits for all.
-  template <typename F>
-  void for_each(F work, std::int64_t at_once = INT64_MAX) {
-    Semaphore places(at_once);
-    WaitGroup group;
-    for (std::uint64_t i = 0; i < conns_.size() && places.acquire(); ++i) {
-      group.go([&places, &work, i] {
-        work(i);
-        places.release();
-      });
-    }
-    group.wait();
-  }
-
-  void connect_all() {
-    const auto connect = [this](std::uint64_t i) {
-      if (session_.stopping()) return;
-      auto conn = dial(session_.address(i), {.deadline = session_.end_of_patience()});
-      if (!conn) return session_.fail(std::move(conn).error());
-      conns_[i] = std::move(*conn);
-    };
-    for_each(connect, kConnectsAtOnce);
-  }
-
   void run_phase(std::uint64_t operations, TimePoint until) {
     Allowance allowance(session_, operations, until);
-    for_each([&](std::uint64_t i) { converse(i, allowance); });
+    conns_.for_each([&](std::uint64_t i) { converse(i, allowance); });
   }
 
   void ask_each() {
@@ -260,12 +90,12 @@ class StreamLoad {
       Allowance one(session_, 1, kNoDeadline);
       converse(i, one);
     };
-    for_each(ask, kAskedAtOnce);
+    conns_.for_each(ask, kAskedAtOnce);
   }
 
   // Whoever speaks or ends before he is asked fails the run.
   void stay_silent(TimePoint until) {
-    for_each([this, until](std::uint64_t i) {
+    conns_.for_each([this, until](std::uint64_t i) {
       while (!session_.stopping() && steady_clock::now() < until) {
         std::byte byte{};
         if (auto set = conns_[i].set_read_deadline(std::min(until, after(kProgress))); !set) return;
@@ -320,7 +150,7 @@ class StreamLoad {
   }
 
   Session& session_;
-  std::vector<Conn> conns_;
+  Connections conns_;
   std::vector<std::uint64_t> messages_;  // sent so far, by connection
 };
 

@@ -6,7 +6,7 @@
 #include "cli/workload/payload.h"
 #include "cli/workload/serve/budget.h"
 #include "cli/workload/serve/servers.h"
-#include "cli/workload/serve/stream_pair.h"
+#include "netpoll/net/pipe.h"
 #include "netpoll/sync/wait_group.h"
 
 namespace netpoll::workload {
@@ -16,7 +16,7 @@ using std::chrono::steady_clock;
 
 // Both ends of the pair belong to this goroutine: nothing comes until it sends it itself.
 void time_out_and_read(Server& server, Budget& budget, std::uint32_t number) {
-  auto pair = stream_pair();
+  auto pair = socket_pair();
   if (!pair) return server.fail(pair.error());
   server.add_connection();
   auto& [here, there] = *pair;

@@ -1,4 +1,4 @@
-// The workloads on Linux: all of them.
+// The workloads on Linux, macOS and FreeBSD: all of them.
 #include <chrono>
 
 #include "cli/workload/load/loads.h"
@@ -16,5 +16,7 @@ constexpr Workload kWorkloads[] = {kEcho,     kIdle, kFanin,     kChurn, kPipeli
 }  // namespace
 
 std::span<const Workload> workloads() { return kWorkloads; }
+
+std::string_view why_no_workload(std::string_view) { return {}; }
 
 }  // namespace netpoll::workload
