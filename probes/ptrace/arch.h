@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -27,7 +28,8 @@ const Arch& native_arch();
 // Of a thread in a signal-delivery-stop, or in the stop that PTRACE_INTERRUPT asked for: if a wait is about to return
 // EINTR, lets the kernel decide as it would without a tracer. It then restarts the call unless a handler of the program
 // runs, in which case EINTR it is (ERESTARTNOHAND, arch/*/kernel/signal.c). A wait with a timeout begins anew with the
-// whole of it. Returns whether there was such a wait, and this architecture offers a way.
+// whole of it, unless somebody shortens it (TimedWait). Returns whether there was such a wait, and this architecture
+// offers a way.
 bool restart_interrupted_wait(pid_t tid);
 
 struct UnfinishedCall {
@@ -38,8 +40,9 @@ struct UnfinishedCall {
 // where the registers do not say so any more: on aarch64 the kernel sets them back before the stop.
 std::optional<UnfinishedCall> unfinished_call(pid_t tid);
 
-// Of a thread at the entry or the exit of a native system call. False when it was killed meanwhile.
-bool set_first_argument(pid_t tid, std::uint64_t value);
+// Of a thread at the entry or the exit of a native system call: argument `index` from 0, the first or the fourth. False
+// when it was killed meanwhile.
+bool set_argument(pid_t tid, std::size_t index, std::uint64_t value);
 
 // Where a stopped thread of a Go program says which g it runs: in a word beside its thread pointer, or in a register.
 struct GoRegisters {

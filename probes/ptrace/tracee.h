@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "probes/ptrace/timed_wait.h"
 #include "probes/ptrace/untraced_clone.h"
 
 namespace netpoll::probes {
@@ -29,6 +30,8 @@ struct Tracee {
   std::optional<Ending> ending;
   // The call that it is in, where that has been changed.
   std::optional<UntracedClone> clone;
+  // The call that it is in, or was in last.
+  std::optional<TimedWait> wait;
 };
 
 }  // namespace netpoll::probes

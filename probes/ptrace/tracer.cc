@@ -227,7 +227,8 @@ void Tracer::let_pass() {
   leaving_ = true;
   handle_until(base::nanotime() + kPassNs, at_large_);
   for (auto& [tid, tracee] : tracees_) {
-    if (tracee.at_large && !tracee.interrupted) interrupt(tracee);
+    const bool changed = tracee.wait && tracee.wait->changed();
+    if ((tracee.at_large || changed) && !tracee.interrupted) interrupt(tracee);
   }
   handle_until(base::nanotime() + kLeaveNs, interrupted_);
 }
@@ -291,6 +292,7 @@ void Tracer::handle_stop(Tracee& tracee, int status, bool ours) {
       return resume(tracee);
     case PTRACE_EVENT_STOP:
       if (ours && !is_group_stop(signal)) restart_interrupted_wait(tracee.tid);
+      if (tracee.wait) tracee.wait->put_back(tracee.tid);
       if (ours && !leaving_) find_unfinished(tracee);
       // A stopped process stays stopped until somebody sends SIGCONT, and reports that.
       if (is_group_stop(signal)) {
@@ -330,6 +332,7 @@ void Tracer::handle_syscall(Tracee& tracee) {
   if (info.op == PTRACE_SYSCALL_INFO_EXIT) {
     if (tracee.clone) tracee.clone->put_back(tracee.tid);
     tracee.clone.reset();
+    if (tracee.wait) tracee.wait->put_back(tracee.tid);
     tracee.ending = {.result = info.exit.rval, .ns = woken_ns_};
     if (!is_interruption(info.exit.rval)) end_call(tracee);
     set_at_large(tracee, true);
@@ -360,13 +363,16 @@ bool Tracer::handle_entry(Tracee& tracee, std::uint32_t arch, std::uint64_t numb
   const bool resumed = !foreign && nr == SYS_restart_syscall;
   if (tracee.ending && (tracee.ending->undone || (resumed && tracee.ending->result == -kRestartBlock))) {
     tracee.ending.reset();
+    if (tracee.wait && !leaving_) tracee.wait->shorten(tracee.tid);
     return true;
   }
   end_call(tracee);
+  tracee.wait.reset();
   if (foreign) {
     observer_.enter_foreign(tracee);
     return false;
   }
+  tracee.wait = TimedWait::of(nr, std::to_array(args));
   return observer_.enter(tracee, nr, std::to_array(args)) || tracee.clone;
 }
 
@@ -375,6 +381,7 @@ void Tracer::find_unfinished(Tracee& tracee) {
   const auto call = unfinished_call(tracee.tid);
   if (!call || !observer_.enter_before(tracee, call->number, call->args, woken_ns_)) return;
   tracee.ending = {.result = -kRestartNoHandler, .ns = woken_ns_, .undone = true};
+  tracee.wait = TimedWait::of(call->number, call->args);
 }
 
 // A signal is on its way to the thread. One that the target ignores would not have woken it, had we not been there; one

@@ -11,7 +11,8 @@
 // A child under make_seccomp_filter() stops at counted calls only. Since the filter cannot be removed and without a
 // tracer makes these calls fail, the whole offspring of the child stays traced until it has ended, counted or not, and
 // dies with the tracer (PTRACE_O_EXITKILL). So nobody may escape: CLONE_UNTRACED, which sandboxes use, is taken off the
-// calls that ask for it (UntracedClone), here and wherever forks are followed. A call of the 32-bit interface keeps it.
+// calls that ask for it (UntracedClone), here and wherever forks are followed. A call of the 32-bit interface keeps it,
+// and a clone3 whose arguments lie where nobody may write.
 //
 // The kernel gives a tracee's stops to any thread of the tracing process that waits for it. So no other code of this
 // process may call waitpid(-1) or wait for a traced pid while a Tracer lives; Child does neither.

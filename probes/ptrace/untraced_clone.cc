@@ -31,7 +31,7 @@ std::optional<UntracedClone> UntracedClone::take_off(pid_t tid, long number, con
 void UntracedClone::put_back(pid_t tid) const { write(tid, flags_); }
 
 bool UntracedClone::write(pid_t tid, std::uint64_t flags) const {
-  if (address_ == 0) return set_first_argument(tid, flags);
+  if (address_ == 0) return set_argument(tid, 0, flags);
   return request(PTRACE_POKEDATA, tid, reinterpret_cast<void*>(address_), static_cast<long>(flags)) == 0;
 }
 

@@ -21,14 +21,15 @@ const Arch& native_arch() { return kArch; }
 bool restart_interrupted_wait(pid_t) { return false; }
 std::optional<UnfinishedCall> unfinished_call(pid_t) { return std::nullopt; }
 
-// At the exit the register has the result, and what it had before is nobody's business any more.
-bool set_first_argument(pid_t tid, std::uint64_t value) {
+// At the exit the first register has the result, and what it had before is nobody's business any more.
+bool set_argument(pid_t tid, std::size_t index, std::uint64_t value) {
   user_regs_struct registers = {};
   iovec place = {&registers, sizeof registers};
   SyscallInfo info;
-  if (!get_syscall_info(tid, info) || info.op == PTRACE_SYSCALL_INFO_EXIT) return true;
+  if (!get_syscall_info(tid, info)) return false;
+  if (index == 0 && info.op == PTRACE_SYSCALL_INFO_EXIT) return true;
   if (request(PTRACE_GETREGSET, tid, reinterpret_cast<void*>(NT_PRSTATUS), &place) != 0) return false;
-  registers.regs[0] = value;
+  registers.regs[index] = value;
   return request(PTRACE_SETREGSET, tid, reinterpret_cast<void*>(NT_PRSTATUS), &place) == 0;
 }
 

@@ -55,9 +55,9 @@ std::optional<UnfinishedCall> unfinished_call(pid_t tid) {
       .args = {registers->rdi, registers->rsi, registers->rdx, registers->r10, registers->r8, registers->r9}};
 }
 
-bool set_first_argument(pid_t tid, std::uint64_t value) {
-  return request(PTRACE_POKEUSER, tid, reinterpret_cast<void*>(offsetof(user, regs.rdi)), static_cast<long>(value)) ==
-         0;
+bool set_argument(pid_t tid, std::size_t index, std::uint64_t value) {
+  const std::size_t place = index == 0 ? offsetof(user, regs.rdi) : offsetof(user, regs.r10);
+  return request(PTRACE_POKEUSER, tid, reinterpret_cast<void*>(place), static_cast<long>(value)) == 0;
 }
 
 std::optional<GoRegisters> go_registers(pid_t tid) {
