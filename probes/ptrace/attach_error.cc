@@ -13,6 +13,7 @@ namespace {
 
 std::string eperm_hint(pid_t pid) {
   if (pid == getpid()) return "a process cannot trace itself";
+  if (traces_us(pid)) return "it traces us, and each would wait for the other";
   const long tracer = status_number(pid, "TracerPid").value_or(0);
   if (tracer != 0) {
     return "pid " + std::to_string(tracer) + " (" + comm_of(static_cast<pid_t>(tracer)) +
@@ -39,6 +40,12 @@ std::string eperm_hint(pid_t pid) {
 }
 
 }  // namespace
+
+bool traces_us(pid_t pid) {
+  // The tracer is a thread.
+  const auto tracer = static_cast<pid_t>(status_number(getpid(), "TracerPid").value_or(0));
+  return tracer != 0 && status_number(tracer, "Tgid") == pid;
+}
 
 Error attach_error(pid_t pid, int sys_errno) {
   Error error = posix_error("cannot trace pid " + std::to_string(pid), sys_errno);

@@ -153,6 +153,7 @@ Result<void> Tracer::seize(int options) {
     if (relay_ != nullptr) relay_->take();
     return {};
   }
+  if (traces_us(target_.pid)) return attach_error(target_.pid, EPERM);
   // The first thread speaks for the process, unless it has ended before the others.
   if (!seize_thread(target_.pid, target_.pid, options)) {
     const int error = errno;

@@ -1,5 +1,6 @@
 // Attaching to processes that already run, and leaving them.
 #include <sched.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -192,6 +193,31 @@ TEST_CASE("waits do not notice that we leave as soon as we have come") {
   child.poke();
   CHECK(number_after(child.rest(), "interrupted") == 0);
   CHECK(child.child().wait(0).value()->success());
+}
+
+TEST_CASE("who traces us is not traced by us") {
+  int ready[2];
+  REQUIRE(::pipe(ready) == 0);
+  const pid_t self = ::getpid();
+  const pid_t tracer = ::fork();
+  if (tracer == 0) {
+    const bool traces = ::ptrace(PTRACE_SEIZE, self, nullptr, 0) == 0;
+    (void)!::write(ready[1], traces ? "y" : "n", 1);
+    for (;;) ::pause();
+  }
+  char answer = 'n';
+  REQUIRE(::read(ready[0], &answer, 1) == 1);
+  if (answer == 'y') {
+    const auto attached = make_ptrace_source({})->attach({.pid = tracer});
+    REQUIRE_FALSE(attached);
+    CHECK(attached.error().is(ErrorKind::kPermission));
+    CHECK(attached.error().hint().find("traces us") != std::string::npos);
+  }
+  ::kill(tracer, SIGKILL);
+  ::waitpid(tracer, nullptr, 0);
+  ::close(ready[0]);
+  ::close(ready[1]);
+  if (answer != 'y') NETPOLL_SKIP("a child may not trace its parent here");
 }
 
 TEST_CASE("a process whose first thread has left is counted") {
