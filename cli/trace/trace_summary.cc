@@ -70,7 +70,7 @@ void TraceSummary::add(const trace::Record& record) {
   switch (record.kind) {
     case trace::RecordKind::kCall: {
       auto& place = calls_.at(record.row);
-      if (!place) place.emplace();
+      if (!place) place = Calls{};
       place->add(record);
       break;
     }
