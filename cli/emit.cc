@@ -32,14 +32,13 @@ std::size_t width_of(const exporters::Destination& out) {
 
 Result<const exporters::Format*> format_of(const OutputOptions& options, exporters::Content content) {
   const bool named = !options.format.empty();
-  if (options.json && named && options.format != "json") {
+  const bool stream = content == exporters::Content::kStream;
+  const std::string json = stream ? "ndjson" : "json";
+  if (options.json && named && options.format != json) {
     return Error(ErrorKind::kInvalid, "--json and --format " + options.format + " exclude each other")
-        .with_hint("--json is the same as -f json: give one of them");
+        .with_hint("--json is the same as -f " + json + ": give one of them");
   }
-  const std::string name = options.json                             ? "json"
-                           : named                                  ? options.format
-                           : content == exporters::Content::kStream ? "text"
-                                                                    : "table";
+  const std::string name = options.json ? json : named ? options.format : stream ? "text" : "table";
   const exporters::Format* format = exporters::find_format(name);
   if (format == nullptr || !format->takes(content)) {
     const auto known = exporters::format_names(content);

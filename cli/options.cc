@@ -54,7 +54,10 @@ void add_output_options(Flags& flags, OutputOptions& options, exporters::Content
               joined(exporters::format_names(content), " or ") +
                   (content == exporters::Content::kStream ? "; text unless told" : "; a table unless told"),
               exporters::format_names(content)});
-  flags.on_off("--json", options.json, {group, "", "The same as -f json"});
+  flags.on_off("--json", options.json,
+               {group, "",
+                content == exporters::Content::kStream ? "JSON: lines of it, as -f ndjson; of --summary one document"
+                                                       : "The same as -f json"});
   flags.text("-o,--output", options.path, {group, "FILE", "Write to FILE, which appears once it is complete"});
   if (strict_too) flags.on_off("--strict", options.strict, {group, "", "Exit with 4 when data was lost"});
 }

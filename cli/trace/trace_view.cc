@@ -27,13 +27,14 @@ bool holds(const Condition& until, const trace::Record& record) {
 
 Result<std::optional<Condition>> parse_until(const std::string& text) {
   if (text.empty()) return std::optional<Condition>();
+  const char* const hint = "duration_ns, network_wait_ns, cpu_wait_ns or result, as in 'cpu_wait_ns > 10ms'";
   auto condition = parse_condition(text, "--until");
-  if (!condition) return std::move(condition).error();
+  if (!condition) return std::move(condition).error().with_hint(hint);
   constexpr std::array<std::string_view, 4> kPaths = {"duration_ns", "network_wait_ns", "cpu_wait_ns", "result"};
   const bool known = std::find(kPaths.begin(), kPaths.end(), condition->path) != kPaths.end();
   if (!known || condition->against != Condition::Against::kValue) {
     return Error(ErrorKind::kInvalid, "--until " + text + " is nothing that an event has")
-        .with_hint("duration_ns, network_wait_ns, cpu_wait_ns or result, as in 'cpu_wait_ns > 10ms'");
+        .with_hint(hint);
   }
   return std::optional(std::move(*condition));
 }

@@ -268,6 +268,11 @@ class Ebpf(InKernel):
                                  flags=("-e", "write", "--until", "result == 11"))
         self.assertEqual(events[-1]["result"], 11)
 
+    def test_json_of_a_stream_is_lines(self):
+        done = tool("trace", "--json", "-o", "-", "-e", "close", "--", "true")
+        meta, events, end, _ = lines_of(done.stdout)
+        self.assertEqual((meta["type"], end["type"], end["events"]), ("meta", "end", len(events)))
+
     def test_filters_leave_the_rest_out(self):
         _, events, _, _ = traced(KNOWN_CALLS, "io", flags=("--errors",))
         self.assertTrue(all(e["result"] < 0 and e["error"] != "EAGAIN" for e in events))
