@@ -59,6 +59,7 @@ add_library(netpoll_cli STATIC
   emit.cc
   flags.cc
   help.cc
+  hidden_commands_untraced.cc
   log.cc
   manual.cc
   options.cc
