@@ -33,8 +33,7 @@ Result<std::optional<Condition>> parse_until(const std::string& text) {
   constexpr std::array<std::string_view, 4> kPaths = {"duration_ns", "network_wait_ns", "cpu_wait_ns", "result"};
   const bool known = std::find(kPaths.begin(), kPaths.end(), condition->path) != kPaths.end();
   if (!known || condition->against != Condition::Against::kValue) {
-    return Error(ErrorKind::kInvalid, "--until " + text + " is nothing that an event has")
-        .with_hint(hint);
+    return Error(ErrorKind::kInvalid, "--until " + text + " is nothing that an event has").with_hint(hint);
   }
   return std::optional(std::move(*condition));
 }
