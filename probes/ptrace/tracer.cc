@@ -389,13 +389,17 @@ void Tracer::find_unfinished(Tracee& tracee) {
 // that stops or continues it would.
 void Tracer::handle_signal(Tracee& tracee, int signal) {
   const bool job_control = is_group_stop(signal) || signal == SIGCONT;
-  const bool handled = !job_control && is_caught(tracee.tid, signal);
-  const bool restarts = !job_control && !handled && restart_interrupted_wait(tracee.tid);
+  const bool restarts = !job_control && restart_interrupted_wait(tracee.tid);
   if (!tracee.ending) return;
-  if (!job_control && !handled && (restarts || tracee.ending->result != -EINTR)) tracee.ending->undone = true;
-  // What a stop interrupts in restart_syscall's way goes on after it.
-  const bool open = tracee.ending->undone || (job_control && tracee.ending->result == -kRestartBlock);
-  if (handled || !open) end_call(tracee);
+  if (job_control) {
+    // What a stop interrupts in restart_syscall's way goes on after it.
+    if (!tracee.ending->undone && tracee.ending->result != -kRestartBlock) end_call(tracee);
+    return;
+  }
+  // Asked only now, since it takes a file of /proc and programs may live by signals.
+  if (is_caught(tracee.tid, signal)) return end_call(tracee);
+  if (restarts || tracee.ending->result != -EINTR) tracee.ending->undone = true;
+  if (!tracee.ending->undone) end_call(tracee);
 }
 
 // The call that the thread was in has ended as it seemed.

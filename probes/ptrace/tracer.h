@@ -119,7 +119,7 @@ class Tracer {
   std::optional<Placement> placement_;
   std::promise<Result<void>> started_;
   bool announced_ = false;     // started_ has its value
-  int interrupted_ = 0;        // tracees that have yet to stop for the first time
+  int interrupted_ = 0;        // tracees of which Tracee::interrupted says so
   int at_large_ = 0;           // tracees of which Tracee::at_large says so
   bool leaving_ = false;       // nobody is to stop at a call any more
   bool executed_ = false;      // the child's exec has been seen
