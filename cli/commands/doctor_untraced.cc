@@ -17,6 +17,16 @@ struct Options {
   OutputOptions output;
 };
 
+Feature here(std::string name, std::string purpose) {
+  return {.name = std::move(name),
+          .purpose = std::move(purpose),
+          .ok = true,
+          .wanted = true,
+          .detail = "",
+          .why_not = "",
+          .fix = ""};
+}
+
 Feature elsewhere(std::string name, std::string purpose) {
   return {.name = std::move(name),
           .purpose = std::move(purpose),
@@ -32,23 +42,11 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (!out) return out.error();
   DoctorFindings findings;
   findings.command_backend = "self";
-  findings.machine.push_back({.name = "self_counts",
-                              .purpose = "run: libruntime's own counters, exact",
-                              .ok = true,
-                              .wanted = true,
-                              .detail = "",
-                              .why_not = "",
-                              .fix = ""});
+  findings.machine.push_back(here("self_counts", "run: libruntime's own counters, exact"));
   add_pollers(findings.machine);
   findings.machine.push_back(elsewhere("kernel_counts", "stat, trace, epoll, top, claims: system calls and pollers"));
   if (find_command("snapshot") != nullptr) {
-    findings.machine.push_back({.name = "read_memory",
-                                .purpose = "snapshot: goroutines of a running libruntime process",
-                                .ok = true,
-                                .wanted = true,
-                                .detail = "",
-                                .why_not = "",
-                                .fix = ""});
+    findings.machine.push_back(here("read_memory", "snapshot: goroutines of a running libruntime process"));
     findings.machine.push_back(elsewhere("read_more", "snapshot of Go programs and cores, lint, serve"));
   } else {
     findings.machine.push_back(elsewhere("read_memory", "snapshot, lint, serve: goroutines of a running process"));

@@ -66,6 +66,12 @@ void wait_readable(int fd, std::chrono::nanoseconds time) {
   (void)::poll(&p, 1, static_cast<int>(std::clamp<std::int64_t>(ms, 1, 1'000'000'000)));
 }
 
+Result<probes::ReadOptions> read_options_of(const Options& options) {
+  auto read = read_options_of(options.view);
+  if (read) read->pause = options.pause;
+  return read;
+}
+
 // How often to look: once, or again and again.
 Result<std::optional<std::chrono::nanoseconds>> watch_interval(const Options& options) {
   auto every = optional_duration(options.watch, "--watch");
@@ -122,9 +128,8 @@ struct DumpOrigin {
 Result<std::optional<DumpOrigin>> read_origin(const Options& options, Log& log) {
   const bool live = !options.process.pids.empty() || !options.process.comm.empty();
   if (!live && options.core.empty()) return std::optional<DumpOrigin>();
-  auto read = read_options_of(options.view);
+  const auto read = read_options_of(options);
   if (!read) return read.error();
-  read->pause = options.pause;
   if (live && options.core.empty()) {
     if (auto fits = check_live(options); !fits) return fits.error();
   }
@@ -234,9 +239,8 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (options.graph) return run_graph(options, *view, invocation);
   if (auto fits = check_formats(options.view, options.output); !fits) return fits.error();
   if (!options.annotate.empty()) return run_annotate(options, *view, invocation);
-  auto read = read_options_of(options.view);
+  const auto read = read_options_of(options);
   if (!read) return read.error();
-  read->pause = options.pause;
   const auto every = watch_interval(options);
   if (!every) return every.error();
   std::vector<pid_t> pids;
