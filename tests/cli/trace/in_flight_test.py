@@ -111,6 +111,15 @@ class Waits:
     def trace(self, *arguments):
         return Running("--backend", self.BACKEND, *arguments)
 
+    def traced_through_a_stop(self, waiter):
+        """What was begun before the trace, and then stopped, gone on with and ended; and the trace."""
+        begun = waiter.begin()
+        tracer = self.trace("-p", waiter.pid, "-f", "ndjson")
+        waiter.stop_and_go_on(begun)
+        waiter.end()
+        meta, events, _, _ = lines_of(tracer.finish()[0])
+        return begun, meta, events
+
     def check_bound(self, event, meta, began_ns):
         """Begun before the trace: since a moment between that and the trace's first line."""
         self.assertIsNone(event["duration_ns"], event)
@@ -251,11 +260,7 @@ class Ebpf(Waits, unittest.TestCase):
 
     def test_a_wait_that_goes_on_after_a_stop_keeps_its_name_whenever_the_stop_was(self):
         waiter = Waiter(self)
-        begun = waiter.begin()
-        tracer = self.trace("-p", waiter.pid, "-f", "ndjson")
-        waiter.stop_and_go_on(begun)
-        waiter.end()
-        _, events, _, _ = lines_of(tracer.finish()[0])
+        begun, _, events = self.traced_through_a_stop(waiter)
         self.assertEqual(wait_of(events, begun, "poll")[-1]["result"], 1)
         if "poll" in NUMBERS:  # ppoll begins anew instead
             first, second = wait_of(events, begun, "poll")
@@ -312,12 +317,7 @@ class Ptrace(Waits, unittest.TestCase):
     BACKEND = "ptrace"
 
     def test_a_wait_that_goes_on_after_a_stop_is_one_call(self):
-        waiter = Waiter(self)
-        begun = waiter.begin()
-        tracer = self.trace("-p", waiter.pid, "-f", "ndjson")
-        waiter.stop_and_go_on(begun)
-        waiter.end()
-        meta, events, _, _ = lines_of(tracer.finish()[0])
+        begun, meta, events = self.traced_through_a_stop(Waiter(self))
         event, = wait_of(events, begun, "poll")
         self.assertEqual(event["result"], 1)
         self.check_bound(event, meta, begun["poll"]["ns"])
