@@ -9,8 +9,8 @@
 
 #include "cli/exit_status.h"
 #include "cli/flags.h"
-#include "cli/interrupt.h"
 #include "cli/log.h"
+#include "cli/system/interrupt.h"
 #include "netpoll/result.h"
 
 namespace netpoll::cli {

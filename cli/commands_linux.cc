@@ -1,8 +1,8 @@
 // The subcommands on Linux: all of them.
 #include "cli/claims/lab.h"
 #include "cli/command.h"
-#include "cli/complete.h"
 #include "cli/emit.h"
+#include "cli/help/complete.h"
 #include "cli/workload/workload.h"
 
 namespace netpoll::cli {

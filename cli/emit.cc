@@ -5,9 +5,9 @@
 
 #include <algorithm>
 
-#include "cli/pager.h"
-#include "cli/screen.h"
 #include "cli/spell.h"
+#include "cli/system/pager.h"
+#include "cli/system/screen.h"
 #include "exporters/json.h"
 
 namespace netpoll::cli {

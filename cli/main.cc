@@ -6,11 +6,11 @@
 #include "cli/command.h"
 #include "cli/config.h"
 #include "cli/emit.h"
-#include "cli/help.h"
-#include "cli/host.h"
-#include "cli/manual.h"
+#include "cli/help/help.h"
+#include "cli/help/manual.h"
 #include "cli/options.h"
 #include "cli/spell.h"
+#include "cli/system/host.h"
 #include "cli/version.h"
 
 namespace netpoll::cli {

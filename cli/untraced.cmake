@@ -34,18 +34,18 @@ if(WIN32)
     snapshot/looks.cc
     snapshot/view_flags.cc
     ${NETPOLL_WINDOWS_READERS}
-    host_windows.cc
-    interrupt_windows.cc
-    screen_windows.cc
+    system/host_windows.cc
+    system/interrupt_windows.cc
+    system/screen_windows.cc
     compare/input_file_windows.cc
     run/worker_process_windows.cc
   )
 else()
   set(system
     commands_untraced.cc
-    host_posix.cc
-    interrupt.cc
-    screen_posix.cc
+    system/host_posix.cc
+    system/interrupt.cc
+    system/screen_posix.cc
     compare/input_file_posix.cc
     run/worker_process_posix.cc
   )
@@ -58,15 +58,16 @@ add_library(netpoll_cli STATIC
   config.cc
   emit.cc
   flags.cc
-  help.cc
   hidden_commands_untraced.cc
   log.cc
-  manual.cc
   options.cc
-  pager_absent.cc
   spell.cc
   units.cc
   version.cc
+  help/help.cc
+  help/manual.cc
+  help/schemas.cc
+  system/pager_absent.cc
   # one file a subcommand
   commands/compare.cc
   commands/doctor_untraced.cc
@@ -86,7 +87,6 @@ add_library(netpoll_cli STATIC
   documents/envelope.cc
   documents/matrix.cc
   documents/run.cc
-  schemas.cc
   ${CMAKE_CURRENT_BINARY_DIR}/schema_files.cc
   # the names of what is counted
   ${probes}/backend_names.cc

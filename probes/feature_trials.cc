@@ -23,8 +23,8 @@
 #include "probes/bpf/usdt_trial.h"
 #include "probes/countable.h"
 #include "probes/perf/perf_source.h"
+#include "probes/process/elf/usdt_notes.h"
 #include "probes/process/proc_status.h"
-#include "probes/process/usdt_notes.h"
 #include "probes/process/watch.h"
 #include "probes/ptrace/attach_error.h"
 

@@ -14,7 +14,7 @@
 #include <utility>
 
 #include "cli/run/worker.h"
-#include "cli/wake_set.h"
+#include "cli/system/wake_set.h"
 #include "exporters/events/words.h"
 #include "exporters/text.h"
 #include "probes/launch/child.h"

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "cli/claims/claim.h"
-#include "cli/interrupt.h"
 #include "cli/probe_info.h"
+#include "cli/system/interrupt.h"
 #include "netpoll/result.h"
 #include "probes/source.h"
 

@@ -4,8 +4,8 @@
 #include "cli/command.h"
 #include "cli/documents/doctor.h"
 #include "cli/emit.h"
-#include "cli/host.h"
 #include "cli/options.h"
+#include "cli/system/host.h"
 #include "exporters/json.h"
 
 namespace netpoll::cli {

@@ -11,8 +11,8 @@
 #include "cli/emit.h"
 #include "cli/epoll/look.h"
 #include "cli/options.h"
+#include "cli/system/wake_set.h"
 #include "cli/units.h"
-#include "cli/wake_set.h"
 #include "exporters/json.h"
 #include "probes/process/watch.h"
 

@@ -3,8 +3,8 @@
 
 #include "cli/command.h"
 #include "cli/emit.h"
-#include "cli/help.h"
-#include "cli/schemas.h"
+#include "cli/help/help.h"
+#include "cli/help/schemas.h"
 #include "cli/spell.h"
 
 namespace netpoll::cli {

@@ -7,7 +7,7 @@
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/serve/observation.h"
-#include "cli/wake_set.h"
+#include "cli/system/wake_set.h"
 #include "exporters/http/page_server.h"
 
 namespace netpoll::cli {

@@ -17,8 +17,8 @@
 #include "cli/snapshot/view_flags.h"
 #include "cli/units.h"
 #include "probes/goroutines/reader.h"
-#include "probes/process/core_subject.h"
-#include "probes/process/saved_descriptors.h"
+#include "probes/process/core/core_subject.h"
+#include "probes/process/core/saved_descriptors.h"
 
 namespace netpoll::cli {
 namespace {

@@ -12,7 +12,7 @@
 #include "exporters/json.h"
 #include "exporters/text.h"
 #include "probes/process/cgroups.h"
-#include "probes/process/descriptors.h"
+#include "probes/process/descriptors/descriptors.h"
 #include "probes/process/proc_status.h"
 
 namespace netpoll::cli {

@@ -1,7 +1,7 @@
 // Fills in what stands around every document.
 #include "cli/documents/envelope.h"
 
-#include "cli/host.h"
+#include "cli/system/host.h"
 #include "cli/version.h"
 #include "exporters/json.h"
 

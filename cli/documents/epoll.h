@@ -6,9 +6,9 @@
 
 #include "exporters/long_document.h"
 #include "probes/goroutines/target_info.h"
-#include "probes/process/epoll_findings.h"
-#include "probes/process/interest_sets.h"
-#include "probes/process/uring_instances.h"
+#include "probes/process/descriptors/epoll_findings.h"
+#include "probes/process/descriptors/interest_sets.h"
+#include "probes/process/descriptors/uring_instances.h"
 
 namespace netpoll::cli {
 

@@ -13,7 +13,7 @@ namespace {
 using exporters::Json;
 using probes::FindingRule;
 
-// Of goroutines; those of registrations are in probes/process/epoll_findings.cc.
+// Of goroutines; those of registrations are in probes/process/descriptors/epoll_findings.cc.
 constexpr FindingRule kForeignCtl{
     "foreign-epoll-ctl", "error", "somebody else's epoll_ctl removed or changed a registration of the runtime",
     "leave the runtime's epoll instance alone; give the descriptor to the runtime, or to a loop of one's own"};

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/interrupt.h"
 #include "cli/mcp/call.h"
+#include "cli/system/interrupt.h"
 #include "exporters/destination.h"
 #include "exporters/json_fwd.h"
 #include "netpoll/result.h"

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "cli/run/worker.h"
-#include "cli/wake_set.h"
+#include "cli/system/wake_set.h"
 #include "probes/session.h"
 
 namespace netpoll::cli {

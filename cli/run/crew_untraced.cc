@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "cli/host.h"
 #include "cli/run/worker_process.h"
+#include "cli/system/host.h"
 
 namespace netpoll::cli {
 namespace {

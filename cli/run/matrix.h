@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "cli/interrupt.h"
 #include "cli/log.h"
 #include "cli/run/runner.h"
+#include "cli/system/interrupt.h"
 #include "cli/workload/workload.h"
 #include "exporters/json.h"
 #include "netpoll/result.h"

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "cli/interrupt.h"
 #include "cli/log.h"
 #include "cli/probe_info.h"
+#include "cli/system/interrupt.h"
 #include "cli/workload/protocol.h"
 #include "cli/workload/workload.h"
 #include "netpoll/result.h"

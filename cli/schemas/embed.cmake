@@ -1,4 +1,4 @@
-# cmake -DOUT=FILE -DSCHEMAS=a.json;b.json -P embed.cmake: writes the C++ source behind cli/schema_files.h.
+# cmake -DOUT=FILE -DSCHEMAS=a.json;b.json -P embed.cmake: writes the C++ source behind cli/help/schema_files.h.
 cmake_minimum_required(VERSION 3.25)
 set(rows "")
 foreach(file IN LISTS SCHEMAS)
@@ -6,7 +6,7 @@ foreach(file IN LISTS SCHEMAS)
   file(READ ${file} text)
   string(APPEND rows "    {\"${name}\", R\"__JSON__(${text})__JSON__\"},\n")
 endforeach()
-file(WRITE ${OUT} "#include \"cli/schema_files.h\"
+file(WRITE ${OUT} "#include \"cli/help/schema_files.h\"
 
 namespace netpoll::cli {
 namespace {

@@ -9,9 +9,9 @@
 
 #include "cli/process_list.h"
 #include "cli/stat/nudge.h"
-#include "cli/wake_set.h"
+#include "cli/system/wake_set.h"
 #include "exporters/text.h"
-#include "probes/process/descriptors.h"
+#include "probes/process/descriptors/descriptors.h"
 #include "probes/session.h"
 
 namespace netpoll::cli {

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "cli/interrupt.h"
 #include "cli/log.h"
 #include "cli/probe_info.h"
+#include "cli/system/interrupt.h"
 #include "netpoll/result.h"
 #include "probes/counts.h"
 #include "probes/goroutines/target_info.h"

@@ -14,7 +14,7 @@
 #include "cli/top/browser.h"
 #include "cli/top/terminal.h"
 #include "netpoll/fd.h"
-#include "probes/process/descriptors.h"
+#include "probes/process/descriptors/descriptors.h"
 
 namespace netpoll::cli {
 namespace {

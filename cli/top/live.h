@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "cli/exit_status.h"
-#include "cli/interrupt.h"
+#include "cli/system/interrupt.h"
 #include "cli/top/model.h"
 #include "cli/top/sampler.h"
 #include "netpoll/result.h"

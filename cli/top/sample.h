@@ -9,7 +9,7 @@
 
 #include "cli/documents/top.h"
 #include "netpoll/trace/goroutine.h"
-#include "probes/process/interest_sets.h"
+#include "probes/process/descriptors/interest_sets.h"
 #include "probes/process/threads.h"
 
 namespace netpoll::cli {

@@ -20,7 +20,7 @@
 #include <string>
 #include <string_view>
 
-#include "cli/interrupt.h"
+#include "cli/system/interrupt.h"
 
 namespace netpoll::cli {
 namespace {

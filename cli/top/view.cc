@@ -12,7 +12,7 @@
 #include "cli/spell.h"
 #include "exporters/goroutines/names.h"
 #include "probes/process/blocking_calls.h"
-#include "probes/process/epoll_findings.h"
+#include "probes/process/descriptors/epoll_findings.h"
 
 namespace netpoll::cli {
 namespace {

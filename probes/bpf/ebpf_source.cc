@@ -21,8 +21,8 @@
 #include "probes/bpf/uprobe_multi.h"
 #include "probes/bpf/usdt_links.h"
 #include "probes/process/cgroups.h"
+#include "probes/process/elf/usdt_notes.h"
 #include "probes/process/proc_status.h"
-#include "probes/process/usdt_notes.h"
 #include "probes/process/watch.h"
 #include "probes/syscall_numbers.h"
 

@@ -4,7 +4,7 @@
 #include <cerrno>
 
 #include "probes/goroutines/reader.h"
-#include "probes/process/core_subject.h"
+#include "probes/process/core/core_subject.h"
 #include "probes/process/proc_status.h"
 
 namespace netpoll::probes {

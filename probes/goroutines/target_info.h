@@ -11,7 +11,7 @@
 
 namespace netpoll::probes {
 
-class CoreSubject;  // probes/process/core_subject.h
+class CoreSubject;  // probes/process/core/core_subject.h
 
 // The `target` object of our JSON documents. Unknown is nullopt.
 struct TargetInfo {

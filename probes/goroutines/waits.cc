@@ -5,7 +5,7 @@
 
 #include "probes/goroutines/reader.h"
 #include "probes/process/blocking_calls.h"
-#include "probes/process/descriptors.h"
+#include "probes/process/descriptors/descriptors.h"
 #include "probes/process/proc_status.h"
 #include "probes/process/subject.h"
 

@@ -15,7 +15,7 @@
 #include <span>
 #include <string_view>
 
-#include "probes/process/elf_notes.h"
+#include "probes/process/elf/elf_notes.h"
 
 namespace netpoll::probes {
 namespace {

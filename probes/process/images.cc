@@ -1,7 +1,7 @@
 // Opens the file behind a mapping and computes where it was loaded.
 #include "probes/process/images.h"
 
-#include "probes/process/elf_files.h"
+#include "probes/process/elf/elf_files.h"
 
 namespace netpoll::probes {
 namespace {

@@ -9,10 +9,10 @@
 
 #include "libruntime/base/epoll_list.h"
 #include "probes/process/clock.h"
-#include "probes/process/elf_files.h"
-#include "probes/process/own_links.h"
+#include "probes/process/descriptors/own_links.h"
+#include "probes/process/descriptors/sockets.h"
+#include "probes/process/elf/elf_files.h"
 #include "probes/process/proc_status.h"
-#include "probes/process/sockets.h"
 #include "probes/process/subject.h"
 
 namespace netpoll::probes {

@@ -12,14 +12,14 @@
 #include <vector>
 
 #include "netpoll/result.h"
-#include "probes/process/descriptors.h"
+#include "probes/process/descriptors/descriptors.h"
 #include "probes/process/mappings.h"
 #include "probes/process/memory.h"
 #include "probes/process/thread_registers.h"
 
 namespace netpoll::probes {
 
-class ElfFiles;  // probes/process/elf_files.h
+class ElfFiles;  // probes/process/elf/elf_files.h
 
 // A registration of an epoll instance, as /proc/PID/fdinfo/EPFD lists it (proc(5); fs/eventpoll.c, ep_show_fdinfo).
 struct Registration {

@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
-#include "probes/process/descriptors.h"
-#include "probes/process/peers.h"
+#include "probes/process/descriptors/descriptors.h"
+#include "probes/process/descriptors/peers.h"
+#include "probes/process/descriptors/sockets.h"
 #include "probes/process/proc_status.h"
-#include "probes/process/sockets.h"
 
 namespace netpoll::probes {
 namespace {

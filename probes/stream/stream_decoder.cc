@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "probes/process/sockets.h"
+#include "probes/process/descriptors/sockets.h"
 #include "probes/stream/calls.h"
 #include "probes/stream/vocabulary.h"
 

@@ -4,7 +4,7 @@
 
 #include "probes/goroutines/reader.h"
 #include "probes/goroutines/target_info.h"
-#include "probes/process/core_subject.h"
+#include "probes/process/core/core_subject.h"
 #include "tests/fuzz/input.h"
 
 using namespace netpoll::probes;

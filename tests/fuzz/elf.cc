@@ -1,9 +1,9 @@
 // ELF files: headers, sections, segments, the USDT notes in them, and which Go they say they are of.
-#include "probes/process/elf_file.h"
+#include "probes/process/elf/elf_file.h"
 
 #include "probes/goroutines/go/build_info.h"
-#include "probes/process/usdt_args.h"
-#include "probes/process/usdt_notes.h"
+#include "probes/process/elf/usdt_args.h"
+#include "probes/process/elf/usdt_notes.h"
 #include "tests/fuzz/input.h"
 
 using namespace netpoll::probes;

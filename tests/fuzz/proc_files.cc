@@ -4,11 +4,11 @@
 #include "libruntime/base/epoll_list.h"
 #include "probes/process/cgroups.h"
 #include "probes/process/clock.h"
+#include "probes/process/core/saved_descriptors.h"
+#include "probes/process/descriptors/peers.h"
+#include "probes/process/descriptors/sockets.h"
+#include "probes/process/descriptors/uring_instances.h"
 #include "probes/process/mappings.h"
-#include "probes/process/peers.h"
-#include "probes/process/saved_descriptors.h"
-#include "probes/process/sockets.h"
-#include "probes/process/uring_instances.h"
 #include "tests/fuzz/input.h"
 
 using namespace netpoll::probes;

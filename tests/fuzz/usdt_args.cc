@@ -1,5 +1,5 @@
 // The texts that say where a USDT probe's arguments are.
-#include "probes/process/usdt_args.h"
+#include "probes/process/elf/usdt_args.h"
 
 #include "tests/fuzz/input.h"
 

@@ -6,8 +6,8 @@
 #include <cstring>
 
 #include "probes/goroutines/go/memory_scan.h"
-#include "probes/process/elf_files.h"
-#include "probes/process/elf_notes.h"
+#include "probes/process/elf/elf_files.h"
+#include "probes/process/elf/elf_notes.h"
 
 namespace netpoll::probes {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "probes/goroutines/go/image.h"
 #include "probes/goroutines/go/moduledata.h"
-#include "probes/process/elf_file.h"
+#include "probes/process/elf/elf_file.h"
 #include "probes/process/memory.h"
 
 namespace netpoll::probes {

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "probes/process/elf_files.h"
+#include "probes/process/elf/elf_files.h"
 
 namespace netpoll::probes {
 namespace {

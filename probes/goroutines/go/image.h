@@ -10,7 +10,7 @@
 
 #include "netpoll/result.h"
 #include "probes/goroutines/go/bytes.h"
-#include "probes/process/elf_file.h"
+#include "probes/process/elf/elf_file.h"
 #include "probes/process/subject.h"
 
 namespace netpoll::probes {

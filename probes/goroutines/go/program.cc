@@ -9,7 +9,7 @@
 #include "probes/goroutines/go/allgs.h"
 #include "probes/goroutines/go/build_info.h"
 #include "probes/goroutines/go/type_metadata.h"
-#include "probes/process/elf_files.h"
+#include "probes/process/elf/elf_files.h"
 
 namespace netpoll::probes {
 namespace {

@@ -16,7 +16,7 @@
 #include "probes/goroutines/go/running.h"
 #include "probes/goroutines/go/sampler.h"
 #include "probes/process/blocking_calls.h"
-#include "probes/process/elf_files.h"
+#include "probes/process/elf/elf_files.h"
 #include "probes/ptrace/thread_stop.h"
 
 namespace netpoll::probes {

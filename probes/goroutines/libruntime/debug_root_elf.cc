@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "netpoll/debug/abi.h"
-#include "probes/process/elf_notes.h"
+#include "probes/process/elf/elf_notes.h"
 
 namespace netpoll::probes {
 namespace {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "netpoll/trace/event.h"
-#include "probes/process/usdt_args.h"
+#include "probes/process/elf/usdt_args.h"
 #include "probes/stream/calls.h"
 #include "probes/stream/vocabulary.h"
 #include "tests/support/catch.h"

@@ -11,8 +11,8 @@
 #include <set>
 
 #include "probes/goroutines/go/reader.h"
-#include "probes/process/core_subject.h"
-#include "probes/process/saved_descriptors.h"
+#include "probes/process/core/core_subject.h"
+#include "probes/process/core/saved_descriptors.h"
 #include "tests/probes/goroutines/go/go_server.h"
 #include "tests/support/catch.h"
 #include "tests/support/eventually.h"

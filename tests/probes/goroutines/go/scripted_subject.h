@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "probes/process/elf_files.h"
+#include "probes/process/elf/elf_files.h"
 #include "probes/process/subject.h"
 
 namespace netpoll::test {

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "libruntime/symbols/code_map.h"
-#include "probes/process/core_subject.h"
+#include "probes/process/core/core_subject.h"
 #include "probes/process/images.h"
 #include "tests/support/catch.h"
 #include "tests/support/goroutine_text.h"
