@@ -87,6 +87,8 @@ long NetFd::io_code(poll::PollResult result) {
       return kIoClosing;
     case poll::PollResult::kTimeout:
       return kIoTimeout;
+    case poll::PollResult::kEnd:
+      return 0;  // what read(2) says
     case poll::PollResult::kCanceled:
       break;
   }
@@ -128,6 +130,7 @@ long NetFd::shutdown(int how) {
   if (!is_socket()) return mutex_.closed() ? kIoClosing : -EOPNOTSUPP;
   if (!mutex_.incref()) return kIoClosing;
   const long result = sys(SYS_shutdown, sysfd_, how);
+  if (result == 0 && how != SHUT_WR) poller_->end_reads(*pd_);
   release();
   return result;
 }

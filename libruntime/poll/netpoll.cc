@@ -51,10 +51,11 @@ Error no_poller(const Poller& poller, int error) {
   return hint != nullptr ? std::move(failure).with_hint(hint) : failure;
 }
 
-PollResult Netpoll::reason(std::uint32_t info) {
-  if ((info & kInfoClosing) != 0) return PollResult::kClosing;
-  if ((info & kInfoCanceled) != 0) return PollResult::kCanceled;
-  return PollResult::kTimeout;
+PollResult Netpoll::first_reason(std::uint32_t bits) {
+  if ((bits & kInfoClosing) != 0) return PollResult::kClosing;
+  if ((bits & kInfoCanceled) != 0) return PollResult::kCanceled;
+  if ((bits & (kInfoReadExpired | kInfoWriteExpired)) != 0) return PollResult::kTimeout;
+  return PollResult::kEnd;
 }
 
 Netpoll::Netpoll(sched::Scheduler& scheduler, std::unique_ptr<Poller> poller)
@@ -144,10 +145,10 @@ Result<PollDesc*> Netpoll::open(int fd) {
 
 [[gnu::always_inline]] inline PollResult Netpoll::wait_noted(PollDesc& pd, Mode mode, const void* owner) {
   for (;;) {
-    if (const PollResult result = check(pd, mode); result != PollResult::kOk) return result;
+    if (const PollResult result = check_wait(pd, mode); result != PollResult::kOk) return result;
     if (block(pd, mode, owner)) return PollResult::kOk;
-    // Woken without readiness: closed, cancelled or timed out, which check() says; or a deadline that fired and was
-    // set anew before this goroutine ran: then wait on.
+    // Woken without readiness: closed, cancelled or timed out, which check_wait() says; or a deadline that fired and
+    // was set anew before this goroutine ran: then wait on.
   }
 }
 
@@ -199,7 +200,7 @@ PollResult Netpoll::wait_by_operation(PollDesc& pd, Mode mode, const void* owner
       pd.info.fetch_and(~std::uint32_t{kInfoLasting}, std::memory_order_seq_cst);
     }
   }
-  return result;
+  return result == PollResult::kEnd ? PollResult::kOk : result;
 }
 
 void Netpoll::flush() {
@@ -224,7 +225,7 @@ void Netpoll::flush() {
   }
   NETPOLL_STEP();
   // Look again now that kPdWait is visible: whoever closes or expires after this look finds kPdWait (publish rule).
-  if (regardless || check(pd, mode) == PollResult::kOk) {
+  if (regardless || check_wait(pd, mode) == PollResult::kOk) {
     struct Arg {
       Netpoll* self;
       PollDesc* pd;
@@ -491,6 +492,19 @@ void Netpoll::unblock(PollDesc& pd) {
   }
   ready(reader, pd, Mode::kRead);
   ready(writer, pd, Mode::kWrite);
+}
+
+// Publish rule: info first, unblock second.
+void Netpoll::end_reads(PollDesc& pd) {
+  if (completion_ == nullptr || !completion_->outlives_shutdown()) return;
+  sched::G* reader;
+  {
+    const base::MutexLock lock(pd.lock);
+    pd.info.fetch_or(kInfoReadShut, std::memory_order_seq_cst);
+    NETPOLL_STEP();
+    reader = take_waiter(pd, Mode::kRead, false);
+  }
+  ready(reader, pd, Mode::kRead);
 }
 
 void Netpoll::close(PollDesc& pd, bool shared) {

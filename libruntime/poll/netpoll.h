@@ -26,6 +26,7 @@ enum class PollResult : std::uint8_t {
   kClosing,   // the descriptor is being closed
   kTimeout,   // the deadline of that direction has passed
   kCanceled,  // the runtime shuts down with kCancel
+  kEnd,       // perform() only: the reading half was shut down while the operation was under way
 };
 
 // The Error of an init() that failed with this errno.
@@ -47,10 +48,7 @@ class Netpoll final : public sched::PollSource {
 
   // Why I/O in this direction must not even be tried, if so.
   static PollResult check(const PollDesc& pd, Mode mode) {
-    const std::uint32_t info = pd.info.load(std::memory_order_seq_cst);
-    if ((info & (mode == Mode::kRead ? kInfoNoRead : kInfoNoWrite)) == 0) [[likely]]
-      return PollResult::kOk;
-    return reason(info);
+    return reason(pd.info.load(std::memory_order_seq_cst) & (mode == Mode::kRead ? kInfoNoRead : kInfoNoWrite));
   }
 
   // Before a try: check(), and forgets an older readiness of mode, so that wait() sees only what comes after this call.
@@ -77,6 +75,11 @@ class Netpoll final : public sched::PollSource {
   // kOk: op.result says how it ended. Else nothing was moved: pd may not be used (op was not submitted), or op was
   // taken back. In every case the kernel has given op and its buffers back. One waiter per direction, as with wait().
   PollResult perform(PollDesc& pd, Mode mode, Operation& op, const void* owner = nullptr);
+
+  // To be called after the shutdown(2) of the reading half of pd's socket. Ends an operation that reads with kEnd, and
+  // a wait as if there were something to read, in the back ends that would let them wait on; later ones are submitted
+  // and end as the kernel says.
+  void end_reads(PollDesc& pd);
 
   // Sets (> 0, absolute ns CLOCK_MONOTONIC), clears (0) or expires (< 0, and > 0 in the past) the deadline of the
   // directions in `modes` (1 read, 2 write, 3 both). An expired deadline unblocks its waiter before this returns.
@@ -107,8 +110,14 @@ class Netpoll final : public sched::PollSource {
  private:
   static constexpr std::uint32_t kInfoNoRead = kInfoClosing | kInfoCanceled | kInfoReadExpired;
   static constexpr std::uint32_t kInfoNoWrite = kInfoClosing | kInfoCanceled | kInfoWriteExpired;
-  // The first reason among these bits, in the order of Go's netpollcheckerr.
-  static PollResult reason(std::uint32_t info);
+  // The first reason among these bits of PollDesc::info, in the order of Go's netpollcheckerr.
+  static PollResult reason(std::uint32_t bits) { return bits == 0 ? PollResult::kOk : first_reason(bits); }
+  static PollResult first_reason(std::uint32_t bits);
+  // check() for who waits already.
+  static PollResult check_wait(const PollDesc& pd, Mode mode) {
+    return reason(pd.info.load(std::memory_order_seq_cst) &
+                  (mode == Mode::kRead ? kInfoNoRead | kInfoReadShut : kInfoNoWrite));
+  }
 
   bool block(PollDesc& pd, Mode mode, const void* owner, bool regardless = false);
   PollResult wait_noted(PollDesc& pd, Mode mode, const void* owner);

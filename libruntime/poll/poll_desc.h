@@ -39,6 +39,7 @@ enum : std::uint32_t {
   kInfoWriteExpired = 1u << 5,
   kInfoCanceled = 1u << 6,
   kInfoRegistered = 1u << 7,  // we registered it; somebody else may have removed it since
+  kInfoReadShut = 1u << 8,    // see Netpoll::end_reads()
 };
 
 // The timers of a descriptor that was given a deadline, by Mode. Made then, and kept for the pollDesc's later lives.

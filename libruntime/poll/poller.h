@@ -143,6 +143,10 @@ class CompletionPoller : public Poller {
   // as submit() does.
   virtual bool cancel(Operation& op) = 0;
 
+  // Whether an operation that reads, once under way, outlives the shutdown(2) of its socket's reading half, so that it
+  // has to be cancelled.
+  virtual bool outlives_shutdown() const { return false; }
+
   // Hands what is queued to the kernel, without waiting and without taking what is done.
   virtual void flush() = 0;
 

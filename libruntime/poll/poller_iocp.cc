@@ -265,6 +265,9 @@ class IocpPoller final : public CompletionPoller {
     return false;
   }
 
+  // The next receive is refused, and a receive under way waits for what the peer sends or for its end.
+  bool outlives_shutdown() const override { return true; }
+
   void flush() override {}
 
   int poll(std::int64_t delay_ns, Readiness* out, int max) override {
@@ -302,7 +305,8 @@ class IocpPoller final : public CompletionPoller {
 
   // The result of an operation that failed so.
   static long failure(const Operation& op, unsigned long error) {
-    if (op.pipe && op.kind == OperationKind::kReceive && error == ERROR_BROKEN_PIPE) return 0;  // the end
+    // The end: the writer has left the pipe, or the reading half of the socket was shut down.
+    if (op.kind == OperationKind::kReceive && error == (op.pipe ? ERROR_BROKEN_PIPE : WSAESHUTDOWN)) return 0;
     // As read(2) and write(2) say that it is the other end's job.
     if (op.pipe && error == ERROR_ACCESS_DENIED) return -EBADF;
     return -base::errno_of(error);

@@ -18,6 +18,7 @@
  *   holds  CLOSE                  close comes at any moment
  *   holds  DEADLINE               a deadline passes at any moment, and is lifted before the second operation
  *   holds  TWICE                  close comes while a deadline has the operation taken back
+ *   holds  SHUT                   the reading half is shut down while the kernel may have nothing for an operation
  *   holds  NEITHER                nobody ends a wait
  *   finds  CLOSE NO_TAKE_BACK     the goroutine goes on after cancel() without waiting for the kernel
  *   finds  TWICE ONE_WAIT         it waits for one more wake-up only
@@ -25,6 +26,7 @@
  *   finds  DEADLINE DONE_LAST     done is set after the report was delivered
  *   finds  CLOSE TOUCH_AFTER_DONE the poller reads the operation after it said done
  *   finds  DEADLINE LOST_BYTES    an operation that was asked back counts as not done
+ *   finds  SHUT NO_SECOND_LOOK    who is about to park does not look for the shutdown once more
  *   finds  CLOSE CHECK_IN_WAIT    the wait for the kernel minds close, and never parks
  */
 
@@ -36,6 +38,7 @@
 #define kOk 0
 #define kClosing 1
 #define kTimeout 2
+#define kEnd 3
 
 #define kBytes 1
 #define kCanceled 2
@@ -44,6 +47,7 @@
 byte semaphore = kPdNil;
 bool info_closing = false;
 bool info_expired = false;
+bool info_shut = false; /* minded by waits only */
 bool runnable = false; /* the goroutine was made runnable and has not run yet */
 
 /* Operations, one per frame. */
@@ -52,6 +56,7 @@ bool submitted[2];
 bool asked[2];    /* cancel() */
 bool moved[2];    /* the kernel has moved bytes for it */
 bool ended[2];    /* the kernel has ended it: a completion waits for a poller */
+bool silent[2];   /* the peer sends nothing for it: it ends when it is asked back, and else never */
 byte result[2];   /* of Operation */
 bool done[2];
 byte outcome[2];  /* what perform() returned, + 1 */
@@ -82,6 +87,16 @@ inline check(r) {
   }
 }
 
+inline check_wait(r) {
+  atomic {
+    check(r);
+    if
+    :: r == kOk && info_shut -> r = kEnd
+    :: else
+    fi
+  }
+}
+
 /* Netpoll::block() */
 inline block(regardless, ready) {
   atomic {
@@ -92,7 +107,11 @@ inline block(regardless, ready) {
   };
   if
   :: !ready ->
+#ifdef NO_SECOND_LOOK
     check(why);
+#else
+    check_wait(why);
+#endif
     if
     :: why == kOk || regardless ->
       atomic {
@@ -116,7 +135,7 @@ inline block(regardless, ready) {
 /* Netpoll::wait_noted() */
 inline wait_noted(r) {
   do
-  :: check(r);
+  :: check_wait(r);
     if
     :: r != kOk -> break
     :: else
@@ -207,7 +226,7 @@ proctype Kernel(byte i) {
 end:
   atomic {
     if
-    :: submitted[i] -> assert(live[i]); moved[i] = true
+    :: submitted[i] && !silent[i] -> assert(live[i]); moved[i] = true
     :: submitted[i] && asked[i] -> assert(live[i])
     fi;
     ended[i] = true
@@ -247,6 +266,12 @@ proctype Close() {
   take_waiter(false)
 }
 
+/* Netpoll::end_reads() */
+proctype Shut() {
+  info_shut = true;
+  take_waiter(false)
+}
+
 proctype Deadline() {
   info_expired = true;
   take_waiter(false)
@@ -254,6 +279,17 @@ proctype Deadline() {
 
 init {
   atomic {
+#ifdef SHUT
+    if
+    :: silent[0] = true
+    :: skip
+    fi;
+    if
+    :: silent[1] = true
+    :: skip
+    fi;
+    run Shut();
+#endif
     run Goroutine();
     run Kernel(0);
     run Kernel(1);

@@ -24,6 +24,7 @@ class FakeCompletion final : public ScriptedPoller<poll::CompletionPoller> {
     canceled_.push_back(&op);
     return lazy_;
   }
+  bool outlives_shutdown() const override { return true; }
   void flush() override {
     std::lock_guard lock(mutex_);
     ++flushes_;

@@ -16,7 +16,6 @@
 #include "netpoll/net/pipe.h"
 #include "netpoll/sync/wait_group.h"
 #include "tests/libruntime/net/support.h"
-#include "tests/support/skip.h"
 
 namespace netpoll {
 namespace {
@@ -218,9 +217,6 @@ TEST_CASE("a half-closed connection still carries the answer") {
 }
 
 TEST_CASE("close_read ends a parked read") {
-#ifdef _WIN32
-  NETPOLL_SKIP("shutdown() of Windows ends no receive that is under way");
-#endif
   test::in_every_setup([](Checks& checks) {
     auto [client, server] = test::tcp_pair(checks);
     std::string got = "unset";
@@ -236,6 +232,76 @@ TEST_CASE("close_read ends a parked read") {
     EXPECT_EQUAL(checks, got, "");
     EXPECT_EQUAL(checks, outcome(server.write("still")), "ok");
     EXPECT_EQUAL(checks, read_some(client), "still");
+  });
+}
+
+TEST_CASE("close_read ends every reader, those that wait for the first one too") {
+  test::in_every_setup([](Checks& checks) {
+    auto [client, server] = test::tcp_pair(checks);
+    WaitGroup done;
+    done.go([&, &server = server] { EXPECT_EQUAL(checks, outcome(server.wait_readable()), "ok"); });
+    EXPECT_THAT(checks, test::parked_on(checks, server.fd(), 0));
+    for (int i = 0; i < 2; ++i) done.go([&, &server = server] { EXPECT_EQUAL(checks, read_some(server), ""); });
+    EXPECT_THAT(checks, test::parked_for(checks, WaitReason::kFdMutex, 2));
+    EXPECT_EQUAL(checks, outcome(server.close_read()), "ok");
+    done.wait();
+    EXPECT_EQUAL(checks, outcome(server.wait_readable()), "ok");
+    EXPECT_EQUAL(checks, outcome(server.set_read_deadline(after(std::chrono::seconds(-1)))), "ok");
+    EXPECT_EQUAL(checks, outcome(server.wait_readable()), "timeout");
+  });
+}
+
+TEST_CASE("close_read, data and deadlines race, and readers get the stream up to somewhere and then its end") {
+  test::in_every_setup([](Checks& checks) {
+    for (unsigned round = 0; round < 30; ++round) {
+      auto pair = test::tcp_pair(checks);
+      auto& [client, server] = pair;
+      std::atomic<bool> shut{false};
+      std::atomic<unsigned> sent{0}, received{0}, sum{0}, reading{2}, unexpected{0};
+      WaitGroup done;
+      for (int i = 0; i < 2; ++i) {
+        done.go([&, &server = server] {
+          std::array<std::byte, 3> buffer;
+          for (;;) {
+            auto n = server.read(buffer);
+            if (n && *n == 0) break;
+            if (n) {
+              for (std::size_t at = 0; at < *n; ++at) sum += static_cast<unsigned>(buffer[at]);
+              received += static_cast<unsigned>(*n);
+            } else if (n.error().is(ErrorKind::kTimeout)) {
+              yield();
+            } else {
+              ++unexpected;
+              break;
+            }
+          }
+          --reading;
+        });
+      }
+      done.go([&, &client = client] {
+        while (!shut && sent < 1000) {
+          const std::byte next{static_cast<unsigned char>(sent++ % 251)};
+          if (!client.write(std::span(&next, 1))) break;
+          if (sent % 3 == 0) yield();
+        }
+      });
+      done.go([&, &server = server] {
+        for (unsigned i = 0; reading > 0; ++i) {
+          const auto deadline = after(std::chrono::microseconds(i % 2 == 0 ? 1 : 1'000'000));
+          EXPECT_EQUAL(checks, outcome(server.set_read_deadline(deadline)), "ok");
+          yield();
+        }
+      });
+      for (unsigned i = 0; i < round; ++i) yield();
+      EXPECT_EQUAL(checks, outcome(server.close_read()), "ok");
+      shut = true;
+      done.wait();
+      EXPECT_EQUAL(checks, unexpected.load(), 0u);
+      EXPECT_THAT(checks, received <= sent);
+      unsigned of_the_first = 0;
+      for (unsigned i = 0; i < received; ++i) of_the_first += i % 251;
+      EXPECT_EQUAL(checks, sum.load(), of_the_first);
+    }
   });
 }
 

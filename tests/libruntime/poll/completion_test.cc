@@ -178,6 +178,60 @@ TEST_CASE("shutdown takes operations back") {
   CHECK(reader.how == PollResult::kCanceled);
 }
 
+TEST_CASE("the shutdown of the reading half takes the operation back, and what it moved before counts") {
+  World world;
+  world.run([&] {
+    PollDesc& pd = world.open(5);
+    Reader reader;
+    for (const bool moved : {false, true}) {
+      // The second operation is submitted after the shutdown: what the kernel makes of it is asked of the kernel.
+      reader.start(world, pd);
+      if (!moved) {
+        until([&] { return parked(pd); });
+        world.netpoll->end_reads(pd);
+      }
+      until([&] { return world.poller->under_way() == 1 && world.poller->canceled(world.poller->oldest()); });
+      give_it_time_to_end();
+      EXPECT_THAT(world.expectations, !reader.ended.load());
+      world.poller->finish(world.poller->oldest(), moved ? 5 : -ECANCELED);
+      until([&] { return reader.ended.load(); });
+      EXPECT_THAT(world.expectations, reader.how == (moved ? PollResult::kOk : PollResult::kEnd));
+    }
+    EXPECT_THAT(world.expectations, reader.result == 5);
+    // A deadline that has passed comes first, as with a read(2) that is not tried.
+    world.netpoll->set_deadline(pd, 1, -1);
+    reader.start(world, pd);
+    until([&] { return reader.ended.load(); });
+    EXPECT_THAT(world.expectations, reader.how == PollResult::kTimeout && world.poller->under_way() == 0);
+    world.close(pd);
+  });
+  CHECK(world.netpoll->waiters() == 0);
+}
+
+TEST_CASE("the shutdown of the reading half ends a wait for readiness as if there were something, and no write") {
+  World world;
+  PollResult reading{}, writing{};
+  world.run([&] {
+    PollDesc& pd = world.open(5);
+    go([&] { reading = world.netpoll->wait(pd, Mode::kRead); });
+    Operation& read = under_way(world, pd);
+    go([&] { writing = world.netpoll->wait(pd, Mode::kWrite); });
+    until([&] { return world.poller->under_way() == 2 && pd.wg.load() > kPdWait; });
+    world.netpoll->end_reads(pd);
+    until([&] { return world.poller->canceled(read); });
+    world.poller->finish(read, -ECANCELED);
+    until([&] { return world.poller->under_way() == 1 && !parked(pd); });
+    Operation& write = world.poller->oldest();
+    give_it_time_to_end();
+    EXPECT_THAT(world.expectations, !world.poller->canceled(write) && write.modes == kWriteBit);
+    world.poller->finish(write, 0);
+    until([&] { return pd.wg.load() <= kPdWait; });
+    world.close(pd);
+  });
+  CHECK(reading == PollResult::kOk);
+  CHECK(writing == PollResult::kOk);
+}
+
 TEST_CASE("waiting for readiness is an operation as well") {
   World world;
   PollResult how{};

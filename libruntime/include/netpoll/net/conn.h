@@ -78,7 +78,9 @@ class Conn {
   // Closes. kClosing when that was already done.
   Result<void> close();
   // Shuts one half down, see shutdown(2): after close_write() the peer reads the end of the stream, and this side can
-  // still read. On a pipe end they are kNotSupported.
+  // still read. close_read() ends a read under way, and later ones, with the end of the stream, after what has arrived
+  // before; on Windows what nobody has read then is lost, and the peer may see a reset. On a pipe end they are
+  // kNotSupported.
   Result<void> close_read();
   Result<void> close_write();
 
