@@ -53,10 +53,9 @@ TEST_CASE("a file is written, measured and read at its position and elsewhere") 
 
 TEST_CASE("a file that blocks holds up nobody else") {
   test::in_every_setup([](Checks& checks) {
-    int fds[2];
-    EXPECT_EQUAL(checks, ::pipe2(fds, O_CLOEXEC), 0);
-    auto file = File::adopt(Fd(fds[0]), "a blocking pipe");
-    const Fd writer(fds[1]);
+    auto [reader, writer] = test::blocking_pipe(checks);
+    auto file = File::adopt(std::move(reader), "a blocking pipe");
+    auto other_end = File::adopt(std::move(writer));
     std::atomic<bool> ended{false};
     WaitGroup done;
     done.go([&] {
@@ -77,7 +76,7 @@ TEST_CASE("a file that blocks holds up nobody else") {
       EXPECT_EQUAL(checks, test::read_some(sockets->second), "x");
     }
     EXPECT_THAT(checks, !ended);
-    EXPECT_EQUAL(checks, ::write(writer.get(), "y", 1), 1);
+    EXPECT_EQUAL(checks, other_end->write(bytes("y")).value_or(0), 1u);
     done.wait();
   });
 }

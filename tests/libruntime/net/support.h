@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "netpoll/config.h"
+#include "netpoll/fd.h"
 #include "netpoll/net/conn.h"
 #include "netpoll/net/listener.h"
 #include "netpoll/runtime.h"
@@ -61,6 +62,14 @@ std::string fresh_path(std::string_view name);
 
 // A connected pair over loopback TCP: first dialled, second accepted.
 std::pair<Conn, Conn> tcp_pair(Checks& checks);
+
+// What a program does that knows nothing of netpoll: support_posix.cc, support_windows.cc.
+//
+// Both ends of a pipe whose calls block, the reading one first.
+std::pair<Fd, Fd> blocking_pipe(Checks& checks);
+bool is_open(int fd);
+// Writes all of a short text to the descriptor of a pipe(), which has room for it. From any thread.
+bool write_from_outside(int fd, std::string_view text);
 
 inline std::span<const std::byte> bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
 // Reads until the end of the stream, or an error (which is appended as "<message>").

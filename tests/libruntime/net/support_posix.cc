@@ -1,0 +1,27 @@
+// Descriptors as a program has them that knows nothing of netpoll.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "tests/libruntime/net/support.h"
+
+namespace netpoll::test {
+
+std::pair<Fd, Fd> blocking_pipe(Checks& checks) {
+  int fds[2] = {-1, -1};
+  EXPECT_EQUAL(checks, ::pipe2(fds, O_CLOEXEC), 0);
+  return {Fd(fds[0]), Fd(fds[1])};
+}
+
+bool is_open(int fd) { return fcntl(fd, F_GETFD) >= 0; }
+
+bool write_from_outside(int fd, std::string_view text) {
+  ssize_t written;
+  do {
+    written = ::write(fd, text.data(), text.size());
+  } while (written < 0 && errno == EINTR);
+  return written == static_cast<ssize_t>(text.size());
+}
+
+}  // namespace netpoll::test

@@ -1,0 +1,42 @@
+// Handles as a program has them that knows nothing of netpoll.
+#include <windows.h>
+
+#include <cstdint>
+
+#include "tests/libruntime/net/support.h"
+
+namespace netpoll::test {
+namespace {
+
+HANDLE handle_of(int fd) { return reinterpret_cast<HANDLE>(static_cast<std::intptr_t>(fd)); }
+Fd fd_of(HANDLE handle) { return Fd(static_cast<int>(reinterpret_cast<std::intptr_t>(handle))); }
+
+}  // namespace
+
+std::pair<Fd, Fd> blocking_pipe(Checks& checks) {
+  HANDLE reader = INVALID_HANDLE_VALUE;
+  HANDLE writer = INVALID_HANDLE_VALUE;
+  EXPECT_THAT(checks, CreatePipe(&reader, &writer, nullptr, 0) != FALSE);
+  return {fd_of(reader), fd_of(writer)};
+}
+
+bool is_open(int fd) {
+  DWORD flags = 0;
+  return GetHandleInformation(handle_of(fd), &flags) != FALSE;
+}
+
+bool write_from_outside(int fd, std::string_view text) {
+  const HANDLE event = CreateEventW(nullptr, TRUE, FALSE, nullptr);
+  OVERLAPPED overlapped{};
+  // The lowest bit keeps the end of this operation from the Runtime's completion port (GetQueuedCompletionStatus).
+  overlapped.hEvent = reinterpret_cast<HANDLE>(reinterpret_cast<std::uintptr_t>(event) | 1);
+  DWORD written = 0;
+  bool ok = WriteFile(handle_of(fd), text.data(), static_cast<DWORD>(text.size()), &written, &overlapped) != FALSE;
+  if (!ok && GetLastError() == ERROR_IO_PENDING) {
+    ok = GetOverlappedResult(handle_of(fd), &overlapped, &written, TRUE) != FALSE;
+  }
+  CloseHandle(event);
+  return ok && written == text.size();
+}
+
+}  // namespace netpoll::test
