@@ -90,7 +90,7 @@ Word raw_syscall(long number, Word a, Word b, Word c, Word d, Word e, Word f) {
           setsockopt(socket_of(a), static_cast<int>(b), static_cast<int>(c), pointer<char>(d), static_cast<int>(e)));
     case SYS_close:
       if (closesocket(socket_of(a)) == 0) return 0;
-      if (WSAGetLastError() != WSAENOTSOCK) return done(-1);
+      if (WSAGetLastError() != WSAENOTSOCK && WSAGetLastError() != WSANOTINITIALISED) return done(-1);
       return CloseHandle(handle_of(a)) ? 0 : file_error();
     case SYS_read:
       return read_file(w, false);
