@@ -1,11 +1,9 @@
 // What net/ asks of the kernel by number, done by Winsock and by handles of files: base/syscall.h. Operations that may
-// take a while are not among them; those go through the completion port (poll/poller_iocp.cc).
+// take a while are not among them; those go through the completion port (poll/poller_iocp.cc) or, on files, block
+// (net/file_calls_windows.cc).
 #include "libruntime/base/syscall.h"
 
 #include <sys/socket.h>
-#include <sys/uio.h>
-
-#include <fcntl.h>
 
 #include <array>
 #include <cstdint>
@@ -40,29 +38,6 @@ Word make_socket(const Words& a) {
   return static_cast<Word>(made);
 }
 
-// The position of a file handle that was opened for overlapped operations is the caller's, so both kinds say where.
-Word read_file(const Words& a, bool at_offset) {
-  OVERLAPPED where{};
-  where.Offset = static_cast<DWORD>(a[3]);
-  where.OffsetHigh = static_cast<DWORD>(static_cast<std::uint64_t>(a[3]) >> 32);
-  DWORD count = 0;
-  if (ReadFile(handle_of(a[0]), pointer<void>(a[1]), static_cast<DWORD>(a[2]), &count, at_offset ? &where : nullptr)) {
-    return static_cast<Word>(count);
-  }
-  const DWORD error = GetLastError();
-  return error == ERROR_HANDLE_EOF || error == ERROR_BROKEN_PIPE ? 0 : -errno_of(error);
-}
-
-Word write_file(const Words& a, bool at_offset) {
-  OVERLAPPED where{};
-  where.Offset = static_cast<DWORD>(a[3]);
-  where.OffsetHigh = static_cast<DWORD>(static_cast<std::uint64_t>(a[3]) >> 32);
-  DWORD count = 0;
-  const BOOL written =
-      WriteFile(handle_of(a[0]), pointer<void>(a[1]), static_cast<DWORD>(a[2]), &count, at_offset ? &where : nullptr);
-  return written ? static_cast<Word>(count) : file_error();
-}
-
 }  // namespace
 
 Word raw_syscall(long number, Word a, Word b, Word c, Word d, Word e, Word f) {
@@ -92,14 +67,6 @@ Word raw_syscall(long number, Word a, Word b, Word c, Word d, Word e, Word f) {
       if (closesocket(socket_of(a)) == 0) return 0;
       if (WSAGetLastError() != WSAENOTSOCK && WSAGetLastError() != WSANOTINITIALISED) return done(-1);
       return CloseHandle(handle_of(a)) ? 0 : file_error();
-    case SYS_read:
-      return read_file(w, false);
-    case SYS_pread64:
-      return read_file(w, true);
-    case SYS_write:
-      return write_file(w, false);
-    case SYS_pwrite64:
-      return write_file(w, true);
     case SYS_fsync:
       return FlushFileBuffers(handle_of(a)) ? 0 : file_error();
     default:

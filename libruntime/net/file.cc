@@ -14,6 +14,7 @@ namespace netpoll {
 struct File::State {
   net::NetFd* fd;
   std::string name;  // what errors call it
+  net::FileState calls{};
 
   Error error(const char* operation, long code) const { return net::io_error(operation + (" " + name), code); }
 };
@@ -48,19 +49,21 @@ Result<File> File::adopt(Fd fd, std::string name) {
   if (name.empty()) name = "fd " + std::to_string(fd.get());
   auto net_fd = net::NetFd::create(fd, net::FdKind::kFile, Addr(), /*shared=*/true);
   if (!net_fd) return std::move(net_fd).error();
-  return File(std::unique_ptr<State, StateDeleter>(new State{.fd = *net_fd, .name = std::move(name)}));
+  std::unique_ptr<State, StateDeleter> state(new State{.fd = *net_fd, .name = std::move(name)});
+  block_on([&] { net::look_at_file(state->fd->sysfd(), state->calls); });
+  return File(std::move(state));
 }
 
 Result<std::size_t> File::read(std::span<std::byte> buffer) {
   if (state_ == nullptr) return no_file("read");
-  const long result = state_->fd->file_read(buffer.data(), buffer.size(), -1);
+  const long result = state_->fd->file_read(state_->calls, buffer.data(), buffer.size(), -1);
   if (result < 0) return state_->error("read", result);
   return static_cast<std::size_t>(result);
 }
 
 Result<std::size_t> File::write(std::span<const std::byte> data) {
   if (state_ == nullptr) return no_file("write");
-  const long result = state_->fd->file_write(data.data(), data.size(), -1);
+  const long result = state_->fd->file_write(state_->calls, data.data(), data.size(), -1);
   if (result < 0) return state_->error("write", result);
   return static_cast<std::size_t>(result);
 }
@@ -68,7 +71,7 @@ Result<std::size_t> File::write(std::span<const std::byte> data) {
 Result<std::size_t> File::read_at(std::span<std::byte> buffer, std::int64_t offset) {
   if (state_ == nullptr) return no_file("read");
   if (offset < 0) return state_->error("read", -EINVAL);
-  const long result = state_->fd->file_read(buffer.data(), buffer.size(), offset);
+  const long result = state_->fd->file_read(state_->calls, buffer.data(), buffer.size(), offset);
   if (result < 0) return state_->error("read", result);
   return static_cast<std::size_t>(result);
 }
@@ -76,7 +79,7 @@ Result<std::size_t> File::read_at(std::span<std::byte> buffer, std::int64_t offs
 Result<std::size_t> File::write_at(std::span<const std::byte> data, std::int64_t offset) {
   if (state_ == nullptr) return no_file("write");
   if (offset < 0) return state_->error("write", -EINVAL);
-  const long result = state_->fd->file_write(data.data(), data.size(), offset);
+  const long result = state_->fd->file_write(state_->calls, data.data(), data.size(), offset);
   if (result < 0) return state_->error("write", result);
   return static_cast<std::size_t>(result);
 }

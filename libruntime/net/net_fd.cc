@@ -95,27 +95,25 @@ long NetFd::io_code(poll::PollResult result) {
   return kIoCanceled;
 }
 
-long NetFd::file_read(void* buffer, std::size_t size, std::int64_t offset) {
+long NetFd::file_read(FileState& state, void* buffer, std::size_t size, std::int64_t offset) {
   if (!mutex_.incref()) return kIoClosing;
   size = std::min(size, kMaxTransfer);
   long result;
   do {
-    result = block_on([&] {
-      return offset < 0 ? sys(SYS_read, sysfd_, buffer, size) : sys(SYS_pread64, sysfd_, buffer, size, offset);
-    });
+    result = block_on([&] { return read_file(sysfd_, state, buffer, size, offset); });
   } while (result == -EINTR);
   release();
   return result;
 }
 
-long NetFd::file_write(const void* data, std::size_t size, std::int64_t offset) {
+long NetFd::file_write(FileState& state, const void* data, std::size_t size, std::int64_t offset) {
   if (!mutex_.incref()) return kIoClosing;
   const char* next = static_cast<const char*>(data);
   std::size_t left = size;
   long result = 0;
   while (left > 0) {
     const std::size_t chunk = std::min(left, kMaxTransfer);
-    result = block_on([&] { return write_file(sysfd_, next, chunk, offset); });
+    result = block_on([&] { return write_file(sysfd_, state, next, chunk, offset); });
     if (result == -EINTR) continue;
     if (result < 0) break;
     next += result;

@@ -64,6 +64,8 @@ enum class FdKind : std::uint8_t {
   kFile,    // not registered; operations may block and hand the P off
 };
 
+struct FileState;
+
 // NetFd. Made with new by create(), freed when the last handle is dropped; a handle is one owner (Conn, Listener, ...)
 // or one RawConn. The owner closes it before dropping its handle. Thread-safe: FdMutex sorts the operations.
 class NetFd {
@@ -100,9 +102,9 @@ class NetFd {
   // Where operations complete: connects and waits for it.
   long connect(const Addr& address);
 
-  // A kFile's calls.
-  long file_read(void* buffer, std::size_t size, std::int64_t offset);  // offset < 0: at the position
-  long file_write(const void* data, std::size_t size, std::int64_t offset);
+  // A kFile's calls; offset < 0: at the position.
+  long file_read(FileState& state, void* buffer, std::size_t size, std::int64_t offset);
+  long file_write(FileState& state, const void* data, std::size_t size, std::int64_t offset);
 
   long shutdown(int how);
   long set_deadline(unsigned modes, TimePoint deadline);

@@ -8,8 +8,8 @@
 #include <cerrno>
 #include <vector>
 
+#include "libruntime/net/file_calls.h"
 #include "libruntime/net/net_fd.h"
-#include "libruntime/net/sys.h"
 #include "netpoll/go.h"
 
 namespace netpoll::net {
@@ -59,12 +59,14 @@ long NetFd::writev_all(const iovec* buffers, std::size_t count) {
 
 long NetFd::send_file(int file_fd, std::int64_t offset, std::size_t count) {
   if (!mutex_.lock(FdMutex::Lock::kWrite)) return kIoClosing;
+  FileState file;
+  block_on([&] { look_at_file(file_fd, file); });
   std::vector<char> piece(std::min(count, kFilePiece));
   std::size_t left = count;
   long result = 0;
   while (left > 0 && result >= 0) {
     const long got =
-        block_on([&] { return sys(SYS_pread64, file_fd, piece.data(), std::min(left, piece.size()), offset); });
+        block_on([&] { return read_file(file_fd, file, piece.data(), std::min(left, piece.size()), offset); });
     if (got <= 0) {  // 0: the file ends here
       result = got;
       break;

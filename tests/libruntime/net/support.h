@@ -68,6 +68,8 @@ std::pair<Conn, Conn> tcp_pair(Checks& checks);
 // Both ends of a pipe whose calls block, the reading one first.
 std::pair<Fd, Fd> blocking_pipe(Checks& checks);
 bool is_open(int fd);
+// An existing file, to be read and written at a position that the kernel keeps.
+Fd open_from_outside(Checks& checks, const std::string& path);
 // Writes all of a short text to the descriptor of a pipe(), which has room for it. From any thread.
 bool write_from_outside(int fd, std::string_view text);
 

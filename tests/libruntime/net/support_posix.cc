@@ -16,6 +16,12 @@ std::pair<Fd, Fd> blocking_pipe(Checks& checks) {
 
 bool is_open(int fd) { return fcntl(fd, F_GETFD) >= 0; }
 
+Fd open_from_outside(Checks& checks, const std::string& path) {
+  Fd file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  EXPECT_THAT(checks, file.valid());
+  return file;
+}
+
 bool write_from_outside(int fd, std::string_view text) {
   ssize_t written;
   do {

@@ -25,6 +25,13 @@ bool is_open(int fd) {
   return GetHandleInformation(handle_of(fd), &flags) != FALSE;
 }
 
+Fd open_from_outside(Checks& checks, const std::string& path) {
+  const HANDLE file = CreateFileA(path.c_str(), GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE,
+                                  nullptr, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
+  EXPECT_THAT(checks, file != INVALID_HANDLE_VALUE);
+  return fd_of(file);
+}
+
 bool write_from_outside(int fd, std::string_view text) {
   const HANDLE event = CreateEventW(nullptr, TRUE, FALSE, nullptr);
   OVERLAPPED overlapped{};

@@ -24,9 +24,9 @@ class File {
   File& operator=(File&& other) noexcept;
   ~File();  // closes, dropping the error
 
-  // open(2); O_CLOEXEC is added.
+  // open(2); O_CLOEXEC is added. On Windows the handle is one for overlapped calls, and fd() is of use to those alone.
   static Result<File> open(const std::string& path, int flags, mode_t mode = 0644);
-  // Takes fd over as it is, blocking or not.
+  // Takes fd over as it is, blocking or not; on Windows a handle for overlapped calls as well as one for others.
   static Result<File> adopt(Fd fd, std::string name = {});
 
   // At the file's position; 0 is the end of the file.

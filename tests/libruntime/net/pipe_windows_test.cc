@@ -1,0 +1,83 @@
+// Named pipes, whose ends programs of Windows open as files.
+#include <windows.h>
+
+#include <fcntl.h>
+
+#include <array>
+#include <string>
+
+#include "netpoll/go.h"
+#include "netpoll/net/file.h"
+#include "netpoll/sync/wait_group.h"
+#include "tests/libruntime/net/support.h"
+
+namespace netpoll {
+namespace {
+
+using test::bytes;
+using test::Checks;
+using test::outcome;
+
+// A pipe for both directions that somebody else made: its path and the server's end.
+struct NamedPipe {
+  std::string path;
+  Fd server;
+};
+
+NamedPipe make_named_pipe(DWORD type) {
+  static std::atomic<int> serial{0};
+  NamedPipe pipe;
+  pipe.path = "\\\\.\\pipe\\netpoll-test-" + std::to_string(GetCurrentProcessId()) + "-" + std::to_string(serial++);
+  const HANDLE server = CreateNamedPipeA(pipe.path.c_str(), PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED, type | PIPE_WAIT,
+                                         1, 4096, 4096, 0, nullptr);
+  if (server != INVALID_HANDLE_VALUE) pipe.server = Fd(static_cast<int>(reinterpret_cast<std::intptr_t>(server)));
+  return pipe;
+}
+
+std::string read_next(File& file, std::size_t size) {
+  std::string text(size, '\0');
+  auto count = file.read(std::as_writable_bytes(std::span(text)));
+  return count ? text.substr(0, *count) : "<" + count.error().message() + ">";
+}
+
+}  // namespace
+
+TEST_CASE("the ends of a named pipe are files, and a read that waits holds up no write of the same end") {
+  test::in_every_setup([](Checks& checks) {
+    NamedPipe pipe = make_named_pipe(PIPE_TYPE_BYTE);
+    auto server = File::adopt(std::move(pipe.server));
+    auto client = File::open(pipe.path, O_RDWR);
+    EXPECT_EQUAL(checks, outcome(server) + outcome(client), "okok");
+    WaitGroup done;
+    std::string answer;
+    done.go([&] { answer = read_next(*client, 16); });
+    EXPECT_THAT(checks, test::soon([&] {
+                  for (const auto& g : checks.runtime().snapshot().goroutines) {
+                    if (g.status == "syscall") return true;
+                  }
+                  return false;
+                }));
+    EXPECT_EQUAL(checks, outcome(client->write(bytes("question"))), "ok");
+    EXPECT_EQUAL(checks, read_next(*server, 16), "question");
+    EXPECT_EQUAL(checks, outcome(server->write(bytes("answer"))), "ok");
+    done.wait();
+    EXPECT_EQUAL(checks, answer, "answer");
+    EXPECT_EQUAL(checks, outcome(server->close()), "ok");
+    EXPECT_EQUAL(checks, read_next(*client, 16), "");
+  });
+}
+
+TEST_CASE("a message of a pipe that exceeds the buffer is read in pieces") {
+  test::in_default_setup([](Checks& checks) {
+    NamedPipe pipe = make_named_pipe(PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE);
+    auto server = File::adopt(std::move(pipe.server));
+    auto client = File::open(pipe.path, O_RDWR);
+    EXPECT_EQUAL(checks, outcome(client->write(bytes("abcdef"))), "ok");
+    EXPECT_EQUAL(checks, outcome(client->write(bytes("next"))), "ok");
+    EXPECT_EQUAL(checks, read_next(*server, 4), "abcd");
+    EXPECT_EQUAL(checks, read_next(*server, 4), "ef");
+    EXPECT_EQUAL(checks, read_next(*server, 4), "next");
+  });
+}
+
+}  // namespace netpoll
