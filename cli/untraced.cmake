@@ -2,30 +2,36 @@
 # each question that they answer in ways of their own.
 set(probes ${PROJECT_SOURCE_DIR}/probes)
 # What reads the goroutines of another process, of libruntime alone.
-set(NETPOLL_WINDOWS_READERS
+set(readers
   ${probes}/goroutines/endpoints.cc
-  ${probes}/goroutines/libruntime/debug_root_pe.cc
   ${probes}/goroutines/libruntime/goroutine_reader.cc
   ${probes}/goroutines/libruntime/reader.cc
   ${probes}/goroutines/libruntime/record_table.cc
   ${probes}/goroutines/libruntime/runtime_finder.cc
   ${probes}/goroutines/libruntime/runtime_view.cc
   ${probes}/goroutines/libruntime/stack_reader.cc
-  ${probes}/goroutines/reader_rows_windows.cc
+  ${probes}/goroutines/reader_rows_untraced.cc
   ${probes}/goroutines/readers.cc
-  ${probes}/goroutines/target_info_windows.cc
-  ${probes}/process/live_subject_windows.cc
+  ${probes}/goroutines/target_info_untraced.cc
+  ${probes}/process/live_subject_untraced.cc
   ${probes}/process/mappings.cc
-  ${probes}/process/mappings_windows.cc
   ${probes}/process/memory.cc
-  ${probes}/process/memory_windows.cc
-  ${probes}/process/windows_process.cc
-  ${probes}/ptrace/thread_stop_absent.cc
 )
+if(WIN32)
+  list(APPEND readers
+    ${probes}/goroutines/libruntime/debug_root_images.cc
+    ${probes}/goroutines/libruntime/debug_root_pe.cc
+    ${probes}/process/mappings_windows.cc
+    ${probes}/process/memory_windows.cc
+    ${probes}/process/program_windows.cc
+    ${probes}/process/windows_process.cc
+    ${probes}/ptrace/thread_stop_absent.cc
+  )
+endif()
 if(WIN32)
   set(system
     commands_windows.cc
-    commands/snapshot_windows.cc
+    commands/snapshot_untraced.cc
     documents/goroutine_filter.cc
     documents/goroutine_flags.cc
     documents/goroutine_groups.cc
@@ -33,7 +39,7 @@ if(WIN32)
     documents/snapshot_diff.cc
     snapshot/looks.cc
     snapshot/view_flags.cc
-    ${NETPOLL_WINDOWS_READERS}
+    ${readers}
     system/host_windows.cc
     system/interrupt_windows.cc
     system/screen_windows.cc

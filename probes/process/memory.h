@@ -35,6 +35,8 @@ class Memory {
 
   // Reads size bytes at address. kProtocol when they are not all readable.
   Result<void> read(std::uint64_t address, void* into, std::size_t size);
+  // The same, where that is no error: false.
+  Result<bool> try_read(std::uint64_t address, void* into, std::size_t size);
 
   template <typename T>
   Result<T> read_value(std::uint64_t address) {

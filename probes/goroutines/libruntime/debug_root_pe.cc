@@ -2,7 +2,6 @@
 // (libruntime/debug/root_pe.cc).
 #include <windows.h>
 
-#include <algorithm>
 #include <cstring>
 
 #include "probes/goroutines/libruntime/debug_root.h"
@@ -14,52 +13,34 @@ constexpr char kSection[IMAGE_SIZEOF_SHORT_NAME + 1] = ".netpoll";
 // Real images stay far below.
 constexpr std::size_t kMaxSections = 512;
 
-// Reads size bytes; false where they are not all readable.
-Result<bool> read_into(Memory& memory, std::uint64_t address, void* into, std::size_t size) {
-  ReadPiece piece{.address = address, .into = into, .size = size};
-  if (auto r = memory.read_batch({&piece, 1}); !r) return std::move(r).error();
-  return piece.done;
-}
+}  // namespace
 
-// 0: the image has none, or its headers make no sense.
 Result<std::uint64_t> debug_root_of_image(Memory& memory, const Mapping& image) {
   IMAGE_DOS_HEADER dos;
   IMAGE_NT_HEADERS64 nt;
-  auto read = read_into(memory, image.start, &dos, sizeof dos);
+  auto read = memory.try_read(image.start, &dos, sizeof dos);
   if (!read || !*read || dos.e_magic != IMAGE_DOS_SIGNATURE || dos.e_lfanew <= 0) {
     return read ? Result<std::uint64_t>(0) : std::move(read).error();
   }
   const std::uint64_t at = image.start + static_cast<std::uint64_t>(dos.e_lfanew);
-  read = read_into(memory, at, &nt, sizeof nt);
+  read = memory.try_read(at, &nt, sizeof nt);
   if (!read || !*read || nt.Signature != IMAGE_NT_SIGNATURE ||
       nt.OptionalHeader.Magic != IMAGE_NT_OPTIONAL_HDR64_MAGIC || nt.FileHeader.NumberOfSections > kMaxSections) {
     return read ? Result<std::uint64_t>(0) : std::move(read).error();
   }
   std::vector<IMAGE_SECTION_HEADER> sections(nt.FileHeader.NumberOfSections);
   const std::uint64_t table = at + offsetof(IMAGE_NT_HEADERS64, OptionalHeader) + nt.FileHeader.SizeOfOptionalHeader;
-  read = read_into(memory, table, sections.data(), sections.size() * sizeof(IMAGE_SECTION_HEADER));
+  read = memory.try_read(table, sections.data(), sections.size() * sizeof(IMAGE_SECTION_HEADER));
   if (!read) return std::move(read).error();
   if (!*read) return std::uint64_t{0};
   for (const IMAGE_SECTION_HEADER& section : sections) {
     if (std::memcmp(section.Name, kSection, IMAGE_SIZEOF_SHORT_NAME) != 0) continue;
     std::uint64_t root = 0;
-    read = read_into(memory, image.start + section.VirtualAddress, &root, sizeof root);
+    read = memory.try_read(image.start + section.VirtualAddress, &root, sizeof root);
     if (!read) return std::move(read).error();
     return *read ? root : 0;
   }
   return std::uint64_t{0};
-}
-
-}  // namespace
-
-Result<std::vector<std::uint64_t>> find_debug_roots(Memory& memory, const std::vector<Mapping>& mappings) {
-  std::vector<std::uint64_t> roots;
-  for (const Mapping& image : mappings) {
-    auto root = debug_root_of_image(memory, image);
-    if (!root) return std::move(root).error();
-    if (*root != 0 && std::find(roots.begin(), roots.end(), *root) == roots.end()) roots.push_back(*root);
-  }
-  return roots;
 }
 
 }  // namespace netpoll::probes

@@ -1,4 +1,4 @@
-// The table of readers on Windows, where only programs of libruntime say where their tables are.
+// The table of readers on other systems than Linux, where only programs of libruntime say where their tables are.
 #include <array>
 
 #include "probes/goroutines/libruntime/reader.h"

@@ -1,4 +1,4 @@
-// snapshot on Windows: the goroutines of live libruntime programs.
+// snapshot where there is no /proc: the goroutines of live libruntime programs.
 #include <algorithm>
 #include <memory>
 

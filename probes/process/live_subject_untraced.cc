@@ -1,12 +1,12 @@
-// The Subject that is a live process on Windows: its images and its memory. What its descriptors are, and which
-// registrations its poller has, nobody outside is told there.
+// The Subject that is a live process on other systems than Linux: its images and its memory. What its descriptors are,
+// and which registrations its poller has, is not asked there.
 #include <cerrno>
 #include <utility>
 
 #include "libruntime/base/clock.h"
 #include "probes/process/images.h"
+#include "probes/process/program.h"
 #include "probes/process/subject.h"
-#include "probes/process/windows_process.h"
 
 namespace netpoll::probes {
 namespace {
@@ -20,11 +20,14 @@ class LiveSubject : public Subject {
   std::optional<pid_t> pid() const override { return pid_; }
   Memory& memory() override { return *memory_; }
   const std::vector<Mapping>& mappings() const override { return mappings_; }
-  std::string executable_path() const override { return executable_of(pid_); }
+  std::string executable_path() const override {
+    auto program = program_of(pid_);
+    return program ? std::move(program->path) : std::string();
+  }
   std::optional<std::vector<int>> epoll_descriptors() override { return std::nullopt; }
   std::optional<std::vector<Registration>> registrations(int /*epfd*/) override { return std::nullopt; }
   Descriptors describe(const std::vector<int>& /*fds*/, Ends /*ends*/) override { return {}; }
-  // Of the performance counter, which all processes share.
+  // Of a clock that all processes share.
   std::optional<std::int64_t> monotonic_now() override { return base::nanotime(); }
   std::optional<ThreadCall> thread_call(pid_t /*tid*/) override { return std::nullopt; }
 
