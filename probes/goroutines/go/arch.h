@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "probes/goroutines/go/bytes.h"
+#include "probes/process/bytes.h"
 
 namespace netpoll::probes {
 

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "netpoll/result.h"
-#include "probes/goroutines/go/bytes.h"
 #include "probes/goroutines/go/layout.h"
+#include "probes/process/bytes.h"
 #include "probes/process/memory.h"
 
 namespace netpoll::probes {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "netpoll/result.h"
-#include "probes/goroutines/go/bytes.h"
+#include "probes/process/bytes.h"
 #include "probes/process/elf/elf_file.h"
 #include "probes/process/subject.h"
 

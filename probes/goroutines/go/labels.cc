@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <unordered_set>
 
-#include "probes/goroutines/go/bytes.h"
+#include "probes/process/bytes.h"
 
 namespace netpoll::probes {
 namespace {

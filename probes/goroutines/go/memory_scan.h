@@ -5,8 +5,8 @@
 #include <functional>
 
 #include "netpoll/result.h"
-#include "probes/goroutines/go/bytes.h"
 #include "probes/goroutines/go/image.h"
+#include "probes/process/bytes.h"
 #include "probes/process/memory.h"
 
 namespace netpoll::probes {

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "netpoll/result.h"
-#include "probes/goroutines/go/bytes.h"
 #include "probes/goroutines/go/image.h"
+#include "probes/process/bytes.h"
 
 namespace netpoll::probes {
 

@@ -12,8 +12,8 @@
 
 #include "netpoll/result.h"
 #include "netpoll/trace/goroutine.h"
-#include "probes/goroutines/go/bytes.h"
 #include "probes/goroutines/go/layout.h"
+#include "probes/process/bytes.h"
 #include "probes/process/subject.h"
 
 namespace netpoll::probes {
