@@ -3,12 +3,15 @@
 
 namespace netpoll::probes {
 
+struct ThreadStop::Held {};
+
+ThreadStop::ThreadStop(ThreadStop&&) noexcept = default;
+ThreadStop::~ThreadStop() = default;
+
 Result<ThreadStop> ThreadStop::stop(pid_t /*pid*/) {
   return Error(ErrorKind::kNotSupported, "a target cannot be stopped on this system")
       .with_hint("without --pause it is read as it runs");
 }
-
-ThreadStop::ThreadStop(ThreadStop&& other) noexcept : pid_(other.pid_) {}
 
 std::int64_t ThreadStop::release() { return 0; }
 
