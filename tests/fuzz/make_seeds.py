@@ -145,6 +145,29 @@ def image_with_root():
     return image + debug_root(len(image))
 
 
+def macho_with_root():
+    """A program for macOS with the section that leads to a root (mach-o/loader.h)."""
+    def segment(name, address, *sections):
+        table = b"".join(struct.pack("<16s16s2Q8I", section, name, at, 8, *[0] * 8) for section, at in sections)
+        return struct.pack("<II16s4Q4I", 0x19, 72 + len(table), name, address, 0x1000, 0, 0, 3, 3, len(sections), 0) + table
+
+    pointer = 4096
+    commands = (segment(b"__TEXT", EXE_AT, (b"__text", EXE_AT + 64)) + struct.pack("<2I2Q", 0x80000028, 24, 64, 0) +
+                segment(b"__DATA", EXE_AT + pointer, (b"__netpoll", EXE_AT + pointer)))
+    header = struct.pack("<8I", 0xFEEDFACF, 0x0100000C, 0, 2, 3, len(commands), 0, 0)
+    return (header + commands).ljust(pointer, b"\0") + words(pointer + 8)
+
+
+def vm_entries():
+    """Records of struct kinfo_vmentry, as FreeBSD packs them (sys/user.h)."""
+    def entry(kind, start, end, offset, inode, path):
+        path = padded(path + b"\0", 8)
+        return struct.pack("<ii4Q", 136 + len(path), kind, start, end, offset, inode).ljust(136, b"\0") + path
+
+    return (entry(2, EXE_AT, EXE_AT + PAGE, 0, 4711, b"/usr/local/bin/server") + entry(3, EXE_AT + PAGE, EXE_AT + 2 * PAGE, 0, 0, b"") +
+            entry(2, 2 * EXE_AT, 3 * EXE_AT, 0, 7, b"/lib/libc.so.7") + bytes(64))
+
+
 PROGRAM = r"""
 #include <sys/sdt.h>
 static inline __attribute__((always_inline)) int add(int a) { DTRACE_PROBE2(netpoll, park, a, &a); return a * 3; }
@@ -192,6 +215,8 @@ def main():
     write("pclntab", "go1.20", pclntab())
     write("debug_root", "image", image_with_root())
     write("debug_root", "root", debug_root(0))
+    write("debug_root_macho", "image", macho_with_root())
+    write("vm_entries", "three", vm_entries())
     write("debug_root", "ring", words(8, 64) + struct.pack("<II", 8, 64) + bytes(40) +
           b"".join(struct.pack("<QQ", 5 + i, 5 + i) + bytes(48) for i in range(8)))
     field = words(0x100, 0x200, 8)
