@@ -33,6 +33,10 @@ class Memory {
   // kPermission when it is not ours.
   virtual Result<void> read_batch(std::span<ReadPiece> pieces) = 0;
 
+  // Whether only the memory of a target that is stopped can be read: whoever reads then holds a ThreadStop
+  // (ptrace/thread_stop.h).
+  virtual bool only_while_stopped() const { return false; }
+
   // Reads size bytes at address. kProtocol when they are not all readable.
   Result<void> read(std::uint64_t address, void* into, std::size_t size);
   // The same, where that is no error: false.

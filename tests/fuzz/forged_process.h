@@ -9,6 +9,7 @@
 #include "probes/goroutines/reader.h"
 #include "probes/process/subject.h"
 #include "tests/fuzz/input.h"
+#include "tests/support/rest_of_subject.h"
 
 namespace netpoll::test {
 
@@ -57,26 +58,14 @@ class ForgedMemory : public probes::Memory {
   std::uint16_t untouched_ = 0;
 };
 
-class ForgedProcess : public probes::Subject {
+class ForgedProcess : public RestOfSubject {
  public:
-  ForgedProcess(probes::Subject& real, Numbers forgeries) : real_(real), memory_(real.memory(), forgeries) {}
+  ForgedProcess(probes::Subject& real, Numbers forgeries) : RestOfSubject(real), memory_(real.memory(), forgeries) {}
 
-  std::string name() const override { return real_.name(); }
-  std::optional<pid_t> pid() const override { return real_.pid(); }
   probes::Memory& memory() override { return memory_; }
-  const std::vector<probes::Mapping>& mappings() const override { return real_.mappings(); }
-  probes::ElfFiles* elf_files() override { return real_.elf_files(); }
-  std::string executable_path() const override { return real_.executable_path(); }
-  std::optional<std::vector<int>> epoll_descriptors() override { return real_.epoll_descriptors(); }
-  std::optional<std::vector<probes::Registration>> registrations(int epfd) override {
-    return real_.registrations(epfd);
-  }
   probes::Descriptors describe(const std::vector<int>& /*fds*/, probes::Ends /*ends*/) override { return {}; }
-  std::optional<std::int64_t> monotonic_now() override { return real_.monotonic_now(); }
-  std::optional<probes::ThreadCall> thread_call(pid_t tid) override { return real_.thread_call(tid); }
 
  private:
-  probes::Subject& real_;
   ForgedMemory memory_;
 };
 

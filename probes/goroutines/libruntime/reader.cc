@@ -216,7 +216,8 @@ class LibruntimeReader : public Reader {
 
  private:
   Result<void> read_views(Reading& reading, const ReadOptions& options, trace::GoroutineSnapshot& snapshot) {
-    if (options.pause && subject_.pid()) return read_paused(reading, snapshot);
+    const bool pause = options.pause || subject_.memory().only_while_stopped();
+    if (pause && subject_.pid()) return read_paused(reading, snapshot);
     for (const RuntimeView& view : views_) {
       if (auto r = reading.read_view(view); !r) return r;
     }

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "probes/goroutines/libruntime/debug_root.h"
+#include "probes/ptrace/thread_stop.h"
 
 namespace netpoll::probes {
 
@@ -11,6 +12,12 @@ Result<std::vector<RuntimeView>> find_runtime_views(Subject& subject) {
   std::vector<RuntimeView> views;
   // Kernel threads and processes that are ending have no memory.
   if (subject.mappings().empty()) return views;
+  std::optional<ThreadStop> stop;  // to the end
+  if (subject.memory().only_while_stopped() && subject.pid()) {
+    auto stopped = ThreadStop::stop(*subject.pid());
+    if (!stopped) return std::move(stopped).error();
+    stop.emplace(std::move(*stopped));
+  }
   auto roots = find_debug_roots(subject.memory(), subject.mappings());
   if (!roots) return std::move(roots).error();
 

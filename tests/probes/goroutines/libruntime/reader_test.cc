@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <map>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "tests/support/another_user.h"
 #include "tests/support/catch.h"
 #include "tests/support/prey.h"
+#include "tests/support/rest_of_subject.h"
 #include "tests/support/skip.h"
 #include "tests/support/snapshot_of.h"
 
@@ -46,6 +48,38 @@ class Views {
   mutable netpoll::symbols::CodeMap code_{[](std::uint64_t) { return std::nullopt; }};
   std::unique_ptr<Subject> subject_;
   std::vector<RuntimeView> views_;
+};
+
+// A live process whose memory can be read only while ptrace(2) holds it, as FreeBSD's PT_IO has it; the kernel says
+// whether it is held.
+class OnlyWhileStopped : public netpoll::test::RestOfSubject {
+ public:
+  explicit OnlyWhileStopped(Subject& real) : RestOfSubject(real), memory_(real) {}
+  Memory& memory() override { return memory_; }
+
+ private:
+  class StoppedMemory : public Memory {
+   public:
+    explicit StoppedMemory(Subject& real) : real_(real) {}
+    bool only_while_stopped() const override { return true; }
+    netpoll::Result<void> read_batch(std::span<ReadPiece> pieces) override {
+      if (is_held()) return real_.memory().read_batch(pieces);
+      for (ReadPiece& piece : pieces) piece.done = false;
+      return {};
+    }
+
+   private:
+    // "4711 (name) t ..." (proc_pid_stat(5)).
+    bool is_held() const {
+      std::string stat;
+      std::getline(std::ifstream("/proc/" + std::to_string(*real_.pid()) + "/stat"), stat);
+      return stat.compare(stat.rfind(')'), 3, ") t") == 0;
+    }
+
+    Subject& real_;
+  };
+
+  StoppedMemory memory_;
 };
 
 // Every goroutine that the prey tells about, as it tells it, and no other.
@@ -90,6 +124,27 @@ TEST_CASE("the truth is found by the published offsets, in every kind of ELF fil
     CHECK(snapshot->runtimes[1].procs == 3);
     CHECK(snapshot->runtimes[1].epfd == 99);
   }
+}
+
+TEST_CASE("memory that can be read only while its process is stopped is read so, and the snapshot says it") {
+  Prey prey({FAKE_RUNTIME, "good"});
+  REQUIRE(prey.valid());
+  auto real = make_live_subject(prey.pid());
+  REQUIRE(real);
+  OnlyWhileStopped subject(**real);
+  const auto version = libruntime_version(subject);
+  REQUIRE(version);
+  CHECK(*version);
+  auto reader = attach_libruntime(subject);
+  REQUIRE(reader);
+  REQUIRE(*reader != nullptr);
+  for (int i = 0; i < 3; ++i) {
+    auto snapshot = (*reader)->read({});
+    REQUIRE(snapshot);
+    check_truth(prey, *snapshot);
+    CHECK(snapshot->paused_ns > 0);
+  }
+  CHECK(prey.sleeps());
 }
 
 TEST_CASE("a deadline counts from now, and the other direction's is not taken for it") {
