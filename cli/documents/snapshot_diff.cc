@@ -31,13 +31,13 @@ std::string function_of(const Json& row) {
   return named ? without_closure_numbers(exporters::plain_function(member->get<std::string>())) : std::string();
 }
 
-struct Change {
+struct BeforeAfter {
   std::int64_t base = 0;
   std::int64_t head = 0;
 };
 
-Json functions_json(const std::map<std::string, Change>& changes) {
-  std::vector<std::pair<std::string, Change>> ranked(changes.begin(), changes.end());
+Json functions_json(const std::map<std::string, BeforeAfter>& changes) {
+  std::vector<std::pair<std::string, BeforeAfter>> ranked(changes.begin(), changes.end());
   std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) {
     return a.second.head - a.second.base > b.second.head - b.second.base;
   });
@@ -59,7 +59,7 @@ Result<Json> snapshot_diff(const Json& base, const exporters::SnapshotDocument& 
     return Error(ErrorKind::kInvalid, "the base has no goroutines")
         .with_hint("netpoll-trace snapshot -p PID --json -o FILE writes one that has");
   }
-  std::map<std::string, Change> functions;
+  std::map<std::string, BeforeAfter> functions;
   std::map<Identity, const Json*> before;
   for (const Json& row : *rows) {
     if (!row.is_object()) continue;

@@ -9,18 +9,18 @@ namespace {
 
 constexpr std::size_t kSlabBytes = 1 << 20;
 
-Error nonsense(std::string what) { return Error(ErrorKind::kProtocol, "debug ABI: " + std::move(what)); }
-
 }  // namespace
+
+Error abi_nonsense(const std::string& what) { return Error(ErrorKind::kProtocol, "debug ABI: " + what); }
 
 Result<RecordTable> RecordTable::open(Memory& memory, const debug::TableRef& ref, std::uint32_t min_stride) {
   if (ref.per_chunk == 0 || ref.stride < min_stride || ref.stride > kMaxStride) {
-    return nonsense("a table of " + std::to_string(ref.per_chunk) + " records a chunk, " + std::to_string(ref.stride) +
-                    " bytes each");
+    return abi_nonsense("a table of " + std::to_string(ref.per_chunk) + " records a chunk, " +
+                        std::to_string(ref.stride) + " bytes each");
   }
   auto count = memory.read_value<std::uint64_t>(ref.count);
   if (!count) return std::move(count).error();
-  if (*count > kMaxRecords) return nonsense("a table of " + std::to_string(*count) + " records");
+  if (*count > kMaxRecords) return abi_nonsense("a table of " + std::to_string(*count) + " records");
   std::vector<std::uint64_t> chunks((*count + ref.per_chunk - 1) / ref.per_chunk);
   if (!chunks.empty()) {
     if (auto r = memory.read(ref.chunks, chunks.data(), chunks.size() * sizeof(chunks[0])); !r) {
@@ -46,7 +46,7 @@ Result<void> RecordTable::read_all(const Visit& visit) const {
     }
     if (auto r = memory_->read_batch(pieces); !r) return r;
     if (!std::all_of(pieces.begin(), pieces.end(), [](const ReadPiece& p) { return p.done; })) {
-      return nonsense("a table's records are not readable");
+      return abi_nonsense("a table's records are not readable");
     }
     for (std::uint64_t i = 0; i < held; ++i) visit(first + i, std::span(slab).subspan(i * ref_.stride, ref_.stride));
     first += held;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "netpoll/debug/abi.h"
@@ -12,6 +13,9 @@
 #include "probes/process/memory.h"
 
 namespace netpoll::probes {
+
+// kProtocol: what the target says in its tables cannot be so.
+Error abi_nonsense(const std::string& what);
 
 // Reads a field at an offset that RecordTable::open() has checked against the record's size.
 template <typename T>

@@ -16,8 +16,6 @@ constexpr std::uint32_t kMaxCounterBlocks = 1 << 14;
 constexpr std::uint32_t kMaxCounterStride = 1 << 16;
 constexpr std::uint32_t kMaxTracepoints = 1024;
 
-Error nonsense(std::string what) { return Error(ErrorKind::kProtocol, "debug ABI: " + std::move(what)); }
-
 // Text of a fixed array that the target filled: ends at the first NUL or with the array.
 template <std::size_t N>
 std::string text_of(const char (&array)[N]) {
@@ -92,11 +90,11 @@ Result<RuntimeView> RuntimeView::open(Memory& memory, std::uint64_t address) {
         .with_hint("use the netpoll-trace that belongs to libruntime " + text_of(root->runtime_version));
   }
   if (root->root_size < sizeof(debug::DebugRoot)) {
-    return nonsense("a root of " + std::to_string(root->root_size) + " bytes");
+    return abi_nonsense("a root of " + std::to_string(root->root_size) + " bytes");
   }
-  if (root->tp_count > kMaxTracepoints) return nonsense(std::to_string(root->tp_count) + " tracepoints");
+  if (root->tp_count > kMaxTracepoints) return abi_nonsense(std::to_string(root->tp_count) + " tracepoints");
   RuntimeView view(memory, address, *root);
-  if (view.g_end_ == 0 || view.pd_end_ == 0) return nonsense("a field beyond the end of its record");
+  if (view.g_end_ == 0 || view.pd_end_ == 0) return abi_nonsense("a field beyond the end of its record");
   return view;
 }
 
@@ -116,7 +114,7 @@ Result<std::optional<RuntimeInfo>> RuntimeView::read_runtime(std::uint64_t addre
   // Before minor 1 it ended with the rings, which were never written.
   if (raw.size == offsetof(debug::DebugRuntime, record_until)) raw.rings = raw.record_until = 0;
   if (raw.size < offsetof(debug::DebugRuntime, record_until))
-    return nonsense("a runtime description of " + std::to_string(raw.size) + " bytes");
+    return abi_nonsense("a runtime description of " + std::to_string(raw.size) + " bytes");
   return std::optional(RuntimeInfo{.address = address,
                                    .name = text_of(raw.name),
                                    .procs = raw.procs,
@@ -146,7 +144,7 @@ Result<std::vector<RuntimeInfo>> RuntimeView::runtimes() const {
     if (!now) return std::move(now).error();
     if (std::find(now->begin(), now->end(), address) == now->end()) continue;
     if (!runtime) return std::move(runtime).error();
-    if (!runtime->has_value()) return nonsense("a runtime description that is not readable");
+    if (!runtime->has_value()) return abi_nonsense("a runtime description that is not readable");
     result.push_back(std::move(**runtime));
   }
   return result;
@@ -231,8 +229,8 @@ Result<TracepointCounts> RuntimeView::counters(const RuntimeInfo& runtime) const
   const std::size_t rows = known_rows();
   if (runtime.counter_blocks > kMaxCounterBlocks || runtime.counter_stride > kMaxCounterStride ||
       runtime.counter_stride < rows * sizeof(std::uint64_t)) {
-    return nonsense(std::to_string(runtime.counter_blocks) + " counter blocks of " +
-                    std::to_string(runtime.counter_stride) + " bytes");
+    return abi_nonsense(std::to_string(runtime.counter_blocks) + " counter blocks of " +
+                        std::to_string(runtime.counter_stride) + " bytes");
   }
   TracepointCounts sum{};
   if (rows == 0) return sum;
@@ -245,7 +243,7 @@ Result<TracepointCounts> RuntimeView::counters(const RuntimeInfo& runtime) const
   }
   if (auto r = memory_->read_batch(pieces); !r) return std::move(r).error();
   for (std::size_t i = 0; i < blocks.size(); ++i) {
-    if (!pieces[i].done) return nonsense("counters that are not readable");
+    if (!pieces[i].done) return abi_nonsense("counters that are not readable");
     for (std::size_t row = 0; row < rows; ++row) sum[row] += blocks[i][row];
   }
   return sum;
