@@ -45,12 +45,8 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   findings.machine.push_back(here("self_counts", "run: libruntime's own counters, exact"));
   add_pollers(findings.machine);
   findings.machine.push_back(elsewhere("kernel_counts", "stat, trace, epoll, top, claims: system calls and pollers"));
-  if (find_command("snapshot") != nullptr) {
-    findings.machine.push_back(here("read_memory", "snapshot: goroutines of a running libruntime process"));
-    findings.machine.push_back(elsewhere("read_more", "snapshot of Go programs and cores, lint, serve"));
-  } else {
-    findings.machine.push_back(elsewhere("read_memory", "snapshot, lint, serve: goroutines of a running process"));
-  }
+  findings.machine.push_back(here("read_memory", "snapshot: goroutines of a running libruntime process"));
+  findings.machine.push_back(elsewhere("read_more", "snapshot of Go programs and cores, lint, serve"));
   if (auto done = out->result(doctor_document(findings)); !done) return std::move(done).error();
   return ExitStatus::kDone;
 }

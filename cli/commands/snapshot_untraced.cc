@@ -26,8 +26,7 @@ Result<std::vector<pid_t>> pids_of(const Options& options) {
     if (std::find(found.begin(), found.end(), *pid) == found.end()) found.push_back(*pid);
   }
   if (!found.empty()) return found;
-  return Error(ErrorKind::kInvalid, "snapshot needs a process")
-      .with_hint("netpoll-trace snapshot -p PID; tasklist shows what runs");
+  return Error(ErrorKind::kInvalid, "snapshot needs a process").with_hint("netpoll-trace snapshot -p PID");
 }
 
 Result<ExitStatus> run(const Options& options, Invocation& invocation) {
@@ -69,6 +68,9 @@ const Command snapshot_command{
         "the number of its descriptor. The target keeps running and needs no symbols; the output says whether "
         "everything in it belongs together. Addresses of sockets, names of functions, Go programs and cores are read "
         "on Linux.\n"
+        "\n"
+        "FreeBSD lets a process be read while it runs only where procfs(5) is mounted on /proc. Without, it is stopped "
+        "for a moment, and the output says for how long; a SIGKILL for this tool in that moment kills it as well.\n"
         "\n"
         "Of several processes each has a page, or a document, one after the other. One that cannot be read is named on "
         "standard error, and the exit status is 3 at the end.",
