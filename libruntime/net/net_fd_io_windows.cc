@@ -100,13 +100,17 @@ long NetFd::accept_locked(Addr& peer) { return complete_accept(peer); }
 
 // A receive of nothing: it ends when there is something, and takes no buffer meanwhile.
 long NetFd::wait_readable() {
+  if (kind_ == FdKind::kWriteOnly) return mutex_.closed() ? kIoClosing : -EBADF;
   if (!mutex_.lock(FdMutex::Lock::kRead)) return kIoClosing;
   const long result = io_code(poller_->wait(*pd_, poll::Mode::kRead, this));
   unlock(FdMutex::Lock::kRead);
   return result;
 }
 
-// No call waits for room in a pipe, and its handle takes overlapped calls alone.
-bool NetFd::waits_for(poll::Mode) const { return kind_ != FdKind::kPipe && kind_ != FdKind::kWriteOnly; }
+// Nothing waits for room in a pipe: a write of nothing ends at once, and the quota that the system tells for one
+// (FilePipeLocalInformation) has no event and is less while a reader waits, so that it cannot be polled for either.
+bool NetFd::waits_for(poll::Mode mode) const {
+  return is_socket() || (mode == poll::Mode::kRead && kind_ != FdKind::kWriteOnly);
+}
 
 }  // namespace netpoll::net

@@ -4,10 +4,13 @@
 #include <fcntl.h>
 
 #include <array>
+#include <atomic>
+#include <cerrno>
 #include <string>
 
 #include "netpoll/go.h"
 #include "netpoll/net/file.h"
+#include "netpoll/net/pipe.h"
 #include "netpoll/sync/wait_group.h"
 #include "tests/libruntime/net/support.h"
 
@@ -64,6 +67,32 @@ TEST_CASE("the ends of a named pipe are files, and a read that waits holds up no
     EXPECT_EQUAL(checks, answer, "answer");
     EXPECT_EQUAL(checks, outcome(server->close()), "ok");
     EXPECT_EQUAL(checks, read_next(*client, 16), "");
+  });
+}
+
+TEST_CASE("a raw write of a pipe is refused, since nothing waits for room in one") {
+  test::in_default_setup([](Checks& checks) {
+    auto ends = pipe();
+    bool called = false;
+    auto written = ends->second.raw().write([&](int) { return called = true; });
+    EXPECT_EQUAL(checks, written.error().sys_errno(), EOPNOTSUPP);
+    EXPECT_THAT(checks, !called);
+  });
+}
+
+TEST_CASE("a pipe made here used in the wrong direction is a bad descriptor, before and after the hang-up") {
+  test::in_every_setup([](Checks& checks) {
+    auto ends = pipe();
+    auto& [reader, writer] = *ends;
+    std::array<std::byte, 8> buffer;
+    for (const bool hung_up : {false, true}) {
+      if (hung_up) EXPECT_EQUAL(checks, outcome(reader.close()), "ok");
+      if (!hung_up) EXPECT_EQUAL(checks, reader.write("x").error().sys_errno(), EBADF);
+      EXPECT_EQUAL(checks, writer.read(buffer).error().sys_errno(), EBADF);
+      EXPECT_EQUAL(checks, writer.wait_readable().error().sys_errno(), EBADF);
+    }
+    EXPECT_EQUAL(checks, outcome(writer.close()), "ok");
+    EXPECT_EQUAL(checks, outcome(writer.wait_readable()), "closing");
   });
 }
 

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "netpoll/go.h"
@@ -65,6 +66,52 @@ TEST_CASE("a raw read parks while its callback says so") {
     done.wait();
     EXPECT_EQUAL(checks, got, "hello");
     EXPECT_EQUAL(checks, calls.load(), 2);
+  });
+}
+
+TEST_CASE("a raw read of a pipe parks until there is something, and until its end") {
+  test::in_every_setup([](Checks& checks) {
+    auto ends = pipe();
+    auto& [reader, writer] = *ends;
+    std::atomic<int> calls{0};
+    std::string got;
+    const auto read_raw = [&] {
+      EXPECT_EQUAL(checks, outcome(reader.raw().read([&](int fd) {
+                     ++calls;
+                     const std::optional<std::string> there = test::read_from_outside(fd);
+                     got += there.value_or("");
+                     return there.has_value();
+                   })),
+                   "ok");
+    };
+    WaitGroup done;
+    done.go(read_raw);
+    EXPECT_THAT(checks, test::parked_on(checks, reader.fd(), 0));
+    EXPECT_EQUAL(checks, calls.load(), 1);
+    EXPECT_EQUAL(checks, outcome(writer.write("hello")), "ok");
+    done.wait();
+    EXPECT_EQUAL(checks, got, "hello");
+    EXPECT_EQUAL(checks, calls.load(), 2);
+    done.go(read_raw);
+    EXPECT_THAT(checks, test::parked_on(checks, reader.fd(), 0));
+    EXPECT_EQUAL(checks, outcome(writer.close()), "ok");
+    done.wait();
+    EXPECT_EQUAL(checks, got, "hello");
+  });
+}
+
+TEST_CASE("deadlines and close end a raw read of a pipe") {
+  test::in_every_setup([](Checks& checks) {
+    auto ends = pipe();
+    Conn& reader = ends->first;
+    EXPECT_EQUAL(checks, outcome(reader.set_read_deadline(after(5ms))), "ok");
+    EXPECT_EQUAL(checks, outcome(reader.raw().read([](int) { return false; })), "timeout");
+    EXPECT_EQUAL(checks, outcome(reader.set_read_deadline(kNoDeadline)), "ok");
+    WaitGroup done;
+    done.go([&] { EXPECT_EQUAL(checks, outcome(reader.raw().read([](int) { return false; })), "closing"); });
+    EXPECT_THAT(checks, test::parked_on(checks, reader.fd(), 0));
+    EXPECT_EQUAL(checks, outcome(reader.close()), "ok");
+    done.wait();
   });
 }
 

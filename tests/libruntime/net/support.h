@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -72,6 +73,8 @@ bool is_open(int fd);
 Fd open_from_outside(Checks& checks, const std::string& path);
 // Writes all of a short text to the descriptor of a pipe(), which has room for it. From any thread.
 bool write_from_outside(int fd, std::string_view text);
+// Reads what is there from the descriptor of a pipe(): nothing when its end is, no value when neither is.
+std::optional<std::string> read_from_outside(int fd);
 
 inline std::span<const std::byte> bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
 // Reads until the end of the stream, or an error (which is appended as "<message>").

@@ -30,4 +30,11 @@ bool write_from_outside(int fd, std::string_view text) {
   return written == static_cast<ssize_t>(text.size());
 }
 
+std::optional<std::string> read_from_outside(int fd) {
+  std::string text(64, '\0');
+  const ssize_t n = ::read(fd, text.data(), text.size());
+  if (n < 0) return std::nullopt;
+  return text.substr(0, static_cast<std::size_t>(n));
+}
+
 }  // namespace netpoll::test

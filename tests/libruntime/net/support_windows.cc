@@ -11,6 +11,19 @@ namespace {
 HANDLE handle_of(int fd) { return reinterpret_cast<HANDLE>(static_cast<std::intptr_t>(fd)); }
 Fd fd_of(HANDLE handle) { return Fd(static_cast<int>(reinterpret_cast<std::intptr_t>(handle))); }
 
+// The count of an overlapped call on fd, which start() starts; 0 when it fails.
+template <typename Start>
+std::size_t overlapped(int fd, Start&& start) {
+  const HANDLE event = CreateEventW(nullptr, TRUE, FALSE, nullptr);
+  OVERLAPPED call{};
+  // The lowest bit keeps the end of this operation from the Runtime's completion port (GetQueuedCompletionStatus).
+  call.hEvent = reinterpret_cast<HANDLE>(reinterpret_cast<std::uintptr_t>(event) | 1);
+  DWORD count = 0;
+  if (start(&call) || GetLastError() == ERROR_IO_PENDING) GetOverlappedResult(handle_of(fd), &call, &count, TRUE);
+  CloseHandle(event);
+  return count;
+}
+
 }  // namespace
 
 std::pair<Fd, Fd> blocking_pipe(Checks& checks) {
@@ -33,17 +46,19 @@ Fd open_from_outside(Checks& checks, const std::string& path) {
 }
 
 bool write_from_outside(int fd, std::string_view text) {
-  const HANDLE event = CreateEventW(nullptr, TRUE, FALSE, nullptr);
-  OVERLAPPED overlapped{};
-  // The lowest bit keeps the end of this operation from the Runtime's completion port (GetQueuedCompletionStatus).
-  overlapped.hEvent = reinterpret_cast<HANDLE>(reinterpret_cast<std::uintptr_t>(event) | 1);
-  DWORD written = 0;
-  bool ok = WriteFile(handle_of(fd), text.data(), static_cast<DWORD>(text.size()), &written, &overlapped) != FALSE;
-  if (!ok && GetLastError() == ERROR_IO_PENDING) {
-    ok = GetOverlappedResult(handle_of(fd), &overlapped, &written, TRUE) != FALSE;
-  }
-  CloseHandle(event);
-  return ok && written == text.size();
+  return overlapped(fd, [&](OVERLAPPED* overlapped) {
+           return WriteFile(handle_of(fd), text.data(), static_cast<DWORD>(text.size()), nullptr, overlapped);
+         }) == text.size();
+}
+
+std::optional<std::string> read_from_outside(int fd) {
+  DWORD there = 0;
+  if (PeekNamedPipe(handle_of(fd), nullptr, 0, nullptr, &there, nullptr) == FALSE) return "";
+  if (there == 0) return std::nullopt;
+  std::string text(there, '\0');
+  text.resize(overlapped(
+      fd, [&](OVERLAPPED* overlapped) { return ReadFile(handle_of(fd), text.data(), there, nullptr, overlapped); }));
+  return text;
 }
 
 }  // namespace netpoll::test

@@ -19,6 +19,9 @@ class NetFd;
 // inside a callback: close() would wait for the callback that waits for it. Callbacks must not park, except that
 // control() holds no lock and may.
 //
+// On Windows the handle of a pipe takes overlapped calls alone. PeekNamedPipe tells what is there; a ReadFile wants an
+// event in its OVERLAPPED with the lowest bit set, or its end would come to the Runtime's completion port.
+//
 // After first use the connection is treated as shared with somebody: it is deregistered by an explicit EPOLL_CTL_DEL at
 // close (the callback may have duplicated the fd) and short reads are no longer taken as a proof that nothing is left.
 class RawConn {
@@ -40,7 +43,7 @@ class RawConn {
   // returns false (its system call gave EAGAIN). Ends with kTimeout, kClosing or kCanceled like an ordinary read.
   // kInvalid for listeners.
   Result<void> read(const std::function<bool(int fd)>& f) const;
-  // The same for writing.
+  // The same for writing. EOPNOTSUPP for pipes of Windows, where nothing waits for room.
   Result<void> write(const std::function<bool(int fd)>& f) const;
 
  private:
