@@ -16,7 +16,7 @@ namespace netpoll::net {
 // Until op ends with something else than an interruption.
 long NetFd::complete(poll::Mode mode, poll::Operation& op) {
   op.fd = sysfd_;
-  op.pipe = kind_ == FdKind::kPipe || kind_ == FdKind::kWriteOnly;
+  op.pipe = !is_socket() && kind_ != FdKind::kListener;
   for (;;) {
     const poll::PollResult result = poller_->perform(*pd_, mode, op, this);
     if (result != poll::PollResult::kOk) [[unlikely]]
