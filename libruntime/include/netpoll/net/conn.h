@@ -48,8 +48,8 @@ class Conn {
   // kNotPollable for what epoll refuses (a regular file, a directory: use File), kInvalid for datagram sockets (use
   // PacketConn) and listening sockets (use Listener::adopt).
   //
-  // On Windows: sockets, and ends of named pipes that were opened for overlapped calls and belong to no other completion
-  // port. kNotPollable for all other handles.
+  // On Windows: sockets, and ends of named pipes that were opened for overlapped calls and belong to no other
+  // completion port. kNotPollable for all other handles.
   //
   // A FIFO that was opened for reading with O_NONBLOCK and has had no writer yet is at its end: read() gives 0, as
   // read(2) and Go's os.File do. wait_readable() waits for the first data, or for the first writer to leave again. (To
