@@ -11,9 +11,9 @@ if(WIN32)
     ${probes}/process/windows_process.cc
     ${probes}/ptrace/thread_stop_absent.cc
     system/host_windows.cc
+    system/input_file_windows.cc
     system/interrupt_windows.cc
     system/screen_windows.cc
-    compare/input_file_windows.cc
     run/worker_process_windows.cc
   )
 elseif(APPLE)
@@ -40,9 +40,9 @@ endif()
 if(NOT WIN32)
   list(APPEND system
     system/host_posix.cc
+    system/input_file_posix.cc
     system/interrupt.cc
     system/screen_posix.cc
-    compare/input_file_posix.cc
     run/worker_process_posix.cc
   )
 endif()

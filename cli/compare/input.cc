@@ -8,7 +8,7 @@
 #include <cstring>
 #include <iterator>
 
-#include "cli/compare/input_file.h"
+#include "cli/system/input_file.h"
 #include "exporters/json.h"
 #include "libruntime/base/system.h"
 
@@ -215,7 +215,11 @@ Result<void> read_text(const std::string& path, const std::string& hint, std::st
     return invalid(path + " is larger than " + std::to_string(kLargestFile >> 20U) + " MiB", hint);
   };
   InputFile file;
-  if (const int err = file.open(path); err != 0) return failed(err);
+  if (path == "-") {
+    file.open_standard_input();
+  } else if (const int err = file.open(path); err != 0) {
+    return failed(err);
+  }
   // What says its size is not read to find out.
   if (const auto size = file.size()) {
     if (*size > kLargestFile) return too_large();

@@ -97,7 +97,7 @@ FOLDERS = {
     "cli/commands": ["cli", "cli/claims", "cli/compare", "cli/documents", "cli/epoll", "cli/export", "cli/graph",
                      "cli/help", "cli/mcp", "cli/run", "cli/serve", "cli/snapshot", "cli/stat", "cli/system",
                      "cli/top", "cli/trace", "cli/workload"],
-    "cli/compare": ["cli"],
+    "cli/compare": ["cli", "cli/system"],
     "cli/documents": ["cli", "cli/claims", "cli/compare", "cli/graph", "cli/run", "cli/system"],
     "cli/epoll": ["cli/documents"],
     "cli/export": ["cli"],

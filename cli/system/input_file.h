@@ -13,8 +13,10 @@ namespace netpoll::cli {
 // One thread at a time.
 class InputFile {
  public:
-  // "-": standard input. 0, or an errno.
+  // 0, or an errno. The path is in UTF-8.
   int open(const std::string& path);
+  // Instead of a file.
+  void open_standard_input();
   // Of a regular file, where asking costs less than reading.
   std::optional<std::uint64_t> size() const;
   // How many bytes it put into buffer: 0 at the end; less than 0: an errno, negative.

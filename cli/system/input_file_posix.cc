@@ -1,5 +1,5 @@
 // Reads by open(2) and read(2).
-#include "cli/compare/input_file.h"
+#include "cli/system/input_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -10,13 +10,13 @@
 namespace netpoll::cli {
 
 int InputFile::open(const std::string& path) {
-  stream_ = STDIN_FILENO;
-  if (path == "-") return 0;
   file_.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
   if (!file_.valid()) return errno;
   stream_ = file_.get();
   return 0;
 }
+
+void InputFile::open_standard_input() { stream_ = STDIN_FILENO; }
 
 std::optional<std::uint64_t> InputFile::size() const {
   struct stat status {};

@@ -1,5 +1,5 @@
 // Reads by handles.
-#include "cli/compare/input_file.h"
+#include "cli/system/input_file.h"
 
 #include <windows.h>
 
@@ -9,17 +9,16 @@
 namespace netpoll::cli {
 
 int InputFile::open(const std::string& path) {
-  HANDLE handle = GetStdHandle(STD_INPUT_HANDLE);
-  if (path != "-") {
-    handle =
-        CreateFileW(base::widen(path).c_str(), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
-                    nullptr, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
-    if (handle == INVALID_HANDLE_VALUE) return base::errno_of(GetLastError());
-    file_.reset(static_cast<int>(reinterpret_cast<std::intptr_t>(handle)));
-  }
+  const HANDLE handle =
+      CreateFileW(base::widen(path).c_str(), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                  nullptr, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
+  if (handle == INVALID_HANDLE_VALUE) return base::errno_of(GetLastError());
   stream_ = reinterpret_cast<std::intptr_t>(handle);
+  file_.reset(static_cast<int>(stream_));
   return 0;
 }
+
+void InputFile::open_standard_input() { stream_ = reinterpret_cast<std::intptr_t>(GetStdHandle(STD_INPUT_HANDLE)); }
 
 std::optional<std::uint64_t> InputFile::size() const { return std::nullopt; }
 
