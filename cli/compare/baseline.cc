@@ -1,14 +1,13 @@
 // Names and writes baselines.
 #include "cli/compare/baseline.h"
 
-#include <unistd.h>
-
 #include <cctype>
 #include <cstdint>
 #include <filesystem>
 #include <system_error>
 
 #include "cli/compare/input.h"
+#include "cli/system/file_path.h"
 #include "exporters/destination.h"
 
 namespace netpoll::cli {
@@ -61,10 +60,10 @@ std::string baseline_path(const std::string& folder, const ResultSet& results) {
 
 Result<void> write_baseline(const std::string& path, const std::vector<std::string>& files) {
   std::error_code failed;
-  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  std::filesystem::create_directories(folder, failed);
+  const std::string folder = path.substr(0, path.rfind('/'));
+  std::filesystem::create_directories(file_path(folder), failed);
   if (failed) {
-    return Error(ErrorKind::kInvalid, "cannot make the folder " + folder.string() + ": " + failed.message())
+    return Error(ErrorKind::kInvalid, "cannot make the folder " + folder + ": " + failed.message())
         .with_hint("--baseline names a folder");
   }
   Json all = Json::array();
@@ -79,6 +78,9 @@ Result<void> write_baseline(const std::string& path, const std::vector<std::stri
   return out->commit();
 }
 
-bool baseline_exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+bool baseline_exists(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(file_path(path), ignored);
+}
 
 }  // namespace netpoll::cli

@@ -125,6 +125,11 @@ def main():
         check("\u03b2ase.json" in tool("compare", "\u03b2ase.json", "head.json"), "such a file is read")
         check("none.json" in tool("compare", "none.json", "head.json", status=2), "a file that is not there")
 
+        check("is no baseline" in tool("compare", "--baseline", "\u03b2", "head.json", status=2), "no baseline yet")
+        tool("compare", "--baseline", "\u03b2", "--update", "head.json")
+        check(len(list((Path(folder) / "\u03b2").glob("echo-*.json"))) == 1, "a baseline in a folder with such a name")
+        tool("compare", "--baseline", "\u03b2", "head.json")
+
         check("no SO_REUSEPORT" in tool("run", "reuseport", status=3), "a workload that is not there, and why")
         check("unknown workload" in tool("run", "nothing", status=2), "a workload that is nowhere")
         check("not on Windows" in tool("run", "echo", "--backend", "ebpf", status=3), "a back end that is not there")
