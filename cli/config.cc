@@ -1,16 +1,18 @@
 // Reads the configuration with toml++, which knows the line and column of everything.
 #include "cli/config.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cctype>
-#include <cstdlib>
-#include <fstream>
+#include <filesystem>
+#include <span>
 
 #include "cli/command.h"
 #include "cli/spell.h"
+#include "cli/system/file_path.h"
+#include "cli/system/host.h"
+#include "cli/system/input_file.h"
 #include "cli/toml.h"
+#include "libruntime/base/system.h"
 
 namespace netpoll::cli {
 namespace {
@@ -21,10 +23,7 @@ constexpr const char* kHint = "netpoll-trace gen-config prints one with everythi
 bool is_general(const Flags::Row& row) { return row.group == "Messages"; }
 
 // An empty variable is one that is not set.
-std::string variable(const char* name) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? "" : text;
-}
+std::string variable(const std::string& name) { return environment_variable(name).value_or(""); }
 
 class Reader {
  public:
@@ -104,17 +103,24 @@ class Reader {
 
 Result<std::string> text_of(const std::string& path) {
   constexpr std::size_t kLargest = 1 << 20;
-  std::ifstream file(path);
+  const auto failed = [&](int err) {
+    return Error(ErrorKind::kInvalid, "cannot read the configuration " + path + ": " + base::errno_text(err))
+        .with_hint("NETPOLL_TRACE_CONFIG=" + std::string(null_device()) + " goes without one");
+  };
+  InputFile file;
+  if (const int err = file.open(path); err != 0) return failed(err);
   std::string text(kLargest + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad() || !file.is_open()) {
-    return Error(ErrorKind::kInvalid, "cannot read the configuration " + path)
-        .with_hint("NETPOLL_TRACE_CONFIG= goes without one");
+  std::size_t size = 0;
+  while (size < text.size()) {
+    const std::int64_t n = file.read(std::span(text).subspan(size));
+    if (n < 0) return failed(static_cast<int>(-n));
+    if (n == 0) break;
+    size += static_cast<std::size_t>(n);
   }
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  if (text.size() > kLargest) {
+  if (size > kLargest) {
     return Error(ErrorKind::kInvalid, "the configuration " + path + " is larger than 1 MiB").with_hint(kHint);
   }
+  text.resize(size);
   return text;
 }
 
@@ -135,12 +141,14 @@ std::string variable_of(std::string_view command, std::string_view flag) {
 }
 
 std::string config_path() {
-  if (const char* named = std::getenv("NETPOLL_TRACE_CONFIG")) return named;
-  std::string folder = variable("XDG_CONFIG_HOME");
-  if (folder.empty() && !variable("HOME").empty()) folder = variable("HOME") + "/.config";
-  for (const std::string& path :
-       {folder + "/netpoll-trace/config.toml", std::string("/etc/netpoll-trace/config.toml")}) {
-    if (path.front() == '/' && ::access(path.c_str(), F_OK) == 0) return path;
+  if (const auto named = environment_variable("NETPOLL_TRACE_CONFIG")) return *named;
+  for (const std::string& folder : configuration_folders()) {
+    std::filesystem::path path = file_path(folder + "/netpoll-trace/config.toml");
+    std::error_code ignored;
+    // A relative folder would be another one for each working directory; the XDG specification has it ignored.
+    if (!path.is_absolute() || !std::filesystem::exists(path, ignored)) continue;
+    const std::u8string name = path.make_preferred().u8string();
+    return {name.begin(), name.end()};
   }
   return {};
 }
@@ -164,8 +172,8 @@ Result<Config> Config::load(std::string_view command, const std::vector<Flags::R
 std::optional<std::vector<std::string>> Config::value(const std::string& flag) const {
   const auto known = known_.find(flag);
   if (known == known_.end()) return std::nullopt;
-  std::string text = variable(variable_of(command_, flag).c_str());
-  if (text.empty() && known->second) text = variable(variable_of("", flag).c_str());
+  std::string text = variable(variable_of(command_, flag));
+  if (text.empty() && known->second) text = variable(variable_of("", flag));
   if (!text.empty()) return std::vector{text};
   const auto found = file_.find(flag);
   if (found == file_.end() || found->second.empty()) return std::nullopt;

@@ -18,8 +18,8 @@ bool is_configurable(const Flags::Row& row);
 // The variable of a flag: NETPOLL_TRACE_RUN_POLL_MODE; of one that every command has (--color): NETPOLL_TRACE_COLOR.
 std::string variable_of(std::string_view command, std::string_view flag);
 
-// The file: $NETPOLL_TRACE_CONFIG (empty: none), else netpoll-trace/config.toml in $XDG_CONFIG_HOME or ~/.config, else
-// /etc/netpoll-trace/config.toml. Empty: there is none.
+// The file: $NETPOLL_TRACE_CONFIG (empty: none), else netpoll-trace/config.toml in the first of configuration_folders()
+// that has one (host.h). Empty: there is none.
 std::string config_path();
 
 class Config {

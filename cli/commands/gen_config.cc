@@ -12,7 +12,8 @@ namespace {
 constexpr std::string_view kHead =
     "# The configuration of netpoll-trace (TOML). A flag on the command line beats the environment, and that beats this\n"
     "# file. It is read from the file that NETPOLL_TRACE_CONFIG names (empty: from none), else from\n"
-    "# netpoll-trace/config.toml in $XDG_CONFIG_HOME or ~/.config, else from /etc/netpoll-trace/config.toml.\n"
+    "# netpoll-trace/config.toml in $XDG_CONFIG_HOME or ~/.config, else from /etc/netpoll-trace/config.toml; on Windows\n"
+    "# from netpoll-trace\\config.toml in %APPDATA%.\n"
     "#\n"
     "# The environment has a variable for each: NETPOLL_TRACE_RUN_POLL_MODE is poll-mode in [run], NETPOLL_TRACE_COLOR is\n"
     "# color. A value that is empty, or false, is none: the flag is then what it is without configuration.\n";
@@ -61,8 +62,12 @@ const Command gen_config_command{
     .usage = "",
     .description =
         "Prints every flag that a configuration may hold, by command, commented out, with its help (TOML). What is in "
-        "the file holds for each call that does not say otherwise: flags beat the environment, and that beats the file.",
-    .examples = "netpoll-trace gen-config > ~/.config/netpoll-trace/config.toml",
+        "the file holds for each call that does not say otherwise: flags beat the environment, and that beats the file.\n\n"
+        "The file is netpoll-trace/config.toml in $XDG_CONFIG_HOME or ~/.config, else in /etc; on Windows it is "
+        "netpoll-trace\\config.toml in %APPDATA%. NETPOLL_TRACE_CONFIG names another.",
+    .examples =
+        "netpoll-trace gen-config > ~/.config/netpoll-trace/config.toml\n"
+        "netpoll-trace.exe gen-config > %APPDATA%\\netpoll-trace\\config.toml",
     .add = add,
 };
 

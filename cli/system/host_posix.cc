@@ -3,6 +3,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <cstdlib>
+
 #include "cli/system/host.h"
 
 namespace netpoll::cli {
@@ -15,6 +17,20 @@ Host this_host() {
 }
 
 std::vector<std::string> program_arguments(int argc, char** argv) { return {argv, argv + argc}; }
+
+std::optional<std::string> environment_variable(const std::string& name) {
+  const char* const text = std::getenv(name.c_str());
+  return text != nullptr ? std::optional<std::string>(text) : std::nullopt;
+}
+
+// As the XDG Base Directory Specification has it, and behind it the machine's.
+std::vector<std::string> configuration_folders() {
+  std::string own = environment_variable("XDG_CONFIG_HOME").value_or("");
+  if (own.empty()) own = environment_variable("HOME").value_or("") + "/.config";
+  return {own, "/etc"};
+}
+
+std::string_view null_device() { return "/dev/null"; }
 
 void reserve_standard_streams() {
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {

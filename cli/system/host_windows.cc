@@ -34,6 +34,27 @@ std::vector<std::string> program_arguments(int, char**) {
   return arguments;
 }
 
+std::optional<std::string> environment_variable(const std::string& name) {
+  const std::wstring wide = base::widen(name);
+  std::wstring text;
+  for (DWORD size = 256;;) {
+    text.resize(size);
+    SetLastError(ERROR_SUCCESS);  // which an empty value leaves
+    size = GetEnvironmentVariableW(wide.c_str(), text.data(), size);
+    if (size == 0 && GetLastError() == ERROR_ENVVAR_NOT_FOUND) return std::nullopt;
+    if (size < text.size()) return base::narrow({text.data(), size});
+    // It is what would have been enough, unless somebody sets it meanwhile.
+  }
+}
+
+// None for all users: in %ProgramData% each of them may put what then acts for the others.
+std::vector<std::string> configuration_folders() {
+  const auto own = environment_variable("APPDATA");
+  return own ? std::vector<std::string>{*own} : std::vector<std::string>{};
+}
+
+std::string_view null_device() { return "NUL"; }
+
 // The C runtime never gives these numbers to a file.
 void reserve_standard_streams() {}
 

@@ -63,6 +63,9 @@ class Config(unittest.TestCase):
             done = subprocess.run([BINARY, *RUN], capture_output=True, text=True, timeout=PATIENCE,
                                   env={**environment, **changed})
             self.assertEqual(json.loads(done.stdout)["workload"]["poll_mode"], "thread")
+        relative = subprocess.run([BINARY, *RUN], capture_output=True, text=True, timeout=PATIENCE, cwd=home,
+                                  env={**environment, "HOME": "/", "XDG_CONFIG_HOME": ".config"})
+        self.assertEqual(json.loads(relative.stdout)["workload"]["poll_mode"], "hybrid")
 
     def test_numbers_switches_and_lists(self):
         path = self.file('quiet = true\n[run]\nops = 77\nconns = 1\nevent = ["epoll_ctl", "park"]\n')
@@ -85,7 +88,8 @@ class Config(unittest.TestCase):
         for path, status in ((self.folder.name, 2), (self.file(""), 0)):
             done = tool(*RUN, NETPOLL_TRACE_CONFIG=path)
             self.assertEqual(done.returncode, status, done.stderr)
-            self.assertIn("" if status == 0 else f"cannot read the configuration {path}", done.stderr)
+            self.assertIn("" if status == 0 else f"cannot read the configuration {path}: Is a directory", done.stderr)
+        self.assertEqual(tool(*RUN, NETPOLL_TRACE_CONFIG="/dev/null").returncode, 0)  # what the hint says
 
     def test_one_that_is_too_large_is_refused_before_it_is_read(self):
         path = self.file("")

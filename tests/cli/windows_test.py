@@ -6,6 +6,7 @@ a run counts is exact.
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -59,13 +60,46 @@ def snapshots(tool, judge, command):
     check("--core" in tool("snapshot", "--core", "file", status=2), "an option of other systems")
 
 
+def configuration(tool, folder, launcher, binary):
+    """Where it is looked for, under names of many scripts."""
+    name = "\u03bb\u65e5\u672c"
+    (folder / name / "netpoll-trace").mkdir(parents=True)
+    file = folder / name / "netpoll-trace" / "config.toml"
+    file.write_text("[run]\nops = 60\n", encoding="utf-8")
+    short = ("run", "echo", "--conns", "2", "--json")
+
+    def operations(text):
+        return json.loads(text)["operations"]
+
+    named = f"{name}\\netpoll-trace\\config.toml"
+    check(operations(tool(*short, environment={"NETPOLL_TRACE_CONFIG": named})) == 60, "a configuration that is named")
+    check(operations(tool(*short, environment={"NETPOLL_TRACE_CONFIG": named, "NETPOLL_TRACE_RUN_OPS": "80"})) == 80,
+          "the environment beats it")
+    check("no.toml: " in (said := tool(*short, status=2, environment={"NETPOLL_TRACE_CONFIG": f"{name}\\no.toml"})) and
+          name in said and "CONFIG=NUL" in said, "one that is not there", said)
+    check(operations(tool(*short, "--ops", "50", environment={"NETPOLL_TRACE_CONFIG": "NUL"})) == 50, "none")
+
+    # Set by a program of Windows, since Wine sets APPDATA itself for the first one.
+    def by_default(status=0):
+        command = subprocess.run([*launcher, "cmd", "/c", "cd"], capture_output=True, text=True, timeout=120, cwd=folder)
+        here = command.stdout.strip()
+        done = subprocess.run([*launcher, "cmd", "/c", f"set APPDATA={here}\\{name}&& {binary} {' '.join(short)}"],
+                              capture_output=True, text=True, timeout=120, cwd=folder, stdin=subprocess.DEVNULL)
+        check(done.returncode == status, f"by the default configuration: {done.returncode}", done.stderr)
+        return done.stdout if status == 0 else done.stderr
+
+    check(operations(by_default()) == 60, "the configuration in APPDATA")
+    file.write_text("[run]\nopps = 60\n", encoding="utf-8")
+    check(f"{name}\\netpoll-trace\\config.toml:2:1: " in (said := by_default(2)), "a mistake in it", said)
+
+
 def main():
     binary, waiting, *launcher = sys.argv[1:]
 
     with tempfile.TemporaryDirectory() as folder:
-        def tool(*arguments, status=0):
+        def tool(*arguments, status=0, environment=None):
             done = subprocess.run([*launcher, binary, *arguments], capture_output=True, text=True, timeout=120,
-                                  cwd=folder, stdin=subprocess.DEVNULL)
+                                  cwd=folder, stdin=subprocess.DEVNULL, env={**os.environ, **(environment or {})})
             check(done.returncode == status, f"{' '.join(arguments)} ended with {done.returncode}", done.stderr)
             return done.stdout if status == 0 else done.stderr
 
@@ -129,6 +163,7 @@ def main():
         tool("compare", "--baseline", "\u03b2", "--update", "head.json")
         check(len(list((Path(folder) / "\u03b2").glob("echo-*.json"))) == 1, "a baseline in a folder with such a name")
         tool("compare", "--baseline", "\u03b2", "head.json")
+        configuration(tool, Path(folder), launcher, binary)
 
         check("no SO_REUSEPORT" in tool("run", "reuseport", status=3), "a workload that is not there, and why")
         check("unknown workload" in tool("run", "nothing", status=2), "a workload that is nowhere")
