@@ -28,17 +28,6 @@ struct Options {
   std::string watch;
 };
 
-// An older view, from a file.
-Result<RegistrationDigests> read_view(const std::string& path) {
-  const auto documents = read_documents(path);
-  if (!documents) return documents.error();
-  const auto schema = schema_of(documents->front(), path);
-  if (!schema) return schema.error();
-  if (documents->size() == 1 && schema->kind == "epoll") return registration_digests(documents->front());
-  return Error(ErrorKind::kInvalid, path + " is no view of interest sets")
-      .with_hint("write one by epoll --json -o FILE");
-}
-
 exporters::LongDocumentSink* long_sink(Emitter& out) {
   return dynamic_cast<exporters::LongDocumentSink*>(&out.exporter());
 }
@@ -106,9 +95,9 @@ Result<ExitStatus> run(const Options& options, Invocation& invocation) {
   if (!every) return every.error();
   std::optional<RegistrationDigests> older;
   if (!options.diff.empty()) {
-    auto read = read_view(options.diff);
-    if (!read) return std::move(read).error();
-    older = std::move(*read);
+    const auto read = read_view(options.diff, "epoll");
+    if (!read) return read.error();
+    older = registration_digests(*read);
   }
   auto out = Emitter::open(options.output, exporters::Content::kResult, invocation.color);
   if (!out) return out.error();

@@ -24,6 +24,8 @@ Error invalid(std::string message, std::string hint) {
   return Error(ErrorKind::kInvalid, std::move(message)).with_hint(std::move(hint));
 }
 
+std::string name_of(const std::string& path) { return path == "-" ? "standard input" : path; }
+
 constexpr std::string_view kBlank = " \t\r\n";
 
 // In one object, whose members are looked for one after the other.
@@ -245,7 +247,20 @@ Result<std::string> read_text(const std::string& path, const std::string& hint) 
 Result<std::vector<Json>> read_documents(const std::string& path) {
   auto text = read_text(path, std::string(kHowToWrite));
   if (!text) return text.error();
-  return parse_documents(*text, path == "-" ? "standard input" : path);
+  return parse_documents(*text, name_of(path));
+}
+
+Result<Json> read_view(const std::string& path, const std::string& kind) {
+  const std::string how = "netpoll-trace " + kind + " -p PID --json -o FILE writes one";
+  const auto text = read_text(path, how);
+  if (!text) return text.error();
+  const std::string name = name_of(path);
+  auto documents = parse_documents(*text, name);
+  if (!documents) return std::move(documents).error().with_hint(how);
+  const auto schema = schema_of(documents->front(), name);
+  if (!schema) return schema.error();
+  if (documents->size() != 1 || schema->kind != kind) return invalid(name + " is not one document of " + kind, how);
+  return std::move(documents->front());
 }
 
 Result<SchemaName> schema_of(const Json& document, const std::string& name) {

@@ -35,6 +35,10 @@ Result<std::vector<std::string_view>> values_of(std::string_view text, const std
 Result<std::vector<exporters::Json>> documents_of(std::string_view text, std::string_view value,
                                                   const std::string& name);
 
+// Returns the one document of a file ("-": standard input) that the subcommand kind writes, as for its --diff. Fails
+// like read_documents(), and with kInvalid for anything else; the hint says how such a file is written.
+Result<exporters::Json> read_view(const std::string& path, const std::string& kind);
+
 // The errors of whoever reads the text of a file in another way.
 Error no_document(const std::string& name);
 Error no_result(const std::string& name);

@@ -5,21 +5,6 @@
 #include "cli/units.h"
 
 namespace netpoll::cli {
-namespace {
-
-Result<exporters::Json> read_base(const std::string& path) {
-  auto documents = read_documents(path);
-  if (!documents) return std::move(documents).error();
-  const auto schema = schema_of(documents->front(), path);
-  if (!schema) return schema.error();
-  if (documents->size() != 1 || schema->kind != "snapshot") {
-    return Error(ErrorKind::kInvalid, path + " is not one snapshot")
-        .with_hint("netpoll-trace snapshot -p PID --json -o FILE writes one");
-  }
-  return std::move(documents->front());
-}
-
-}  // namespace
 
 exporters::ExportOptions ViewFlags::writing(const SnapshotView& of) const {
   return {.everything = of.filter.all, .per_goroutine = per_goroutine, .go_compat = go_compat};
@@ -72,7 +57,7 @@ Result<SnapshotView> view_of(const ViewFlags& options) {
         .with_hint("each is another way to look at the same snapshot: give one of them");
   }
   if (!options.diff.empty()) {
-    auto base = read_base(options.diff);
+    auto base = read_view(options.diff, "snapshot");
     if (!base) return std::move(base).error();
     view.base = std::move(*base);
   }

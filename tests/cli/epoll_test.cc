@@ -274,7 +274,15 @@ TEST_CASE("epoll --diff tells what appeared and what went since an older view") 
   REQUIRE(diff["gone"].size() == 1);
   CHECK(diff["gone"][0]["fd"] == before);
   CHECK(diff["appeared"][0]["fd"] != before);
-  CHECK(run_tool({"epoll", "-p", pid, "--diff", "/etc/passwd"}).exit_code == 2);
+  const std::string now = folder.path() + "/now.json", run = folder.path() + "/run.json";
+  std::ofstream(run) << R"({"schema": "netpoll-trace/run/v1"})";
+  for (const std::string& wrong : {std::string("/etc/passwd"), folder.path() + "/none", run}) {
+    INFO(wrong);
+    const auto refused = run_tool({"epoll", "-p", pid, "--diff", wrong, "-o", now});
+    CHECK(refused.exit_code == 2);
+    CHECK(refused.err.find(wrong) != std::string::npos);
+    CHECK(refused.err.find("hint: netpoll-trace epoll -p PID --json -o FILE writes one\n") != std::string::npos);
+  }
 }
 
 TEST_CASE("epoll --diff tells a mask that is another in the older view as changed") {
