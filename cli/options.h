@@ -56,7 +56,7 @@ struct ProcessOptions {
 };
 void add_process_options(Flags& flags, ProcessOptions& options, bool several);
 // The pids named, checked to exist, without repetition. Fails with kInvalid when a number is malformed, kNotFound when
-// nobody has it or the name. Empty when neither flag was given.
+// nobody has it or the name, kNotSupported when a kernel thread has. Empty when neither flag was given.
 Result<std::vector<pid_t>> find_processes(const ProcessOptions& options);
 
 // --cgroup --container --pod: whoever is in and below these cgroups, now and later.

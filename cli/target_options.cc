@@ -49,6 +49,12 @@ Result<std::vector<pid_t>> find_processes(const ProcessOptions& options) {
       if (std::find(found.begin(), found.end(), pid) == found.end()) found.push_back(pid);
     }
   }
+  for (const pid_t pid : found) {
+    if (!probes::is_kernel_thread(pid)) continue;
+    return Error(ErrorKind::kNotSupported,
+                 "process " + std::to_string(pid) + " (" + probes::comm_of(pid) + ") is a kernel thread")
+        .with_hint("it makes no system calls, and has neither memory nor descriptors of its own");
+  }
   return found;
 }
 

@@ -131,6 +131,18 @@ TEST_CASE("a zombie is told from a process that does not exist") {
   REQUIRE(::waitpid(zombie, nullptr, 0) == zombie);
 }
 
+TEST_CASE("a kernel thread is refused by whatever looks at processes") {
+  // Process 2 is kthreadd, except in a container with its own process ids.
+  std::string name;
+  std::getline(std::ifstream("/proc/2/comm"), name);
+  if (name != "kthreadd") NETPOLL_SKIP("kernel threads are not visible here");
+  for (const char* command : {"stat", "trace", "epoll", "snapshot", "lint", "serve", "doctor"}) {
+    refuses({command, "-p", "2"}, 3, "process 2 (kthreadd) is a kernel thread", "neither memory nor descriptors");
+  }
+  refuses({"top", "-b", "-p", "2"}, 3, "is a kernel thread", "");
+  refuses({"epoll", "--comm", "kthreadd"}, 3, "is a kernel thread", "");
+}
+
 TEST_CASE("a file that is no core is a wrong input file, as one that is missing") {
   const TempDir folder;
   const auto written = [&](const std::string& name, const std::string& bytes) {
