@@ -21,6 +21,10 @@ from schema_test import Judge  # noqa: E402
 
 def snapshots(tool, judge, command):
     """What snapshot says of a program, which says itself which of its goroutines waits for what."""
+    # While it lives Wine does not begin anew with the numbers of processes; else the tool may be who is gone.
+    witness = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    while witness.stdout.readline() not in ("ready\n", ""):
+        pass
     target = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         said, pid = {}, None
@@ -56,6 +60,7 @@ def snapshots(tool, judge, command):
         target.stdin.close()
         target.wait(timeout=60)
     check("no such process" in tool("snapshot", "-p", pid, status=3), "a process that is gone")
+    witness.communicate(timeout=60)
     check("-p PID" in tool("snapshot", status=2), "no process")
     check("--core" in tool("snapshot", "--core", "file", status=2), "an option of other systems")
 
