@@ -250,7 +250,8 @@ class PerfSource : public Source {
   std::string overhead_note() const override {
     return "perf_event counters: each counted call takes 30 to 170 ns longer, a new thread or process " +
            std::to_string(plan_.counters.size() * 5) +
-           " us (fewer with -e); times, and what calls returned, are not measured";
+           " us (fewer with -e); times, and what calls returned, are not measured, and calls of the 32-bit interface "
+           "(int $0x80) are not seen";
   }
 
  private:

@@ -22,7 +22,10 @@ namespace netpoll::probes {
 //   of kernel memory;
 // - the kernel takes the counters off a process that executes a set-user-ID program, or one that its user may not read,
 //   and does not pass these tracepoints in a 32-bit program. How many programs were executed so is
-//   Counts::unseen_programs, and in `lost`.
+//   Counts::unseen_programs, and in `lost`;
+// - nor does it pass them in a 64-bit program that calls the 32-bit interface by int $0x80 (trace_get_syscall_nr() of
+//   kernel/trace/trace_syscalls.c). Nobody tells how often: raw_syscalls:sys_enter sees such calls, but as other ones
+//   of the same number. So they are in no figure, not in `lost` either, which overhead_note() says.
 //
 // detach() takes about a millisecond; see close_in_background() for what follows.
 Result<std::unique_ptr<Source>> make_perf_source(const SourceOptions& options);

@@ -103,6 +103,19 @@ TEST_CASE("perf counts every call of a program, of its threads and of its childr
   }
 }
 
+TEST_CASE("calls of the 32-bit interface are in no figure of perf, under no name, and it says so") {
+  if (const std::string why = missing(); !why.empty()) NETPOLL_SKIP(why);
+  const auto plain = run_plainly({kCalls, "compat"});
+  REQUIRE(plain);
+  if (plain->find("uncounted") == std::string::npos) NETPOLL_SKIP("this kernel has no 32-bit interface");
+  const CountedRun counted = run({kCalls, "compat", "io"}, /*follow_forks=*/true);
+  CHECK(differences(counted.counts, visible(parse_truth(counted.output).counts)) == Lines{});
+  CHECK(counted.counts.lost == 0);
+  auto source = make_perf_source({.held = true});
+  REQUIRE(source);
+  CHECK((*source)->overhead_note().find("int $0x80") != std::string::npos);
+}
+
 TEST_CASE("without follow_forks perf counts the threads of the command and not its children") {
   if (const std::string why = missing(); !why.empty()) NETPOLL_SKIP(why);
   const CountedRun counted = run({"/bin/sh", "-c", std::string(kCalls) + " burst; exit $?"}, /*follow_forks=*/false);
