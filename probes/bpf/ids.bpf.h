@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * ids.bpf.h: which processes are targets, and one record for each of their threads. Ids are those of the initial pid
- * namespace.
+ * ids.bpf.h: which processes are targets, one record for each of their threads, and what a thread was in before it had
+ * one. Ids are those of the initial pid namespace.
  *
  * Both tables are direct-mapped: the slot of an id is its low bits, found by one inlined array lookup. Rejected: hash
  * maps and task storage, which cost several times as much per system call. An id whose slot belongs to another goes to
@@ -11,6 +11,7 @@
 #define PROBES_BPF_IDS_BPF_H
 
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
 
 #include "probes/bpf/kernel_types.bpf.h"
 #include "probes/bpf/syscall_counts.h"
@@ -205,6 +206,24 @@ static __always_inline void forget_thread(__u32 tid) {
   } else {
     bpf_map_delete_elem(&threads_overflow, &tid);
   }
+}
+
+/*
+ * The number of the call that restart_syscall goes on with, where that call ended before anybody looked: the kernel's
+ * function for it tells. -1: it is another.
+ */
+static __noinline long nr_of_restart(struct task_struct* task) {
+  char name[32] = {};
+  if (!task) return -1;
+  __u64 fn = 0, first = 0;
+  READ_KERNEL(fn, task->restart_block.fn);
+  BPF_SNPRINTF(name, sizeof(name), "%ps", (void*)fn);
+  if (bpf_strncmp(name, sizeof(name), "do_restart_poll") == 0) return NR_poll;
+  if (bpf_strncmp(name, sizeof(name), "futex_wait_restart") == 0) return NR_futex;
+  if (bpf_strncmp(name, sizeof(name), "hrtimer_nanosleep_restart") != 0) return -1;
+  /* One of the two has a number where the other has an address. */
+  READ_KERNEL(first, SYSCALL_ARG1((struct pt_regs*)bpf_task_pt_regs(task)));
+  return first < 4096 ? NR_clock_nanosleep : NR_nanosleep;
 }
 
 #endif

@@ -549,9 +549,11 @@ static __always_inline int visit(struct bpf_iter__task* ctx, bool in_cgroups) {
   if (!sleeps(task) || is_worker(task)) return 0;
   struct pt_regs* regs = (struct pt_regs*)bpf_task_pt_regs(task);
   long nr = SYSCALL_NR(regs);
-  __u64 call = (__u64)counted_call(nr) - 1;
   bool compat = in_compat_syscall(task);
+  bool restarted = nr == NR_restart_syscall && !compat;
+  __u64 call = (__u64)counted_call(nr) - 1;
   if (task_job == NETPOLL_TASKS_MARK) {
+    if (restarted) call = (__u64)counted_call(nr_of_restart(task)) - 1;
     if (call >= NETPOLL_CALLS && !compat) return 0;
     struct netpoll_thread* thread = find_or_claim_thread(tid);
     if (!thread) {
@@ -561,7 +563,7 @@ static __always_inline int visit(struct bpf_iter__task* ctx, bool in_cgroups) {
     thread->start_ns = switches;
     thread->call = compat ? NETPOLL_BEFORE : NETPOLL_BEFORE | ((__u32)call + 1);
   } else if (task_job == NETPOLL_TASKS_IN_FLIGHT && !compat) {
-    count_in_flight(books, find_thread(tid), call, nr == NR_restart_syscall);
+    count_in_flight(books, find_thread(tid), call, restarted);
   }
   return 0;
 }

@@ -458,22 +458,6 @@ __u32 task_job = 0;
 __u32 found_tgid = 0;
 __u32 adopted = 0;
 
-/* The call that restart_syscall goes on with, where it ended before anybody looked: the kernel's function for it tells.
- */
-static __noinline __u8 row_of_restart(struct task_struct* task) {
-  char name[32] = {};
-  if (!task) return 0;
-  __u64 fn = 0, first = 0;
-  READ_KERNEL(fn, task->restart_block.fn);
-  BPF_SNPRINTF(name, sizeof(name), "%ps", (void*)fn);
-  if (bpf_strncmp(name, sizeof(name), "do_restart_poll") == 0) return row_of(NR_poll);
-  if (bpf_strncmp(name, sizeof(name), "futex_wait_restart") == 0) return row_of(NR_futex);
-  if (bpf_strncmp(name, sizeof(name), "hrtimer_nanosleep_restart") != 0) return 0;
-  /* One of the two has a number where the other has an address. */
-  READ_KERNEL(first, SYSCALL_ARG1((struct pt_regs*)bpf_task_pt_regs(task)));
-  return row_of(first < 4096 ? NR_clock_nanosleep : NR_nanosleep);
-}
-
 /*
  * The thread may be in a call that began before us. One that in truth runs, and whose registers are those of a call
  * that returned, is marked too: its next call removes the mark, and whoever else believes it looks at the registers
@@ -481,7 +465,7 @@ static __noinline __u8 row_of_restart(struct task_struct* task) {
  */
 static __always_inline void mark_call(struct task_struct* task, long nr) {
   if (!begin_ns) begin_ns = bpf_ktime_get_ns();
-  __u8 row = nr == NR_restart_syscall ? row_of_restart(task) : row_of(nr);
+  __u8 row = row_of(nr == NR_restart_syscall ? nr_of_restart(task) : nr);
   if (!row || in_compat_syscall(task)) return;
   struct netpoll_thread* thread = find_or_claim_thread(task->pid);
   if (thread) __sync_val_compare_and_swap(&thread->call, 0, NETPOLL_BEFORE | row);

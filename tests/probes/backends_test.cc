@@ -1,4 +1,5 @@
 // The back ends beside each other: the same counts, and the choice between them.
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -88,6 +89,49 @@ TEST_CASE("waits that were under way at the attach are not counted, but timed, a
       CHECK(*after.window_ns >= before.in_flight.longest_ns);
       CHECK(*after.total_ns == 0);
     }
+  }
+}
+
+TEST_CASE("a wait that went on after a stop before the attach is told by its own name, where anybody says it") {
+  using probes::Syscall;
+#if !defined(__x86_64__)
+  NETPOLL_SKIP("poll is ppoll on this architecture, which begins anew after a stop");
+#endif
+  for (const Backend backend : {Backend::kEbpf, Backend::kPtrace}) {
+    INFO(probes::backend_name(backend));
+    auto source = make_source(backend, {}, nullptr);
+    if (!source) {
+      note_skip(source.error().message());
+      continue;
+    }
+    Prey prey({NETPOLL_TRACED, "polls"});
+    REQUIRE(prey.sleeps());
+    const auto in_state = [&](char state) {
+      return eventually([&] { return probes::read_threads(prey.pid()).at(0).state == state; });
+    };
+    REQUIRE(kill(prey.pid(), SIGSTOP) == 0);
+    REQUIRE(in_state('T'));
+    REQUIRE(kill(prey.pid(), SIGCONT) == 0);
+    REQUIRE(in_state('S'));
+    REQUIRE((*source)->attach({.pid = prey.pid()}));
+    const auto open = (*source)->read();
+    prey.poke();
+    CHECK(prey.rest() == "events 1\n");
+    wait_for_end(**source);
+    const auto ended = (*source)->read();
+    REQUIRE((open && ended));
+    const auto& before = open->syscalls[static_cast<std::size_t>(Syscall::poll)];
+    const auto& after = ended->syscalls[static_cast<std::size_t>(Syscall::poll)];
+    // What restart_syscall goes on with is the kernel's to know: ptrace sees no more than that it is restart_syscall.
+    const std::uint64_t known = backend == Backend::kEbpf ? 1 : 0;
+    CHECK(before.count == 0);
+    CHECK(before.in_flight.count == known);
+    CHECK(before.in_flight.before == known);
+    CHECK(after.count == 0);
+    CHECK(after.errors.empty());
+    CHECK(after.in_flight.count == 0);
+    CHECK(*after.window_ns >= before.in_flight.longest_ns);
+    CHECK(*after.total_ns == 0);
   }
 }
 

@@ -15,6 +15,7 @@
  * calls each until standard input ends traced affinity ROUNDS     calls until it is the one busy thread, then looks at
  * its CPU affinity, and that of a new thread and a new process; prints "narrowed N", how often any was not as at the
  * start traced pinned restricts itself to its first CPU, calls as in affinity, prints "narrowed N" likewise
+ *   traced polls               prints "ready"; one poll of standard input; prints "events N", what it returned
  *
  * hammer and churn print "wrong N": calls that did not return what they must.
  */
@@ -232,6 +233,14 @@ static void* waiter(void* kind) {
   __atomic_fetch_sub(&running, 1, __ATOMIC_RELEASE);
   return NULL;
 }
+
+/* The kernel goes on with it by restart_syscall(2) after a stop. */
+static void poll_stdin(void) {
+  struct pollfd in = {.fd = 0, .events = POLLIN};
+  ready();
+  printf("events %d\n", poll(&in, 1, -1));
+}
+
 static void waits_of_all_kinds(void) {
   enum { kKinds = 8 };
   struct epoll_event event = {.events = EPOLLIN};
@@ -392,6 +401,8 @@ int main(int argc, char** argv) {
     hammer(number);
   else if (strcmp(what, "leaderless") == 0)
     leaderless();
+  else if (strcmp(what, "polls") == 0)
+    poll_stdin();
   else if (strcmp(what, "waits") == 0)
     waits_of_all_kinds();
   else if (strcmp(what, "crowd") == 0)
