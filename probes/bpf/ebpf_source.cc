@@ -65,12 +65,7 @@ class EbpfSource : public Source {
   Backend backend() const override { return Backend::kEbpf; }
   using Source::attach;
   Result<void> attach(std::span<const Target> targets) override;
-  Result<bool> wait(int timeout_ms, int stop_fd) override {
-    if (!cgroups()) return watches_.wait(timeout_ms, stop_fd);
-    auto waited = wait_readable(stop_fd, timeout_ms, -1);
-    if (!waited) return std::move(waited).error();
-    return true;  // a cgroup without processes may get some
-  }
+  Result<bool> wait(int timeout_ms, int stop_fd) override { return targets_.wait(timeout_ms, stop_fd); }
   Result<Counts> read() override;
   Result<CountsByTarget> read_each() override;
   Result<std::vector<GroupCounts>> read_groups() override {
@@ -97,12 +92,6 @@ class EbpfSource : public Source {
   Result<void> begin();
   Result<bool> look_for_calls_in_flight();
   Counts counts_of(CountMaps::Range accounts, const Tracepoints& has) const;
-  bool several() const { return attached_.size() > 1; }
-  bool cgroups() const { return !options_.cgroups.empty(); }
-  bool follow_forks() const { return !cgroups() && attached_.front().target.follow_forks; }
-  bool held() const { return !cgroups() && attached_.front().target.held; }
-  // The walk that finds all targets: one process, or 0.
-  pid_t scope() const { return cgroups() || several() || follow_forks() ? 0 : attached_.front().target.pid; }
   std::uint64_t missed_runs() const;
 
   SourceOptions options_;
@@ -110,8 +99,8 @@ class EbpfSource : public Source {
   Skeleton skeleton_;
   CountMaps count_maps_;
   ProcessTable processes_;
-  std::vector<Attached> attached_;
-  ProcessWatches watches_;
+  BpfTargets targets_;
+  std::vector<Attached> attached_;  // of targets_
   std::vector<std::string> left_out_;
   bool sees_uring_ = false;
   TaskWalk walk_;
@@ -151,8 +140,8 @@ Result<void> EbpfSource::load(const SourceOptions& options, const EbpfTuning& tu
   bpf_map__set_max_entries(skeleton_->maps.threads, slots);
   bpf_map__set_max_entries(skeleton_->maps.processes, slots);
   bpf_program__set_autoload(skeleton_->progs.netpoll_enter, options.latency);
-  bpf_program__set_autoload(skeleton_->progs.netpoll_tasks, !cgroups());
-  bpf_program__set_autoload(skeleton_->progs.netpoll_cgroup_tasks, cgroups());
+  bpf_program__set_autoload(skeleton_->progs.netpoll_tasks, options.cgroups.empty());
+  bpf_program__set_autoload(skeleton_->progs.netpoll_cgroup_tasks, !options.cgroups.empty());
   if (options.tracepoints) {
     uprobes_ = tuning.single_uprobes ? UprobeKind::kSingle : best_uprobe_kind();
     if (uprobes_ == UprobeKind::kMulti) {
@@ -164,7 +153,8 @@ Result<void> EbpfSource::load(const SourceOptions& options, const EbpfTuning& tu
   const int loaded = syscall_counts__load(skeleton_.get());
   if (loaded != 0) return bpf_error("load the BPF programs", loaded, log);
 
-  walk_ = TaskWalk(cgroups() ? skeleton_->progs.netpoll_cgroup_tasks : skeleton_->progs.netpoll_tasks, *skeleton_->bss);
+  walk_ = TaskWalk(options.cgroups.empty() ? skeleton_->progs.netpoll_tasks : skeleton_->progs.netpoll_cgroup_tasks,
+                   *skeleton_->bss);
   const auto& maps = skeleton_->maps;
   auto mapped =
       CountMaps::map(bpf_map__fd(maps.counters), bpf_map__fd(maps.accounts), accounts, static_cast<std::size_t>(cpus));
@@ -177,9 +167,9 @@ Result<void> EbpfSource::load(const SourceOptions& options, const EbpfTuning& tu
 }
 
 Result<void> EbpfSource::attach(std::span<const Target> targets) {
-  auto watches = watch_targets(targets, options_.cgroups);
-  if (!watches) return std::move(watches).error();
-  watches_ = std::move(*watches);
+  auto watched = BpfTargets::watch(targets, options_.cgroups);
+  if (!watched) return std::move(watched).error();
+  targets_ = std::move(*watched);
   attached_.clear();
   for (const Target& target : targets) {
     const std::size_t own = targets.size() > 1 ? attached_.size() + 1 : 0;
@@ -190,16 +180,16 @@ Result<void> EbpfSource::attach(std::span<const Target> targets) {
   if (attached) attached = begin();
   if (attached) return {};
   detach();
-  return within_targets(std::move(attached).error(), targets, options_.cgroups);
+  return targets_.within(std::move(attached).error());
 }
 
 Result<void> EbpfSource::attach_programs() {
   // Nobody is a target yet. Entries come before exits, so that a call which is seen to end has its start time.
   auto& programs = skeleton_->progs;
   std::vector<bpf_program*> order = {programs.netpoll_exit};
-  skeleton_->bss->leave_forks = !follow_forks();
-  if (!cgroups()) order.push_back(programs.netpoll_fork);
-  if (held()) order.push_back(programs.netpoll_exec);
+  skeleton_->bss->leave_forks = !targets_.follow_forks();
+  if (!targets_.cgroups()) order.push_back(programs.netpoll_fork);
+  if (targets_.held()) order.push_back(programs.netpoll_exec);
   if (options_.latency) order.push_back(programs.netpoll_enter);
   order.push_back(programs.netpoll_leave);
   if (auto attached = links_.attach(order); !attached) return attached;
@@ -222,23 +212,23 @@ void EbpfSource::link_uring() {
 // Makes the targets targets. What they did before this moment is not counted, nor is the rest of a call they are in.
 Result<void> EbpfSource::begin() {
   auto& shared = *skeleton_->bss;
-  if (!held()) __atomic_store_n(&shared.paused, 1u, __ATOMIC_SEQ_CST);
-  if (follow_forks() || several()) __atomic_store_n(&shared.use_processes, 1u, __ATOMIC_SEQ_CST);
+  if (!targets_.held()) __atomic_store_n(&shared.paused, 1u, __ATOMIC_SEQ_CST);
+  if (targets_.follow_forks() || targets_.several()) __atomic_store_n(&shared.use_processes, 1u, __ATOMIC_SEQ_CST);
   for (const Attached& attached : attached_) {
     const auto tgid = walk_.resolve(attached.target.pid);
     if (!tgid) return tgid.error();
-    if (several()) {
+    if (targets_.several()) {
       if (auto added = processes_.add(*tgid, attached.account); !added) return added;
     } else {
-      __atomic_store_n(held() ? &shared.held_tgid : &shared.root_tgid, *tgid, __ATOMIC_SEQ_CST);
+      __atomic_store_n(targets_.held() ? &shared.held_tgid : &shared.root_tgid, *tgid, __ATOMIC_SEQ_CST);
     }
   }
-  if (held()) return {};
-  if (follow_forks()) {
+  if (targets_.held()) return {};
+  if (targets_.follow_forks()) {
     if (auto adopted = walk_.adopt_children(); !adopted) return adopted;
   }
   for (const netpoll_task_job job : {NETPOLL_TASKS_MARK, NETPOLL_TASKS_CHECK}) {
-    if (auto walked = walk_.run(job, scope()); !walked) return std::move(walked).error();
+    if (auto walked = walk_.run(job, targets_.scope()); !walked) return std::move(walked).error();
   }
   __atomic_store_n(&shared.paused, 0u, __ATOMIC_SEQ_CST);
   return {};
@@ -276,7 +266,7 @@ Result<EbpfSource::Tracepoints> EbpfSource::attach_usdt_of(const Target& target,
   }
   // Several processes and descendants have memory of their own: there the file is probed wherever it runs, and the
   // program asks who hit it.
-  const pid_t pid = several() || target.follow_forks ? 0 : target.pid;
+  const pid_t pid = targets_.several() || target.follow_forks ? 0 : target.pid;
   std::vector<UsdtRefusal> refused;
   auto links = UsdtLinks::attach(bpf_program__fd(skeleton_->progs.netpoll_usdt), uprobes_, pid, path, wanted, &refused);
   if (!links) return std::move(links).error();
@@ -312,10 +302,9 @@ std::uint64_t EbpfSource::missed_runs() const {
 // False where there is nobody to look at.
 Result<bool> EbpfSource::look_for_calls_in_flight() {
   if (links_.empty()) return false;
-  const bool one = !cgroups() && !several() && !follow_forks();
-  if (one && __atomic_load_n(&skeleton_->bss->root_tgid, __ATOMIC_ACQUIRE) == 0) return false;
+  if (targets_.scope() != 0 && __atomic_load_n(&skeleton_->bss->root_tgid, __ATOMIC_ACQUIRE) == 0) return false;
   count_maps_.clear_in_flight();
-  if (auto walked = walk_.run(NETPOLL_TASKS_IN_FLIGHT, scope()); !walked) return std::move(walked).error();
+  if (auto walked = walk_.run(NETPOLL_TASKS_IN_FLIGHT, targets_.scope()); !walked) return std::move(walked).error();
   return true;
 }
 
@@ -341,7 +330,7 @@ Result<Counts> EbpfSource::read() {
   const auto looked = look_for_calls_in_flight();
   if (!looked) return looked.error();
   if (*looked) count_maps_.add_in_flight(all, counts);
-  if (skeleton_->bss->leave_forks != 0 && !cgroups()) {
+  if (skeleton_->bss->leave_forks != 0 && !targets_.cgroups()) {
     counts.forks_left = __atomic_load_n(&skeleton_->bss->forks_left, __ATOMIC_RELAXED);
   }
   counts.lost += missed_runs();
@@ -350,7 +339,7 @@ Result<Counts> EbpfSource::read() {
 
 Result<CountsByTarget> EbpfSource::read_each() {
   CountsByTarget each;
-  if (!several()) {
+  if (!targets_.several()) {
     auto counts = read();
     if (!counts) return std::move(counts).error();
     if (!attached_.empty()) each.emplace(attached_.front().target.pid, std::move(*counts));

@@ -122,9 +122,7 @@ class EbpfStream : public StreamSource {
   Result<bool> wait(int timeout_ms, int stop_fd) override {
     int most = busy_ ? kBusyMs : kIdleMs;
     if (timeout_ms >= 0) most = std::min(timeout_ms, most);
-    if (!cgroups()) return watches_.wait(most, stop_fd);
-    if (auto waited = wait_readable(stop_fd, most, -1); !waited) return std::move(waited).error();
-    return true;  // a cgroup without processes may get some
+    return targets_.wait(most, stop_fd);
   }
   Result<void> drain(trace::Sink& sink) override;
   Result<void> show_open(trace::Sink& sink) override;
@@ -150,11 +148,6 @@ class EbpfStream : public StreamSource {
   Result<std::uint32_t> add_running(pid_t pid);
   void ask_for_goroutines();
   std::size_t cpu_bytes() const { return sizeof(netpoll_stream_cpu) * cpu_count_; }
-  bool several() const { return targets_.size() > 1; }
-  bool cgroups() const { return !options_.cgroups.empty(); }
-  bool follow_forks() const { return !cgroups() && targets_.front().follow_forks; }
-  // The walk that finds all targets: one process, or 0.
-  pid_t scope() const { return cgroups() || several() || follow_forks() ? 0 : targets_.front().pid; }
 
   StreamOptions options_;
   std::int64_t clock_offset_;
@@ -165,10 +158,9 @@ class EbpfStream : public StreamSource {
   netpoll_stream_cpu* cpus_ = nullptr;
   std::size_t cpu_count_ = 0;
   ProcessTable processes_;
-  std::vector<Target> targets_;
+  BpfTargets targets_;
   std::vector<pid_t> members_;  // of cgroups, when they became targets
   GoroutineQuestions questions_;
-  ProcessWatches watches_;
   TaskWalk walk_;
   ProgramLinks links_;
   std::vector<UsdtLinks> usdt_;
@@ -248,10 +240,9 @@ Result<void> EbpfStream::load(const StreamOptions& options) {
 }
 
 Result<void> EbpfStream::attach(std::span<const Target> targets) {
-  auto watches = watch_targets(targets, options_.cgroups);
-  if (!watches) return std::move(watches).error();
-  watches_ = std::move(*watches);
-  targets_.assign(targets.begin(), targets.end());
+  auto watched = BpfTargets::watch(targets, options_.cgroups);
+  if (!watched) return std::move(watched).error();
+  targets_ = std::move(*watched);
   for (const std::string& cgroup : options_.cgroups) {
     for (const pid_t pid : cgroup_members(cgroup)) members_.push_back(pid);
   }
@@ -261,14 +252,14 @@ Result<void> EbpfStream::attach(std::span<const Target> targets) {
   if (attached) attached = begin();
   if (attached) return {};
   detach();
-  return within_targets(std::move(attached).error(), targets, options_.cgroups);
+  return targets_.within(std::move(attached).error());
 }
 
 Result<void> EbpfStream::attach_programs() {
   // Nobody is a target yet. Entries come before exits, so that a call which is seen to end has its start time.
   auto& programs = skeleton_->progs;
   std::vector<bpf_program*> order = {programs.netpoll_stream_exit, programs.netpoll_stream_exec};
-  if (cgroups() || follow_forks()) order.push_back(programs.netpoll_stream_fork);
+  if (targets_.cgroups() || targets_.follow_forks()) order.push_back(programs.netpoll_stream_fork);
   order.push_back(programs.netpoll_stream_enter);
   order.push_back(programs.netpoll_stream_leave);
   if (auto attached = links_.attach(order); !attached) return attached;
@@ -302,7 +293,7 @@ Result<std::uint32_t> EbpfStream::add_running(pid_t pid) {
 
 Result<void> EbpfStream::begin() {
   auto& shared = *skeleton_->bss;
-  if (cgroups()) {
+  if (targets_.cgroups()) {
     // They are targets already. What is looked up now may be younger than the first events, which then change nothing.
     decoder_.expect_strangers();
     for (const pid_t pid : members_) {
@@ -311,9 +302,9 @@ Result<void> EbpfStream::begin() {
     ask_for_goroutines();
     return mark_open_calls();
   }
-  const bool held = targets_.front().held;
+  const bool held = targets_.held();
   std::vector<std::uint32_t> tgids;
-  for (const Target& target : targets_) {
+  for (const Target& target : targets_.processes()) {
     // What is open and registered now is looked up first: from then on the events say what changes.
     const auto tgid = held ? walk_.resolve(target.pid) : add_running(target.pid);
     if (!tgid) return tgid.error();
@@ -321,16 +312,16 @@ Result<void> EbpfStream::begin() {
     tgids.push_back(*tgid);
   }
   ask_for_goroutines();
-  if (follow_forks() || several()) __atomic_store_n(&shared.use_processes, 1u, __ATOMIC_SEQ_CST);
+  if (targets_.follow_forks() || targets_.several()) __atomic_store_n(&shared.use_processes, 1u, __ATOMIC_SEQ_CST);
   for (const std::uint32_t tgid : tgids) {
-    if (several()) {
+    if (targets_.several()) {
       if (auto added = processes_.add(tgid, /*account=*/0); !added) return added;
     } else {
       __atomic_store_n(held ? &shared.held_tgid : &shared.root_tgid, tgid, __ATOMIC_SEQ_CST);
     }
   }
   if (held) return {};
-  if (follow_forks()) {
+  if (targets_.follow_forks()) {
     if (auto adopted = walk_.adopt_children(); !adopted) return adopted;
   }
   return mark_open_calls();
@@ -338,13 +329,13 @@ Result<void> EbpfStream::begin() {
 
 // Everybody is a target by now: a call that nobody saw begin had begun before.
 Result<void> EbpfStream::mark_open_calls() {
-  if (auto walked = walk_.run(NETPOLL_TASKS_MARK, scope()); !walked) return std::move(walked).error();
+  if (auto walked = walk_.run(NETPOLL_TASKS_MARK, targets_.scope()); !walked) return std::move(walked).error();
   return {};
 }
 
 Result<void> EbpfStream::attach_usdt() {
   std::set<std::pair<dev_t, ino_t>> seen;
-  std::vector<Target> targets = targets_;
+  std::vector<Target> targets = targets_.processes();
   for (const pid_t pid : members_) targets.push_back({.pid = pid, .held = false, .follow_forks = false, .exe = {}});
   for (const Target& target : targets) {
     const auto file = file_of(target);
@@ -377,8 +368,8 @@ Result<void> EbpfStream::attach_usdt_of(const std::string& path) {
     if (stored != 0) return posix_error("describe the probe " + site.name, -stored);
     wanted.push_back({site.offset, site.semaphore_offset, number});
   }
-  auto links =
-      UsdtLinks::attach(bpf_program__fd(skeleton_->progs.netpoll_stream_usdt), uprobes_, scope(), path, wanted);
+  auto links = UsdtLinks::attach(bpf_program__fd(skeleton_->progs.netpoll_stream_usdt), uprobes_, targets_.scope(),
+                                 path, wanted);
   if (!links) return std::move(links).error();
   usdt_.push_back(std::move(*links));
   return {};
@@ -415,7 +406,8 @@ Result<void> EbpfStream::drain(trace::Sink& sink) {
 
 Result<void> EbpfStream::for_open_calls(const TakeEvent& take) const {
   std::vector<std::byte> written;
-  if (auto walked = walk_.run(NETPOLL_TASKS_IN_FLIGHT, scope(), &written); !walked) return std::move(walked).error();
+  if (auto walked = walk_.run(NETPOLL_TASKS_IN_FLIGHT, targets_.scope(), &written); !walked)
+    return std::move(walked).error();
   netpoll_stream_event event;
   for (std::size_t at = 0; at + sizeof(event) <= written.size(); at += sizeof(event)) {
     std::memcpy(&event, written.data() + at, sizeof(event));
