@@ -52,8 +52,8 @@ void Lab::write_report(const std::string& failure) {
   workload::write_line(report_fd_, exporters::compact(report));
 }
 
-Config lab_config(int procs) {
-  Config config;
+netpoll::Config lab_config(int procs) {
+  netpoll::Config config;
   config.procs = procs;
   config.stack_size = std::size_t{256} << 10;
   config.name = "claim";

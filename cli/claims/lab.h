@@ -66,7 +66,7 @@ class Lab {
 };
 
 // The configuration of an experiment: so many Ps, and room on the stacks for notes.
-Config lab_config(int procs);
+netpoll::Config lab_config(int procs);
 // One end of a pair writes a byte, or takes one.
 void put_byte(Lab& lab, Conn& conn);
 void take_byte(Lab& lab, Conn& conn);

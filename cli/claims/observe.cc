@@ -28,7 +28,7 @@ using std::chrono::steady_clock;
 
 // An experiment takes a fraction of a second; on a machine under heavy load, more.
 constexpr std::chrono::seconds kPatience{30};
-constexpr int kReportFd = 3;
+constexpr int kClaimFd = 3;
 // What nobody would read any more.
 constexpr std::size_t kMostSteps = 200;
 constexpr std::size_t kMostRecords = 200'000;
@@ -213,10 +213,10 @@ class Experiment {
     const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
     if (!null.valid()) return posix_error("open /dev/null", errno);
     probes::LaunchSpec spec;
-    spec.argv = {self_exe(), "__claim", std::string(claim_.name), std::to_string(kReportFd)};
+    spec.argv = {self_exe(), "__claim", std::string(claim_.name), std::to_string(kClaimFd)};
     spec.dies_with_source = true;
     // Standard output is for the result; what an experiment complains of goes to standard error.
-    spec.fds = {{null.get(), STDIN_FILENO}, {STDERR_FILENO, STDOUT_FILENO}, {child_end.get(), kReportFd}};
+    spec.fds = {{null.get(), STDIN_FILENO}, {STDERR_FILENO, STDOUT_FILENO}, {child_end.get(), kClaimFd}};
     if (source_ != nullptr) source_->prepare(spec);
     auto child = probes::launch(spec);
     if (!child) return std::move(child).error();

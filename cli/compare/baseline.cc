@@ -15,7 +15,7 @@ namespace {
 
 using exporters::Json;
 
-Json member(const Json& document, const char* name) {
+Json copy_of_member(const Json& document, const char* name) {
   const auto it = document.find(name);
   return it != document.end() && it->is_object() ? *it : Json::object();
 }
@@ -44,14 +44,14 @@ std::uint32_t hash_of(const std::string& text) {
 
 std::string baseline_path(const std::string& folder, const ResultSet& results) {
   const Json& frame = results.frame;
-  const Json workload = member(frame, "workload");
-  const Json host = member(frame, "host");
-  const Json target = member(frame, "target");
+  const Json workload = copy_of_member(frame, "workload");
+  const Json host = copy_of_member(frame, "host");
+  const Json target = copy_of_member(frame, "target");
   const auto command = frame.find("command");
   const bool whole = command != frame.end() && command->is_array();
   const std::string what = results.kind == "run" ? text_of(workload, "name") : text_of(target, "comm");
   const std::string machine = text_of(host, "arch") + "-" + text_of(host, "cpus") + "cpu-" + text_of(host, "kernel");
-  const std::string backend = text_of(member(frame, "probe"), "backend");
+  const std::string backend = text_of(copy_of_member(frame, "probe"), "backend");
   const std::string all = results.kind + exporters::compact(workload) + text_of(target, "kind") + what + machine +
                           backend + (whole ? "command" : "window");
   return folder + "/" + plain(what + "-" + machine + "-" + backend) + "-" + exporters::hex(hash_of(all)).substr(2) +

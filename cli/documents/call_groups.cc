@@ -19,7 +19,6 @@ namespace netpoll::cli {
 namespace {
 
 using exporters::Json;
-using probes::GroupBy;
 using probes::GroupCounts;
 
 struct Row {
@@ -28,17 +27,17 @@ struct Row {
   std::map<probes::Syscall, GroupCounts> calls;
 };
 
-std::string_view word_of(GroupBy by) {
+std::string_view word_of(probes::GroupBy by) {
   switch (by) {
-    case GroupBy::kProcess:
+    case probes::GroupBy::kProcess:
       return "process";
-    case GroupBy::kThread:
+    case probes::GroupBy::kThread:
       return "thread";
-    case GroupBy::kFd:
+    case probes::GroupBy::kFd:
       return "fd";
-    case GroupBy::kCgroup:
+    case probes::GroupBy::kCgroup:
       return "cgroup";
-    case GroupBy::kNothing:
+    case probes::GroupBy::kNothing:
       break;
   }
   return "nothing";
@@ -127,25 +126,25 @@ Json imbalance(const std::vector<Row>& rows) {
 
 }  // namespace
 
-Json call_groups_json(const std::vector<GroupCounts>& groups, GroupBy by) {
-  if (by == GroupBy::kNothing) return nullptr;
+Json call_groups_json(const std::vector<GroupCounts>& groups, probes::GroupBy by) {
+  if (by == probes::GroupBy::kNothing) return nullptr;
   const std::vector<Row> rows = rows_of(groups);
-  const auto descriptors = by == GroupBy::kFd ? descriptors_of(rows) : std::map<pid_t, probes::Descriptors>();
+  const auto descriptors = by == probes::GroupBy::kFd ? descriptors_of(rows) : std::map<pid_t, probes::Descriptors>();
   std::uint64_t sum = 0;
   for (const Row& row : rows) sum += row.who.count;
   Json json = {{"by", std::string(word_of(by))}, {"imbalance", imbalance(rows)}, {"rows", Json::array()}};
   for (const Row& row : rows) {
     Json entry;
-    if (by == GroupBy::kCgroup) {
+    if (by == probes::GroupBy::kCgroup) {
       entry["cgroup"] = exporters::text_or_null(probes::cgroup_name(row.who.cgroup));
       entry["cgroup_id"] = exporters::hex(row.who.cgroup);
     } else {
       entry["pid"] = row.who.pid;
       entry["ns_pid"] = innermost_pid(row.who);
-      if (by == GroupBy::kThread) entry["tid"] = row.who.tid;
+      if (by == probes::GroupBy::kThread) entry["tid"] = row.who.tid;
       entry["comm"] = row.who.comm;
     }
-    if (by == GroupBy::kFd) put_descriptor(entry, row.who, descriptors);
+    if (by == probes::GroupBy::kFd) put_descriptor(entry, row.who, descriptors);
     entry["count"] = row.who.count;
     entry["share"] = exporters::ratio(row.who.count, sum);
     entry["errors"] = row.who.errors;

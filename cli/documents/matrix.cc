@@ -40,12 +40,12 @@ std::optional<double> cpu_per_op(const Json& run) {
   return cpu ? std::optional(*cpu / *operations) : std::nullopt;
 }
 
-struct Figure {
+struct CellFigure {
   const char* name;
   std::optional<double> (*of)(const Json& run);
 };
 
-constexpr Figure kFigures[] = {
+constexpr CellFigure kFigures[] = {
     {"operations_per_s", [](const Json& run) { return number_at(run, "/operations_per_s"); }},
     {"server_cpu_per_op_ns", cpu_per_op},
     {"latency_p50_ns", [](const Json& run) { return number_at(run, "/latency_ns/p50"); }},
@@ -57,7 +57,7 @@ constexpr Figure kFigures[] = {
 };
 
 // Ascending; empty where a run does not know the figure.
-std::vector<double> values_of(const Figure& figure, const Cell& cell) {
+std::vector<double> values_of(const CellFigure& figure, const Cell& cell) {
   std::vector<double> values;
   for (const Json& run : cell.samples) {
     const auto value = figure.of(run);
@@ -121,7 +121,7 @@ Json matrix_document(const std::vector<Cell>& cells, std::chrono::system_clock::
   json["cells"] = Json::object();
   for (const Cell& cell : cells) {
     Json figures = Json::object();
-    for (const Figure& figure : kFigures) {
+    for (const CellFigure& figure : kFigures) {
       const bool is_base = &cell == &first;
       figures[figure.name] =
           figure_json(values_of(figure, cell), is_base ? std::vector<double>() : values_of(figure, first));

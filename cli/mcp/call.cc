@@ -18,7 +18,7 @@ namespace {
 using exporters::Json;
 
 // The longest measurement takes 60 s (tools.cc).
-constexpr std::chrono::seconds kLongest{90};
+constexpr std::chrono::seconds kPatience{90};
 // A hundred thousand goroutines with stacks are about 150 MB.
 constexpr std::size_t kMostOut = std::size_t{512} << 20;
 constexpr std::size_t kMostErr = 16 << 10;
@@ -67,7 +67,7 @@ Call::Call(Json id, std::size_t limit, probes::Child child, Fd out, Fd err)
       child_(std::move(child)),
       out_fd_(std::move(out)),
       err_fd_(std::move(err)),
-      deadline_(Clock::now() + kLongest) {}
+      deadline_(Clock::now() + kPatience) {}
 
 Result<Call> Call::start(Json id, const std::vector<std::string>& words, std::size_t limit) {
   const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
@@ -92,7 +92,7 @@ std::vector<pollfd> Call::waits_for() const { return {{out_fd_.get(), POLLIN, 0}
 void Call::step() {
   if (drain(out_fd_, out_, kMostOut)) gave_up_ = "the answer is larger than 512 MiB; ask for less";
   drain(err_fd_, err_, kMostErr);
-  if (!ended() && Clock::now() >= deadline_) gave_up_ = "no answer after " + std::to_string(kLongest.count()) + " s";
+  if (!ended() && Clock::now() >= deadline_) gave_up_ = "no answer after " + std::to_string(kPatience.count()) + " s";
   if (!gave_up_.empty()) {
     (void)child_.kill();
     out_fd_.reset();

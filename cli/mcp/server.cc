@@ -28,7 +28,7 @@ constexpr int kInvalidParams = -32602;
 // and the next version took out again; so that one is not spoken.
 constexpr std::string_view kVersions[] = {"2025-11-25", "2025-06-18", "2024-11-05"};
 
-constexpr std::size_t kLongestLine = 1 << 20;
+constexpr std::size_t kLongestRequest = 1 << 20;
 constexpr std::size_t kMostCalls = 8;
 
 constexpr const char* kInstructions =
@@ -160,7 +160,7 @@ Result<bool> McpServer::read(int in_fd) {
     }
   }
   buffer_.erase(0, begin);
-  if (buffer_.size() > kLongestLine) {
+  if (buffer_.size() > kLongestRequest) {
     buffer_.clear();
     if (!std::exchange(skipping_, true)) {
       if (auto said = refuse(nullptr, kParseError, "a line is longer than 1 MiB"); !said)

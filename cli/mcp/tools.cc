@@ -115,7 +115,7 @@ std::vector<std::string> split(std::string_view text, char separator) {
   return parts;
 }
 
-Json schema_of(const Parameter& parameter) {
+Json schema_of_parameter(const Parameter& parameter) {
   Json schema{{"description", parameter.description}};
   switch (parameter.kind) {
     case ParameterKind::kInteger:
@@ -246,7 +246,7 @@ Json describe(const Tool& tool) {
   Json properties = Json::object();
   Json required = Json::array();
   for (const Parameter& parameter : tool.parameters) {
-    properties[std::string(parameter.name)] = schema_of(parameter);
+    properties[std::string(parameter.name)] = schema_of_parameter(parameter);
     if (parameter.required) required.push_back(parameter.name);
   }
   Json schema{{"type", "object"},

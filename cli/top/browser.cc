@@ -312,7 +312,7 @@ void TopBrowser::refresh_details() {
 }
 
 ScreenLine TopBrowser::line(const std::string& text, std::size_t width, Style style, bool reverse) const {
-  return {cell(text, width, Side::kLeft, /*cut_start=*/false, rules_), style, reverse};
+  return {cell(text, width, Align::kLeft, /*cut_start=*/false, rules_), style, reverse};
 }
 
 std::string TopBrowser::status_text() const {

@@ -17,29 +17,29 @@ struct ColumnLook {
   TopColumn column;
   const char* heading;
   std::size_t width;  // the least, for one that is flexible
-  Side side;
+  Align align;
   bool cut_start = false;
   std::size_t most = 0;  // of one that takes what remains
 };
 constexpr ColumnLook kLooks[] = {
-    {C::kPid, "PID", 7, Side::kRight},
-    {C::kGoid, "GOID", 5, Side::kRight},
-    {C::kTid, "TID", 7, Side::kRight},
-    {C::kFd, "FD", 3, Side::kRight},
-    {C::kCount, "COUNT", 9, Side::kRight},
-    {C::kDelta, "DELTA", 9, Side::kRight},
-    {C::kTrend, "TREND", 8, Side::kLeft, false, kTrendPoints},
-    {C::kWait, "WAIT", 9, Side::kRight},
-    {C::kState, "STATE", 12, Side::kLeft, false, 20},
-    {C::kMode, "MODE", 12, Side::kLeft},
-    {C::kReceived, "RECVQ", 7, Side::kRight},
-    {C::kUnsent, "SENDQ", 7, Side::kRight},
-    {C::kCpu, "CPU%", 6, Side::kRight},
-    {C::kWaits, "WAITS/s", 9, Side::kRight},
-    {C::kControls, "CTL/s", 9, Side::kRight},
-    {C::kTcpState, "TCP", 11, Side::kLeft},
-    {C::kPeer, "PEER", 15, Side::kLeft, true, 47},
-    {C::kKey, "NAME", 16, Side::kLeft, false, 4096},
+    {C::kPid, "PID", 7, Align::kRight},
+    {C::kGoid, "GOID", 5, Align::kRight},
+    {C::kTid, "TID", 7, Align::kRight},
+    {C::kFd, "FD", 3, Align::kRight},
+    {C::kCount, "COUNT", 9, Align::kRight},
+    {C::kDelta, "DELTA", 9, Align::kRight},
+    {C::kTrend, "TREND", 8, Align::kLeft, false, kTrendPoints},
+    {C::kWait, "WAIT", 9, Align::kRight},
+    {C::kState, "STATE", 12, Align::kLeft, false, 20},
+    {C::kMode, "MODE", 12, Align::kLeft},
+    {C::kReceived, "RECVQ", 7, Align::kRight},
+    {C::kUnsent, "SENDQ", 7, Align::kRight},
+    {C::kCpu, "CPU%", 6, Align::kRight},
+    {C::kWaits, "WAITS/s", 9, Align::kRight},
+    {C::kControls, "CTL/s", 9, Align::kRight},
+    {C::kTcpState, "TCP", 11, Align::kLeft},
+    {C::kPeer, "PEER", 15, Align::kLeft, true, 47},
+    {C::kKey, "NAME", 16, Align::kLeft, false, 4096},
 };
 
 const ColumnLook& look_of(TopColumn column) {
@@ -204,7 +204,7 @@ std::string TopTable::heading() const {
     const ColumnLook& look = look_of(placed.column);
     std::string heading = placed.column == C::kKey ? drawable(key_heading(model_.view()), rules_) : look.heading;
     if (placed.column == model_.sort().column) heading += model_.sort().descending ? "-" : "+";
-    line += (line.empty() ? "" : " ") + cell(heading, placed.width, look.side, false, rules_);
+    line += (line.empty() ? "" : " ") + cell(heading, placed.width, look.align, false, rules_);
   }
   return line;
 }
@@ -262,7 +262,7 @@ std::string TopTable::line(std::size_t rank) const {
     const ColumnLook& look = look_of(placed.column);
     const bool cut_start = placed.column == C::kKey ? key_keeps_end(model_.view()) : look.cut_start;
     if (!std::exchange(first, false)) line += ' ';
-    line += cell(drawable(text(row, trend, placed), rules_), placed.width, look.side, cut_start, rules_);
+    line += cell(drawable(text(row, trend, placed), rules_), placed.width, look.align, cut_start, rules_);
   }
   return line;
 }

@@ -82,7 +82,7 @@ std::size_t columns_of(std::string_view text, TextRules /*rules*/) {
   return columns;
 }
 
-std::string cell(std::string_view text, std::size_t width, Side side, bool cut_start, TextRules rules) {
+std::string cell(std::string_view text, std::size_t width, Align align, bool cut_start, TextRules rules) {
   std::string out;
   std::size_t used = columns_of(text, rules);
   if (used <= width) {
@@ -104,7 +104,7 @@ std::string cell(std::string_view text, std::size_t width, Side side, bool cut_s
     used += 2;
   }
   const std::string blanks(width - std::min(used, width), ' ');
-  return side == Side::kLeft ? out + blanks : blanks + out;
+  return align == Align::kLeft ? out + blanks : blanks + out;
 }
 
 std::string sparkline(const std::vector<float>& points, std::size_t width, TextRules rules) {

@@ -16,7 +16,7 @@ struct TextRules {
   bool utf8 = false;
 };
 
-enum class Side : std::uint8_t { kLeft, kRight };
+enum class Align : std::uint8_t { kLeft, kRight };
 
 // Foreign text made safe to draw: control characters, marks that turn the writing direction and, without UTF-8, all
 // that is not ASCII come out as escapes or "?".
@@ -27,7 +27,7 @@ std::size_t columns_of(std::string_view text, TextRules rules);
 
 // Exactly width columns of drawable() text: blanks are added on the other side, and ".." stands for what is cut off its
 // end, or its beginning where cut_start.
-std::string cell(std::string_view text, std::size_t width, Side side, bool cut_start, TextRules rules);
+std::string cell(std::string_view text, std::size_t width, Align align, bool cut_start, TextRules rules);
 
 // The newest points as columns of different height, right-aligned; the highest point fills its column. Blank: unknown.
 std::string sparkline(const std::vector<float>& points, std::size_t width, TextRules rules);

@@ -365,19 +365,20 @@ std::string_view column_name(TopColumn column) {
 }
 
 std::vector<TopColumn> sortable_columns(const TopView& view) {
-  using C = TopColumn;
+  using By = TopColumn;
   switch (view.kind) {
     case Kind::kGoroutine:
-      return {C::kPid, C::kGoid, C::kState, C::kWait, C::kDelta, C::kFd, C::kReceived, C::kUnsent, C::kPeer, C::kKey};
+      return {By::kPid, By::kGoid,     By::kState,  By::kWait, By::kDelta,
+              By::kFd,  By::kReceived, By::kUnsent, By::kPeer, By::kKey};
     case Kind::kFd:
-      return {C::kPid,   C::kFd,    C::kMode, C::kReceived, C::kUnsent,
-              C::kDelta, C::kCount, C::kWait, C::kTcpState, C::kPeer};
+      return {By::kPid,   By::kFd,    By::kMode, By::kReceived, By::kUnsent,
+              By::kDelta, By::kCount, By::kWait, By::kTcpState, By::kPeer};
     case Kind::kThread:
-      return {C::kPid, C::kTid, C::kCpu, C::kDelta, C::kState, C::kGoid, C::kKey};
+      return {By::kPid, By::kTid, By::kCpu, By::kDelta, By::kState, By::kGoid, By::kKey};
     case Kind::kProcess:
-      return {C::kPid, C::kCpu, C::kDelta, C::kCount, C::kWaits, C::kControls, C::kKey};
+      return {By::kPid, By::kCpu, By::kDelta, By::kCount, By::kWaits, By::kControls, By::kKey};
     default:
-      return {C::kCount, C::kDelta, C::kWait, C::kReceived, C::kUnsent, C::kKey};
+      return {By::kCount, By::kDelta, By::kWait, By::kReceived, By::kUnsent, By::kKey};
   }
 }
 

@@ -15,7 +15,7 @@
 namespace netpoll::probes {
 namespace {
 
-constexpr int kLookEveryMs = 10;
+constexpr int kSampleEveryMs = 10;
 
 std::int64_t now_ms() { return base::nanotime() / 1'000'000; }
 
@@ -127,7 +127,7 @@ class SelfSource : public Source {
     for (;;) {
       const auto first = std::find_if(targets_.begin(), targets_.end(), [](const auto& t) { return t.alive(); });
       if (first == targets_.end()) return false;
-      const auto left = std::clamp<std::int64_t>(end - now_ms(), 0, kLookEveryMs);
+      const auto left = std::clamp<std::int64_t>(end - now_ms(), 0, kSampleEveryMs);
       if (auto waited = first->wait(static_cast<int>(left), stop_fd); !waited) return waited;
       if (auto looked = look(); !looked) return std::move(looked).error();
       if (readable(stop_fd) || now_ms() >= end) return any_alive();
@@ -153,7 +153,7 @@ class SelfSource : public Source {
   }
 
   std::string overhead_note() const override {
-    return "libruntime's own counters, read from outside every " + std::to_string(kLookEveryMs) +
+    return "libruntime's own counters, read from outside every " + std::to_string(kSampleEveryMs) +
            " ms: no cost to the target, no system calls; what it counts after the last look, as it ends, is missed";
   }
 

@@ -64,7 +64,7 @@ constexpr CallInfo kKnown[] = {
     {"close_range", CallRole::kCloseRange, -1, -1, 3, {{{0, "first"}, {1, "last"}, {2, "flags", Form::kHex}}}},
 };
 
-constexpr std::array<std::string_view, kStreamCallCount> kNames = {
+constexpr std::array<std::string_view, kStreamCallCount> kCallNames = {
 #define NETPOLL_SYSCALL(name, class_) #name,
 #include "probes/syscalls.def"
 #undef NETPOLL_SYSCALL
@@ -87,9 +87,9 @@ std::array<CallInfo, kStreamCallCount> make_table() {
   std::array<CallInfo, kStreamCallCount> table;
   for (std::size_t i = 0; i < table.size(); ++i) {
     const auto* known =
-        std::find_if(std::begin(kKnown), std::end(kKnown), [&](const auto& c) { return c.name == kNames[i]; });
+        std::find_if(std::begin(kKnown), std::end(kKnown), [&](const auto& c) { return c.name == kCallNames[i]; });
     if (known != std::end(kKnown)) table[i] = *known;
-    table[i].name = kNames[i];
+    table[i].name = kCallNames[i];
   }
   return table;
 }

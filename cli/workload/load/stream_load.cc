@@ -19,7 +19,7 @@ constexpr std::size_t kScratch = 64 * 1024;
 // net.core.netdev_max_backlog, 1,000 unless told otherwise; what finds it full is lost, and sent again after 0.2 s, 0.4
 // s and so on. With 100,000 questions at once the last answers took more than half a minute.
 constexpr std::uint64_t kAskedAtOnce = 256;
-constexpr std::uint32_t kEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+constexpr std::uint32_t kInterest = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 constexpr std::uint32_t kHangup = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 
 // Messages of a connection are numbered; [received, issued) are in flight, [received, sent) are wholly written.
@@ -218,7 +218,7 @@ Result<void> StreamLoad::stay_silent(std::int64_t until) {
 
 Result<LoadResult> StreamLoad::run() {
   const Plan& plan = session_.plan();
-  auto connected = connect_all(session_, plan.conns, kEvents);
+  auto connected = connect_all(session_, plan.conns, kInterest);
   if (!connected) {
     if (connected.error().is(ErrorKind::kCanceled)) return LoadResult{};
     return std::move(connected).error();

@@ -18,12 +18,6 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-bool take(std::string_view& text, std::string_view prefix) {
-  if (!text.starts_with(prefix)) return false;
-  text.remove_prefix(prefix.size());
-  return true;
-}
-
 std::optional<std::uint64_t> take_number(std::string_view& text, int base) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
@@ -33,7 +27,7 @@ std::optional<std::uint64_t> take_number(std::string_view& text, int base) {
 }
 
 std::optional<std::uint64_t> take_hex(std::string_view& text) {
-  return take(text, "0x") ? take_number(text, 16) : std::nullopt;
+  return take_prefix(text, "0x") ? take_number(text, 16) : std::nullopt;
 }
 
 std::optional<std::uint64_t> whole_number(std::string_view text) {
@@ -112,7 +106,7 @@ void take_part(HeaderLine& header, std::string_view part) {
     return;
   }
   rest = part;
-  if (auto key = take_quoted(rest); key && take(rest, ":")) {
+  if (auto key = take_quoted(rest); key && take_prefix(rest, ":")) {
     header.label_values.push_back(rest);
     header.labels.emplace_back(std::move(*key), take_word(rest, ""));
     return;
@@ -143,10 +137,16 @@ std::optional<FileAndLine> file_and_line(std::string_view text) {
 
 }  // namespace
 
+bool take_prefix(std::string_view& text, std::string_view prefix) {
+  if (!text.starts_with(prefix)) return false;
+  text.remove_prefix(prefix.size());
+  return true;
+}
+
 std::optional<HeaderLine> parse_header_line(std::string_view line) {
   std::string_view rest = line;
   HeaderLine header;
-  if (!take(rest, "goroutine ")) return std::nullopt;
+  if (!take_prefix(rest, "goroutine ")) return std::nullopt;
   const auto goid = take_number(rest, 10);
   if (!goid) return std::nullopt;
   header.goid = *goid;
@@ -190,7 +190,7 @@ std::optional<DumpLabels> parse_labels(std::string_view text, std::size_t& used)
     std::string key = take_word(rest, ":,");
     rest = trimmed(rest);
     std::string value;
-    if (take(rest, ":")) value = take_word(rest, ",");
+    if (take_prefix(rest, ":")) value = take_word(rest, ",");
     labels.emplace_back(std::move(key), std::move(value));
     // Whatever stands between a value and its comma belongs to a form that we do not know.
     rest.remove_prefix(std::min(rest.find(','), rest.size()));
@@ -215,7 +215,7 @@ std::optional<CallLine> parse_call_line(std::string_view line) {
 
 std::optional<CreatorLine> parse_creator_line(std::string_view line) {
   line = trimmed(line);
-  if (!take(line, "created by ")) return std::nullopt;
+  if (!take_prefix(line, "created by ")) return std::nullopt;
   constexpr std::string_view kIn = " in goroutine ";
   CreatorLine creator;
   if (const auto in = line.rfind(kIn); in != std::string_view::npos) {
@@ -235,10 +235,10 @@ std::optional<PlaceLine> parse_place_line(std::string_view line) {
     const auto blank = line.rfind(' ');
     if (blank == std::string_view::npos) break;
     std::string_view word = line.substr(blank + 1);
-    if (take(word, "+")) {
+    if (take_prefix(word, "+")) {
       place.offset = take_hex(word);
       if (!place.offset || !word.empty()) return std::nullopt;
-    } else if (take(word, "pc=")) {
+    } else if (take_prefix(word, "pc=")) {
       place.pc = take_hex(word).value_or(0);
     } else if (!word.starts_with("fp=") && !word.starts_with("sp=")) {
       break;
@@ -255,7 +255,7 @@ std::optional<PlaceLine> parse_place_line(std::string_view line) {
 std::optional<CountLine> parse_count_line(std::string_view line) {
   CountLine counted;
   const auto count = take_number(line, 10);
-  if (!count || !take(line, " @")) return std::nullopt;
+  if (!count || !take_prefix(line, " @")) return std::nullopt;
   counted.count = *count;
   while (!trimmed(line).empty()) {
     line = trimmed(line);
@@ -269,7 +269,7 @@ std::optional<CountLine> parse_count_line(std::string_view line) {
 
 std::optional<CountedFrameLine> parse_counted_frame_line(std::string_view line) {
   CountedFrameLine frame;
-  if (!take(line, "#")) return std::nullopt;
+  if (!take_prefix(line, "#")) return std::nullopt;
   line = trimmed(line);
   const auto pc = take_hex(line);
   if (!pc || line.empty() || !is_blank(line.front())) return std::nullopt;
@@ -292,7 +292,8 @@ std::optional<CountedFrameLine> parse_counted_frame_line(std::string_view line) 
 }
 
 std::optional<std::uint64_t> parse_profile_line(std::string_view line) {
-  if (!take(line, "goroutine profile: total ") && !take(line, "goroutineleak profile: total ")) return std::nullopt;
+  if (!take_prefix(line, "goroutine profile: total ") && !take_prefix(line, "goroutineleak profile: total "))
+    return std::nullopt;
   return whole_number(trimmed(line));
 }
 
@@ -305,7 +306,7 @@ bool is_no_stack_line(std::string_view line) { return trimmed(line).ends_with(";
 
 std::optional<std::uint64_t> parse_ancestor_line(std::string_view line) {
   line = trimmed(line);
-  if (!take(line, "[originating from goroutine ")) return std::nullopt;
+  if (!take_prefix(line, "[originating from goroutine ")) return std::nullopt;
   return take_number(line, 10);
 }
 

@@ -10,6 +10,9 @@
 
 namespace netpoll::probes {
 
+// Whether text began with the prefix, which is then taken off it.
+bool take_prefix(std::string_view& text, std::string_view prefix);
+
 using DumpLabels = std::vector<std::pair<std::string, std::string>>;
 
 // "goroutine 19 gp=0xc0000024e0 m=0 mp=0x5b1c80 [chan receive, 2 minutes, locked to thread] {request: "abc"}:"

@@ -36,12 +36,6 @@ std::optional<IoMode> mode_of_method(std::string_view method) {
   return std::nullopt;
 }
 
-bool take(std::string_view& text, std::string_view prefix) {
-  if (!text.starts_with(prefix)) return false;
-  text.remove_prefix(prefix.size());
-  return true;
-}
-
 }  // namespace
 
 void add_call(WaitSite& site, std::string_view function, std::string_view arguments) {
@@ -52,11 +46,11 @@ void add_call(WaitSite& site, std::string_view function, std::string_view argume
     if (mode == 'w') site.mode = IoMode::kWrite;
     return;
   }
-  if (take(function, "internal/poll.(*FD).") || take(function, "internal/poll.(*pollDesc).")) {
+  if (take_prefix(function, "internal/poll.(*FD).") || take_prefix(function, "internal/poll.(*pollDesc).")) {
     if (!site.mode) site.mode = mode_of_method(function);
     return;
   }
-  if (!take(function, "syscall.") && !take(function, "golang.org/x/sys/unix.")) return;
+  if (!take_prefix(function, "syscall.") && !take_prefix(function, "golang.org/x/sys/unix.")) return;
   // syscall.Syscall(number, descriptor, ...), below what may have been inlined and shows no arguments.
   if (function == "Syscall" || function == "Syscall6") site.raw_fd = argument(arguments, 1);
   for (const CallRow& row : kCalls) {

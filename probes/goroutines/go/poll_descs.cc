@@ -8,7 +8,6 @@
 namespace netpoll::probes {
 namespace {
 
-constexpr std::uint64_t kMaxFd = 1 << 24;
 constexpr std::size_t kSample = 16;
 constexpr std::uint64_t kFirstAddress = 4096;
 

@@ -18,6 +18,9 @@
 
 namespace netpoll::probes {
 
+// Beyond any descriptor: a number from the target that is as large is none.
+constexpr std::uint64_t kMaxFd = 1 << 24;
+
 // What is read of a pollDesc.
 struct PollDescRecord {
   std::uint64_t address = 0;

@@ -12,6 +12,7 @@
 #include "probes/goroutines/go/build_info.h"
 #include "probes/goroutines/go/frame_table.h"
 #include "probes/goroutines/go/labels.h"
+#include "probes/goroutines/go/poll_descs.h"
 #include "probes/goroutines/go/program.h"
 #include "probes/goroutines/go/running.h"
 #include "probes/goroutines/go/sampler.h"
@@ -21,8 +22,6 @@
 
 namespace netpoll::probes {
 namespace {
-
-constexpr std::uint64_t kMaxFd = 1 << 24;
 
 std::string_view status_name(GoStatus status) {
   switch (status) {

@@ -12,13 +12,13 @@ namespace netpoll::probes {
 namespace {
 
 constexpr std::uint64_t kMaxNames = 128;
-constexpr std::uint64_t kMaxNameBytes = 64;
+constexpr std::uint64_t kMaxReasonBytes = 64;
 // Number 0 is the empty text, and these follow in all versions.
 constexpr std::string_view kFirst = "GC assist marking";
 constexpr std::string_view kSecond = "IO wait";
 
 std::optional<std::string> text_at(const Image& image, std::uint64_t address, std::uint64_t length) {
-  if (length == 0 || length > kMaxNameBytes) return std::nullopt;
+  if (length == 0 || length > kMaxReasonBytes) return std::nullopt;
   const Bytes bytes = image.at(address).first(length);
   if (bytes.size() < length) return std::nullopt;
   std::string text(reinterpret_cast<const char*>(bytes.data()), length);

@@ -16,12 +16,6 @@ namespace {
 constexpr std::uint64_t kMaxFileHeaders = 256;  // of a mapped file
 constexpr std::uint64_t kMaxFileNotes = 64 << 10;
 
-// Text up to its NUL, or to the end.
-std::string text_of(std::span<const std::byte> bytes) {
-  const auto* text = reinterpret_cast<const char*>(bytes.data());
-  return {text, strnlen(text, bytes.size())};
-}
-
 using ReadAt = std::function<bool(std::uint64_t offset, void* into, std::uint64_t size)>;
 
 // Of the ELF file whose bytes read_at gives.
@@ -43,7 +37,7 @@ BuildIds build_ids(const ReadAt& read_at) {
     if (ids.linker.empty()) ids.linker = build_id_in(notes);
     ElfNotes reader(notes);
     while (const auto note = reader.next()) {
-      if (note->owner == "Go" && note->type == kGoBuildId) ids.go = text_of(note->body);
+      if (note->owner == "Go" && note->type == kGoBuildId) ids.go = text_up_to_nul(note->body);
     }
   }
   return ids;

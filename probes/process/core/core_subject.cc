@@ -19,7 +19,7 @@
 namespace netpoll::probes {
 namespace {
 
-constexpr std::uint64_t kMaxFileHeaders = 256;                   // of the executable
+constexpr std::uint64_t kMaxExecutableHeaders = 256;             // of the executable
 constexpr std::uint64_t kMadeUpInode = std::uint64_t{1} << 63U;  // and following: of files that are not there
 
 // The executable is where the kernel told the program that its headers are.
@@ -33,7 +33,7 @@ std::string executable_of(const CoreNotes& notes) {
 // Of a core that names no files, as delve and qemu write them: where an executable must have been mapped. Empty: it
 // could not have been what ran, or nobody can tell.
 std::vector<Mapping> mappings_of(const std::string& exe, std::uint64_t at_entry) {
-  constexpr std::uint64_t kPage = 4096;
+  constexpr std::uint64_t kPageSize = 4096;
   const auto file = RegularFile::open(exe);
   Elf64_Ehdr header;
   if (!file || !file->read(0, &header, sizeof(header)) || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
@@ -41,13 +41,13 @@ std::vector<Mapping> mappings_of(const std::string& exe, std::uint64_t at_entry)
     return {};
   }
   const std::uint64_t bias = header.e_type == ET_DYN ? at_entry - header.e_entry : 0;
-  if (bias % kPage != 0) return {};
+  if (bias % kPageSize != 0) return {};
   std::vector<Mapping> mappings;
-  for (std::uint64_t i = 0; i < std::min<std::uint64_t>(header.e_phnum, kMaxFileHeaders); ++i) {
+  for (std::uint64_t i = 0; i < std::min<std::uint64_t>(header.e_phnum, kMaxExecutableHeaders); ++i) {
     Elf64_Phdr s;
     if (!file->read(header.e_phoff + i * sizeof(s), &s, sizeof(s))) return {};
     if (s.p_type != PT_LOAD || s.p_filesz == 0) continue;
-    const std::uint64_t before = s.p_vaddr % kPage;
+    const std::uint64_t before = s.p_vaddr % kPageSize;
     Mapping m{.start = s.p_vaddr - before + bias,
               .end = s.p_vaddr + s.p_filesz + bias,
               .file_offset = s.p_offset - before,

@@ -34,12 +34,6 @@ std::optional<T> value_at(Bytes bytes, std::uint64_t offset) {
   return value;
 }
 
-// Text up to its NUL, or to the end.
-std::string text_of(Bytes bytes) {
-  const auto* text = reinterpret_cast<const char*>(bytes.data());
-  return {text, strnlen(text, bytes.size())};
-}
-
 // NT_FILE: count, unit of offsets, {begin, end, offset} each, then as many paths that end in NUL (fs/binfmt_elf.c,
 // fill_files_note).
 std::vector<Mapping> parse_file_note(Bytes note) {
@@ -55,7 +49,7 @@ std::vector<Mapping> parse_file_note(Bytes note) {
     m.start = *value_at<std::uint64_t>(note, kHead + i * kRow);
     m.end = *value_at<std::uint64_t>(note, kHead + i * kRow + 8);
     const std::uint64_t offset = *value_at<std::uint64_t>(note, kHead + i * kRow + 16);
-    m.path = text_of(paths);
+    m.path = text_up_to_nul(paths);
     paths = paths.subspan(std::min(paths.size(), m.path.size() + 1));
     if (m.start >= m.end || m.path.empty() || __builtin_mul_overflow(offset, *unit, &m.file_offset)) continue;
     mappings.push_back(std::move(m));
@@ -74,7 +68,7 @@ void add_notes(Bytes bytes, std::uint16_t elf_machine, CoreNotes& notes) {
     if (type == NT_FILE) notes.mappings = parse_file_note(contents);
     if (type == NT_PRPSINFO && contents.size() >= kInfoName + kInfoNameSize) {
       notes.pid = value_at<std::int32_t>(contents, kInfoPid);
-      notes.comm = text_of(contents.subspan(kInfoName, kInfoNameSize));
+      notes.comm = text_up_to_nul(contents.subspan(kInfoName, kInfoNameSize));
     }
     if (type == NT_PRSTATUS) {
       const auto tid = value_at<std::int32_t>(contents, kStatusPid);

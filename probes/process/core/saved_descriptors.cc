@@ -32,7 +32,7 @@ constexpr std::uint64_t kLargestText = 256 << 20;  // some 100 bytes for each re
 constexpr std::string_view kPeersFile = "peers";
 constexpr std::string_view kJournalField = "COREDUMP_OPEN_FDS";
 
-std::optional<int> whole_number(std::string_view text) {
+std::optional<int> small_number(std::string_view text) {
   int value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size() || value < 0) return std::nullopt;
@@ -74,7 +74,7 @@ std::optional<pid_t> own_pid(std::istream& status) {
   for (std::string line; std::getline(status, line);) {
     if (!line.starts_with("NSpid:") && !line.starts_with("Pid:")) continue;
     const auto last = line.find_last_of(" \t");
-    if (last != std::string::npos) pid = whole_number(std::string_view(line).substr(last + 1));
+    if (last != std::string::npos) pid = small_number(std::string_view(line).substr(last + 1));
     if (line.starts_with("NSpid:")) break;
   }
   return pid;
@@ -278,7 +278,7 @@ void SavedDescriptors::read_text(std::istream& text) {
   for (std::string line; std::getline(text, line);) {
     const auto colon = line.find(':');
     const auto number =
-        first && colon != std::string::npos ? whole_number(std::string_view(line).substr(0, colon)) : std::nullopt;
+        first && colon != std::string::npos ? small_number(std::string_view(line).substr(0, colon)) : std::nullopt;
     if (number) {
       current = &saved_[*number];
       *current = {.link = line.substr(colon + 1), .mode = {}, .registrations = {}};

@@ -20,7 +20,7 @@
 namespace netpoll::probes {
 namespace {
 
-std::optional<int> whole_number(std::string_view text) {
+std::optional<int> pid_named(std::string_view text) {
   int value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
@@ -102,7 +102,7 @@ Holders find_holders(const FileKeys& files, pid_t without) {
   if (proc == nullptr) return {};
   Walk walk(files);
   while (const dirent* entry = readdir(proc.get())) {
-    if (const auto pid = whole_number(entry->d_name); pid && *pid != without) walk.process(*pid);
+    if (const auto pid = pid_named(entry->d_name); pid && *pid != without) walk.process(*pid);
   }
   Holders holders = walk.take();
   for (auto& [key, list] : holders) {

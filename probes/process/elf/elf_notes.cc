@@ -23,6 +23,11 @@ std::optional<ElfNote> ElfNotes::next() {
   return note;
 }
 
+std::string text_up_to_nul(std::span<const std::byte> bytes) {
+  const auto* text = reinterpret_cast<const char*>(bytes.data());
+  return {text, strnlen(text, bytes.size())};
+}
+
 std::string build_id_in(std::span<const std::byte> notes) {
   ElfNotes reader(notes);
   while (const auto note = reader.next()) {

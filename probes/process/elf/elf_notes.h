@@ -34,6 +34,9 @@ class ElfNotes {
   std::uint64_t at_ = 0;
 };
 
+// Text up to its NUL, or to the end.
+std::string text_up_to_nul(std::span<const std::byte> bytes);
+
 // NT_GNU_BUILD_ID among notes, as hexadecimal digits; empty: there is none.
 std::string build_id_in(std::span<const std::byte> notes);
 

@@ -22,10 +22,10 @@ constexpr std::uint32_t kStapsdtNote = 3;
 constexpr std::size_t kMaxTable = 16u << 20;
 constexpr std::size_t kMaxNotes = 64u << 20;
 
-class ElfFile {
+class NotesFile {
  public:
-  static Result<ElfFile> open(const std::string& path) {
-    ElfFile file;
+  static Result<NotesFile> open(const std::string& path) {
+    NotesFile file;
     file.path_ = path;
     file.fd_.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!file.fd_.valid()) return posix_error("open " + path, errno);
@@ -154,7 +154,7 @@ struct StapsdtBody {
 }  // namespace
 
 Result<std::vector<UsdtSite>> read_usdt_sites(const std::string& path, std::string_view provider) {
-  auto file = ElfFile::open(path);
+  auto file = NotesFile::open(path);
   if (!file) return std::move(file).error();
   auto sections = file->sections();
   if (!sections) return std::move(sections).error();

@@ -107,15 +107,15 @@ TEST_CASE("foreign text cannot drive the terminal, and wide characters do not mo
 
 TEST_CASE("a cell has its width whatever is cut off") {
   const TextRules rules = utf8();
-  CHECK(cell("abcdef", 4, Side::kLeft, false, rules) == "ab..");
-  CHECK(cell("abcdef", 4, Side::kLeft, true, rules) == "..ef");
-  CHECK(cell("ab", 4, Side::kRight, false, rules) == "  ab");
+  CHECK(cell("abcdef", 4, Align::kLeft, false, rules) == "ab..");
+  CHECK(cell("abcdef", 4, Align::kLeft, true, rules) == "..ef");
+  CHECK(cell("ab", 4, Align::kRight, false, rules) == "  ab");
   for (std::size_t width = 0; width < 12; ++width) {
     for (const bool start : {false, true}) {
       const std::string made = cell(
           "\xe4\xb8\x96\xe8\x93\xae"
           "a\xe4\xb8\x96\xe8\x93\xae",
-          width, Side::kLeft, start, rules);
+          width, Align::kLeft, start, rules);
       CHECK(columns_of(made, rules) == width);
     }
   }

@@ -14,6 +14,9 @@ namespace netpoll::probes {
 // Takes what was decompressed. An Error of it ends the decompression.
 using PlainSink = std::function<Result<void>(std::span<const std::byte>)>;
 
+// Bytes that a decompressor unpacks before it hands them on, where its library does not say.
+constexpr std::size_t kPlainPiece = 256 << 10;
+
 // One stream. The library behind it keeps its own window in memory (zstd: at most 128 MiB), never the whole.
 class Decompressor {
  public:

@@ -11,12 +11,11 @@
 namespace netpoll::probes {
 namespace {
 
-constexpr std::size_t kPlain = 256 << 10;
 constexpr int kGzipOnly = 16;  // added to the window's bits (zlib.h, inflateInit2)
 
 class GzipDecompressor : public Decompressor {
  public:
-  GzipDecompressor() : plain_(kPlain) { ready_ = inflateInit2(&stream_, MAX_WBITS + kGzipOnly) == Z_OK; }
+  GzipDecompressor() : plain_(kPlainPiece) { ready_ = inflateInit2(&stream_, MAX_WBITS + kGzipOnly) == Z_OK; }
   GzipDecompressor(const GzipDecompressor&) = delete;
   GzipDecompressor& operator=(const GzipDecompressor&) = delete;
   ~GzipDecompressor() override { inflateEnd(&stream_); }

@@ -9,11 +9,9 @@
 namespace netpoll::probes {
 namespace {
 
-constexpr std::size_t kPlain = 256 << 10;
-
 class Lz4Decompressor : public Decompressor {
  public:
-  Lz4Decompressor() : plain_(kPlain) {
+  Lz4Decompressor() : plain_(kPlainPiece) {
     if (LZ4F_isError(LZ4F_createDecompressionContext(&context_, LZ4F_VERSION)) != 0) context_ = nullptr;
   }
   Lz4Decompressor(const Lz4Decompressor&) = delete;
