@@ -15,7 +15,6 @@ namespace netpoll::cli {
 namespace {
 
 using exporters::Content;
-using exporters::Json;
 
 struct Options {
   OutputOptions output;

@@ -22,8 +22,6 @@ extern char** environ;
 using namespace netpoll::workload;
 using netpoll::test::ChildThread;
 using netpoll::test::listen_to_load;
-using netpoll::test::next_from_server;
-using netpoll::test::Said;
 
 namespace {
 

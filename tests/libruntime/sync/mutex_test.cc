@@ -17,7 +17,6 @@
 using namespace netpoll;
 using namespace std::chrono_literals;
 using test::in_runtime;
-using test::soon;
 using test::until_parked;
 
 TEST_CASE("a mutex lets one goroutine in at a time, also across parks and yields") {

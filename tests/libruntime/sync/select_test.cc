@@ -12,7 +12,6 @@
 using namespace netpoll;
 using namespace std::chrono_literals;
 using test::in_runtime;
-using test::soon;
 using test::until_parked;
 
 namespace {

@@ -13,7 +13,6 @@
 namespace netpoll::test {
 namespace {
 
-using probes::SourceOptions;
 using probes::Syscall;
 
 constexpr const char* kCalls = NETPOLL_KNOWN_CALLS;

@@ -14,7 +14,6 @@ namespace {
 
 using probes::make_ptrace_source;
 using probes::Syscall;
-using probes::Target;
 
 // Reads the counts until a thread of the target has made some calls under our eyes.
 bool counts_grow(probes::Source& source) {
