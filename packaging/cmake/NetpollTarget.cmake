@@ -36,6 +36,12 @@ function(netpoll_target_options target)
   if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
     target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wthread-safety>)
   endif()
+  # In a unity build our sources are included, which clang-tidy would complain of, and gcc takes them for headers, which
+  # should not have types of an anonymous namespace in others.
+  if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wno-subobject-linkage>)
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD_CODE_BEFORE_INCLUDE "// NOLINTNEXTLINE(bugprone-suspicious-include)")
   # Backtraces of parked goroutines, by us and by perf, follow the frame pointer.
   target_compile_options(${target} PRIVATE -fno-omit-frame-pointer)
   target_compile_options(${target} PRIVATE "${NETPOLL_STACK_OPTIONS}")
