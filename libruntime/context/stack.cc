@@ -24,8 +24,7 @@ __attribute__((no_sanitize("address", "thread"))) bool stack_overflowed(const St
 
 void stack_trim(const Stack& stack) {
   auto* lo = static_cast<char*>(stack.lo);
-  auto* hi = static_cast<char*>(stack.hi) - page_size();
-  if (hi > lo) forget_pages(lo, static_cast<std::size_t>(hi - lo));
+  forget_pages(lo, static_cast<std::size_t>(static_cast<char*>(stack.hi) - lo));
 }
 
 }  // namespace netpoll::context

@@ -63,7 +63,7 @@ inline constexpr std::size_t kCheckedSize = 4 * 1024;
 // them.
 void pretend_old_kernel(std::int64_t guards);
 
-// Gives the pages of an unused stack back to the kernel, all but the top one.
+// Gives the pages of an unused stack back to the kernel. What they hold is lost.
 void stack_trim(const Stack& stack);
 
 std::size_t page_size();

@@ -103,8 +103,10 @@ class Copier {
                             .created_pc = g.created_pc.load(std::memory_order_relaxed),
                             .saved_frame = kSavedFrame};
     const bool switched_out = moment.status == GStatus::kWaiting || moment.status == GStatus::kRunnable;
-    const auto lo = reinterpret_cast<std::uint64_t>(g.stack.lo);
-    const auto hi = reinterpret_cast<std::uint64_t>(g.stack.hi);
+    code.at_rest = switched_out && moment.sp == 0;
+    const context::Stack stack = sched::peek_stack(g);
+    const auto lo = reinterpret_cast<std::uint64_t>(stack.lo);
+    const auto hi = reinterpret_cast<std::uint64_t>(stack.hi);
     if (!stacks_ || !switched_out || moment.sp < lo || moment.sp >= hi) return;
     copy_stack(moment.sp, hi, bytes_);
     code.sp = moment.sp;

@@ -122,6 +122,11 @@ Result<void> Conn::wait_readable() {
   return done(*fd_, "wait readable", fd_->wait_readable());
 }
 
+Result<void> detail::rest_until_readable(Conn& conn, poll::Operation*& operation) {
+  if (conn.fd_ == nullptr) return no_conn<void>("wait readable");
+  return done(*conn.fd_, "wait readable", conn.fd_->rest_until_readable(operation));
+}
+
 Result<void> Conn::close() {
   if (fd_ == nullptr) return no_conn<void>("close");
   return done(*fd_, "close", fd_->close());

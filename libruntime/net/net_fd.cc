@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <new>
+#include <optional>
+#include <utility>
 
 #include "libruntime/base/slab.h"
 #include "libruntime/net/file_calls.h"
@@ -93,6 +95,38 @@ long NetFd::io_code(poll::PollResult result) {
       break;
   }
   return kIoCanceled;
+}
+
+long NetFd::wait_readable() {
+  if (kind_ == FdKind::kWriteOnly) return mutex_.closed() ? kIoClosing : -EBADF;
+  if (!mutex_.lock(FdMutex::Lock::kRead)) return kIoClosing;
+  long result = 0;
+  while (must_wait(result)) {
+    result = io_code(poller_->wait(*pd_, poll::Mode::kRead, this));
+    if (waited(result)) break;
+  }
+  unlock(FdMutex::Lock::kRead);
+  return result;
+}
+
+long NetFd::rest_until_readable(poll::Operation*& op) {
+  bool rested = std::exchange(sched::current_g()->rested, false);
+  if (!rested) {
+    if (kind_ == FdKind::kWriteOnly) return mutex_.closed() ? kIoClosing : -EBADF;
+    if (!mutex_.lock(FdMutex::Lock::kRead)) return kIoClosing;
+  }
+  // Whoever rested has held the lock since then, and looked.
+  long result = 0;
+  while (rested || must_wait(result)) {
+    std::optional<poll::PollResult> ended;
+    if (rested) ended = poller_->rested(*pd_, poll::Mode::kRead, op, this);
+    rested = false;
+    while (!ended) ended = poller_->rest(*pd_, poll::Mode::kRead, op, this);
+    result = io_code(*ended);
+    if (waited(result)) break;
+  }
+  unlock(FdMutex::Lock::kRead);
+  return result;
 }
 
 long NetFd::file_read(FileState& state, void* buffer, std::size_t size, std::int64_t offset) {

@@ -95,6 +95,9 @@ class NetFd {
   long send_to(const void* data, std::size_t size, const Addr* to);
   // See Conn::wait_readable(). 0 or an error.
   long wait_readable();
+  // The same for go_when_readable(): called first thing, and again each time the goroutine began anew, with the same
+  // op. Returns when it need not wait; else the goroutine goes to rest.
+  long rest_until_readable(poll::Operation*& op);
   // One accepted descriptor (non-blocking, close-on-exec) and its peer, or an error. The caller holds the read lock.
   long accept_locked(Addr& peer);
   // Parks until the descriptor may be writable; 0 or an error. For connect, before anybody else knows the NetFd.
@@ -204,6 +207,10 @@ class NetFd {
   long read_once(void* buffer, std::size_t size, bool& more);
   long readv_once(const iovec* buffers, std::size_t count, bool& more);
   long writev_once(const iovec* buffers, std::size_t count);
+  // For a wait until it is readable, under the read lock: false with 0 or an error where there is no need to; and what
+  // the end of the wait says, false: nothing, look again.
+  bool must_wait(long& result);
+  bool waited(long result);
   // Whether a short read proves that the next one would give EAGAIN.
   bool short_is_empty() const {
     return (kind_ == FdKind::kTcp || kind_ == FdKind::kUnixStream || kind_ == FdKind::kPipe) &&

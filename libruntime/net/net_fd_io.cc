@@ -247,29 +247,29 @@ long NetFd::accept_locked(Addr& peer) {
   return result;
 }
 
-long NetFd::wait_readable() {
-  if (kind_ == FdKind::kWriteOnly) return mutex_.closed() ? kIoClosing : -EBADF;
-  if (!mutex_.lock(FdMutex::Lock::kRead)) return kIoClosing;
+bool NetFd::must_wait(long& result) {
   forget_drained_after_hangup();
-  long result;
-  if (drained_) {
-    result = io_code(poller_->wait(*pd_, poll::Mode::kRead, this));
-    if (result == 0) drained_ = false;
-  } else {
-    // Nothing is known about the stream, so the kernel is asked; the one place where that costs a call of its own. What
-    // it says is not what a read would find: a FIFO without a writer is not readable, and a read of it is at the end.
-    bool unreadable = false;
-    result = attempt(poll::Mode::kRead, unreadable, [this] {
-      pollfd pfd{.fd = sysfd_, .events = POLLIN, .revents = 0};
-      timespec zero{};
-      const long ready = sys(SYS_ppoll, &pfd, 1, &zero, nullptr, 0);
-      return ready == 0 ? static_cast<long>(-EAGAIN) : ready;
-    });
-    if (result > 0) result = 0;
-    if (result < 0 && kind_ != FdKind::kStream) drained_ = unreadable;
+  if (drained_) return true;
+  // Nothing is known about the stream, so the kernel is asked; the one place where that costs a call of its own. What
+  // it says is not what a read would find: a FIFO without a writer is not readable, and a read of it is at the end.
+  if (const poll::PollResult r = poll::Netpoll::prepare(*pd_, poll::Mode::kRead); r != poll::PollResult::kOk) {
+    result = io_code(r);
+    return false;
   }
-  unlock(FdMutex::Lock::kRead);
-  return result;
+  do {
+    pollfd pfd{.fd = sysfd_, .events = POLLIN, .revents = 0};
+    timespec zero{};
+    result = sys(SYS_ppoll, &pfd, 1, &zero, nullptr, 0);
+  } while (result == -EINTR);
+  if (result == 0) return true;
+  if (result > 0) result = 0;
+  return false;
+}
+
+bool NetFd::waited(long result) {
+  if (result == 0) return std::exchange(drained_, false);
+  if (kind_ != FdKind::kStream) drained_ = true;
+  return true;
 }
 
 bool NetFd::waits_for(poll::Mode) const { return true; }

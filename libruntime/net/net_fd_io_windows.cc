@@ -99,13 +99,9 @@ long NetFd::send_to(const void* data, std::size_t size, const Addr* to) {
 long NetFd::accept_locked(Addr& peer) { return complete_accept(peer); }
 
 // A receive of nothing: it ends when there is something, and takes no buffer meanwhile.
-long NetFd::wait_readable() {
-  if (kind_ == FdKind::kWriteOnly) return mutex_.closed() ? kIoClosing : -EBADF;
-  if (!mutex_.lock(FdMutex::Lock::kRead)) return kIoClosing;
-  const long result = io_code(poller_->wait(*pd_, poll::Mode::kRead, this));
-  unlock(FdMutex::Lock::kRead);
-  return result;
-}
+bool NetFd::must_wait(long&) { return true; }
+
+bool NetFd::waited(long) { return true; }
 
 // Nothing waits for room in a pipe: a write of nothing ends at once, and the quota that the system tells for one
 // (FilePipeLocalInformation) has no event and is less while a reader waits, so that it cannot be polled for either.

@@ -170,10 +170,21 @@ PollResult Netpoll::perform(PollDesc& pd, Mode mode, Operation& op, const void* 
 
 // kOk with -ECANCELED: it came back unasked.
 inline PollResult Netpoll::perform_once(PollDesc& pd, Mode mode, Operation& op, const void* owner) {
+  if (const PollResult result = start(pd, mode, op); result != PollResult::kOk) return result;
+  return finish(pd, mode, op, owner);
+}
+
+// kOk: the kernel has it, or it is done already.
+inline PollResult Netpoll::start(PollDesc& pd, Mode mode, Operation& op) {
   if (const PollResult result = prepare(pd, mode); result != PollResult::kOk) return result;
   op.data = pd.event_data();
   op.modes = bit(mode);
   if (completion_->submit(op)) queued_.store(1, std::memory_order_seq_cst);
+  return PollResult::kOk;
+}
+
+// Waits until it is done, or takes it back.
+inline PollResult Netpoll::finish(PollDesc& pd, Mode mode, Operation& op, const void* owner) {
   if (op.done.load(std::memory_order_acquire)) return PollResult::kOk;
   // A readiness without op being done is of an earlier operation, whose goroutine did not wait for it: it saw `done`
   // when close or a deadline had woken it.
@@ -187,20 +198,67 @@ inline PollResult Netpoll::perform_once(PollDesc& pd, Mode mode, Operation& op, 
   return op.result == -ECANCELED ? result : PollResult::kOk;
 }
 
-PollResult Netpoll::wait_by_operation(PollDesc& pd, Mode mode, const void* owner) {
+// The operation that waits for mere readiness.
+Operation Netpoll::readiness(const PollDesc& pd) {
   // As in arm(): who waits after a report of something lasting has tried in vain.
   const bool lasting = (pd.info.load(std::memory_order_relaxed) & kInfoLasting) != 0;
-  Operation op{.kind = OperationKind::kReady, .expect_wait = lasting, .fd = pd.fd.load(std::memory_order_relaxed)};
+  return {.kind = OperationKind::kReady, .expect_wait = lasting, .fd = pd.fd.load(std::memory_order_relaxed)};
+}
+
+void Netpoll::note_lasting(PollDesc& pd, bool lasting) {
+  if (((pd.info.load(std::memory_order_relaxed) & kInfoLasting) != 0) == lasting) return;
+  const base::MutexLock lock(pd.lock);
+  if (lasting) {
+    pd.info.fetch_or(kInfoLasting, std::memory_order_seq_cst);
+  } else {
+    pd.info.fetch_and(~std::uint32_t{kInfoLasting}, std::memory_order_seq_cst);
+  }
+}
+
+PollResult Netpoll::wait_by_operation(PollDesc& pd, Mode mode, const void* owner) {
+  Operation op = readiness(pd);
   const PollResult result = perform(pd, mode, op, owner);
-  if (result == PollResult::kOk && op.more != lasting) {
-    const base::MutexLock lock(pd.lock);
-    if (op.more) {
-      pd.info.fetch_or(kInfoLasting, std::memory_order_seq_cst);
-    } else {
-      pd.info.fetch_and(~std::uint32_t{kInfoLasting}, std::memory_order_seq_cst);
+  if (result == PollResult::kOk) note_lasting(pd, op.more);
+  return result == PollResult::kEnd ? PollResult::kOk : result;
+}
+
+std::optional<PollResult> Netpoll::rest(PollDesc& pd, Mode mode, Operation*& op, const void* owner) {
+  if (completion_ == nullptr) {
+    if (const PollResult result = check_wait(pd, mode); result != PollResult::kOk) return result;
+    if (block_at_rest(pd, mode, owner)) return PollResult::kOk;
+    return std::nullopt;
+  }
+  if (op == nullptr) {
+    op = new Operation(readiness(pd));
+    if (const PollResult result = start(pd, mode, *op); result != PollResult::kOk) {
+      delete std::exchange(op, nullptr);
+      return result;
     }
   }
-  return result == PollResult::kEnd ? PollResult::kOk : result;
+  while (!op->done.load(std::memory_order_acquire) && check_wait(pd, mode) == PollResult::kOk) {
+    block_at_rest(pd, mode, owner);
+  }
+  return finish_rest(pd, mode, op, owner);
+}
+
+std::optional<PollResult> Netpoll::rested(PollDesc& pd, Mode mode, Operation*& op, const void* owner) {
+  const bool ready = collect(pd, mode);
+  if (op != nullptr && op->done.load(std::memory_order_acquire)) return finish_rest(pd, mode, op, owner);
+  if (ready && op == nullptr) return PollResult::kOk;
+  // As in wait_noted().
+  const PollResult result = check_wait(pd, mode);
+  if (result == PollResult::kOk) return std::nullopt;
+  return op != nullptr ? finish_rest(pd, mode, op, owner) : result;
+}
+
+// It is done, or taken back here. Nothing, as in perform(): it came back unasked.
+std::optional<PollResult> Netpoll::finish_rest(PollDesc& pd, Mode mode, Operation*& op, const void* owner) {
+  const PollResult result = finish(pd, mode, *op, owner);
+  const std::unique_ptr<Operation> done(std::exchange(op, nullptr));
+  if (result != PollResult::kOk) return result == PollResult::kEnd ? PollResult::kOk : result;
+  if (done->result == -ECANCELED) return std::nullopt;
+  note_lasting(pd, done->more);
+  return PollResult::kOk;
 }
 
 void Netpoll::flush() {
@@ -208,9 +266,8 @@ void Netpoll::flush() {
   completion_->flush();
 }
 
-// Go: netpollblock. Returns whether the direction is ready. Inlined: one frame less on the stack of every parked
-// reader. regardless: of close, deadline and cancellation, which have been seen.
-[[gnu::always_inline]] inline bool Netpoll::block(PollDesc& pd, Mode mode, const void* owner, bool regardless) {
+// Says that a goroutine is about to wait. True: no need, the direction is ready.
+[[gnu::always_inline]] inline bool Netpoll::announce(PollDesc& pd, Mode mode) {
   auto& semaphore = pd.semaphore(mode);
   if (trigger_ != Trigger::kEdge && semaphore.load(std::memory_order_relaxed) == kPdNil) arm(pd, mode);
   for (;;) {
@@ -224,36 +281,70 @@ void Netpoll::flush() {
     if (semaphore.compare_exchange_strong(state, kPdWait, std::memory_order_seq_cst)) break;
   }
   NETPOLL_STEP();
+  return false;
+}
+
+// On g0, after it left its stack. False: what it waits for has happened meanwhile.
+[[gnu::always_inline]] inline bool Netpoll::commit(sched::G* g, PollDesc& pd, Mode mode, const void* owner) {
+  // The count goes up first: once the G is visible it may be woken, and the count go down, at any moment.
+  waiters_.fetch_add(1, std::memory_order_seq_cst);
+  NETPOLL_STEP();
+  g->first_needed[0].store(&pd, std::memory_order_relaxed);
+  g->first_needed[1].store(owner, std::memory_order_relaxed);
+  std::uint64_t expected = kPdWait;
+  if (pd.semaphore(mode).compare_exchange_strong(expected, reinterpret_cast<std::uint64_t>(g),
+                                                 std::memory_order_seq_cst)) {
+    return true;
+  }
+  waiters_.fetch_sub(1, std::memory_order_seq_cst);
+  return false;
+}
+
+// How it ended: whether the direction is ready.
+[[gnu::always_inline]] inline bool Netpoll::collect(PollDesc& pd, Mode mode) {
+  const std::uint64_t old = pd.semaphore(mode).exchange(kPdNil, std::memory_order_seq_cst);
+  if (old > kPdWait) base::fatal("netpoll: corrupted pollDesc");
+  return old == kPdReady;
+}
+
+// Go: netpollblock. Returns whether the direction is ready. Inlined: one frame less on the stack of every parked
+// reader. regardless: of close, deadline and cancellation, which have been seen.
+[[gnu::always_inline]] inline bool Netpoll::block(PollDesc& pd, Mode mode, const void* owner, bool regardless) {
+  if (announce(pd, mode)) return true;
   // Look again now that kPdWait is visible: whoever closes or expires after this look finds kPdWait (publish rule).
   if (regardless || check_wait(pd, mode) == PollResult::kOk) {
     struct Arg {
       Netpoll* self;
       PollDesc* pd;
-      std::atomic<std::uint64_t>* semaphore;
+      Mode mode;
       const void* owner;
-    } arg{this, &pd, &semaphore, owner};
+    } arg{this, &pd, mode, owner};
     sched::Scheduler::park(
         [](sched::G* g, void* opaque) {
-          auto* a = static_cast<Arg*>(opaque);
-          // The count goes up first: once the G is visible it may be woken, and the count go down, at any moment.
-          a->self->waiters_.fetch_add(1, std::memory_order_seq_cst);
-          NETPOLL_STEP();
-          g->first_needed[0].store(a->pd, std::memory_order_relaxed);
-          g->first_needed[1].store(a->owner, std::memory_order_relaxed);
-          std::uint64_t expected = kPdWait;
-          auto* self = a->self;
-          if (a->semaphore->compare_exchange_strong(expected, reinterpret_cast<std::uint64_t>(g),
-                                                    std::memory_order_seq_cst)) {
-            return true;
-          }
-          self->waiters_.fetch_sub(1, std::memory_order_seq_cst);
-          return false;
+          const auto* a = static_cast<const Arg*>(opaque);
+          return a->self->commit(g, *a->pd, a->mode, a->owner);
         },
         &arg, WaitReason::kIoWait, pd.index, pd.fd.load(std::memory_order_relaxed), static_cast<std::uint32_t>(mode));
   }
-  const std::uint64_t old = semaphore.exchange(kPdNil, std::memory_order_seq_cst);
-  if (old > kPdWait) base::fatal("netpoll: corrupted pollDesc");
-  return old == kPdReady;
+  return collect(pd, mode);
+}
+
+// As block(), but returns only where there is no need to wait: who waited calls collect() when it began anew.
+bool Netpoll::block_at_rest(PollDesc& pd, Mode mode, const void* owner) {
+  if (announce(pd, mode)) return true;
+  if (check_wait(pd, mode) == PollResult::kOk) {
+    // All that the commit needs lies in the G, for the stack is somebody else's by then.
+    sched::current_g()->first_needed[1].store(owner, std::memory_order_relaxed);
+    sched::Scheduler::rest(
+        [](sched::G* g, void* desc) {
+          auto& self = static_cast<Netpoll&>(g->scheduler->poll_source());
+          const auto waited = static_cast<Mode>(g->wait_mode.load(std::memory_order_relaxed));
+          return self.commit(g, *static_cast<PollDesc*>(desc), waited,
+                             g->first_needed[1].load(std::memory_order_relaxed));
+        },
+        &pd, WaitReason::kIoWait, pd.index, pd.fd.load(std::memory_order_relaxed), static_cast<std::uint32_t>(mode));
+  }
+  return collect(pd, mode);
 }
 
 // Go: netpollunblock. Moves the semaphore to kPdReady (io_ready) or kPdNil and returns the G that was parked, which the

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <unordered_set>
 
 #include "libruntime/poll/poll_cache.h"
@@ -68,6 +69,14 @@ class Netpoll final : public sched::PollSource {
   // owner: what the goroutine looks at first when it goes on, for prefetching; only the address counts.
   PollResult wait(PollDesc& pd, Mode mode, const void* owner = nullptr);
 
+  // wait() for a goroutine whose function can be called again, in two halves. Between them it has no stack (see
+  // Scheduler::rest()), and op, which lies in its closure and was null, may own what the kernel works on.
+  //
+  // rest(): returns only where there is no need to wait: as wait(), or nothing, to be called again. rested(): first
+  // thing after the goroutine began anew, with the same arguments; the same results.
+  std::optional<PollResult> rest(PollDesc& pd, Mode mode, Operation*& op, const void* owner);
+  std::optional<PollResult> rested(PollDesc& pd, Mode mode, Operation*& op, const void* owner);
+
   // Whether I/O goes by perform().
   bool completes() const { return completion_ != nullptr; }
 
@@ -119,9 +128,18 @@ class Netpoll final : public sched::PollSource {
                   (mode == Mode::kRead ? kInfoNoRead | kInfoReadShut : kInfoNoWrite));
   }
 
+  bool announce(PollDesc& pd, Mode mode);
+  bool commit(sched::G* g, PollDesc& pd, Mode mode, const void* owner);
+  static bool collect(PollDesc& pd, Mode mode);
   bool block(PollDesc& pd, Mode mode, const void* owner, bool regardless = false);
+  bool block_at_rest(PollDesc& pd, Mode mode, const void* owner);
   PollResult wait_noted(PollDesc& pd, Mode mode, const void* owner);
   PollResult perform_once(PollDesc& pd, Mode mode, Operation& op, const void* owner);
+  PollResult start(PollDesc& pd, Mode mode, Operation& op);
+  PollResult finish(PollDesc& pd, Mode mode, Operation& op, const void* owner);
+  std::optional<PollResult> finish_rest(PollDesc& pd, Mode mode, Operation*& op, const void* owner);
+  static Operation readiness(const PollDesc& pd);
+  static void note_lasting(PollDesc& pd, bool lasting);
   void wait_regardless(PollDesc& pd, Mode mode, const void* owner);
   PollResult wait_by_operation(PollDesc& pd, Mode mode, const void* owner);
   sched::G* take_waiter(PollDesc& pd, Mode mode, bool io_ready);

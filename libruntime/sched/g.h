@@ -9,6 +9,7 @@
 #include "libruntime/context/context.h"
 #include "libruntime/context/stack.h"
 #include "libruntime/sched/timers.h"
+#include "netpoll/go.h"
 #include "netpoll/wait_reason.h"
 
 namespace netpoll::sched {
@@ -25,8 +26,8 @@ inline constexpr std::uint64_t kWaitCancelable = 4;
 inline constexpr int kWaitResultShift = 3;
 inline constexpr int kWaitGenerationShift = 5;
 
-// What a goroutine needs rarely. It lies at the upper end of the stack, whose last page every goroutine has in memory
-// anyway (stack_trim() leaves it), and shares the life of the G.
+// What a goroutine needs rarely. It lies at the upper end of the stack, whose last page every goroutine that runs or is
+// parked has in memory anyway, and is made when the stack is first used.
 struct GTail {
   HeapTimer timer;                                   // sleep
   void* closure = nullptr;                           // what the goroutine runs, until it runs
@@ -34,8 +35,9 @@ struct GTail {
 };
 
 // G. Type-stable: lives in a chunk of the scheduler's table for as long as the Scheduler does and is re-used for later
-// goroutines, together with its stack. Fields that another thread or process may read while the owner writes are
-// atomics accessed relaxed; `status` is released by the writer.
+// goroutines, together with its stack; only a goroutine at rest (Scheduler::rest()) gives its stack away, to a dead one
+// whose stack it takes. Fields that another thread or process may read while the owner writes are atomics accessed
+// relaxed; `status` is released by the writer.
 struct alignas(64) G {
   // First line of the cache: all that making it runnable, queueing, parking and resuming it touch.
   std::atomic<std::uint64_t> goid{
@@ -47,8 +49,8 @@ struct alignas(64) G {
   std::atomic<std::uint32_t> wait_pd{0};
   std::atomic<std::uint32_t> wait_mode{0};
   std::atomic<std::int32_t> wait_fd{-1};
-  std::uint32_t slab_index = 0;  // position in the table, and of the stack in its slab
-  G* link = nullptr;             // the one queue or list this G is on
+  std::uint32_t stack_index = 0;  // the stack's position among those of the table
+  G* link = nullptr;              // the one queue or list this G is on
   context::MachineContext context;
 
   // Second line: around a run.
@@ -58,7 +60,8 @@ struct alignas(64) G {
   Scheduler* scheduler = nullptr;
   std::atomic<std::uint64_t> parent_goid{0};
   context::StackGuard guard{};  // of the stack; chosen at its first use
-  bool trimmed = true;          // an unused stack whose pages were given back
+  bool cold = true;             // a stack without pages: never used, or given back
+  bool rested = false;          // its function was called again after a rest, and has not asked why yet
   // 0: it has no labels, and GTail is not looked at; else so far below the stack's end lies GTail::labels (debug ABI).
   std::atomic<std::uint32_t> labels_below{0};
 
@@ -66,9 +69,7 @@ struct alignas(64) G {
   //
   // A small closure lies here and not on the stack: what a connection's goroutine captured, its Conn above all, is used
   // for every request, and at the upper end of the stack it would often be alone on a page.
-  static constexpr std::size_t kClosureRoom = 32;
-  static constexpr std::size_t kClosureAlign = 16;
-  alignas(kClosureAlign) char closure_room[kClosureRoom];
+  alignas(detail::kClosureAlign) char closure_room[detail::kClosureRoom];
   std::atomic<std::uint64_t> created_pc{0};
   std::atomic<std::uint64_t> start_pc{0};
   context::Stack stack;
@@ -77,7 +78,7 @@ struct alignas(64) G {
   // Stacks lie whole pages apart, so without a shift the same frames of all goroutines would compete for the same sets
   // of the first-level cache, and a switch would load what looks like the address it just stored to (4 KiB aliasing).
   GTail& tail() const {
-    return *reinterpret_cast<GTail*>(static_cast<char*>(stack.hi) - slab_index % 16 * 64 - kTailRoom);
+    return *reinterpret_cast<GTail*>(static_cast<char*>(stack.hi) - stack_index % 16 * 64 - kTailRoom);
   }
   static constexpr std::size_t kTailRoom = 64;  // the stack proper begins below, aligned to a cache line
 
@@ -86,6 +87,14 @@ struct alignas(64) G {
 
 static_assert(sizeof(GTail) <= G::kTailRoom);
 static_assert(sizeof(G) == 192 || !std::is_empty_v<context::SanitizerFiber>, "part of the price of an idle connection");
+
+// The stack of a G that another thread may be running, beginning or putting to rest: some stack that it has had.
+inline context::Stack peek_stack(const G& g) {
+  return {.lo = __atomic_load_n(&g.stack.lo, __ATOMIC_RELAXED), .hi = __atomic_load_n(&g.stack.hi, __ATOMIC_RELAXED)};
+}
+
+// Exchanges the stacks of two Gs of the caller's, neither of which runs.
+void swap_stacks(G& a, G& b);
 
 // GList: an intrusive stack-or-queue of Gs through G::link. Not thread-safe.
 struct GList {

@@ -21,12 +21,12 @@ class GTable {
   explicit GTable(std::size_t stack_size);
   ~GTable();
 
-  // Adds a G with a stack (kIdle, not yet guarded). Null when address space or chunks are exhausted.
+  // Adds a G with a cold stack (kIdle, not yet guarded). Null when address space or chunks are exhausted.
   G* add(Scheduler* scheduler);
   G& at(std::uint64_t index) const { return chunks_[index / kPerChunk][index % kPerChunk]; }
   std::uint64_t count() const { return count_.load(std::memory_order_acquire); }
-  // Installs the guard at a G's first use. Says once per process, on stderr, when the kernel has no more of them and
-  // overflows will be found by looking.
+  // Installs the guard at a stack's first use. Says once per process, on stderr, when the kernel has no more of them
+  // and overflows will be found by looking.
   void guard_stack(G* g);
   // Whether address lies in the guard or below the usable part of some stack; returns that G, else null.
   // Async-signal-safe.

@@ -16,8 +16,9 @@ namespace netpoll::sched {
 class Scheduler;
 
 // What the scheduler's own flow (g0) does for the goroutine that just switched away. It runs there because only then is
-// the goroutine's context complete, so that another M may continue it at once.
-enum class After : std::uint8_t { kPark, kYield, kExit, kSyscallExit };
+// the goroutine's context complete, so that another M may continue it at once. kRest is kPark for one that has left its
+// stack for good.
+enum class After : std::uint8_t { kPark, kRest, kYield, kExit, kSyscallExit };
 
 // Decides, on g0, whether a goroutine that wanted to park really stays parked. After it returned true the G may already
 // run elsewhere and must not be touched.

@@ -39,6 +39,7 @@ struct alignas(64) P {
   RunQueue runq;
   TimerHeap timers;
   GList free_gs;                // dead Gs with warm stacks
+  GList cold_gs;                // dead Gs whose stacks have no pages
   std::uint64_t next_goid = 0;  // a private range of ids (Go: p.goidcache)
   std::uint64_t last_goid = 0;
   trace::Lane lane;

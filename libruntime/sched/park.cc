@@ -26,8 +26,9 @@ bool claim(G* g, std::uint64_t word, WakeResult result) {
 
 }  // namespace
 
-[[gnu::hot]] void Scheduler::park(ParkCommit commit, void* arg, WaitReason reason, std::uint32_t pd, std::int32_t fd,
-                                  std::uint32_t mode) {
+// Notes what the calling goroutine is going to wait for, and returns its M.
+[[gnu::always_inline]] inline M* Scheduler::note_wait(ParkCommit commit, void* arg, WaitReason reason, std::uint32_t pd,
+                                                      std::int32_t fd, std::uint32_t mode) {
   M* m = current_m();
   G* g = m->curg;
   g->wait_reason.store(static_cast<std::uint32_t>(reason), std::memory_order_relaxed);
@@ -36,10 +37,24 @@ bool claim(G* g, std::uint64_t word, WakeResult result) {
   g->wait_mode.store(mode, std::memory_order_relaxed);
   g->wait_since.store(m->scheduler->coarse_now_.load(std::memory_order_relaxed), std::memory_order_relaxed);
   g->park_seq.store(g->park_seq.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  m->after = After::kPark;
   m->commit = commit;
   m->commit_arg = arg;
-  context::context_suspend(g->context, m->g0);
+  return m;
+}
+
+[[gnu::hot]] void Scheduler::park(ParkCommit commit, void* arg, WaitReason reason, std::uint32_t pd, std::int32_t fd,
+                                  std::uint32_t mode) {
+  M* m = note_wait(commit, arg, reason, pd, fd, mode);
+  m->after = After::kPark;
+  context::context_suspend(m->curg->context, m->g0);
+}
+
+[[gnu::hot]] void Scheduler::rest(ParkCommit commit, void* arg, WaitReason reason, std::uint32_t pd, std::int32_t fd,
+                                  std::uint32_t mode) {
+  M* m = note_wait(commit, arg, reason, pd, fd, mode);
+  m->after = After::kRest;
+  m->curg->rested = true;
+  context::context_leave(m->curg->context, m->g0);
 }
 
 [[gnu::hot]] void Scheduler::yield() {

@@ -47,6 +47,7 @@ inline void prefetch_followers(const RunQueue& queue) {
   if (const G* first = queue.peek(1)) {
     for (const auto& object : first->first_needed) __builtin_prefetch(object.load(std::memory_order_relaxed), 1);
     const char* frame = static_cast<const char*>(context::peek_sp(first->context));
+    if (frame == nullptr) return;  // at rest
     for (int i = 0; i < kStackLines; ++i) __builtin_prefetch(frame + i * kLine, 1);
   }
 }
@@ -60,6 +61,7 @@ __attribute__((always_inline)) inline void Scheduler::execute(M* m, G* g) {
     g->store_status(GStatus::kRunning);
     m->p->running_goid.store(g->goid.load(std::memory_order_relaxed), std::memory_order_relaxed);
     NETPOLL_TRACE(m->p->lane, run, NETPOLL_ARG(g->goid.load(std::memory_order_relaxed)), NETPOLL_ARG(m->p->id));
+    if (context::peek_sp(g->context) == nullptr) begin_again(m->p, g);
     // A goroutine may park inside a catch block and resume on another thread: its caught exceptions go with it.
     m->exception_globals[0] = g->exception_globals[0];
     m->exception_globals[1] = g->exception_globals[1];
@@ -72,6 +74,9 @@ __attribute__((always_inline)) inline void Scheduler::execute(M* m, G* g) {
     if (g->guard == context::StackGuard::kZeroed && context::stack_overflowed(g->stack)) [[unlikely]]
       stack_overflow(g);
     switch (m->after) {
+      case After::kRest:
+        leave_stack(m->p, g);
+        [[fallthrough]];
       case After::kPark:
         g->store_status(GStatus::kWaiting);
         NETPOLL_TRACE(m->p->lane, park, NETPOLL_ARG(g->goid.load(std::memory_order_relaxed)),
@@ -93,7 +98,7 @@ __attribute__((always_inline)) inline void Scheduler::execute(M* m, G* g) {
         return;
       case After::kExit:
         NETPOLL_TRACE(m->p->lane, go_exit, NETPOLL_ARG(g->goid.load(std::memory_order_relaxed)));
-        free_g_put(m->p, g);
+        bury(m->p, g);
         goroutine_ended();
         return;
       case After::kSyscallExit: {

@@ -42,12 +42,21 @@ class Scheduler {
 
   // --- goroutines (spawn.cc)
   G* new_g(std::size_t closure_size, std::size_t closure_align, void* caller, void** closure);
+  // For a function that rest() may call anew: one that has no stack before it first runs. Its closure belongs into
+  // G::closure_room. By goroutines.
+  G* new_g_at_rest(void* caller);
   void start_g(G* g, void (*entry)(void*));
 
   // --- park and ready (park.cc)
   // Parks the calling goroutine; see ParkCommit. pd, fd and mode are shown in snapshots (IO wait).
   static void park(ParkCommit commit, void* arg, WaitReason reason, std::uint32_t pd = 0, std::int32_t fd = -1,
                    std::uint32_t mode = 0);
+  // As park(), for a goroutine whose function can be called again from its beginning: it leaves its stack for good, and
+  // when it is made runnable its function is called with the same closure on whatever stack is there, and G::rested is
+  // set. What it has on its stack is gone, without destructors; the closure lies in the G (detail::kClosureRoom). arg
+  // must not lie on the stack. One with labels, which lie on the stack, keeps it.
+  [[noreturn]] static void rest(ParkCommit commit, void* arg, WaitReason reason, std::uint32_t pd, std::int32_t fd,
+                                std::uint32_t mode);
   // Makes a parked goroutine runnable: on the caller's P if it has one, else on the global queue. Fires `ready`.
   void ready(G* g, std::uint32_t pd = 0, std::int32_t fd = -1, std::uint32_t mode = 0);
   // The same for many that a poll returned (their `ready` was fired by the poller), without a P.
@@ -153,14 +162,23 @@ class Scheduler {
   void print_trace(std::int64_t now);
 
   // spawn.cc
-  G* free_g_get(P* p);
-  void free_g_put(P* p, G* g);
+  G* dead_g_get(GList* mine, GList Scheduler::*all);
+  void dead_g_put(GList& mine, GList Scheduler::*all, G* g);
+  G* cold_g(P* p);
+  void descend(G& g, void* caller);
+  void use_stack(G* g);
+  void begin_flow(G* g);
+  void leave_stack(P* p, G* g);
+  void begin_again(P* p, G* g);
+  void bury(P* p, G* g);
   std::uint64_t next_goid(P* p);
   void goroutine_ended();
   void ensure_threads();
   static void goroutine_main(void* arg);
 
   // park.cc
+  static M* note_wait(ParkCommit commit, void* arg, WaitReason reason, std::uint32_t pd, std::int32_t fd,
+                      std::uint32_t mode);
   void cancel_waits();
   static bool commit_wait(G* g, void* arg);
   friend WakeResult finish_wait(WaitHandle h, WaitReason reason, bool cancelable);
@@ -184,7 +202,8 @@ class Scheduler {
   std::uint32_t idle_m_count_ NETPOLL_GUARDED_BY(mutex_) = 0;
   std::vector<std::unique_ptr<M>> ms_ NETPOLL_GUARDED_BY(mutex_);
   GList global_ NETPOLL_GUARDED_BY(mutex_);
-  GList free_gs_ NETPOLL_GUARDED_BY(mutex_);  // dead Gs, cold
+  GList free_gs_ NETPOLL_GUARDED_BY(mutex_);  // dead Gs whose stacks have pages
+  GList cold_gs_ NETPOLL_GUARDED_BY(mutex_);  // dead Gs whose stacks have none
   std::atomic<std::uint32_t> global_size_{0};
   std::atomic<std::uint32_t> idle_p_count_{0};
   std::atomic<std::uint32_t> spinning_ms_{0};

@@ -27,18 +27,11 @@ G* Scheduler::new_g(std::size_t closure_size, std::size_t closure_align, void* c
   }
   M* m = current_m();
   P* p = m != nullptr && m->scheduler == this ? m->p : nullptr;
-  G* g = free_g_get(p);
-  if (g == nullptr) g = gs_.add(this);
-  if (g == nullptr) base::fatalf("netpoll: no memory for goroutine %zu", static_cast<std::size_t>(gs_.count() + 1));
-  if (g->guard == context::StackGuard::kNone) gs_.guard_stack(g);
-  g->trimmed = false;
-
-  G* parent = m != nullptr ? m->curg : nullptr;
-  const bool ours = parent != nullptr && parent->scheduler == this;
-  g->parent_goid.store(ours ? parent->goid.load(std::memory_order_relaxed) : 0, std::memory_order_relaxed);
-  g->created_pc.store(reinterpret_cast<std::uint64_t>(caller), std::memory_order_relaxed);
-  if (parent != nullptr) inherit_labels(*g, *parent);
-  if (closure_size <= G::kClosureRoom && closure_align <= G::kClosureAlign) {
+  G* g = dead_g_get(p != nullptr ? &p->free_gs : nullptr, &Scheduler::free_gs_);
+  if (g == nullptr) g = cold_g(p);
+  use_stack(g);
+  descend(*g, caller);
+  if (closure_size <= detail::kClosureRoom && closure_align <= detail::kClosureAlign) {
     *closure = g->closure_room;
   } else {
     const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(&g->tail()) - closure_size;
@@ -46,17 +39,59 @@ G* Scheduler::new_g(std::size_t closure_size, std::size_t closure_align, void* c
     *closure = reinterpret_cast<void*>(at / align * align);
   }
   g->tail().closure = *closure;
-  context::fiber_create(g->context.fiber, g->stack.lo,
-                        static_cast<std::size_t>(static_cast<char*>(g->stack.hi) - static_cast<char*>(g->stack.lo)));
   return g;
 }
 
-void Scheduler::start_g(G* g, void (*entry)(void*)) {
-  g->start_pc.store(reinterpret_cast<std::uint64_t>(entry), std::memory_order_relaxed);
+G* Scheduler::new_g_at_rest(void* caller) {
+  M* m = current_m();
+  G* g = cold_g(m->p);
+  __atomic_store_n(&g->context.sp, nullptr, __ATOMIC_RELAXED);
+  if (own_labels(*m->curg) != nullptr) {
+    use_stack(g);
+    g->tail().closure = g->closure_room;
+  }
+  descend(*g, caller);
+  return g;
+}
+
+// A G whose stack has no pages.
+G* Scheduler::cold_g(P* p) {
+  G* g = dead_g_get(p != nullptr ? &p->cold_gs : nullptr, &Scheduler::cold_gs_);
+  if (g == nullptr) g = gs_.add(this);
+  if (g == nullptr) base::fatalf("netpoll: no memory for goroutine %zu", static_cast<std::size_t>(gs_.count() + 1));
+  return g;
+}
+
+// Notes who makes g.
+void Scheduler::descend(G& g, void* caller) {
+  const M* m = current_m();
+  const G* parent = m != nullptr ? m->curg : nullptr;
+  const bool ours = parent != nullptr && parent->scheduler == this;
+  g.parent_goid.store(ours ? parent->goid.load(std::memory_order_relaxed) : 0, std::memory_order_relaxed);
+  g.created_pc.store(reinterpret_cast<std::uint64_t>(caller), std::memory_order_relaxed);
+  if (parent != nullptr) inherit_labels(g, *parent);
+}
+
+// Before the first byte of it is written.
+void Scheduler::use_stack(G* g) {
+  if (g->guard == context::StackGuard::kNone) gs_.guard_stack(g);
+  if (g->cold) new (&g->tail()) GTail;
+  g->cold = false;
+  context::fiber_create(g->context.fiber, g->stack.lo,
+                        static_cast<std::size_t>(static_cast<char*>(g->stack.hi) - static_cast<char*>(g->stack.lo)));
+}
+
+// So that the next switch to g calls its function.
+void Scheduler::begin_flow(G* g) {
   g->exception_globals[0] = g->exception_globals[1] = nullptr;
   GTail& tail = g->tail();
   void* top = tail.closure == g->closure_room ? &tail : tail.closure;
   context::context_init(g->context, g->stack.lo, top, &Scheduler::goroutine_main, g);
+}
+
+void Scheduler::start_g(G* g, void (*entry)(void*)) {
+  g->start_pc.store(reinterpret_cast<std::uint64_t>(entry), std::memory_order_relaxed);
+  if (!g->cold) begin_flow(g);
 
   M* m = current_m();
   P* p = m != nullptr && m->scheduler == this ? m->p : nullptr;
@@ -100,22 +135,55 @@ std::uint64_t Scheduler::next_goid(P* p) {
   return p->next_goid++;
 }
 
-G* Scheduler::free_g_get(P* p) {
-  if (p != nullptr && !p->free_gs.empty()) return p->free_gs.pop_front();
+// A dead G of a P's list, else of the one behind it; null where both are empty.
+G* Scheduler::dead_g_get(GList* mine, GList Scheduler::*all) {
+  if (mine != nullptr && !mine->empty()) return mine->pop_front();
   const base::MutexLock lock(mutex_);
-  if (p == nullptr) return free_gs_.pop_front();
-  while (p->free_gs.size < kFreeBatch && !free_gs_.empty()) p->free_gs.push_back(free_gs_.pop_front());
-  return p->free_gs.pop_front();
+  GList& behind = this->*all;
+  if (mine == nullptr) return behind.pop_front();
+  while (mine->size < kFreeBatch && !behind.empty()) mine->push_back(behind.pop_front());
+  return mine->pop_front();
 }
 
-void Scheduler::free_g_put(P* p, G* g) {
+void Scheduler::dead_g_put(GList& mine, GList Scheduler::*all, G* g) {
+  mine.push_front(g);  // the warmest stack is used next
+  if (mine.size <= kMaxFreePerP) return;
+  const base::MutexLock lock(mutex_);
+  while (mine.size > kFreeBatch) (this->*all).push_front(mine.pop_front());
+}
+
+void Scheduler::bury(P* p, G* g) {
   drop_labels(*g);
   context::fiber_destroy(g->context.fiber);
   g->store_status(GStatus::kDead);
-  p->free_gs.push_front(g);  // the warmest stack is used next
-  if (p->free_gs.size <= kMaxFreePerP) return;
-  const base::MutexLock lock(mutex_);
-  while (p->free_gs.size > kFreeBatch) free_gs_.push_front(p->free_gs.pop_front());
+  dead_g_put(p->free_gs, &Scheduler::free_gs_, g);
+}
+
+// g went to rest: its stack goes to a dead G, which is the next to be used, and g gets that one's, which costs no
+// memory until it is used.
+void Scheduler::leave_stack(P* p, G* g) {
+  context::fiber_destroy(g->context.fiber);
+  __atomic_store_n(&g->context.sp, nullptr, __ATOMIC_RELAXED);
+  if (g->labels_below.load(std::memory_order_relaxed) != 0) return;
+  G* dead = dead_g_get(&p->cold_gs, &Scheduler::cold_gs_);
+  if (dead == nullptr) dead = gs_.add(this);
+  if (dead == nullptr) return;  // no memory for one more: it rests on its own stack
+  dead->store_status(GStatus::kDead);
+  swap_stacks(*g, *dead);
+  dead_g_put(p->free_gs, &Scheduler::free_gs_, dead);
+}
+
+// The other way round, before g runs again.
+void Scheduler::begin_again(P* p, G* g) {
+  if (g->cold) {
+    if (G* dead = dead_g_get(&p->free_gs, &Scheduler::free_gs_); dead != nullptr) {
+      swap_stacks(*g, *dead);
+      dead_g_put(p->cold_gs, &Scheduler::cold_gs_, dead);
+    }
+  }
+  use_stack(g);
+  g->tail().closure = g->closure_room;
+  begin_flow(g);
 }
 
 void Scheduler::goroutine_ended() {
@@ -184,6 +252,11 @@ Spawn spawn_begin(sched::Scheduler* scheduler, std::size_t size, std::size_t ali
   Spawn spawn;
   spawn.g = scheduler->new_g(size, align, caller, &spawn.closure);
   return spawn;
+}
+
+Spawn spawn_begin_at_rest(void* caller) {
+  sched::G* g = sched::current().new_g_at_rest(caller);
+  return {.g = g, .closure = g->closure_room};
 }
 
 void spawn_commit(sched::G* g, void (*entry)(void* closure)) { g->scheduler->start_g(g, entry); }

@@ -148,15 +148,15 @@ void Scheduler::trim_free_stacks() {
     G* g;
     {
       const base::MutexLock lock(mutex_);
-      g = free_gs_.head != nullptr && !free_gs_.head->trimmed ? free_gs_.pop_front() : nullptr;
+      g = free_gs_.pop_front();
     }
     if (g == nullptr) break;
     context::stack_trim(g->stack);
-    g->trimmed = true;
+    g->cold = true;
     trimmed.push_back(g);
   }
   const base::MutexLock lock(mutex_);
-  free_gs_.append(trimmed);
+  cold_gs_.append(trimmed);
 }
 
 void Scheduler::print_trace(std::int64_t now) {

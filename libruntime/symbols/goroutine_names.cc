@@ -30,7 +30,8 @@ std::string_view without_result(std::string_view name) { return name.starts_with
 }  // namespace
 
 std::string goroutine_function(std::string_view demangled) {
-  static constexpr std::array<std::string_view, 2> kWrappers = {"netpoll::detail::spawn<", "netpoll::Runtime::run<"};
+  static constexpr std::array<std::string_view, 4> kWrappers = {
+      "netpoll::detail::spawn<", "netpoll::Runtime::run<", "netpoll::detail::WhenReadable<", "netpoll::detail::Boxed<"};
   std::string_view name = demangled;
   for (;;) {
     // The wrapper is the outermost function: only a return type may stand before it.

@@ -53,7 +53,9 @@ class OwnStackNamer : public trace::StackNamer {
 
   void add(trace::Goroutine& g, const trace::StackCopy& copy) override {
     Unwound unwound;
-    if (copy.sp == 0) {
+    if (copy.at_rest) {
+      unwound.at_start = true;
+    } else if (copy.sp == 0) {
       unwound.ends_early = "it runs";
     } else {
       unwound = unwind(own_code().map, static_cast<std::uint32_t>(copy.saved_frame), copy.sp, copy.bytes, true);

@@ -20,6 +20,7 @@ struct StackCopy {
   std::uint64_t sp = 0;                                         // 0: it runs, and its stack is not to be had
   std::span<const std::byte> bytes{};                           // from sp up to the end of its stack
   debug::SavedFrame saved_frame = debug::SavedFrame::kUnknown;  // how its registers lie at sp
+  bool at_rest = false;  // it has no stack, and will begin anew (when_readable.h)
 };
 
 // Gives the goroutines of one snapshot their stacks, and addresses their names.

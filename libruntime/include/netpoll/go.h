@@ -24,7 +24,12 @@ struct Spawn {
   sched::G* g;
   void* closure;
 };
+// A closure of up to this size and alignment is built in the record itself.
+inline constexpr std::size_t kClosureRoom = 32;
+inline constexpr std::size_t kClosureAlign = 16;
 Spawn spawn_begin(sched::Scheduler* scheduler, std::size_t size, std::size_t align, void* caller);
+// The same for a function of go_when_readable(), whose closure has room in the record; needs no stack yet.
+Spawn spawn_begin_at_rest(void* caller);
 void spawn_commit(sched::G* g, void (*entry)(void* closure));
 
 // What go_exit() throws. Whoever destroys it before it arrived, a `catch (...)` that does not rethrow, is told so.

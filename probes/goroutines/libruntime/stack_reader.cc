@@ -22,6 +22,9 @@ constexpr std::size_t kBatch = 256;
 // Whether its registers lie on its stack.
 bool is_switched_out(const GRecord& g) { return g.status == GStatus::kWaiting || g.status == GStatus::kRunnable; }
 
+// Whether its function will be called anew, on a stack that it will get then (libruntime's when_readable.h).
+bool is_at_rest(const GRecord& g) { return is_switched_out(g) && g.saved_sp == 0; }
+
 // Where the copy of a stack begins.
 std::uint64_t copied_from(const GRecord& g, const ThreadRegisters* running) {
   return running != nullptr ? running->sp : g.saved_sp;
@@ -131,6 +134,7 @@ std::vector<StackRecord> StackReader::look_into(std::span<const GRecord> gs, con
   for (std::size_t i = 0; stacks_ && i < gs.size(); ++i) {
     symbols::Unwound& unwound = records[i].unwound;
     const auto stack = copies.stacks[i];
+    if (unwound.at_start = is_at_rest(gs[i]); unwound.at_start) continue;
     const ThreadRegisters* running = find_in(copies.running, i);
     unwound.ends_early = obstacle(gs[i], running);
     if (unwound.ends_early.empty() && stack.empty()) unwound.ends_early = "its stack could not be read";

@@ -17,9 +17,20 @@
 
 namespace netpoll {
 
+class Conn;
+
 namespace net {
 class NetFd;
 }
+namespace poll {
+struct Operation;
+}
+namespace detail {
+// Conn::wait_readable() for a goroutine at the beginning of its function: called first thing, and each time that
+// function was called anew, with the same operation, which is null at first. It does not return where it waits: the
+// function is called anew, and everything but the closure is gone (when_readable.h).
+Result<void> rest_until_readable(Conn& conn, poll::Operation*& operation);
+}  // namespace detail
 
 // Conn owns one open, non-blocking, registered descriptor. Reads and writes look like blocking calls and park the
 // goroutine, never the thread. Call them from goroutines of the Runtime in which the Conn was made.
@@ -107,6 +118,8 @@ class Conn {
   explicit Conn(net::NetFd* fd) : fd_(fd) {}
 
  private:
+  friend Result<void> detail::rest_until_readable(Conn& conn, poll::Operation*& operation);
+
   net::NetFd* fd_ = nullptr;
 };
 
