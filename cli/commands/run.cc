@@ -25,6 +25,7 @@ struct Options {
   Designs designs;
   std::string repeat, procs, stack, server_cpu, load_cpu;
   bool hold = false;
+  bool rest = false;
   std::vector<std::string> expect;
   std::vector<std::string> events;
   std::string backend = "auto";
@@ -83,6 +84,7 @@ Result<Request> request_of(const Options& options) {
   }
   if (!options.listen.empty()) request.listen = options.listen;
   if (options.hold) request.hold = true;
+  if (options.rest) request.rest = true;
   return request;
 }
 
@@ -204,6 +206,7 @@ Action add(Flags& flags) {
   text("--busy", o.busy, "N", work, "Goroutines that only compute and yield (cpu)");
   text("--buffer", o.buffer, "BYTES", work, "The buffer that a connection's goroutine reads into");
   flags.on_off("--hold", o.hold, {work, "", "Keep that buffer while waiting instead of taking it when readable"});
+  flags.on_off("--rest", o.rest, {work, "", "Keep no stack between two requests either (go_when_readable)"});
   text("--timeout", o.timeout, "TIME", work, "The read deadline that is left to pass (deadline)");
   text("--pause", o.pause, "TIME", work, "Between two reads of a slow reader (slow)");
   const char* runtime = "Runtime";

@@ -42,6 +42,7 @@ Json workload_json(const Plan& plan) {
   if (has(workload::kBusy)) json["busy"] = plan.busy;
   if (has(workload::kBuffer)) json["buffer_bytes"] = plan.buffer;
   if (has(workload::kHold)) json["hold"] = plan.hold;
+  if (has(workload::kRest)) json["rest"] = plan.rest;
   if (has(workload::kTimeout)) json["timeout_ns"] = plan.timeout.count();
   if (has(workload::kPause)) json["pause_ns"] = plan.pause.count();
   json["serve_only"] = plan.serve_only;

@@ -25,6 +25,7 @@ void each_field(Child& child, F&& field) {
   field("busy", plan.busy);
   field("buffer", plan.buffer);
   field("hold", plan.hold);
+  field("rest", plan.rest);
   field("timeout-ns", plan.timeout);
   field("pause-ns", plan.pause);
   field("warmup", plan.warmup);

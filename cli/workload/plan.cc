@@ -163,6 +163,7 @@ Result<Plan> make_plan(const Request& request) {
   check.number(kBusy, request.busy, 0, 100'000, plan.busy);
   check.number(kBuffer, request.buffer, 1, kMaxMessage, plan.buffer);
   if (request.hold && check.applies(kHold)) plan.hold = *request.hold;
+  if (request.rest && check.applies(kRest)) plan.rest = *request.rest;
   check.time(kTimeout, request.timeout, nanoseconds(1000), std::chrono::hours(1), plan.timeout);
   check.time(kPause, request.pause, std::chrono::microseconds(10), std::chrono::hours(1), plan.pause);
   check.number(kWarmup, request.warmup, 0, kMaxOps, plan.warmup);
@@ -178,6 +179,10 @@ Result<Plan> make_plan(const Request& request) {
   if (!error && workload->needs_port && plan.listen.starts_with("unix:")) {
     error = invalid("workload " + std::string(workload->name) + " cannot listen at " + plan.listen,
                     "give an address and port: 127.0.0.1:0");
+  }
+  if (!error && plan.hold && plan.rest) {
+    error =
+        invalid("--hold does not go with --rest", "what rests between two requests keeps nothing but its connection");
   }
   // Buffers live in the heap, but a message of --size must fit the memory of the machine once per connection.
   if (!error && workload->whole_messages && plan.size > (std::size_t{4} << 30) / plan.conns) {

@@ -6,7 +6,7 @@
 namespace netpoll::workload {
 namespace {
 
-constexpr std::array<std::pair<Option, std::string_view>, 14> kFlags = {{
+constexpr std::array<std::pair<Option, std::string_view>, 15> kFlags = {{
     {kOps, "--ops"},
     {kDuration, "--duration"},
     {kConns, "--conns"},
@@ -17,6 +17,7 @@ constexpr std::array<std::pair<Option, std::string_view>, 14> kFlags = {{
     {kBusy, "--busy"},
     {kBuffer, "--buffer"},
     {kHold, "--hold"},
+    {kRest, "--rest"},
     {kTimeout, "--timeout"},
     {kPause, "--pause"},
     {kWarmup, "--warmup"},

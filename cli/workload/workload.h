@@ -45,6 +45,7 @@ enum Option : std::uint32_t {
   kBusy = 1u << 7,       // --busy N: goroutines that only compute and yield
   kBuffer = 1u << 8,     // --buffer BYTES: the buffer a connection's goroutine reads into
   kHold = 1u << 9,       // --hold: keep the buffer while waiting instead of taking it when readable
+  kRest = 1u << 14,      // --rest: keep no stack either between two requests (go_when_readable)
   kTimeout = 1u << 10,   // --timeout D: the read deadline that is left to pass
   kPause = 1u << 11,     // --pause D: between two reads of a slow reader
   kWarmup = 1u << 12,    // --warmup N: operations before the counted ones, left out of latency and operations
@@ -106,6 +107,7 @@ struct Request {
   std::optional<std::uint64_t> busy;
   std::optional<std::size_t> buffer;
   std::optional<bool> hold;
+  std::optional<bool> rest;
   std::optional<std::chrono::nanoseconds> timeout;
   std::optional<std::chrono::nanoseconds> pause;
   std::optional<std::uint64_t> warmup;
@@ -132,6 +134,7 @@ struct Plan {
   std::uint64_t busy = 0;
   std::size_t buffer = 4096;
   bool hold = false;
+  bool rest = false;
   std::chrono::nanoseconds timeout{0};
   std::chrono::nanoseconds pause{0};
   std::uint64_t warmup = 0;

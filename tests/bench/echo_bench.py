@@ -120,7 +120,8 @@ class Bench:
     # --- servers
 
     def ours(self, mode="hybrid", trigger="edge", procs=1, workload="echo", **more):
-        name = f"libruntime {mode} {more.get('poller', trigger)}" + (f" {procs}P" if procs != 1 else "")
+        name = (f"libruntime {mode} {more.get('poller', trigger)}" + (f" {procs}P" if procs != 1 else "") +
+                (" at rest" if more.get("rest") else ""))
         command = [str(self.bin / "workload_child"), "__serve", f"--workload={workload}", f"--poll-mode={mode}",
                    f"--trigger={trigger}", f"--procs={procs}", "--conns=20", "--size=64"]
         return Spec(name, command + [f"--{k.replace('_', '-')}={v}" for k, v in more.items()], ours=True)
@@ -155,7 +156,8 @@ class Bench:
         if self.options.uring_variants and (self.bin / "plain_uring_echo").exists():
             over_uring += [Spec(f"plain io_uring, {kind}", [str(self.bin / "plain_uring_echo"), kind])
                            for kind in URING_VARIANTS]
-        return servers + [self.ours(m, t) for m in modes for t in triggers] + over_uring
+        at_rest = [self.ours(rest=1)] + ([self.ours(poller="uring", rest=1)] if self.have_uring() else [])
+        return servers + [self.ours(m, t) for m in modes for t in triggers] + over_uring + at_rest
 
     def start(self, spec, cpus=None, prefix=()):
         server = Server(spec, cpus, prefix)
@@ -280,9 +282,11 @@ class Bench:
         servers = [
             (self.ours(workload="idle", hold=1), "libruntime, 4 KiB buffer held"),
             (self.ours(workload="idle", hold=0), "libruntime, buffer taken when readable"),
+            (self.ours(workload="idle", rest=1), "libruntime, at rest"),
         ] + ([
             (self.ours(workload="idle", hold=1, poller="uring"), "libruntime over uring, 4 KiB buffer held"),
             (self.ours(workload="idle", hold=0, poller="uring"), "libruntime over uring, buffer taken when readable"),
+            (self.ours(workload="idle", rest=1, poller="uring"), "libruntime over uring, at rest"),
         ] if self.have_uring() else []) + [(spec, spec.name) for spec in self.peers()]
         samples = {}
         for round_ in range(min(3, self.options.rounds)):

@@ -5,13 +5,14 @@
 
 #include "cli/workload/serve/server.h"
 #include "netpoll/go.h"
+#include "netpoll/net/when_readable.h"
 
 namespace netpoll::workload {
 
-// Accepts until the listener or the runtime closes, and runs serve(server, conn, traffic) in a goroutine for each
-// connection. accepted, when given, counts them.
+// Accepts until the listener or the runtime closes, and gives each connection to begin(Conn). accepted, when given,
+// counts them.
 template <typename F>
-void accept_loop(Server& server, Listener& listener, F serve, std::uint64_t* accepted = nullptr) {
+void accept_each(Server& server, Listener& listener, F begin, std::uint64_t* accepted = nullptr) {
   for (;;) {
     auto conn = listener.accept();
     if (!conn) {
@@ -20,12 +21,36 @@ void accept_loop(Server& server, Listener& listener, F serve, std::uint64_t* acc
     }
     server.add_connection();
     if (accepted != nullptr) ++*accepted;
-    go([&server, serve, conn = std::move(*conn)]() mutable {
+    begin(std::move(*conn));
+  }
+}
+
+// The same, and runs serve(server, conn, traffic) in a goroutine for each connection.
+template <typename F>
+void accept_loop(Server& server, Listener& listener, F serve, std::uint64_t* accepted = nullptr) {
+  const auto begin = [&server, serve](Conn accepted_conn) {
+    go([&server, serve, conn = std::move(accepted_conn)]() mutable {
       Traffic traffic;
       serve(server, conn, traffic);
       server.add(traffic);
     });
-  }
+  };
+  accept_each(server, listener, begin, accepted);
+}
+
+// The same with goroutines that keep no stack between two requests: bool answer(server, conn, traffic) is called when
+// there is something to read, and says whether the connection goes on.
+template <typename F>
+void accept_at_rest(Server& server, Listener& listener, F answer) {
+  accept_each(server, listener, [&server, answer](Conn accepted) {
+    go_when_readable(std::move(accepted),
+                     [&server, answer, traffic = Traffic{}](Conn& conn, Result<void> ready) mutable {
+                       if (!ready) server.note_error(ready.error());
+                       if (ready && answer(server, conn, traffic)) return true;
+                       server.add(traffic);
+                       return false;
+                     });
+  });
 }
 
 }  // namespace netpoll::workload

@@ -46,6 +46,37 @@ void echo_through(Server& server, Conn& conn, Traffic& traffic, std::span<std::b
 
 }  // namespace
 
+bool answer(Server& server, Conn& conn, Traffic& traffic, std::span<std::byte> buffer) {
+  auto n = conn.read(buffer);
+  if (!n) {
+    server.note_error(n.error());
+    return false;
+  }
+  if (*n == 0) return false;
+  traffic.read += *n;
+  if (auto written = conn.write(buffer.first(*n)); !written) {
+    server.note_error(written.error());
+    return false;
+  }
+  traffic.written += *n;
+  return true;
+}
+
+bool answer_at_rest(Server& server, Conn& conn, Traffic& traffic) {
+  const std::size_t size = server.plan().buffer;
+  bool answered;
+  if (size <= kStackBuffer) {
+    std::byte buffer[kStackBuffer];
+    answered = answer(server, conn, traffic, std::span(buffer).first(size));
+  } else {
+    const auto buffer = std::make_unique_for_overwrite<std::byte[]>(size);
+    answered = answer(server, conn, traffic, {buffer.get(), size});
+  }
+  const Plan& plan = server.plan();
+  traffic.operations = plan.serve_only ? traffic.operations + (answered ? 1 : 0) : traffic.written / plan.size;
+  return answered;
+}
+
 // A small buffer lies on the goroutine's stack, right beside the frames of read() and write(): one page to touch.
 void echo(Server& server, Conn& conn, Traffic& traffic) {
   const std::size_t size = server.plan().buffer;
@@ -61,6 +92,7 @@ void serve_echo(Server& server) {
   Listener listener = server.listen();
   if (!listener.valid()) return;
   server.listening({listener.local().str()});
+  if (server.plan().rest) return accept_at_rest(server, listener, answer_at_rest);
   accept_loop(server, listener, echo);
 }
 

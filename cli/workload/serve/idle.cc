@@ -2,27 +2,11 @@
 #include <memory>
 
 #include "cli/workload/serve/accept.h"
+#include "cli/workload/serve/echo.h"
 #include "cli/workload/serve/servers.h"
 
 namespace netpoll::workload {
 namespace {
-
-// One answer out of a buffer. False at the end of the connection.
-bool answer(Server& server, Conn& conn, Traffic& traffic, std::span<std::byte> buffer) {
-  auto n = conn.read(buffer);
-  if (!n) {
-    server.note_error(n.error());
-    return false;
-  }
-  if (*n == 0) return false;
-  traffic.read += *n;
-  if (auto written = conn.write(buffer.first(*n)); !written) {
-    server.note_error(written.error());
-    return false;
-  }
-  traffic.written += *n;
-  return true;
-}
 
 // The buffer is cleared, as a language with a garbage collector would, so that it costs its memory from the start.
 void hold_buffer(Server& server, Conn& conn, Traffic& traffic) {
@@ -48,6 +32,7 @@ void serve_idle(Server& server) {
   Listener listener = server.listen();
   if (!listener.valid()) return;
   server.listening({listener.local().str()});
+  if (server.plan().rest) return accept_at_rest(server, listener, answer_at_rest);
   accept_loop(server, listener, [](Server& s, Conn& conn, Traffic& traffic) {
     if (s.plan().hold) {
       hold_buffer(s, conn, traffic);

@@ -101,6 +101,15 @@ TEST_CASE("buffers and bookkeeping that no machine has are refused", "[plan]") {
   require_refused(r, "in flight", "at most --depth 16");
 }
 
+TEST_CASE("what rests holds no buffer", "[plan]") {
+  auto r = request("idle");
+  r.rest = true;
+  REQUIRE(make_plan(r).has_value());
+  CHECK(make_plan(r)->rest);
+  r.hold = true;
+  require_refused(r, "--hold does not go with --rest", "keeps nothing");
+}
+
 TEST_CASE("an option of another workload says where it applies", "[plan]") {
   auto r = request("echo");
   r.depth = 4;

@@ -122,6 +122,18 @@ TEST_CASE("idle connections cost nothing until they are asked", "[serve]") {
     r.hold = hold;
     run_everywhere(r, 50, 50);
   }
+  r.hold = false;
+  r.rest = true;
+  run_everywhere(r, 50, 50);
+}
+
+TEST_CASE("connections that rest between their requests are answered alike", "[serve]") {
+  Request r = request("echo", 20, 500);
+  r.rest = true;
+  run_everywhere(r, 500, 20);
+  r.buffer = 5000;  // beyond the stack's
+  r.size = 20'000;
+  run_everywhere(r, 500, 20);
 }
 
 TEST_CASE("fanin collects from all connections", "[serve]") { run_everywhere(request("fanin", 10, 500), 500, 10); }

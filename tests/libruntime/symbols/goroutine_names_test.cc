@@ -21,6 +21,13 @@ TEST_CASE("a goroutine is called after what was handed to go") {
         "std::vector<std::array<int, 3ul>, (&operator-><int>)>::f");
 }
 
+TEST_CASE("a goroutine that rests is called after what was handed to go_when_readable") {
+  CHECK(goroutine_function("netpoll::detail::WhenReadable<serve(int)::{lambda(netpoll::Conn&)#1}>::run(void*)") ==
+        "serve(int)::{lambda(netpoll::Conn&)#1}");
+  CHECK(goroutine_function("netpoll::detail::WhenReadable<netpoll::detail::Boxed<serve(int)::$_0> >::run(void*)") ==
+        "serve(int)::$_0");
+}
+
 TEST_CASE("other functions keep their name") {
   CHECK(goroutine_function("serve(netpoll::detail::spawn<int>)") == "serve(netpoll::detail::spawn<int>)");
   CHECK(goroutine_function("main") == "main");

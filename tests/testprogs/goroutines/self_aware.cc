@@ -1,6 +1,6 @@
 // A libruntime program that says what it sees of itself: goroutines with labels, in functions with names, which wait
-// for sockets, a pipe, a channel and a sleep. Prints a line of tests/support/goroutine_text.h for each but the main
-// one, then "ready", and ends with its standard input.
+// for sockets, a pipe, a channel and a sleep, and one that rests. Prints a line of tests/support/goroutine_text.h for
+// each but the main one, then "ready", and ends with its standard input.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +14,7 @@
 #include "netpoll/net/dial.h"
 #include "netpoll/net/listener.h"
 #include "netpoll/net/pipe.h"
+#include "netpoll/net/when_readable.h"
 #include "netpoll/runtime.h"
 #include "netpoll/sync/channel.h"
 #include "tests/support/goroutine_text.h"
@@ -22,7 +23,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::size_t kGoroutines = 6;
+constexpr std::size_t kGoroutines = 7;
 
 template <typename T>
 T must(netpoll::Result<T> result) {
@@ -54,7 +55,17 @@ struct Server {
   }
 };
 
+// Between its requests it has no stack.
+void serve_at_rest(netpoll::Conn conn) {
+  netpoll::go_when_readable(std::move(conn), [](netpoll::Conn& served, netpoll::Result<void> ready) {
+    if (ready) inlined_read(served);
+    return false;
+  });
+}
+
 void start() {
+  auto [client, served] = must(netpoll::socket_pair());
+  serve_at_rest(std::move(served));
   auto [left, right] = must(netpoll::socket_pair());
   netpoll::with_labels({{"request", "r-1"}}, [&, left = &left, right = &right] {
     netpoll::go([conn = std::move(*left), peer = std::move(*right)]() mutable {
@@ -66,7 +77,7 @@ void start() {
   netpoll::go([listener] { Server().serve_one(*listener); });
   netpoll::go([conn = must(netpoll::dial(listener->local()))]() mutable { inlined_read(conn); });
   netpoll::go([quiet = must(netpoll::Listener::listen("127.0.0.1:0"))]() mutable { (void)quiet.accept(); });
-  netpoll::go([] { (void)netpoll::sleep(1h); });
+  netpoll::go([kept = std::move(client)] { (void)netpoll::sleep(1h); });
   netpoll::go([] {
     const netpoll::Channel<int> never;
     (void)never.recv();

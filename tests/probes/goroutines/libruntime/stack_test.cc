@@ -62,6 +62,9 @@ const Goroutine* labelled(const GoroutineSnapshot& snapshot, const std::string& 
   return nullptr;
 }
 
+// Whether all that there is of its stack is where it begins.
+bool at_start(const Goroutine& g) { return g.entry && g.stack == std::vector<std::uint32_t>{*g.entry}; }
+
 // A core has what the program had when it was alive.
 void check_core(const std::string& core, const GoroutineSnapshot& live) {
   auto subject = make_core_subject(core, "");
@@ -88,7 +91,7 @@ TEST_CASE("from outside a program looks as it does to itself") {
   auto snapshot = snapshot_of(prey.pid());
   REQUIRE(snapshot);
   CHECK(texts_of(*snapshot) == prey.lines());
-  CHECK(prey.lines().size() == 6);
+  CHECK(prey.lines().size() == 7);
   prey.finish();
 }
 
@@ -125,6 +128,22 @@ TEST_CASE("a stack has its functions, those that were inlined, and ends where th
   CHECK(visible_functions(*snapshot, *server).find("Server::serve_one(") != std::string::npos);
 }
 
+TEST_CASE("one that rests is shown where it will begin again, under the name of what it serves with") {
+  Prey prey({SELF_AWARE});
+  REQUIRE(prey.sleeps());
+  auto snapshot = snapshot_of(prey.pid());
+  REQUIRE(snapshot);
+  const auto resting = std::find_if(snapshot->goroutines.begin(), snapshot->goroutines.end(), at_start);
+  REQUIRE(resting != snapshot->goroutines.end());
+  CHECK(std::count_if(snapshot->goroutines.begin(), snapshot->goroutines.end(), at_start) == 1);
+  CHECK(resting->wait_reason == "IO wait");
+  CHECK(resting->fd >= 0);
+  CHECK(resting->stack_ends_early.empty());
+  CHECK(visible_functions(*snapshot, *resting).find("serve_at_rest(netpoll::Conn)::") != std::string::npos);
+  REQUIRE(resting->created_by);
+  CHECK(snapshot->frames[*resting->created_by].function.find("serve_at_rest") != std::string::npos);
+}
+
 TEST_CASE("addr2line says the same of every address, inlined calls included") {
   if (!has_program("addr2line")) NETPOLL_SKIP("addr2line is the judge (binutils)");
   Prey prey({SELF_AWARE});
@@ -135,6 +154,7 @@ TEST_CASE("addr2line says the same of every address, inlined calls included") {
   REQUIRE(subject);
   std::size_t checked = 0;
   for (const Goroutine& g : snapshot->goroutines) {
+    if (at_start(g)) continue;  // no call came back there
     for (std::size_t i = 0; i < g.stack.size();) {
       const std::uint64_t pc = snapshot->frames[g.stack[i]].pc;
       std::string ours;
