@@ -18,6 +18,7 @@
 #include "probes/process/core/core_subject.h"
 #include "probes/process/images.h"
 #include "tests/support/catch.h"
+#include "tests/support/eventually.h"
 #include "tests/support/goroutine_text.h"
 #include "tests/support/prey.h"
 #include "tests/support/shell.h"
@@ -25,6 +26,7 @@
 #include "tests/support/snapshot_of.h"
 #include "tests/support/temp_dir.h"
 
+using netpoll::test::eventually;
 using netpoll::test::goroutine_text;
 using netpoll::test::has_program;
 using netpoll::test::output_of;
@@ -259,7 +261,11 @@ TEST_CASE("a goroutine that runs has a stack where its thread's registers are to
     }
   };
   auto live = snapshot_of(prey.pid());
-  REQUIRE(live);
+  // "ready" is written before the call that blocks.
+  REQUIRE(eventually([&] {
+    live = snapshot_of(prey.pid());
+    return live && one_with(*live, "syscall") != nullptr;
+  }));
   const Goroutine* turning = one_with(*live, "running");
   REQUIRE(turning != nullptr);
   CHECK(turning->stack.empty());
