@@ -24,7 +24,6 @@ namespace {
 
 using std::chrono::hours;
 using std::chrono::milliseconds;
-using test::bytes;
 using test::Checks;
 using test::outcome;
 using test::read_all;
