@@ -1,7 +1,8 @@
 // stack.h: memory for goroutine stacks.
 //
-// Stacks come in slabs: one mapping for many, never given back as address space. A stack is bound to its G for life, so
-// there is no stack cache beside the free lists of Gs; what an idle stack gives back is its pages (trim).
+// Stacks come in slabs: one mapping for many, never given back as address space. Each G has one at any time, so there
+// is no stack cache beside the free lists of Gs; what an idle stack gives back is its pages (trim), or its warmth, to a
+// G that has something to do (Scheduler::leave_stack).
 #pragma once
 
 #include <cstddef>

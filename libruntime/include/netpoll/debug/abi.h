@@ -56,7 +56,7 @@ struct GLayout {
   std::uint32_t created_pc;   // u64 return address of the go() call
   std::uint32_t stack_lo;     // u64 lowest usable address
   std::uint32_t stack_hi;     // u64 one past the highest
-  std::uint32_t saved_sp;     // u64 stack pointer while not running
+  std::uint32_t saved_sp;     // u64 stack pointer while not running; 0: at rest, it will begin anew at start_pc
   // Since minor 1; 0 before.
   std::uint32_t saved_frame;  // not an offset: a SavedFrame
   std::uint32_t labels;       // u32; 0: it has none, else the u64 address of its LabelSet lies so far below stack_hi
