@@ -45,11 +45,11 @@ enum Option : std::uint32_t {
   kBusy = 1u << 7,       // --busy N: goroutines that only compute and yield
   kBuffer = 1u << 8,     // --buffer BYTES: the buffer a connection's goroutine reads into
   kHold = 1u << 9,       // --hold: keep the buffer while waiting instead of taking it when readable
-  kRest = 1u << 14,      // --rest: keep no stack either between two requests (go_when_readable)
-  kTimeout = 1u << 10,   // --timeout D: the read deadline that is left to pass
-  kPause = 1u << 11,     // --pause D: between two reads of a slow reader
-  kWarmup = 1u << 12,    // --warmup N: operations before the counted ones, left out of latency and operations
-  kLoadCpu = 1u << 13,   // --load-cpu N: pin the load generator
+  kRest = 1u << 10,      // --rest: keep no stack either between two requests (go_when_readable)
+  kTimeout = 1u << 11,   // --timeout D: the read deadline that is left to pass
+  kPause = 1u << 12,     // --pause D: between two reads of a slow reader
+  kWarmup = 1u << 13,    // --warmup N: operations before the counted ones, left out of latency and operations
+  kLoadCpu = 1u << 14,   // --load-cpu N: pin the load generator
 };
 
 class Server;       // serve/server.h
