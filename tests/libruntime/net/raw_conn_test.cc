@@ -72,7 +72,8 @@ TEST_CASE("a raw read parks while its callback says so") {
 TEST_CASE("a raw read of a pipe parks until there is something, and until its end") {
   test::in_every_setup([](Checks& checks) {
     auto ends = pipe();
-    auto& [reader, writer] = *ends;
+    Conn& reader = ends->first;
+    Conn& writer = ends->second;
     std::atomic<int> calls{0};
     std::string got;
     const auto read_raw = [&] {
