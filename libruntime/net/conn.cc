@@ -122,7 +122,7 @@ Result<void> Conn::wait_readable() {
   return done(*fd_, "wait readable", fd_->wait_readable());
 }
 
-Result<void> detail::rest_until_readable(Conn& conn, poll::Operation*& operation) {
+Result<void> detail::rest_until_readable(Conn& conn, RestingOperation*& operation) {
   if (conn.fd_ == nullptr) return no_conn<void>("wait readable");
   return done(*conn.fd_, "wait readable", conn.fd_->rest_until_readable(operation));
 }

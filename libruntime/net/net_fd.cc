@@ -109,7 +109,7 @@ long NetFd::wait_readable() {
   return result;
 }
 
-long NetFd::rest_until_readable(poll::Operation*& op) {
+long NetFd::rest_until_readable(detail::RestingOperation*& op) {
   bool rested = std::exchange(sched::current_g()->rested, false);
   if (!rested) {
     if (kind_ == FdKind::kWriteOnly) return mutex_.closed() ? kIoClosing : -EBADF;

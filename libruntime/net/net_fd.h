@@ -97,7 +97,7 @@ class NetFd {
   long wait_readable();
   // The same for go_when_readable(): called first thing, and again each time the goroutine began anew, with the same
   // op. Returns when it need not wait; else the goroutine goes to rest.
-  long rest_until_readable(poll::Operation*& op);
+  long rest_until_readable(detail::RestingOperation*& op);
   // One accepted descriptor (non-blocking, close-on-exec) and its peer, or an error. The caller holds the read lock.
   long accept_locked(Addr& peer);
   // Parks until the descriptor may be writable; 0 or an error. For connect, before anybody else knows the NetFd.

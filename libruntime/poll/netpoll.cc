@@ -222,28 +222,28 @@ PollResult Netpoll::wait_by_operation(PollDesc& pd, Mode mode, const void* owner
   return result == PollResult::kEnd ? PollResult::kOk : result;
 }
 
-std::optional<PollResult> Netpoll::rest(PollDesc& pd, Mode mode, Operation*& op, const void* owner) {
+std::optional<PollResult> Netpoll::rest(PollDesc& pd, Mode mode, detail::RestingOperation*& op, const void* owner) {
   if (completion_ == nullptr) {
     if (const PollResult result = check_wait(pd, mode); result != PollResult::kOk) return result;
     if (block_at_rest(pd, mode, owner)) return PollResult::kOk;
     return std::nullopt;
   }
   if (op == nullptr) {
-    op = new Operation(readiness(pd));
-    if (const PollResult result = start(pd, mode, *op); result != PollResult::kOk) {
+    op = new detail::RestingOperation{readiness(pd)};
+    if (const PollResult result = start(pd, mode, op->operation); result != PollResult::kOk) {
       delete std::exchange(op, nullptr);
       return result;
     }
   }
-  while (!op->done.load(std::memory_order_acquire) && check_wait(pd, mode) == PollResult::kOk) {
+  while (!op->operation.done.load(std::memory_order_acquire) && check_wait(pd, mode) == PollResult::kOk) {
     block_at_rest(pd, mode, owner);
   }
   return finish_rest(pd, mode, op, owner);
 }
 
-std::optional<PollResult> Netpoll::rested(PollDesc& pd, Mode mode, Operation*& op, const void* owner) {
+std::optional<PollResult> Netpoll::rested(PollDesc& pd, Mode mode, detail::RestingOperation*& op, const void* owner) {
   const bool ready = collect(pd, mode);
-  if (op != nullptr && op->done.load(std::memory_order_acquire)) return finish_rest(pd, mode, op, owner);
+  if (op != nullptr && op->operation.done.load(std::memory_order_acquire)) return finish_rest(pd, mode, op, owner);
   if (ready && op == nullptr) return PollResult::kOk;
   // As in wait_noted().
   const PollResult result = check_wait(pd, mode);
@@ -252,12 +252,13 @@ std::optional<PollResult> Netpoll::rested(PollDesc& pd, Mode mode, Operation*& o
 }
 
 // It is done, or taken back here. Nothing, as in perform(): it came back unasked.
-std::optional<PollResult> Netpoll::finish_rest(PollDesc& pd, Mode mode, Operation*& op, const void* owner) {
-  const PollResult result = finish(pd, mode, *op, owner);
-  const std::unique_ptr<Operation> done(std::exchange(op, nullptr));
+std::optional<PollResult> Netpoll::finish_rest(PollDesc& pd, Mode mode, detail::RestingOperation*& op,
+                                               const void* owner) {
+  const PollResult result = finish(pd, mode, op->operation, owner);
+  const std::unique_ptr<detail::RestingOperation> done(std::exchange(op, nullptr));
   if (result != PollResult::kOk) return result == PollResult::kEnd ? PollResult::kOk : result;
-  if (done->result == -ECANCELED) return std::nullopt;
-  note_lasting(pd, done->more);
+  if (done->operation.result == -ECANCELED) return std::nullopt;
+  note_lasting(pd, done->operation.more);
   return PollResult::kOk;
 }
 

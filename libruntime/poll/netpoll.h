@@ -20,6 +20,13 @@
 #include "libruntime/sched/scheduler.h"
 #include "netpoll/result.h"
 
+namespace netpoll::detail {
+// What the kernel works on while a goroutine rests (netpoll/net/when_readable.h); public headers know its name.
+struct RestingOperation {
+  poll::Operation operation;
+};
+}  // namespace netpoll::detail
+
 namespace netpoll::poll {
 
 enum class PollResult : std::uint8_t {
@@ -74,8 +81,8 @@ class Netpoll final : public sched::PollSource {
   //
   // rest(): returns only where there is no need to wait: as wait(), or nothing, to be called again. rested(): first
   // thing after the goroutine began anew, with the same arguments; the same results.
-  std::optional<PollResult> rest(PollDesc& pd, Mode mode, Operation*& op, const void* owner);
-  std::optional<PollResult> rested(PollDesc& pd, Mode mode, Operation*& op, const void* owner);
+  std::optional<PollResult> rest(PollDesc& pd, Mode mode, detail::RestingOperation*& op, const void* owner);
+  std::optional<PollResult> rested(PollDesc& pd, Mode mode, detail::RestingOperation*& op, const void* owner);
 
   // Whether I/O goes by perform().
   bool completes() const { return completion_ != nullptr; }
@@ -137,7 +144,7 @@ class Netpoll final : public sched::PollSource {
   PollResult perform_once(PollDesc& pd, Mode mode, Operation& op, const void* owner);
   PollResult start(PollDesc& pd, Mode mode, Operation& op);
   PollResult finish(PollDesc& pd, Mode mode, Operation& op, const void* owner);
-  std::optional<PollResult> finish_rest(PollDesc& pd, Mode mode, Operation*& op, const void* owner);
+  std::optional<PollResult> finish_rest(PollDesc& pd, Mode mode, detail::RestingOperation*& op, const void* owner);
   static Operation readiness(const PollDesc& pd);
   static void note_lasting(PollDesc& pd, bool lasting);
   void wait_regardless(PollDesc& pd, Mode mode, const void* owner);

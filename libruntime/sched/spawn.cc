@@ -31,7 +31,7 @@ G* Scheduler::new_g(std::size_t closure_size, std::size_t closure_align, void* c
   if (g == nullptr) g = cold_g(p);
   use_stack(g);
   descend(*g, caller);
-  if (closure_size <= detail::kClosureRoom && closure_align <= detail::kClosureAlign) {
+  if (detail::fits_record(closure_size, closure_align)) {
     *closure = g->closure_room;
   } else {
     const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(&g->tail()) - closure_size;

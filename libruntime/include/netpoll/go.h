@@ -27,6 +27,9 @@ struct Spawn {
 // A closure of up to this size and alignment is built in the record itself.
 inline constexpr std::size_t kClosureRoom = 32;
 inline constexpr std::size_t kClosureAlign = 16;
+constexpr bool fits_record(std::size_t size, std::size_t align) {
+  return size <= kClosureRoom && align <= kClosureAlign;
+}
 Spawn spawn_begin(sched::Scheduler* scheduler, std::size_t size, std::size_t align, void* caller);
 // The same for a function of go_when_readable(), whose closure has room in the record; needs no stack yet.
 Spawn spawn_begin_at_rest(void* caller);

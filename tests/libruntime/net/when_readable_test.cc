@@ -173,22 +173,20 @@ TEST_CASE("a deadline that is moved while it fires does not end the rest") {
     go_when_readable(std::move(served), [&inside, &told, alive](Conn& conn, Result<void> ready) {
       inside = &conn;
       told.add(outcome(ready));
-      return echo(conn, std::move(ready));
+      if (ready) return echo(conn, {});
+      yield();
+      return true;
     });
     EXPECT_EQUAL(checks, ask(client, "here"), "here");
-    for (int i = 0; i < 100 && told.last() == "ok"; ++i) {
-      test::until([&] { return at_rest() == 1 || told.last() != "ok"; });
+    for (int i = 0; i < 100; ++i) {
+      test::until([] { return at_rest() == 1; });
       // Expired, and set anew before the goroutine that it woke looks; unless another P is quick.
-      if (told.last() == "ok") static_cast<void>(inside.load()->set_read_deadline(TimePoint{} + milliseconds(1)));
-      if (told.last() == "ok") static_cast<void>(inside.load()->set_read_deadline(after(hours(1))));
+      EXPECT_EQUAL(checks, outcome(inside.load()->set_read_deadline(TimePoint{} + milliseconds(1))), "ok");
+      EXPECT_EQUAL(checks, outcome(inside.load()->set_read_deadline(after(hours(1)))), "ok");
       yield();
     }
-    if (told.last() == "ok") {
-      EXPECT_EQUAL(checks, ask(client, "still here"), "still here");
-    } else {
-      EXPECT_EQUAL(checks, told.last(), "timeout");
-      EXPECT_THAT(checks, test::procs() > 1);
-    }
+    EXPECT_EQUAL(checks, ask(client, "still here"), "still here");
+    EXPECT_THAT(checks, told.last() == "ok" && (test::procs() > 1 || told.size() == 2));
     EXPECT_EQUAL(checks, outcome(client.close()), "ok");
     await_end(alive);
   });
@@ -199,16 +197,19 @@ TEST_CASE("close ends the rest, and the goroutine, whatever it answers") {
     auto [client, served] = test::tcp_pair(checks);
     std::atomic<Conn*> inside{nullptr};
     Told told;
-    auto alive = std::make_shared<int>();
+    std::atomic<bool> closed{false};
+    const auto alive = std::make_shared<int>();
     go_when_readable(std::move(served), [&, alive](Conn& conn, Result<void> ready) {
       inside = &conn;
       told.add(outcome(ready));
-      if (ready) static_cast<void>(echo(conn, {}));
+      if (ready) return echo(conn, {});
+      while (!closed) yield();  // the Conn has to outlive the call that closes it
       return true;
     });
     EXPECT_EQUAL(checks, ask(client, "here"), "here");
     test::until([] { return at_rest() == 1; });
     EXPECT_EQUAL(checks, outcome(inside.load()->close()), "ok");
+    closed = true;
     await_end(alive);
     EXPECT_THAT(checks, told.all() == (std::vector<std::string>{"ok", "closing"}));
     EXPECT_EQUAL(checks, read_all(client), "");
@@ -268,7 +269,8 @@ TEST_CASE("what it captured lasts, however large, and so do labels") {
       std::array<int, 100> counts{};
     };
     auto [client, served] = test::tcp_pair(checks);
-    auto [other, labelled] = test::tcp_pair(checks);
+    auto others = test::tcp_pair(checks);
+    Conn& other = others.first;
     Told counted;
     const auto alive = std::make_shared<int>();
     go_when_readable(std::move(served), [&counted, alive, large = Large{}](Conn& conn, Result<void> ready) mutable {
@@ -277,7 +279,7 @@ TEST_CASE("what it captured lasts, however large, and so do labels") {
     });
     Told names;
     with_labels({{"service", "echo"}}, [&] {
-      go_when_readable(std::move(labelled), [&names, alive](Conn& conn, Result<void> ready) {
+      go_when_readable(std::move(others.second), [&names, alive](Conn& conn, Result<void> ready) {
         names.add(label("service").value_or("none"));
         return echo(conn, std::move(ready));
       });

@@ -22,14 +22,12 @@ class Conn;
 namespace net {
 class NetFd;
 }
-namespace poll {
-struct Operation;
-}
 namespace detail {
+struct RestingOperation;
 // Conn::wait_readable() for a goroutine at the beginning of its function: called first thing, and each time that
 // function was called anew, with the same operation, which is null at first. It does not return where it waits: the
 // function is called anew, and everything but the closure is gone (when_readable.h).
-Result<void> rest_until_readable(Conn& conn, poll::Operation*& operation);
+Result<void> rest_until_readable(Conn& conn, RestingOperation*& operation);
 }  // namespace detail
 
 // Conn owns one open, non-blocking, registered descriptor. Reads and writes look like blocking calls and park the
@@ -118,7 +116,7 @@ class Conn {
   explicit Conn(net::NetFd* fd) : fd_(fd) {}
 
  private:
-  friend Result<void> detail::rest_until_readable(Conn& conn, poll::Operation*& operation);
+  friend Result<void> detail::rest_until_readable(Conn& conn, detail::RestingOperation*& operation);
 
   net::NetFd* fd_ = nullptr;
 };

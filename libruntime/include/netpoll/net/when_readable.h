@@ -25,7 +25,7 @@ struct Boxed {
 template <typename F>
 struct WhenReadable {
   Conn conn;
-  poll::Operation* operation = nullptr;
+  RestingOperation* operation = nullptr;
   F f;
 
   static void run(void* closure) {
@@ -47,12 +47,12 @@ template <typename F>
 void spawn_when_readable(Conn conn, F&& f, void* caller) {
   using Fn = std::decay_t<F>;
   using Closure = WhenReadable<Fn>;
-  if constexpr (sizeof(Closure) > kClosureRoom || alignof(Closure) > kClosureAlign) {
-    spawn_when_readable(std::move(conn), Boxed<Fn>{std::make_unique<Fn>(std::forward<F>(f))}, caller);
-  } else {
+  if constexpr (fits_record(sizeof(Closure), alignof(Closure))) {
     const Spawn made = spawn_begin_at_rest(caller);
     new (made.closure) Closure{std::move(conn), nullptr, std::forward<F>(f)};
     spawn_commit(made.g, &Closure::run);
+  } else {
+    spawn_when_readable(std::move(conn), Boxed<Fn>{std::make_unique<Fn>(std::forward<F>(f))}, caller);
   }
 }
 
