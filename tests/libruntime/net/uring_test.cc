@@ -154,7 +154,7 @@ TEST_CASE("a read whose deadline passes while its bytes come either has them or 
   });
 }
 
-TEST_CASE("a reset under a read, and a close under an accept, end them; the port is free at once") {
+TEST_CASE("a reset under a read, and a close under an accept, end them; the port is free again") {
   if (const std::string reason = why_not(); !reason.empty()) NETPOLL_SKIP(reason);
   over_uring([](Checks& checks) {
     for (int round = 0; round < 20; ++round) {
@@ -179,8 +179,9 @@ TEST_CASE("a reset under a read, and a close under an accept, end them; the port
       EXPECT_EQUAL(checks, outcome(listener->close()), "ok");
       done.wait();
       EXPECT_EQUAL(checks, accepted, "closing");
-      const auto again = Listener::listen(address);
-      EXPECT_EQUAL(checks, again ? "ok" : again.error().message(), "ok");
+      // The kernel tells the end of an operation before it lets go of the file (io_free_req, io_uring/io_uring.c), so
+      // another thread may close the last descriptor in between, and the socket lives a moment longer.
+      test::until([&] { return Listener::listen(address).has_value(); });
     }
   });
 }

@@ -127,6 +127,41 @@ TEST_CASE("what a call leaves unread makes the next one") {
   });
 }
 
+TEST_CASE("all that was sent before the end arrives, also what was there first, however small the reads") {
+  test::in_every_setup([](Checks& checks) {
+    auto [client, served] = test::tcp_pair(checks);
+    constexpr std::size_t kBytes = 30'000;
+    EXPECT_EQUAL(checks, outcome(client.write(std::string(kBytes, 'x'))), "ok");
+    EXPECT_EQUAL(checks, outcome(client.close()), "ok");
+    std::atomic<std::size_t> read{0};
+    const auto alive = std::make_shared<int>();
+    go_when_readable(std::move(served), [&read, alive](Conn& conn, Result<void>) {
+      const std::string some = read_some(conn, 100);
+      read += some.size();
+      return !some.empty() && some.front() == 'x';
+    });
+    await_end(alive);
+    EXPECT_EQUAL(checks, read.load(), kBytes);
+  });
+}
+
+TEST_CASE("one that leaves everything unread lets others run") {
+  test::in_every_setup([](Checks& checks) {
+    auto [client, served] = test::tcp_pair(checks);
+    EXPECT_EQUAL(checks, outcome(client.write("unread")), "ok");
+    std::atomic<int> calls{0};
+    std::atomic<bool> stop{false};
+    const auto alive = std::make_shared<int>();
+    go_when_readable(std::move(served), [&calls, &stop, alive](Conn&, Result<void>) {
+      ++calls;
+      return !stop;
+    });
+    test::until([&] { return calls > 100; });
+    stop = true;
+    await_end(alive);
+  });
+}
+
 TEST_CASE("in the middle of a request it parks as every goroutine, and rests again behind it") {
   test::in_every_setup([](Checks& checks) {
     auto [client, served] = test::tcp_pair(checks);
@@ -173,9 +208,7 @@ TEST_CASE("a deadline that is moved while it fires does not end the rest") {
     go_when_readable(std::move(served), [&inside, &told, alive](Conn& conn, Result<void> ready) {
       inside = &conn;
       told.add(outcome(ready));
-      if (ready) return echo(conn, {});
-      yield();
-      return true;
+      return !ready || echo(conn, {});
     });
     EXPECT_EQUAL(checks, ask(client, "here"), "here");
     for (int i = 0; i < 100; ++i) {

@@ -45,6 +45,8 @@ class Listener {
   // passed over.
   Result<Conn> accept();
 
+  // Closes. kClosing when that was already done. The port is free then; over io_uring, where the kernel holds an accept
+  // that was under way for a moment longer, a listen() right behind it may find it taken (EADDRINUSE).
   Result<void> close();
   // For accept(); see Conn::set_deadline.
   Result<void> set_deadline(TimePoint deadline);

@@ -30,11 +30,12 @@ struct WhenReadable {
 
   static void run(void* closure) {
     auto& self = *static_cast<WhenReadable*>(closure);
-    bool again;
+    bool again = false;
     do {
       Result<void> ready = rest_until_readable(self.conn, self.operation);
-      const bool over =
-          !ready && (ready.error().kind() == ErrorKind::kClosing || ready.error().kind() == ErrorKind::kCanceled);
+      // It did not rest, so it always has something to read: others have their turn.
+      if (again) yield();
+      const bool over = !ready && (ready.error().is(ErrorKind::kClosing) || ready.error().is(ErrorKind::kCanceled));
       again = false;
       auto call = [&] { again = self.f(self.conn, std::move(ready)) && !over; };
       call_until_exit(call);
@@ -73,9 +74,10 @@ void spawn_when_readable(Conn conn, F&& f, void* caller) {
 // f may do whatever a goroutine may, and park; then it keeps its stack, as every goroutine. What is to outlast a call
 // of f lies in f: up to 16 bytes in the goroutine's record, more in an allocation of its own.
 //
-// ready is an error once the read deadline has passed (kTimeout): f moves it, or ends the goroutine, for it would be
-// called again at once. After kClosing and kCanceled it ends whatever f says. A goroutine with labels, its own or those
-// of whoever called this, keeps its stack.
+// While there is something to read f is called again and again, and others run in between. ready is an error once the
+// read deadline has passed (kTimeout): f moves it, or ends the goroutine, for it would be called again at once. After
+// kClosing and kCanceled it ends whatever f says. A goroutine with labels, its own or those of whoever called this,
+// keeps its stack.
 //
 // Call from a goroutine, whose Runtime it belongs to. An exception that escapes f is fatal and names the goroutine.
 template <typename F>
