@@ -282,7 +282,7 @@ class IocpPoller final : public CompletionPoller {
     if (GetQueuedCompletionStatusEx(port_, entries.data(), room, &count, limit, FALSE) == 0) return 0;
     int ready = 0;
     for (ULONG i = 0; i < count; ++i) {
-      if (entries[i].lpCompletionKey == kWakeKey) woken_.store(false, std::memory_order_seq_cst);
+      if (entries[i].lpCompletionKey == kWakeKey) woken(delay_ns);
       if (entries[i].lpOverlapped == nullptr) continue;
       Operation& op = operation_of(entries[i].lpOverlapped);
       out[ready++] = {.data = op.data, .modes = op.modes, .hangup = false, .lasting = false};
@@ -292,13 +292,23 @@ class IocpPoller final : public CompletionPoller {
   }
 
   void wake() override {
-    if (woken_.exchange(true, std::memory_order_seq_cst)) return;
-    PostQueuedCompletionStatus(port_, 0, kWakeKey, nullptr);
+    if (!wake_pending_.exchange(true)) post_wake();
   }
 
   int debug_fd() const override { return -1; }
 
  private:
+  // The packet went to one poll. A look leaves it for the one that blocks.
+  void woken(std::int64_t delay_ns) {
+    if (delay_ns == 0) {
+      post_wake();
+    } else {
+      wake_pending_.store(false);
+    }
+  }
+
+  void post_wake() { PostQueuedCompletionStatus(port_, 0, kWakeKey, nullptr); }
+
   // The starts: 0 ended already, WSA_IO_PENDING under way, else why not.
   static int outcome(bool ended) { return ended ? 0 : static_cast<int>(last_error()); }
   static int file_outcome(BOOL ended) { return ended ? 0 : static_cast<int>(GetLastError()); }
@@ -476,7 +486,7 @@ class IocpPoller final : public CompletionPoller {
 
   HANDLE port_ = nullptr;
   bool skips_ = false;  // no packet comes for what ended at once
-  std::atomic<bool> woken_{false};
+  std::atomic<bool> wake_pending_{false};
   std::unique_ptr<Alarm> alarm_;
 };
 

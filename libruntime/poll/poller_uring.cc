@@ -32,6 +32,7 @@
 #include "libruntime/base/fatal.h"
 #include "libruntime/base/syscall.h"
 #include "libruntime/poll/poller_backends.h"
+#include "libruntime/sched/random_step.h"
 #include "netpoll/base/mutex.h"
 #include "netpoll/fd.h"
 
@@ -185,8 +186,10 @@ class UringPoller final : public CompletionPoller {
   }
 
   int poll(std::int64_t delay_ns, Readiness* out, int max) override {
-    if (delay_ns != 0 && wake_pending_.exchange(false)) delay_ns = 0;
+    // First what is complete, then the mark: a wake sets it before its completion can be taken here.
     int used = take(delay_ns != 0, out, max);
+    NETPOLL_STEP();
+    if (delay_ns != 0 && wake_pending_.exchange(false)) delay_ns = 0;
     const unsigned count = queued();
     if (used > 0 && count < kManySubmissions) return used;
     if (used > 0) delay_ns = 0;
@@ -202,7 +205,9 @@ class UringPoller final : public CompletionPoller {
     io_uring_getevents_arg arg{};
     arg.ts = reinterpret_cast<std::uint64_t>(&limit);
     enter(count, 1, IORING_ENTER_GETEVENTS, delay_ns > 0 ? &arg : nullptr);
+    NETPOLL_STEP();
     wake_pending_.store(false);
+    NETPOLL_STEP();
     return take(true, out, max);
   }
 

@@ -336,42 +336,6 @@ TEST_CASE("repair brings a removed registration back, and replaces a foreign dat
   });
 }
 
-TEST_CASE("a wake ends a blocked poll, merged with those before it; a look leaves it there") {
-  for_each(kAll, [](Poller& poller, Trigger) {
-    poller.wake();
-    poller.wake();
-    for (int i = 0; i < 3; ++i) CHECK(poll_once(poller, 0).modes == 0);
-    Readiness event;
-    CHECK(poller.poll(-1, &event, 1) == 0);  // returns at all
-    // Taken: a poll with a short limit waits for the whole of it, and a later wake counts anew.
-    CHECK(poller.poll(1'000'000, &event, 1) == 0);
-    poller.wake();
-    CHECK(poller.poll(kLong, &event, 1) == 0);
-  });
-}
-
-TEST_CASE("every one of many wakes from other threads ends the poll that follows it") {
-  for_each(kAll, [](Poller& poller, Trigger) {
-    std::atomic<int> returned{0};
-    constexpr int kRounds = 500;
-    std::thread waiter([&] {
-      Readiness event;
-      for (int i = 0; i < kRounds; ++i) {
-        if (poller.poll(-1, &event, 1) != 0) break;
-        returned.fetch_add(1);
-      }
-    });
-    std::thread looker([&] {
-      Readiness event;
-      while (returned.load() < kRounds) (void)poller.poll(0, &event, 1);
-    });
-    while (returned.load() < kRounds) poller.wake();
-    waiter.join();
-    looker.join();
-    CHECK(returned.load() == kRounds);
-  });
-}
-
 TEST_CASE("more events than fit are reported by the next polls") {
   for_each(kAll, [](Poller& poller, Trigger trigger) {
     constexpr std::size_t kPairs = 150;
