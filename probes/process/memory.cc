@@ -2,6 +2,7 @@
 #include "probes/process/memory.h"
 
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <string>
 
@@ -22,6 +23,18 @@ Result<void> Memory::read(std::uint64_t address, void* into, std::size_t size) {
     return Error(ErrorKind::kProtocol, std::to_string(size) + " bytes at " + digits.data() + " are not readable");
   }
   return {};
+}
+
+Error process_error(pid_t pid, int sys_errno) {
+  const std::string who = "pid " + std::to_string(pid);
+  if (sys_errno == ESRCH || sys_errno == ENOENT) {
+    return Error(ErrorKind::kNotFound, who + ": no such process")
+        .with_hint("it may have ended just now; see " + std::string(process_lister()));
+  }
+  if (sys_errno == EPERM || sys_errno == EACCES) {
+    return posix_error("read the memory of " + who, EPERM).with_hint(refusal_hint());
+  }
+  return posix_error("read the memory of " + who, sys_errno);
 }
 
 }  // namespace netpoll::probes

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 #include <type_traits>
 
 #include "netpoll/result.h"
@@ -55,5 +57,9 @@ std::unique_ptr<Memory> make_process_memory(pid_t pid);
 
 // The errors of every way into process pid: it ended, or is not ours (with what can be done about it).
 Error process_error(pid_t pid, int sys_errno);
+
+// What process_error() asks of the system: the command that lists processes, and whose memory may be read by whom.
+std::string_view process_lister();
+std::string refusal_hint();
 
 }  // namespace netpoll::probes

@@ -60,17 +60,12 @@ bool is_debugging_for_root() {
 
 std::unique_ptr<Memory> make_process_memory(pid_t pid) { return std::make_unique<ProcessMemory>(pid); }
 
-Error process_error(pid_t pid, int sys_errno) {
-  const std::string who = "pid " + std::to_string(pid);
-  if (sys_errno == ESRCH) {
-    return Error(ErrorKind::kNotFound, who + ": no such process").with_hint("it may have ended just now; see ps -ax");
-  }
-  if (sys_errno == EPERM || sys_errno == EACCES) {
-    std::string hint = "its memory is readable for its own user and root: try as root";
-    if (is_debugging_for_root()) hint += "; security.bsd.unprivileged_proc_debug=0 forbids it to the same user as well";
-    return posix_error("read the memory of " + who, EPERM).with_hint(std::move(hint));
-  }
-  return posix_error("read the memory of " + who, sys_errno);
+std::string_view process_lister() { return "ps -ax"; }
+
+std::string refusal_hint() {
+  std::string hint = "its memory is readable for its own user and root: try as root";
+  if (is_debugging_for_root()) hint += "; security.bsd.unprivileged_proc_debug=0 forbids it to the same user as well";
+  return hint;
 }
 
 }  // namespace netpoll::probes

@@ -88,19 +88,14 @@ class ProcessMemory : public Memory {
 
 std::unique_ptr<Memory> make_process_memory(pid_t pid) { return std::make_unique<ProcessMemory>(pid); }
 
-Error process_error(pid_t pid, int sys_errno) {
-  const std::string who = "pid " + std::to_string(pid);
-  if (sys_errno == ESRCH || sys_errno == ENOENT) {
-    return Error(ErrorKind::kNotFound, who + ": no such process").with_hint("it may have ended just now; see ps -e");
+std::string_view process_lister() { return "ps -e"; }
+
+std::string refusal_hint() {
+  std::string hint = "its memory is readable for its own user, root, and holders of CAP_SYS_PTRACE: try sudo";
+  if (const int scope = yama_ptrace_scope(); scope > 0) {
+    hint += "; kernel.yama.ptrace_scope=" + std::to_string(scope) + " forbids it to the same user as well";
   }
-  if (sys_errno == EPERM || sys_errno == EACCES) {
-    std::string hint = "its memory is readable for its own user, root, and holders of CAP_SYS_PTRACE: try sudo";
-    if (const int scope = yama_ptrace_scope(); scope > 0) {
-      hint += "; kernel.yama.ptrace_scope=" + std::to_string(scope) + " forbids it to the same user as well";
-    }
-    return posix_error("read the memory of " + who, EPERM).with_hint(std::move(hint));
-  }
-  return posix_error("read the memory of " + who, sys_errno);
+  return hint;
 }
 
 }  // namespace netpoll::probes

@@ -50,19 +50,12 @@ class ProcessMemory : public Memory {
 
 std::unique_ptr<Memory> make_process_memory(pid_t pid) { return std::make_unique<ProcessMemory>(pid); }
 
-Error process_error(pid_t pid, int sys_errno) {
-  const std::string who = "pid " + std::to_string(pid);
-  if (sys_errno == ESRCH) {
-    return Error(ErrorKind::kNotFound, who + ": no such process").with_hint("it may have ended just now; see ps -ax");
-  }
-  if (sys_errno == EPERM || sys_errno == EACCES) {
-    return posix_error("read the memory of " + who, EPERM)
-        .with_hint(
-            "its memory is readable for root, and for programs with the entitlement "
-            "com.apple.security.cs.debugger: try sudo; System Integrity Protection keeps both out of the system's "
-            "own programs, and the hardened runtime out of those that were signed with it");
-  }
-  return posix_error("read the memory of " + who, sys_errno);
+std::string_view process_lister() { return "ps -ax"; }
+
+std::string refusal_hint() {
+  return "its memory is readable for root, and for programs with the entitlement com.apple.security.cs.debugger: try "
+         "sudo; System Integrity Protection keeps both out of the system's own programs, and the hardened runtime out of "
+         "those that were signed with it";
 }
 
 }  // namespace netpoll::probes

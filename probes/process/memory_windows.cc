@@ -45,16 +45,10 @@ class ProcessMemory : public Memory {
 
 std::unique_ptr<Memory> make_process_memory(pid_t pid) { return std::make_unique<ProcessMemory>(pid); }
 
-Error process_error(pid_t pid, int sys_errno) {
-  const std::string who = "pid " + std::to_string(pid);
-  if (sys_errno == ESRCH) {
-    return Error(ErrorKind::kNotFound, who + ": no such process").with_hint("it may have ended just now; see tasklist");
-  }
-  if (sys_errno == EPERM) {
-    return posix_error("read the memory of " + who, EPERM)
-        .with_hint("its memory is readable for its own user and for administrators: try from an elevated prompt");
-  }
-  return posix_error("read the memory of " + who, sys_errno);
+std::string_view process_lister() { return "tasklist"; }
+
+std::string refusal_hint() {
+  return "its memory is readable for its own user and for administrators: try from an elevated prompt";
 }
 
 }  // namespace netpoll::probes
