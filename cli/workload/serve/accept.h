@@ -5,7 +5,6 @@
 
 #include "cli/workload/serve/server.h"
 #include "netpoll/go.h"
-#include "netpoll/net/when_readable.h"
 
 namespace netpoll::workload {
 
@@ -36,21 +35,6 @@ void accept_loop(Server& server, Listener& listener, F serve, std::uint64_t* acc
     });
   };
   accept_each(server, listener, begin, accepted);
-}
-
-// The same with goroutines that keep no stack between two requests: bool answer(server, conn, traffic) is called when
-// there is something to read, and says whether the connection goes on.
-template <typename F>
-void accept_at_rest(Server& server, Listener& listener, F answer) {
-  accept_each(server, listener, [&server, answer](Conn accepted) {
-    go_when_readable(std::move(accepted),
-                     [&server, answer, traffic = Traffic{}](Conn& conn, Result<void> ready) mutable {
-                       if (!ready) server.note_error(ready.error());
-                       if (ready && answer(server, conn, traffic)) return true;
-                       server.add(traffic);
-                       return false;
-                     });
-  });
 }
 
 }  // namespace netpoll::workload

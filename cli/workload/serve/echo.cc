@@ -10,6 +10,7 @@
 #include "cli/workload/serve/accept.h"
 #include "cli/workload/serve/servers.h"
 #include "netpoll/net/addr.h"
+#include "netpoll/net/when_readable.h"
 
 namespace netpoll::workload {
 
@@ -17,31 +18,30 @@ namespace {
 
 constexpr std::size_t kStackBuffer = 4096;
 
-void echo_through(Server& server, Conn& conn, Traffic& traffic, std::span<std::byte> buffer) {
-  // Counted in this frame: traffic lies beyond the buffer, on a page that the loop otherwise never touches.
-  std::uint64_t answers = 0;
-  std::uint64_t read = 0;
-  std::uint64_t sent = 0;
-  for (;;) {
-    auto n = conn.read(buffer);
-    if (!n) {
-      server.note_error(n.error());
-      break;
-    }
-    if (*n == 0) break;
-    read += *n;
-    auto written = conn.write(buffer.first(*n));
-    if (!written) {
-      server.note_error(written.error());
-      break;
-    }
-    sent += *n;
-    ++answers;
+// Calls f with a buffer of the plan's size. A small one lies on the goroutine's stack, right beside the frames of
+// read() and write(): one page to touch.
+template <typename F>
+auto with_buffer(const Plan& plan, F&& f) {
+  if (plan.buffer <= kStackBuffer) {
+    std::byte buffer[kStackBuffer];
+    return f(std::span(buffer).first(plan.buffer));
   }
-  traffic.read += read;
-  traffic.written += sent;
-  // A message may come in pieces, or several at once; a client of its own has messages of its own size.
-  traffic.operations = server.plan().serve_only ? answers : traffic.written / server.plan().size;
+  const auto buffer = std::make_unique_for_overwrite<std::byte[]>(plan.buffer);
+  return f(std::span(buffer.get(), plan.buffer));
+}
+
+// What a connection moved, at its end. A message may come in pieces, or several at once; a client of its own has
+// messages of its own size, and so many operations as it got answers.
+void settle(const Plan& plan, Traffic& traffic) {
+  if (!plan.serve_only) traffic.operations = traffic.written / plan.size;
+}
+
+Traffic echo_through(Server& server, Conn& conn, std::span<std::byte> buffer) {
+  // Counted in this frame: the caller's lies beyond the buffer, on a page that the loop otherwise never touches.
+  Traffic traffic;
+  while (answer(server, conn, traffic, buffer)) {
+  }
+  return traffic;
 }
 
 }  // namespace
@@ -59,40 +59,33 @@ bool answer(Server& server, Conn& conn, Traffic& traffic, std::span<std::byte> b
     return false;
   }
   traffic.written += *n;
+  ++traffic.operations;
   return true;
 }
 
-bool answer_at_rest(Server& server, Conn& conn, Traffic& traffic) {
-  const std::size_t size = server.plan().buffer;
-  bool answered;
-  if (size <= kStackBuffer) {
-    std::byte buffer[kStackBuffer];
-    answered = answer(server, conn, traffic, std::span(buffer).first(size));
-  } else {
-    const auto buffer = std::make_unique_for_overwrite<std::byte[]>(size);
-    answered = answer(server, conn, traffic, {buffer.get(), size});
-  }
-  const Plan& plan = server.plan();
-  traffic.operations = plan.serve_only ? traffic.operations + (answered ? 1 : 0) : traffic.written / plan.size;
-  return answered;
+void echo(Server& server, Conn& conn, Traffic& traffic) {
+  traffic = with_buffer(server.plan(), [&](std::span<std::byte> buffer) { return echo_through(server, conn, buffer); });
+  settle(server.plan(), traffic);
 }
 
-// A small buffer lies on the goroutine's stack, right beside the frames of read() and write(): one page to touch.
-void echo(Server& server, Conn& conn, Traffic& traffic) {
-  const std::size_t size = server.plan().buffer;
-  if (size <= kStackBuffer) {
-    std::byte buffer[kStackBuffer];
-    return echo_through(server, conn, traffic, std::span(buffer).first(size));
-  }
-  const auto buffer = std::make_unique_for_overwrite<std::byte[]>(size);
-  echo_through(server, conn, traffic, {buffer.get(), size});
+void serve_at_rest(Server& server, Listener& listener) {
+  accept_each(server, listener, [&server](Conn accepted) {
+    go_when_readable(std::move(accepted), [&server, traffic = Traffic{}](Conn& conn, Result<void> ready) mutable {
+      const auto answer_with = [&](std::span<std::byte> buffer) { return answer(server, conn, traffic, buffer); };
+      if (!ready) server.note_error(ready.error());
+      if (ready && with_buffer(server.plan(), answer_with)) return true;
+      settle(server.plan(), traffic);
+      server.add(traffic);
+      return false;
+    });
+  });
 }
 
 void serve_echo(Server& server) {
   Listener listener = server.listen();
   if (!listener.valid()) return;
   server.listening({listener.local().str()});
-  if (server.plan().rest) return accept_at_rest(server, listener, answer_at_rest);
+  if (server.plan().rest) return serve_at_rest(server, listener);
   accept_loop(server, listener, echo);
 }
 

@@ -11,10 +11,10 @@ namespace netpoll::workload {
 // Writes back what it reads, with a buffer of --buffer bytes, until the end of the stream.
 void echo(Server& server, Conn& conn, Traffic& traffic);
 
-// One read and its answer. False at the end of the connection. The operations are the caller's to count.
+// One read and its answer, which is counted as an operation. False at the end of the connection.
 bool answer(Server& server, Conn& conn, Traffic& traffic, std::span<std::byte> buffer);
 
-// The same by a goroutine that has a stack for as long as this takes, with a buffer there; counts its operations.
-bool answer_at_rest(Server& server, Conn& conn, Traffic& traffic);
+// Accepts until the listener or the runtime closes, and echoes with goroutines that keep no stack between two requests.
+void serve_at_rest(Server& server, Listener& listener);
 
 }  // namespace netpoll::workload

@@ -32,7 +32,7 @@ void serve_idle(Server& server) {
   Listener listener = server.listen();
   if (!listener.valid()) return;
   server.listening({listener.local().str()});
-  if (server.plan().rest) return accept_at_rest(server, listener, answer_at_rest);
+  if (server.plan().rest) return serve_at_rest(server, listener);
   accept_loop(server, listener, [](Server& s, Conn& conn, Traffic& traffic) {
     if (s.plan().hold) {
       hold_buffer(s, conn, traffic);
