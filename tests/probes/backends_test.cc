@@ -24,6 +24,39 @@ using probes::make_source;
 
 constexpr const char* kCalls = NETPOLL_KNOWN_CALLS;
 
+// What source says of prey, which waits, and what it says when prey was told to go on and has ended.
+struct Told {
+  probes::Counts open;
+  probes::Counts ended;
+  std::string said;  // by prey
+};
+Told told_of(probes::Source& source, Prey& prey) {
+  REQUIRE(source.attach({.pid = prey.pid()}));
+  const auto open = source.read();
+  prey.poke();
+  std::string said = prey.rest();
+  wait_for_end(source);
+  const auto ended = source.read();
+  REQUIRE((open && ended));
+  return {.open = *open, .ended = *ended, .said = std::move(said)};
+}
+
+// Of a wait that was under way at the attach: `seen` such waits, none of which is ever a call.
+void check_wait(const Told& told, probes::Syscall syscall, std::uint64_t seen) {
+  INFO(probes::syscall_name(syscall));
+  const auto& before = told.open.syscalls[static_cast<std::size_t>(syscall)];
+  const auto& after = told.ended.syscalls[static_cast<std::size_t>(syscall)];
+  CHECK(before.count == 0);
+  CHECK(before.in_flight.count == seen);
+  CHECK(before.in_flight.before == seen);
+  CHECK(after.count == 0);
+  CHECK(after.returned == 0);
+  CHECK(after.errors.empty());
+  CHECK(after.in_flight.count == 0);
+  CHECK(*after.window_ns >= before.in_flight.longest_ns);
+  CHECK(*after.total_ns == 0);
+}
+
 }  // namespace
 
 TEST_CASE("eBPF and ptrace give the same counts of the same program") {
@@ -68,27 +101,9 @@ TEST_CASE("waits that were under way at the attach are not counted, but timed, a
       const auto threads = probes::read_threads(prey.pid());
       return std::all_of(threads.begin(), threads.end(), [](const auto& thread) { return thread.state == 'S'; });
     }));
-    REQUIRE((*source)->attach({.pid = prey.pid()}));
-    const auto open = (*source)->read();
-    prey.poke();
-    CHECK(prey.rest().find("interrupted 0\n") != std::string::npos);
-    wait_for_end(**source);
-    const auto ended = (*source)->read();
-    REQUIRE((open && ended));
-    for (const Syscall syscall : waits) {
-      INFO(probes::syscall_name(syscall));
-      const auto& before = open->syscalls[static_cast<std::size_t>(syscall)];
-      const auto& after = ended->syscalls[static_cast<std::size_t>(syscall)];
-      CHECK(before.count == 0);
-      CHECK(before.in_flight.count == 1);
-      CHECK(before.in_flight.before == 1);
-      CHECK(after.count == 0);
-      CHECK(after.returned == 0);
-      CHECK(after.errors.empty());
-      CHECK(after.in_flight.count == 0);
-      CHECK(*after.window_ns >= before.in_flight.longest_ns);
-      CHECK(*after.total_ns == 0);
-    }
+    const Told told = told_of(**source, prey);
+    CHECK(told.said.find("interrupted 0\n") != std::string::npos);
+    for (const Syscall syscall : waits) check_wait(told, syscall, 1);
   }
 }
 
@@ -113,25 +128,10 @@ TEST_CASE("a wait that went on after a stop before the attach is told by its own
     REQUIRE(in_state('T'));
     REQUIRE(kill(prey.pid(), SIGCONT) == 0);
     REQUIRE(in_state('S'));
-    REQUIRE((*source)->attach({.pid = prey.pid()}));
-    const auto open = (*source)->read();
-    prey.poke();
-    CHECK(prey.rest() == "events 1\n");
-    wait_for_end(**source);
-    const auto ended = (*source)->read();
-    REQUIRE((open && ended));
-    const auto& before = open->syscalls[static_cast<std::size_t>(Syscall::poll)];
-    const auto& after = ended->syscalls[static_cast<std::size_t>(Syscall::poll)];
+    const Told told = told_of(**source, prey);
+    CHECK(told.said == "events 1\n");
     // What restart_syscall goes on with is the kernel's to know: ptrace sees no more than that it is restart_syscall.
-    const std::uint64_t known = backend == Backend::kEbpf ? 1 : 0;
-    CHECK(before.count == 0);
-    CHECK(before.in_flight.count == known);
-    CHECK(before.in_flight.before == known);
-    CHECK(after.count == 0);
-    CHECK(after.errors.empty());
-    CHECK(after.in_flight.count == 0);
-    CHECK(*after.window_ns >= before.in_flight.longest_ns);
-    CHECK(*after.total_ns == 0);
+    check_wait(told, Syscall::poll, backend == Backend::kEbpf ? 1 : 0);
   }
 }
 
