@@ -179,7 +179,7 @@ inline PollResult Netpoll::start(PollDesc& pd, Mode mode, Operation& op) {
   if (const PollResult result = prepare(pd, mode); result != PollResult::kOk) return result;
   op.data = pd.event_data();
   op.modes = bit(mode);
-  if (completion_->submit(op)) queued_.store(1, std::memory_order_seq_cst);
+  if (completion_->submit(op)) queued_.store(kNew, std::memory_order_seq_cst);
   return PollResult::kOk;
 }
 
@@ -193,7 +193,7 @@ inline PollResult Netpoll::finish(PollDesc& pd, Mode mode, Operation& op, const 
     result = wait_noted(pd, mode, owner);
     if (op.done.load(std::memory_order_acquire)) return PollResult::kOk;
   } while (result == PollResult::kOk);
-  if (completion_->cancel(op)) queued_.store(1, std::memory_order_seq_cst);
+  if (completion_->cancel(op)) queued_.store(kNew, std::memory_order_seq_cst);
   while (!op.done.load(std::memory_order_acquire)) wait_regardless(pd, mode, owner);
   return op.result == -ECANCELED ? result : PollResult::kOk;
 }
@@ -263,7 +263,7 @@ std::optional<PollResult> Netpoll::finish_rest(PollDesc& pd, Mode mode, detail::
 }
 
 void Netpoll::flush() {
-  queued_.store(0, std::memory_order_seq_cst);
+  queued_.store(kNothing, std::memory_order_seq_cst);
   completion_->flush();
 }
 
@@ -379,8 +379,9 @@ void Netpoll::ready(sched::G* g, PollDesc& pd, Mode mode) {
   NETPOLL_TRACE(lane, poll_enter, NETPOLL_ARG(delay_ns));
   if (scheduler_.debug().polltrace) base::log_line("POLL enter timeout=%lld", static_cast<long long>(delay_ns));
   Readiness events[kBatch];
-  if (queued()) queued_.store(0, std::memory_order_seq_cst);
+  if (queued_.load(std::memory_order_relaxed) != kNothing) queued_.store(kNothing, std::memory_order_seq_cst);
   const int count = poller_->poll(delay_ns, events, kBatch);
+  if (completion_ != nullptr && completion_->holds_back()) queued_.store(kLeft, std::memory_order_seq_cst);
   NETPOLL_TRACE(lane, poll_exit, NETPOLL_ARG(count));
   if (scheduler_.debug().polltrace) base::log_line("POLL exit n=%d", count);
   if (count < 0) base::fatalf("netpoll: poll failed: errno %d", -count);

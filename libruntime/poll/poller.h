@@ -150,6 +150,9 @@ class CompletionPoller : public Poller {
   // Hands what is queued to the kernel, without waiting and without taking what is done.
   virtual void flush() = 0;
 
+  // Whether something stands in the queue: a poll() that had completions to report may leave it there.
+  virtual bool holds_back() const { return false; }
+
   CompletionPoller* completion() final { return this; }
   int close(int) final { return 0; }
   bool outlives_close(bool) const final { return false; }

@@ -185,6 +185,12 @@ class UringPoller final : public CompletionPoller {
     if (const unsigned count = queued()) enter(count, 0, 0, nullptr);
   }
 
+  // What is in the backlog found the queue full, and goes there first.
+  bool holds_back() const override {
+    return counter(submission_tail_).load(std::memory_order_relaxed) !=
+           counter(submission_head_).load(std::memory_order_relaxed);
+  }
+
   int poll(std::int64_t delay_ns, Readiness* out, int max) override {
     // First what is complete, then the mark: a wake sets it before its completion can be taken here.
     int used = take(delay_ns != 0, out, max);

@@ -16,7 +16,7 @@ void Scheduler::enter_blocking() {
   if (g == nullptr) base::fatal("netpoll: block_on outside of a goroutine");
   Scheduler& s = *m->scheduler;
   P* p = m->p;
-  if (s.poll_source_->queued()) s.poll_source_->flush();
+  s.poll_source_->flush_queued();
   g->store_status(GStatus::kSyscall);
   s.blocking_calls_.fetch_add(1, std::memory_order_seq_cst);
   m->p = nullptr;

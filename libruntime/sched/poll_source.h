@@ -22,22 +22,26 @@ class PollSource {
   virtual void poll(std::int64_t delay_ns, GList& out) = 0;
   // Makes one blocked poll() return early. Never blocks; calls are merged until one poll() returned.
   virtual void wake() = 0;
-  // Whether operations of goroutines stand in a queue from which the next poll() hands them to the kernel. The poll
-  // that an M without work blocks in does that, so that a whole round costs one system call; who leaves the rounds of a
-  // P without a poll must flush(). Never so with a back end that reports readiness.
-  bool queued() const { return queued_.load(std::memory_order_relaxed) != 0; }
-  // Hands them over, without waiting.
-  virtual void flush() = 0;
+  // Operations of goroutines may stand in a queue, from which polls hand them to the kernel. The one that an M without
+  // work blocks in does that, so that a whole round costs one system call; one that has something to report may leave
+  // them there. Who leaves the rounds of a P without a poll must flush. Never so with a back end that reports
+  // readiness.
   void flush_queued() {
-    if (queued()) flush();
+    if (queued_.load(std::memory_order_relaxed) != kNothing) flush();
   }
+  // Whether some were queued since the last poll().
+  bool queued_since_poll() const { return queued_.load(std::memory_order_relaxed) == kNew; }
+  // Hands all over, without waiting.
+  virtual void flush() = 0;
   // Compares the registrations with the kernel's view; called when the runtime falls idle, at most once a second.
   virtual void audit() = 0;
   // Ends every present and future IO wait with kCanceled (shutdown).
   virtual void cancel_all() = 0;
 
  protected:
-  std::atomic<std::uint32_t> queued_{0};
+  enum Queued : std::uint32_t { kNothing, kLeft, kNew };
+
+  std::atomic<Queued> queued_{kNothing};
 };
 
 }  // namespace netpoll::sched

@@ -273,7 +273,7 @@ G* Scheduler::look_before_stealing(P* p) {
 // Operations of the round that just ended go to the kernel before this M takes another P's work, and what is done at
 // once (a send, mostly) is run here.
 G* Scheduler::submit_before_stealing(P* p) {
-  if (!poll_source_->queued()) [[likely]]
+  if (!poll_source_->queued_since_poll()) [[likely]]
     return nullptr;
   if (config_.poll_mode == PollMode::kThread) {
     poll_source_->flush();

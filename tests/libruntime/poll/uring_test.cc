@@ -213,6 +213,29 @@ TEST_CASE("operations that the kernel did not take when the queue was full are h
   }
 }
 
+TEST_CASE("what a poll leaves in the queue, because it has something to report, is known to be there") {
+  const Ring ring;
+  if (!ring.why_not.empty()) NETPOLL_SKIP("io_uring: " + ring.why_not);
+  const Sockets sockets;
+  const Waits silent(2, sockets.ours.get(), kReadBit);
+  const Waits ready(1, sockets.ours.get(), kWriteBit);
+  Reports reports(2);
+  CHECK_FALSE(ring->holds_back());
+  ready.submit(*ring, 0, 1);
+  ring->flush();
+  CHECK_FALSE(ring->holds_back());
+  silent.submit(*ring, 0, 1);
+  CHECK(reports.poll(*ring, kLong) == 1);
+  CHECK(ring->holds_back());
+  CHECK(reports.poll(*ring, 0) == 0);
+  CHECK_FALSE(ring->holds_back());
+  silent.submit(*ring, 1, 2);
+  ring->flush();
+  CHECK_FALSE(ring->holds_back());
+  REQUIRE(write(sockets.peer.get(), "x", 1) == 1);
+  while (!silent.all_done()) REQUIRE(reports.poll(*ring, kLong) > 0);
+}
+
 TEST_CASE("io_uring that is forbidden while it is in use is fatal wherever that is noticed, and the reason named") {
   if (const Ring ring; !ring.why_not.empty()) NETPOLL_SKIP("io_uring: " + ring.why_not);
   bool refused = false;
