@@ -29,6 +29,7 @@
 #include <new>
 #include <thread>
 
+#include "libruntime/base/fatal.h"
 #include "libruntime/base/precise_timer.h"
 #include "libruntime/base/system.h"
 #include "libruntime/base/winsock_error.h"
@@ -307,7 +308,11 @@ class IocpPoller final : public CompletionPoller {
     }
   }
 
-  void post_wake() { PostQueuedCompletionStatus(port_, 0, kWakeKey, nullptr); }
+  // Fails when there is no memory for a packet. Nobody could be woken any more.
+  void post_wake() {
+    if (PostQueuedCompletionStatus(port_, 0, kWakeKey, nullptr) == 0) [[unlikely]]
+      base::fatalf("netpoll: PostQueuedCompletionStatus failed: error %lu", GetLastError());
+  }
 
   // The starts: 0 ended already, WSA_IO_PENDING under way, else why not.
   static int outcome(bool ended) { return ended ? 0 : static_cast<int>(last_error()); }
