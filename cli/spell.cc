@@ -44,9 +44,9 @@ std::optional<std::string> closest(std::string_view word, const std::vector<std:
     std::size_t distance = edit_distance(wanted, known);
     // Of one or two letters too little is left after a mistake to tell what was meant.
     const std::size_t longer = std::max(wanted.size(), known.size());
-    const bool near = distance == 0 || (longer > 2 && distance <= std::max<std::size_t>(1, longer / 3));
+    const bool alike = distance == 0 || (longer > 2 && distance <= std::max<std::size_t>(1, longer / 3));
     const bool prefix = wanted.size() >= 2 && (known.starts_with(wanted) || wanted.starts_with(known));
-    if (!near && !prefix) continue;
+    if (!alike && !prefix) continue;
     // What was typed so far counts as close as two mistakes.
     if (prefix) distance = std::min<std::size_t>(distance, 2);
     if (!best || distance < best_distance) {

@@ -93,9 +93,9 @@ std::optional<Bounds> median_bounds(std::span<const double> ordered) {
   // is binomial with one half. The largest k for which that happens in 2.5 % of cases at most.
   const double log_half = static_cast<double>(n) * std::log(0.5);
   // What lies twenty standard deviations from the middle adds nothing that a double would hold.
-  const auto far = static_cast<std::size_t>(10 * std::sqrt(static_cast<double>(n)));
+  const auto reach = static_cast<std::size_t>(10 * std::sqrt(static_cast<double>(n)));
   double below = 0;
-  std::size_t k = n / 2 > far ? n / 2 - far : 0;
+  std::size_t k = n / 2 > reach ? n / 2 - reach : 0;
   for (; k < n / 2; ++k) {
     const auto i = static_cast<double>(k);
     below += std::exp(std::lgamma(static_cast<double>(n) + 1) - std::lgamma(i + 1) -

@@ -7,21 +7,21 @@
 namespace netpoll::workload {
 namespace {
 
-constexpr int kWrongUsage = 2;
-constexpr int kFailed = 3;
+constexpr int kExitWrongUsage = 2;
+constexpr int kExitFailed = 3;
 
 }  // namespace
 
 int report_failure(int report_fd, const Error& error) {
   const Failure failure{.message = error.message(),
                         .hint = error.hint(),
-                        .exit_status = error.is(ErrorKind::kInvalid) ? kWrongUsage : kFailed};
+                        .exit_status = error.is(ErrorKind::kInvalid) ? kExitWrongUsage : kExitFailed};
   write_line(report_fd, to_line(LoadMessage(failure)));
   return failure.exit_status;
 }
 
 Error error_of(const Failure& failure) {
-  return Error(failure.exit_status == kWrongUsage ? ErrorKind::kInvalid : ErrorKind::kSystem, failure.message)
+  return Error(failure.exit_status == kExitWrongUsage ? ErrorKind::kInvalid : ErrorKind::kSystem, failure.message)
       .with_hint(failure.hint);
 }
 
