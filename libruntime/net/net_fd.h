@@ -27,12 +27,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "libruntime/net/fd_mutex.h"
 #include "libruntime/net/ip_name.h"
 #include "libruntime/poll/netpoll.h"
 #include "netpoll/error.h"
 #include "netpoll/fd.h"
+#include "netpoll/go.h"
 #include "netpoll/net/addr.h"
 #include "netpoll/net/deadline.h"
 #include "netpoll/result.h"
@@ -130,7 +132,13 @@ class NetFd {
     bool unused = false;
     bool& idle = mode == poll::Mode::kRead ? drained_ : unused;
     idle = false;  // f comes first: whatever was known of the stream, f may know better
-    const long result = attempt(mode, idle, [&] { return f(sysfd_) ? 0L : static_cast<long>(-EAGAIN); });
+    bool again = false;
+    const long result = attempt(mode, idle, [&] {
+      // IOCP tells of what is there as often as it is asked, so an f that leaves it there comes back without a park:
+      // others run, one of whom may be whom it waits for.
+      if (std::exchange(again, true) && completes()) yield();
+      return f(sysfd_) ? 0L : static_cast<long>(-EAGAIN);
+    });
     unlock(lock);
     return result;
   }

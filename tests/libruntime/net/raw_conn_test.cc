@@ -69,6 +69,32 @@ TEST_CASE("a raw read parks while its callback says so") {
   });
 }
 
+TEST_CASE("others run while the callback of a raw read leaves what is there") {
+  test::in_every_setup([](Checks& checks) {
+    auto sockets = socket_pair();
+    std::atomic<bool> called{false}, allowed{false};
+    WaitGroup done;
+    EXPECT_EQUAL(checks, outcome(sockets->second.write("x")), "ok");
+    done.go([&] {
+      const auto f = [&](int) {
+        called = true;
+        return allowed.load();
+      };
+      EXPECT_EQUAL(checks, outcome(sockets->first.raw().read(f)), "ok");
+    });
+    done.go([&] {
+      test::until([&] { return called.load(); });
+      allowed = true;
+      // Where a wait ends by a change alone: here it is.
+      EXPECT_EQUAL(checks, outcome(sockets->second.write("y")), "ok");
+    });
+    done.wait();
+    std::string got = read_some(sockets->first);
+    if (got.size() == 1) got += read_some(sockets->first);
+    EXPECT_EQUAL(checks, got, "xy");
+  });
+}
+
 TEST_CASE("a raw read of a pipe parks until there is something, and until its end") {
   test::in_every_setup([](Checks& checks) {
     auto ends = pipe();
