@@ -38,7 +38,8 @@ function(netpoll_target_options target)
   endif()
   # In a unity build our sources are included, which clang-tidy would complain of, and gcc takes them for headers, which
   # should not have types of an anonymous namespace in others.
-  if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  get_target_property(unity ${target} UNITY_BUILD)
+  if(unity AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wno-subobject-linkage>)
   endif()
   set_target_properties(${target} PROPERTIES UNITY_BUILD_CODE_BEFORE_INCLUDE "// NOLINTNEXTLINE(bugprone-suspicious-include)")

@@ -24,8 +24,6 @@ struct IdleServer {
   std::string pid;
 };
 
-constexpr const char* kNoBackEnd = "doctor: no back end works here";
-
 }  // namespace
 
 TEST_CASE("snapshot shows the goroutines in IO wait of a live server") {

@@ -18,7 +18,6 @@ namespace netpoll::test {
 namespace {
 
 constexpr const char* kNoEbpf = "doctor: eBPF does not work here";
-constexpr const char* kNoBackEnd = "doctor: no back end works here";
 
 std::vector<Json> lines_of(const std::string& text) {
   std::vector<Json> lines;

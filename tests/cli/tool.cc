@@ -227,8 +227,6 @@ std::string read_file(const std::string& path) {
   return text.str();
 }
 
-void write_file(const std::string& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
-
 BpfWatch::BpfWatch() : before_(bpf_programs(usable_)) {}
 
 bool BpfWatch::nothing_left() const {

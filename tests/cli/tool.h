@@ -85,7 +85,6 @@ class Sleeper {
 };
 
 std::string read_file(const std::string& path);
-void write_file(const std::string& path, const std::string& text);
 
 // Ids of BPF programs that no living process holds and that were not there when the object was made: what a tool would
 // have left behind. Needs root.

@@ -36,5 +36,7 @@ inline bool works_here(std::string_view feature) {
 }
 // Whether some back end counts system calls here.
 inline bool can_trace() { return works_here("ebpf_counts") || works_here("ptrace"); }
+// Why a case is skipped where it is false.
+inline constexpr const char* kNoBackEnd = "doctor: no back end works here";
 
 }  // namespace netpoll::test

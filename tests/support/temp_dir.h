@@ -1,9 +1,10 @@
-// TempDir: a directory of a test's own, removed with its contents; writable by anybody.
+// TempDir: a directory of a test's own, removed with its contents; writable by anybody. And files in it.
 #pragma once
 
 #include <stdlib.h>
 
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -37,5 +38,9 @@ class TempDir {
  private:
   std::string path_;
 };
+
+inline void write_file(const std::string& path, const std::string& contents) {
+  std::ofstream(path, std::ios::binary) << contents;
+}
 
 }  // namespace netpoll::test

@@ -16,6 +16,7 @@
 #include "netpoll/runtime.h"
 #include "netpoll/sync/wait_group.h"
 #include "tests/libruntime/goroutines.h"
+#include "tests/libruntime/net/support.h"
 #include "tests/support/expect.h"
 #include "tests/support/procs.h"
 
@@ -24,6 +25,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::Expectations;
+using test::outcome;
 
 // Runs body as the main goroutine of a Runtime of each poll mode. Afterwards no goroutine may be left.
 template <typename Body>
@@ -52,17 +54,12 @@ std::pair<Conn, Conn> tcp_pair(Expectations& expectations) {
   return {std::move(*client), std::move(*server)};
 }
 
-std::string read_some(Conn& conn, std::size_t size = 4096) {
+std::string read_or_kind(Conn& conn, std::size_t size = 4096) {
   std::string text(size, '\0');
   auto got = conn.read(std::as_writable_bytes(std::span(text)));
   if (!got) return "<" + std::string(error_kind_name(got.error().kind())) + ">";
   text.resize(*got);
   return text;
-}
-
-template <typename T>
-std::string outcome(const Result<T>& result) {
-  return result ? "ok" : std::string(error_kind_name(result.error().kind()));
 }
 
 // Waits until count goroutines are parked in I/O.
@@ -80,13 +77,13 @@ TEST_CASE("a message comes back, and the end of the stream after it") {
     EXPECT_EQUAL(expectations, server.peer().str(), client.local().str());
     EXPECT_EQUAL(expectations, client.peer().str(), server.local().str());
     EXPECT_EQUAL(expectations, outcome(client.write("ping")), "ok");
-    EXPECT_EQUAL(expectations, read_some(server), "ping");
+    EXPECT_EQUAL(expectations, read_or_kind(server), "ping");
     EXPECT_EQUAL(expectations, outcome(server.write("pong")), "ok");
-    EXPECT_EQUAL(expectations, read_some(client), "pong");
+    EXPECT_EQUAL(expectations, read_or_kind(client), "pong");
     EXPECT_EQUAL(expectations, outcome(client.close_write()), "ok");
-    EXPECT_EQUAL(expectations, read_some(server), "");
+    EXPECT_EQUAL(expectations, read_or_kind(server), "");
     EXPECT_EQUAL(expectations, outcome(server.write("still open")), "ok");
-    EXPECT_EQUAL(expectations, read_some(client), "still open");
+    EXPECT_EQUAL(expectations, read_or_kind(client), "still open");
   });
 }
 
@@ -96,7 +93,7 @@ TEST_CASE("a reader parks until data comes") {
     WaitGroup done;
     done.add(1);
     go([&, &conn = server] {
-      EXPECT_EQUAL(expectations, read_some(conn), "late");
+      EXPECT_EQUAL(expectations, read_or_kind(conn), "late");
       done.done();
     });
     EXPECT_THAT(expectations, parked(runtime, 1));
@@ -119,7 +116,8 @@ TEST_CASE("a write of many megabytes arrives whole and in order") {
       done.done();
     });
     std::string got;
-    for (std::string piece = read_some(server, 65536); !piece.empty(); piece = read_some(server, 65536)) got += piece;
+    for (std::string piece = read_or_kind(server, 65536); !piece.empty(); piece = read_or_kind(server, 65536))
+      got += piece;
     EXPECT_THAT(expectations, got == sent);
     done.wait();
   });
@@ -138,7 +136,7 @@ TEST_CASE("many connections are served at once by a goroutine each") {
         auto conn = listener->accept();
         EXPECT_THAT(expectations, conn);
         go([&done, conn = std::make_shared<Conn>(std::move(*conn))] {
-          for (std::string text = read_some(*conn); !text.empty() && text[0] != '<'; text = read_some(*conn)) {
+          for (std::string text = read_or_kind(*conn); !text.empty() && text[0] != '<'; text = read_or_kind(*conn)) {
             if (!conn->write(text)) break;
           }
           done.done();
@@ -152,7 +150,7 @@ TEST_CASE("many connections are served at once by a goroutine each") {
         for (int round = 0; conn && round < kRounds; ++round) {
           const std::string text = std::to_string(i) + ":" + std::to_string(round);
           EXPECT_EQUAL(expectations, outcome(conn->write(text)), "ok");
-          EXPECT_EQUAL(expectations, read_some(*conn), text);
+          EXPECT_EQUAL(expectations, read_or_kind(*conn), text);
         }
         done.done();
       });
@@ -166,11 +164,11 @@ TEST_CASE("a deadline ends a read, and the connection goes on after it") {
     auto [client, server] = tcp_pair(expectations);
     for (int i = 0; i < 3; ++i) {
       EXPECT_EQUAL(expectations, outcome(server.set_read_deadline(after(2ms))), "ok");
-      EXPECT_EQUAL(expectations, read_some(server), "<timeout>");
+      EXPECT_EQUAL(expectations, read_or_kind(server), "<timeout>");
     }
     EXPECT_EQUAL(expectations, outcome(server.set_read_deadline(kNoDeadline)), "ok");
     EXPECT_EQUAL(expectations, outcome(client.write("after")), "ok");
-    EXPECT_EQUAL(expectations, read_some(server), "after");
+    EXPECT_EQUAL(expectations, read_or_kind(server), "after");
   });
 }
 
@@ -191,7 +189,7 @@ TEST_CASE("no byte is lost where deadlines race with what arrives") {
     std::string got;
     for (;;) {
       EXPECT_EQUAL(expectations, outcome(server.set_read_deadline(after(100us))), "ok");
-      const std::string piece = read_some(server);
+      const std::string piece = read_or_kind(server);
       if (piece == "<timeout>") continue;
       if (piece.empty() || piece[0] == '<') break;
       got += piece;
@@ -211,7 +209,7 @@ TEST_CASE("close ends what waits: a read, an accept, a wait for readability") {
     WaitGroup done;
     done.add(3);
     go([&, &conn = server] {
-      EXPECT_EQUAL(expectations, read_some(conn), "<closing>");
+      EXPECT_EQUAL(expectations, read_or_kind(conn), "<closing>");
       done.done();
     });
     go([&, &conn = idle] {
@@ -228,7 +226,7 @@ TEST_CASE("close ends what waits: a read, an accept, a wait for readability") {
     EXPECT_EQUAL(expectations, outcome(listener->close()), "ok");
     done.wait();
     EXPECT_EQUAL(expectations, outcome(server.close()), "closing");
-    EXPECT_EQUAL(expectations, read_some(client), "");
+    EXPECT_EQUAL(expectations, read_or_kind(client), "");
   });
 }
 
@@ -244,7 +242,7 @@ TEST_CASE("idle connections wait without a buffer and are woken one by one") {
       go([&, i] {
         EXPECT_EQUAL(expectations, outcome(pairs[i].second.wait_readable()), "ok");
         woken[i].store(true);
-        EXPECT_EQUAL(expectations, read_some(pairs[i].second), "wake");
+        EXPECT_EQUAL(expectations, read_or_kind(pairs[i].second), "wake");
         done.done();
       });
     }
@@ -307,7 +305,7 @@ TEST_CASE("a runtime that is shut down gives back what the kernel still had") {
     runtime.run(
         [&] {
           auto ends = std::make_shared<std::pair<Conn, Conn>>(tcp_pair(expectations));
-          go([ends, &expectations] { EXPECT_EQUAL(expectations, read_some(ends->second), "<canceled>"); });
+          go([ends, &expectations] { EXPECT_EQUAL(expectations, read_or_kind(ends->second), "<canceled>"); });
           EXPECT_THAT(expectations, parked(runtime, 1));
         },
         Runtime::Shutdown::kCancel);

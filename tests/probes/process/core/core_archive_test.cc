@@ -17,13 +17,12 @@
 
 using netpoll::ErrorKind;
 using netpoll::test::TempDir;
+using netpoll::test::write_file;
 using namespace netpoll::probes;
 
 namespace {
 
 bool shell(const std::string& command) { return std::system((command + " >/dev/null 2>&1").c_str()) == 0; }
-
-void write(const std::string& path, const std::string& contents) { std::ofstream(path, std::ios::binary) << contents; }
 
 std::string contents_of(const PlainCore& core) {
   std::string text(core.file.size(), '\0');
@@ -93,7 +92,7 @@ TEST_CASE("a compressed core is what it was before it was packed") {
   const TempDir folder;
   const std::string plain = folder / "plain";
   const std::string memory = some_memory(3'000'001);
-  write(plain, memory);
+  write_file(plain, memory);
   int packers = 0;
   for (const std::string command : {"zstd", "lz4", "gzip"}) {
     if (!shell("command -v " + command)) continue;
@@ -108,7 +107,7 @@ TEST_CASE("a compressed core is what it was before it was packed") {
 
     const std::string bytes = file_text(packed);
     for (const std::size_t size : {bytes.size() - 1, bytes.size() / 2, std::size_t{20}}) {
-      write(packed, bytes.substr(0, size));
+      write_file(packed, bytes.substr(0, size));
       const auto cut = open_plain_core(packed);
       if (!cut) continue;
       CHECK(cut->cut_short);
@@ -118,7 +117,7 @@ TEST_CASE("a compressed core is what it was before it was packed") {
     for (std::size_t at = 0; at < 60; ++at) {
       std::string damaged = bytes;
       damaged[at] = static_cast<char>(damaged[at] ^ 0x55);
-      write(packed, damaged);
+      write_file(packed, damaged);
       const auto core_or_error = open_plain_core(packed);
       if (!core_or_error) CHECK(core_or_error.error().message().find(packed) != std::string::npos);
     }
@@ -131,7 +130,7 @@ TEST_CASE("zeros of a core take no room when it is unpacked") {
   if (!shell("command -v zstd")) NETPOLL_SKIP("no zstd to pack with");
   const std::string plain = folder / "plain";
   constexpr std::uint64_t kSize = 1U << 30U;
-  write(plain, core_headers(kSize));
+  write_file(plain, core_headers(kSize));
   REQUIRE(shell("truncate -s " + std::to_string(kSize) + " '" + plain + "' && zstd -1 -q '" + plain + "'"));
   const auto core = open_plain_core(plain + ".zst");
   REQUIRE(core);
@@ -147,7 +146,7 @@ TEST_CASE("what is no core is not unpacked, nor what goes on beyond the core's e
   if (!shell("command -v zstd")) NETPOLL_SKIP("no zstd to pack with");
   const std::string plain = folder / "plain";
   const auto unpacked = [&](const std::string& begin, const std::string& size) {
-    write(plain, begin);
+    write_file(plain, begin);
     REQUIRE(shell("truncate -s " + size + " '" + plain + "' && zstd -1 -q -f '" + plain + "'"));
     return open_plain_core(plain + ".zst");
   };
@@ -171,26 +170,26 @@ TEST_CASE("a crash report of apport gives its core") {
   if (!shell("command -v gzip")) NETPOLL_SKIP("no gzip to pack with");
   const std::string plain = folder / "plain";
   const std::string memory = some_memory(200'000);
-  write(plain, memory);
+  write_file(plain, memory);
   REQUIRE(std::system(("gzip -n -c '" + plain + "' > '" + plain + ".gz'").c_str()) == 0);
   const std::string report = crash_report(file_text(plain + ".gz"));
   const std::string path = folder / "server.crash";
-  write(path, report);
+  write_file(path, report);
   const auto core = open_plain_core(path);
   REQUIRE(core);
   CHECK_FALSE(core->cut_short);
   CHECK(contents_of(*core) == memory);
 
-  write(path, report.substr(0, report.find("CoreDump")));
+  write_file(path, report.substr(0, report.find("CoreDump")));
   const auto without = open_plain_core(path);
   REQUIRE_FALSE(without);
   CHECK(without.error().is(ErrorKind::kProtocol));
-  write(path, report.substr(0, report.size() / 2));
+  write_file(path, report.substr(0, report.size() / 2));
   const auto cut = open_plain_core(path);
   if (cut) CHECK(cut->cut_short);
-  write(path, "ProblemType: Crash\nCoreDump: base64\n ?!\n");
+  write_file(path, "ProblemType: Crash\nCoreDump: base64\n ?!\n");
   CHECK_FALSE(open_plain_core(path));
-  write(path, "ProblemType: Crash\nCoreDump: base64\n aGVsbG8=\n");
+  write_file(path, "ProblemType: Crash\nCoreDump: base64\n aGVsbG8=\n");
   CHECK_FALSE(open_plain_core(path));
 }
 

@@ -20,11 +20,10 @@
 
 using netpoll::Fd;
 using netpoll::test::TempDir;
+using netpoll::test::write_file;
 using namespace netpoll::probes;
 
 namespace {
-
-void write(const std::string& path, const std::string& contents) { std::ofstream(path) << contents; }
 
 // As systemd's compose_open_fds writes it.
 const std::string kOpenFds =
@@ -58,7 +57,7 @@ void check_open_fds(const SavedDescriptors& saved) {
 TEST_CASE("the open descriptors that systemd-coredump saved are read") {
   const TempDir folder;
   const std::string path = folder / "fds";
-  write(path, kOpenFds);
+  write_file(path, kOpenFds);
   const auto text = SavedDescriptors::open(path);
   REQUIRE(text);
   check_open_fds(*text);
@@ -70,14 +69,14 @@ TEST_CASE("the open descriptors that systemd-coredump saved are read") {
     escaped += c == '\n' ? "\\n" : c == '\t' ? "\\t" : std::string(1, c);
     bytes += (bytes.empty() ? "" : ",") + std::to_string(static_cast<unsigned char>(c));
   }
-  write(path, R"({"MESSAGE":"other"})"
-              "\n"
-              R"({"COREDUMP_OPEN_FDS":")" +
-                  escaped + "\"}\n");
+  write_file(path, R"({"MESSAGE":"other"})"
+                   "\n"
+                   R"({"COREDUMP_OPEN_FDS":")" +
+                       escaped + "\"}\n");
   const auto json = SavedDescriptors::open(path);
   REQUIRE(json);
   check_open_fds(*json);
-  write(path, R"({"COREDUMP_OPEN_FDS":[)" + bytes + "]}\n");
+  write_file(path, R"({"COREDUMP_OPEN_FDS":[)" + bytes + "]}\n");
   const auto list = SavedDescriptors::open(path);
   REQUIRE(list);
   check_open_fds(*list);
@@ -89,13 +88,13 @@ TEST_CASE("what holds no descriptors is refused, and damage is left out") {
   for (const char* text : {"", "hello\nworld\n", "{}", "{\"COREDUMP_OPEN_FDS\":[1,2,999]}", "{\"COREDUMP_OPEN_FDS\":7}",
                            "-1:x\n", "99999999999:x\n"}) {
     INFO(text);
-    write(path, text);
+    write_file(path, text);
     CHECK_FALSE(SavedDescriptors::open(path));
   }
   CHECK_FALSE(SavedDescriptors::open(folder / "missing"));
   CHECK_FALSE(SavedDescriptors::open(folder.path()));
   for (std::size_t at = 0; at < kOpenFds.size(); ++at) {
-    write(path, kOpenFds.substr(0, at));
+    write_file(path, kOpenFds.substr(0, at));
     const auto cut = SavedDescriptors::open(path);
     if (cut) (void)cut->describe({0, 3, 4, 5, 6});
   }
