@@ -123,7 +123,8 @@ long NetFd::rest_until_readable(detail::RestingOperation*& op) {
     rested = false;
     while (!ended) ended = poller_->rest(*pd_, poll::Mode::kRead, op, this);
     result = io_code(*ended);
-    if (waited(result)) break;
+    // f is not called for nothing: it would park in its read, and keep its stack until the next request.
+    if (waited(result) && (result != 0 || !poller_->tells_twice())) break;
   }
   unlock(FdMutex::Lock::kRead);
   return result;

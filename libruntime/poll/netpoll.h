@@ -86,6 +86,9 @@ class Netpoll final : public sched::PollSource {
 
   // Whether I/O goes by perform().
   bool completes() const { return completion_ != nullptr; }
+  // Whether several threads may be told of the same input, so that one of them says so when it has been read: level
+  // triggers, until the direction is disarmed.
+  bool tells_twice() const { return completion_ == nullptr && trigger_ == Trigger::kLevel; }
 
   // Completion family: submits op (op.data and op.modes are set here) and parks the calling goroutine until it is done.
   // kOk: op.result says how it ended. Else nothing was moved: pd may not be used (op was not submitted), or op was

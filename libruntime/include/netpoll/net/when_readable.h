@@ -71,8 +71,9 @@ void spawn_when_readable(Conn conn, F&& f, void* caller) {
 //     return n && *n != 0 && conn.write(std::span(buffer).first(*n));
 //   });
 //
-// f may do whatever a goroutine may, and park; then it keeps its stack, as every goroutine. What is to outlast a call
-// of f lies in f: up to 16 bytes in the goroutine's record, more in an allocation of its own.
+// Where input came in pieces, f may be called once more when it has read all: a read then parks in it until there is
+// more. f may do whatever a goroutine may, and park; then it keeps its stack, as every goroutine. What is to outlast a
+// call of f lies in f: up to 16 bytes in the goroutine's record, more in an allocation of its own.
 //
 // While there is something to read f is called again and again, and others run in between. ready is an error once the
 // read deadline has passed (kTimeout): f moves it, or ends the goroutine, for it would be called again at once. After
