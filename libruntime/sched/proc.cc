@@ -363,8 +363,10 @@ G* Scheduler::steal_work(M* m) {
     p = idle_p_get();
   }
   if (p == nullptr) {
-    // Every P became busy while this M sat here, so its leaving is what the watch has to hear of (idle_p_get() said
-    // nothing as long as somebody sat in the poller).
+    // Every P became busy while this M sat here, and nobody sits in the poller any more. Those who look there in its
+    // place go by the time of the last poll (inline mode), or have to hear of its leaving: idle_p_get() said nothing to
+    // the watch as long as somebody sat there.
+    polled_now();
     if (poll_thread_asleep_.load(std::memory_order_seq_cst) != 0 && config_.poll_mode == PollMode::kHybrid) {
       wake_sleeper(poll_thread_asleep_);
     }

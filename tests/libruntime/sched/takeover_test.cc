@@ -6,6 +6,7 @@
 #include <chrono>
 #include <thread>
 
+#include "netpoll/go.h"
 #include "netpoll/net/conn.h"
 #include "netpoll/net/pipe.h"
 #include "netpoll/runtime.h"
@@ -107,6 +108,48 @@ TEST_CASE("an event is heard beside a goroutine that another thread has started"
       });
     }));
     starter.join();
+  }
+}
+
+TEST_CASE(
+    "events are heard while goroutines that yield keep the only P, one of them having drawn an M out of the poller") {
+  constexpr int kEvents = 3;
+  for (const PollMode mode : {PollMode::kHybrid, PollMode::kInline, PollMode::kThread}) {
+    INFO("poll mode " << poll_mode_name(mode));
+    std::atomic<bool> running{false};
+    std::atomic<int> heard{0};
+    std::atomic<bool> all_heard_meanwhile{false};
+    std::thread outside;
+    Runtime runtime({.procs = 1, .poll_mode = mode});
+    runtime.run([&] {
+      auto data = pipe();
+      WaitGroup group;
+      group.go([&] {
+        std::byte buffer[1];
+        while (heard < kEvents && data->first.read(buffer).value_or(0) == 1) ++heard;
+      });
+      group.add(1);
+      outside = std::thread([&, to_reader = data->second.fd()] {
+        // The P is idle by then, and an M sits in the poller where Ms poll.
+        std::this_thread::sleep_for(kQuiet);
+        runtime.go([&] {
+          running = true;
+          const auto limit = std::chrono::steady_clock::now() + 20s;
+          while (heard < kEvents && std::chrono::steady_clock::now() < limit) yield();
+          all_heard_meanwhile = heard == kEvents;
+          group.done();
+        });
+        test::must(test::eventually([&] { return running.load(); }));
+        // The first finds that M, which has no P to go on with; the others have to be looked for.
+        for (int i = 0; i < kEvents; ++i) {
+          put_byte(to_reader);
+          static_cast<void>(test::eventually([&] { return heard > i; }));
+        }
+      });
+      group.wait();
+    });
+    outside.join();
+    CHECK(all_heard_meanwhile);
   }
 }
 
