@@ -117,8 +117,10 @@ bool can_poll_first(int fd) {
          (probe->ops[IORING_OP_SOCKET].flags & IO_URING_OP_SUPPORTED) != 0;
 }
 
-// kReady with expect_wait: a poll that reports what changes. Whether what is up already was reported, which does not
-// count unless it is what is waited for; and what ended the wait, while the rest is taken back.
+// kReady with expect_wait: a poll that reports what changes. Whether what was up already has been reported, which does
+// not count unless it is what is waited for; where nothing was, the first report is news. And whether the wait has
+// ended, while the rest is taken back. An error that takes the place of the one that was reported before, after the
+// waiter looked and before this begins, is taken for that one: the kernel does not tell them apart.
 struct EdgeWait {
   bool began = false;
   bool ended = false;
@@ -283,7 +285,7 @@ class UringPoller final : public CompletionPoller {
         sqe.poll32_events = wanted(op);
         if (op.expect_wait) {
           sqe.len = IORING_POLL_ADD_MULTI;
-          new (op.system) EdgeWait;
+          new (op.system) EdgeWait{.began = !error_is_up(op.fd)};
         }
         break;
     }
@@ -306,6 +308,13 @@ class UringPoller final : public CompletionPoller {
     sqe.opcode = with_message;
     sqe.addr = reinterpret_cast<std::uint64_t>(header);
     sqe.len = 1;
+  }
+
+  // Or a hang-up; the kernel reports both whatever is asked for.
+  static bool error_is_up(int fd) {
+    pollfd asked{.fd = fd, .events = 0, .revents = 0};
+    timespec zero{};
+    return base::sys(SYS_ppoll, &asked, 1, &zero, nullptr, 0) > 0;
   }
 
   static unsigned wanted(const Operation& op) {

@@ -200,4 +200,31 @@ TEST_CASE("an error alone ends neither the read nor the write that wait on a liv
   });
 }
 
+TEST_CASE("a raw read that takes what is in the error queue hears of every entry that comes later") {
+  test::in_every_setup([](Checks& checks) {
+    constexpr int kEntries = 4;
+    const auto refuser = one_who_refuses();
+    auto conn = PacketConn::bind("127.0.0.1:0", with_error_queue());
+    EXPECT_EQUAL(checks, outcome(conn), "ok");
+    std::atomic<int> taken{0};
+    std::string end;
+    WaitGroup done;
+    done.go([&] {
+      end = outcome(conn->raw().read([&](int fd) {
+        taken.fetch_add(error_queue_length(fd));
+        return taken.load() >= kEntries;
+      }));
+    });
+    for (int i = 1; i <= kEntries; ++i) {
+      // Nothing is up while it waits, so what comes is news.
+      EXPECT_THAT(checks, test::parked_on(checks, conn->fd(), 0));
+      EXPECT_EQUAL(checks, outcome(conn->write_to(bytes("x"), refuser->local())), "ok");
+      EXPECT_THAT(checks, test::soon([&] { return taken.load() >= i; }));
+    }
+    EXPECT_EQUAL(checks, outcome(conn->close()), "ok");
+    done.wait();
+    EXPECT_EQUAL(checks, end, "ok");
+  });
+}
+
 }  // namespace netpoll
