@@ -14,6 +14,10 @@
 // else on, and a look sees by TASKRUN_FLAG that it has to go and fetch. With several Ps an idle one would wait for what
 // a computing one has submitted, until the next tick of the clock; so does, with one P, what a goroutine has submitted
 // that now computes inside block_on.
+//
+// Whatever the flags, what a thread has submitted is finished by that thread, and by nobody while it sleeps in the
+// kernel and cannot be interrupted (vfork(2) until the child executes something, a read or fsync(2) of a slow disk). So
+// such a call inside block_on holds up the operations that its M has submitted, of whichever goroutines.
 #include <linux/io_uring.h>
 #include <linux/time_types.h>
 #include <poll.h>
